@@ -1,0 +1,127 @@
+//! The kernel's own locks on a file that is kept, opened anew for each acquire.
+
+use std::error::Error;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::foreign::protocol::Verb;
+use lockutils_harness::foreign::serve::Slot;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
+
+/// Which of the kernel's locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Flock,
+    Posix,
+    Ofd,
+}
+
+/// One slot.
+pub struct Raw {
+    path: PathBuf,
+    call: Call,
+    file: Option<File>,
+}
+
+impl Raw {
+    pub fn new(path: &Path, call: Call) -> Self {
+        Raw {
+            path: path.to_owned(),
+            call,
+            file: None,
+        }
+    }
+
+    fn lock(&mut self, wait: bool) -> Result<bool, Box<dyn Error>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.path)?;
+        if self.apply(&file, libc::F_WRLCK, wait)? {
+            self.file = Some(file);
+        }
+        Ok(self.file.is_some())
+    }
+
+    /// Whether the kernel granted it.
+    fn apply(&self, file: &File, kind: libc::c_int, wait: bool) -> Result<bool, Box<dyn Error>> {
+        if self.call == Call::Flock {
+            return match (kind == libc::F_UNLCK, wait) {
+                (true, _) => Ok(file.unlock().map(|()| true)?),
+                (false, true) => Ok(file.lock().map(|()| true)?),
+                (false, false) => match file.try_lock() {
+                    Ok(()) => Ok(true),
+                    Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+                    Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
+                },
+            };
+        }
+        let request = libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        let argument = match (self.call, wait) {
+            (Call::Posix, true) => FcntlArg::F_SETLKW(&request),
+            (Call::Posix, false) => FcntlArg::F_SETLK(&request),
+            (_, true) => FcntlArg::F_OFD_SETLKW(&request),
+            (_, false) => FcntlArg::F_OFD_SETLK(&request),
+        };
+        match fcntl(file, argument) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) if !wait => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn unlock(&self) -> Result<(), Box<dyn Error>> {
+        let file = self.file.as_ref().ok_or("nothing is held")?;
+        self.apply(file, libc::F_UNLCK, false).map(drop)
+    }
+}
+
+impl Slot for Raw {
+    fn acquire(&mut self) -> Result<(), Box<dyn Error>> {
+        self.lock(true).map(drop)
+    }
+
+    fn try_acquire(&mut self) -> Result<bool, Box<dyn Error>> {
+        self.lock(false)
+    }
+
+    fn release(&mut self) -> Result<(), Box<dyn Error>> {
+        let released = self.unlock();
+        self.file = None;
+        released
+    }
+
+    fn other(&mut self, verb: Verb) -> Option<Result<(), Box<dyn Error>>> {
+        match verb {
+            Verb::ForkRelease => Some(in_child(|| drop(self.unlock()))),
+            Verb::ForkExit => Some(in_child(|| ())),
+            Verb::Reopen => Some(File::open(&self.path).map(drop).map_err(Into::into)),
+            _ => None,
+        }
+    }
+}
+
+/// Does this in a forked child, which then exits, and waits for that.
+pub fn in_child(act: impl FnOnce()) -> Result<(), Box<dyn Error>> {
+    // SAFETY: a worker whose slots fork has one slot, and with it one thread, when the scenario is run; and glibc keeps malloc usable after
+    // a fork of a process with several, which is all that `act` may need beyond system calls.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            act();
+            std::process::exit(0)
+        }
+        ForkResult::Parent { child } => Ok(waitpid(child, None).map(drop)?),
+    }
+}

@@ -1,0 +1,57 @@
+//! Workers for the locks that need none of the user's: ours, and the kernel's three.
+
+mod kernel;
+mod oslo;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use lockutils_harness::foreign::protocol::Capability;
+use lockutils_harness::foreign::serve::serve;
+
+/// A lock that is built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Builtin {
+    /// External locks of oslo-concurrency
+    Oslo,
+    /// flock(2), the file kept
+    Flock,
+    /// POSIX record locks, fcntl(2) F_SETLKW, the file kept
+    Fcntl,
+    /// Open file description locks, fcntl(2) F_OFD_SETLKW, the file kept
+    Ofd,
+}
+
+impl Builtin {
+    /// As on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Builtin::Oslo => "oslo",
+            Builtin::Flock => "flock",
+            Builtin::Fcntl => "fcntl",
+            Builtin::Ofd => "ofd",
+        }
+    }
+}
+
+/// Serves the line protocol.
+pub fn work(lock: Builtin) -> io::Result<()> {
+    let variable =
+        |name| std::env::var(name).map_err(|_| io::Error::other(format!("{name} is not set")));
+    let (directory, name) = (
+        PathBuf::from(variable("LOCKUTILS_DIR")?),
+        variable("LOCKUTILS_NAME")?,
+    );
+    use Capability::{Fork, Remove, Reopen, Threads, Timeout};
+    let path = directory.join(&name);
+    let raw = [Threads, Fork, Reopen];
+    match lock {
+        Builtin::Oslo => serve(&[Threads, Timeout, Remove, Fork, Reopen], move |_| {
+            oslo::Oslo::new(&directory, &name)
+        }),
+        Builtin::Flock => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Flock)),
+        Builtin::Fcntl => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Posix)),
+        Builtin::Ofd => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Ofd)),
+    }
+}

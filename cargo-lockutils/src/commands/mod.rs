@@ -1,0 +1,45 @@
+//! One module for each subcommand.
+
+mod explore;
+mod generate;
+mod nextest;
+mod run;
+mod runner;
+mod show_env;
+mod stress;
+mod test;
+mod worker_check;
+
+use anyhow::Result;
+use lockutils_harness::foreign::wrapper;
+
+use crate::PassedOn;
+use crate::builtin;
+use crate::cli::Command;
+
+/// Runs a subcommand and gives its exit status.
+pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
+    match command {
+        Command::Test(options) => test::run(options, color, passed_on),
+        Command::Nextest {
+            options,
+            no_doctests,
+        } => nextest::run(options, no_doctests, color, passed_on),
+        Command::Run { directory, command } => run::run(&directory, &command),
+        Command::Stress(options) => stress::run(&options),
+        Command::Explore(options) => explore::run(&options),
+        Command::Replay { file, times } => explore::replay(&file, times),
+        Command::WorkerCheck { command } => worker_check::run(command),
+        Command::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
+        Command::WrapperWorker {
+            busy_status,
+            command,
+        } => wrapper::run(command, busy_status)
+            .map(|()| 0)
+            .map_err(Into::into),
+        Command::ShowEnv { format, lock_path } => show_env::run(format, lock_path),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man => generate::man(),
+        Command::Runner { isolate, command } => runner::run(isolate, &command),
+    }
+}

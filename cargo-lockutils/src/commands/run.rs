@@ -1,0 +1,26 @@
+//! `cargo lockutils run`: any command with an isolated lock path.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::child;
+use crate::cli::DirectoryOptions;
+use crate::lock_directory::{LockDirectory, VARIABLE};
+
+pub fn run(options: &DirectoryOptions, command: &[OsString]) -> Result<u8> {
+    let directory = LockDirectory::make(options)?;
+    let mut child = Command::new(&command[0]);
+    child
+        .args(&command[1..])
+        .env(VARIABLE, directory.lock_path());
+    let ended = child::run(child);
+    if let Ok(ended) = &ended {
+        ended.end_what_is_left();
+    }
+    let failed = !matches!(&ended, Ok(ended) if ended.status == 0);
+    let unused = matches!(&ended, Ok(ended) if ended.left_nothing());
+    directory.finish(failed, unused)?;
+    Ok(ended?.status)
+}

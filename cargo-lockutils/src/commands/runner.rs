@@ -1,0 +1,56 @@
+//! What cargo and nextest run instead of a test binary when tests are isolated from each other.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::cli::Isolate;
+use crate::lock_directory::VARIABLE;
+
+/// Becomes the test binary, with a lock path of its own below that of the run.
+///
+/// `command` is the runner that the project has configured, if any, and then the test binary with its arguments.
+pub fn run(isolate: Isolate, command: &[OsString]) -> Result<u8> {
+    let of_the_run = env::var_os(VARIABLE).map(PathBuf::from).ok_or_else(|| {
+        anyhow!("{VARIABLE} is not set; this is a part of `cargo lockutils test`")
+    })?;
+    let lock_path = directory(isolate, &of_the_run, command)?;
+    let error = Command::new(&command[0])
+        .args(&command[1..])
+        .env(VARIABLE, &lock_path)
+        .exec();
+    Err(error).with_context(|| format!("{} cannot be run", Path::new(&command[0]).display()))
+}
+
+fn directory(isolate: Isolate, of_the_run: &Path, command: &[OsString]) -> Result<PathBuf> {
+    let problem = || format!("no lock path can be made in {}", of_the_run.display());
+    match isolate {
+        Isolate::Run => Ok(of_the_run.to_owned()),
+        Isolate::Binary => {
+            let path = of_the_run.join(name_of_binary(command));
+            fs::create_dir_all(&path).with_context(problem)?;
+            Ok(path)
+        }
+        Isolate::Test => Ok(tempfile::Builder::new()
+            .prefix("test-")
+            .tempdir_in(of_the_run)
+            .with_context(problem)?
+            .keep()),
+    }
+}
+
+/// Test binaries lie in cargo's `deps`, and end in a hash that tells those of one name apart.
+fn name_of_binary(command: &[OsString]) -> OsString {
+    let is_test_binary = |word: &&OsString| {
+        Path::new(word)
+            .parent()
+            .is_some_and(|parent| parent.ends_with("deps"))
+    };
+    let binary = command.iter().find(is_test_binary).unwrap_or(&command[0]);
+    Path::new(binary).file_name().unwrap_or(binary).to_owned()
+}

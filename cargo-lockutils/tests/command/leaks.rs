@@ -1,0 +1,48 @@
+//! A lock still held when the tests are over is told, with its process and command.
+
+use crate::project::{NOTHING, Project, stderr};
+
+/// A test that leaves a process behind which holds a lock.
+fn leaky() -> Project {
+    let project = Project::new();
+    project.write(
+        "p/tests/leaky.rs",
+        r#"
+        #[test] fn leaky() {
+            let file = std::path::Path::new(&std::env::var("OSLO_LOCK_PATH").unwrap()).join("device");
+            std::fs::write(&file, "").unwrap();
+            let child = std::process::Command::new("flock")
+                .arg(&file).args(["sh", "-c", "echo held; sleep 1000"])
+                .stdout(std::process::Stdio::piped()).spawn().unwrap();
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.unwrap()), &mut line).unwrap();
+            assert_eq!(line, "held\n");
+        }
+        "#,
+    );
+    project
+}
+
+#[test]
+fn a_leak_is_told_and_ended() {
+    let project = leaky();
+    let output = project.run(&["test", "--test", "leaky"]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("leak: device is still held by process"),
+        "{told}"
+    );
+    assert!(told.contains("flock"), "{told}");
+    assert!(told.contains("ending what the run left behind"), "{told}");
+    assert_eq!(project.left_behind(), NOTHING);
+}
+
+#[test]
+fn leaks_can_be_denied() {
+    let project = leaky();
+    let output = project.run(&["test", "--deny-leaks", "--test", "leaky"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let output = project.run(&["test", "--deny-leaks", "--test", "it"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}

@@ -1,0 +1,11 @@
+//! The built command, end to end, on small projects made for the purpose.
+
+mod directory;
+mod exit_status;
+mod explore;
+mod help;
+mod isolation;
+mod leaks;
+mod project;
+mod signals;
+mod stress;

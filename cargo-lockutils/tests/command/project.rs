@@ -1,0 +1,129 @@
+//! A small project in a folder of its own, and the command run on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// The command as users call it, with a temporary folder of its own, so that what it leaves behind can be seen.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    /// A library crate without dependencies; each test records the lock path that it sees, in `seen/`.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let project = Project { folder };
+        fs::create_dir(project.temporary()).expect("a folder");
+        project.write(
+            "p/Cargo.toml",
+            "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+        );
+        let record = r#"
+            pub fn record(name: &str) {
+                let seen = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seen");
+                std::fs::create_dir_all(&seen).unwrap();
+                let path = std::env::var("OSLO_LOCK_PATH").unwrap();
+                assert!(std::path::Path::new(&path).is_dir(), "{path}");
+                std::fs::write(std::path::Path::new(&path).join(format!("lock-of-{name}")), "").unwrap();
+                std::fs::write(seen.join(name), path).unwrap();
+            }
+        "#;
+        project.write(
+            "p/src/lib.rs",
+            &format!(
+                "//! ```\n//! p::record(\"doctest\");\n//! ```\n{record}\n#[test] fn unit() {{ record(\"unit\"); }}\n"
+            ),
+        );
+        project.write(
+            "p/tests/it.rs",
+            "#[test] fn integration() { p::record(\"integration\"); }\n#[test] fn second() { p::record(\"second\"); }\n",
+        );
+        project
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("p")
+    }
+
+    /// TMPDIR of the command.
+    pub fn temporary(&self) -> PathBuf {
+        self.folder.path().join("tmp")
+    }
+
+    /// Writes a file below the folder that holds the project.
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.folder.path().join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-lockutils"));
+        command
+            .arg("lockutils")
+            .args(arguments)
+            .current_dir(self.folder())
+            .env("TMPDIR", self.temporary())
+            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
+            .env("NO_COLOR", "1")
+            .env_remove("OSLO_LOCK_PATH");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the command runs")
+    }
+
+    /// The lock path that the test `name` saw.
+    pub fn seen(&self, name: &str) -> PathBuf {
+        let file = self.folder.path().join("seen").join(name);
+        fs::read_to_string(file)
+            .unwrap_or_else(|_| panic!("{name} has not run"))
+            .into()
+    }
+
+    pub fn was_seen(&self, name: &str) -> bool {
+        self.folder.path().join("seen").join(name).exists()
+    }
+
+    /// What the command left in its temporary folder.
+    pub fn left_behind(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.temporary())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| name(path).starts_with("cargo-lockutils"))
+            .collect()
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// What is left behind when all is well.
+pub const NOTHING: [PathBuf; 0] = [];
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Looks until `event` is there, a minute at most.
+pub fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(value) = event() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,137 @@
+"""The worker's side of the lockutils line protocol, version 1, to be copied beside a worker. Python 3.8, nothing else.
+
+    from lockutils_worker import serve
+
+    class Lock:
+        def __init__(self, directory, name): ...
+        def acquire(self): ...
+        def try_acquire(self): ...          # True if it has the lock now
+        def release(self): ...
+
+    serve(Lock)
+
+More is offered if the class has it: acquire_timeout(seconds) -> bool, read(), try_read() -> bool, remove(), and `path`, the lock's file,
+for `reopen`. Each slot is a thread with an object of its own, made in that thread; say `threads = False` if the library cannot do that,
+`forks = False` if it must not be forked.
+"""
+
+import os
+import queue
+import sys
+import threading
+
+_say = threading.Lock()
+
+
+def _answer(slot, text):
+    with _say:
+        sys.stdout.write("%s %s\n" % (slot, text.replace("\n", " ")))
+        sys.stdout.flush()
+
+
+def _in_child(act):
+    """Forks; the child does this and exits."""
+    child = os.fork()
+    if child == 0:
+        act()
+    os.waitpid(child, 0)
+
+
+def _release_and_exit(lock):
+    try:
+        lock.release()
+    finally:
+        os._exit(0)
+
+
+def _obey(lock, verb, argument):
+    if verb == "acquire":
+        lock.acquire()
+        return "acquired"
+    if verb == "try":
+        return "acquired" if lock.try_acquire() else "busy"
+    if verb == "release":
+        lock.release()
+        return "released"
+    if verb == "acquire-timeout" and hasattr(lock, "acquire_timeout"):
+        return "acquired" if lock.acquire_timeout(int(argument) / 1000) else "timeout"
+    if verb == "read" and hasattr(lock, "read"):
+        lock.read()
+        return "acquired"
+    if verb == "try-read" and hasattr(lock, "try_read"):
+        return "acquired" if lock.try_read() else "busy"
+    if verb == "remove" and hasattr(lock, "remove"):
+        lock.remove()
+        return "removed"
+    if verb == "reopen" and hasattr(lock, "path"):
+        open(lock.path, "rb").close()
+        return "done"
+    if verb == "fork-release" and getattr(lock, "forks", True):
+        _in_child(lambda: _release_and_exit(lock))
+        return "done"
+    if verb == "fork-exit" and getattr(lock, "forks", True):
+        _in_child(sys.exit)
+        return "done"
+    return "unsupported"
+
+
+def _work(make, slot, lines):
+    lock = None
+    for line in lines:
+        # Not before it is used: in a process that was forked, the lock is that process's own.
+        if lock is None:
+            lock = make(os.environ["LOCKUTILS_DIR"], os.environ["LOCKUTILS_NAME"])
+        verb, _, argument = line.partition(" ")
+        try:
+            answer = _obey(lock, verb, argument)
+        except Exception as error:
+            answer = "error %s: %s" % (type(error).__name__, error)
+        _answer(slot, answer)
+
+
+def _alone(lines, ready):
+    """What slot 0 is told; in a fresh process after each `* fork`, while the parent waits for that process to end."""
+    for line in lines:
+        if line == "* fork\n":
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+            print(ready, flush=True)
+        elif line == "* quit\n":
+            return
+        else:
+            yield line.rstrip("\n").partition(" ")[2]
+
+
+def serve(make):
+    """Obeys until the input ends. `make(directory, name)` gives the lock of one slot."""
+    lock = make(os.environ["LOCKUTILS_DIR"], os.environ["LOCKUTILS_NAME"])
+    offers = [
+        word
+        for word, offered in [
+            ("threads", getattr(lock, "threads", True)),
+            ("timeout", hasattr(lock, "acquire_timeout")),
+            ("shared", hasattr(lock, "read")),
+            ("remove", hasattr(lock, "remove")),
+            ("fork", getattr(lock, "forks", True)),
+            ("reopen", hasattr(lock, "path")),
+            ("zygote", hasattr(os, "fork") and getattr(lock, "forks", True)),
+        ]
+        if offered
+    ]
+    del lock
+    ready = " ".join(["ready"] + offers)
+    print(ready, flush=True)
+    threads = int(os.environ.get("LOCKUTILS_THREADS", "1"))
+    lines = iter(sys.stdin.readline, "")
+    if threads == 1 or "threads" not in offers:
+        # In the main thread, so that a child that is forked exits as a program does.
+        _work(make, 0, _alone(lines, ready))
+        return
+    slots = [queue.Queue() for _ in range(threads)]
+    for number, slot in enumerate(slots):
+        threading.Thread(target=_work, args=(make, number, iter(slot.get, None)), daemon=True).start()
+    for line in lines:
+        number, _, text = line.rstrip("\n").partition(" ")
+        slots[int(number)].put(text)
+    os._exit(0)  # threads that wait for the lock would keep us

@@ -1,0 +1,128 @@
+//! Whether a history is one that a correct lock can have.
+//!
+//! Each check looks at the merged history once, so the time is linear in the events.
+
+mod exclusion;
+mod fifo;
+mod progress;
+mod refusals;
+mod timeouts;
+
+pub use progress::{Service, service};
+
+use std::time::Duration;
+
+use crate::history::Event;
+use crate::verdict::{Unknown, Verdict};
+
+/// What a lock promises, and by how much a loaded machine may delay it.
+#[derive(Clone, Debug)]
+pub struct Promises {
+    /// How many may hold it exclusively: 1 for a lock, the number of permits for a semaphore.
+    pub permits: usize,
+    /// First come, first served: nobody who asked later by more than this acquires first. `None` promises nothing.
+    pub fifo: Option<Duration>,
+    /// A timeout comes back no later than this after its deadline. `None` promises nothing; too early is never allowed.
+    pub lateness: Option<Duration>,
+    /// A free lock is taken by one of its waiters within this. `None` promises nothing.
+    pub handover: Option<Duration>,
+}
+
+impl Default for Promises {
+    fn default() -> Self {
+        Promises {
+            permits: 1,
+            fifo: None,
+            lateness: None,
+            handover: None,
+        }
+    }
+}
+
+/// The verdict of each check; what was not promised is not known.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Never more holders than allowed, never a writer beside a reader.
+    pub exclusion: Verdict,
+    /// A try or a timed wait fails only while somebody may hold the lock.
+    pub refusals: Verdict,
+    /// Timed waits end neither early nor late.
+    pub timeouts: Verdict,
+    /// First come, first served.
+    pub fifo: Verdict,
+    /// Nobody waits while the lock is free.
+    pub progress: Verdict,
+}
+
+impl Findings {
+    /// All checks by name.
+    pub fn all(&self) -> [(&'static str, &Verdict); 5] {
+        [
+            ("exclusion", &self.exclusion),
+            ("refusals", &self.refusals),
+            ("timeouts", &self.timeouts),
+            ("fifo", &self.fifo),
+            ("progress", &self.progress),
+        ]
+    }
+}
+
+/// Checks a merged history.
+///
+/// ```
+/// use lockutils_harness::checker::{Promises, check};
+/// use lockutils_harness::history::{Event, Kind, Mode, Patience};
+///
+/// let asked = Kind::Asked { mode: Mode::Exclusive, patience: Patience::Forever };
+/// let history: Vec<Event> = [(0, asked), (1, asked), (0, Kind::Acquired), (1, Kind::Acquired), (0, Kind::Releasing)]
+///     .into_iter()
+///     .zip(0..)
+///     .map(|((worker, kind), time)| Event { time, worker, kind })
+///     .collect();
+/// assert!(check(&history, &Promises::default()).exclusion.is_violated());
+/// ```
+pub fn check(history: &[Event], promises: &Promises) -> Findings {
+    let promised = |promise: Option<Duration>, check: &dyn Fn(u64) -> Verdict| match promise {
+        Some(bound) => check(bound.as_nanos().try_into().unwrap_or(u64::MAX)),
+        None => Verdict::NotKnown(Unknown::NotPromised),
+    };
+    Findings {
+        exclusion: exclusion::check(history, promises.permits),
+        refusals: refusals::check(history, promises.permits),
+        timeouts: timeouts::check(history, promises.lateness),
+        fifo: promised(promises.fifo, &|slack| fifo::check(history, slack)),
+        progress: promised(promises.handover, &|bound| progress::check(history, bound)),
+    }
+}
+
+/// `held`, unless nothing was checked.
+fn held_if(anything: bool) -> Verdict {
+    if anything {
+        Verdict::Held
+    } else {
+        Verdict::NotKnown(Unknown::NothingRan)
+    }
+}
+
+/// The state of each worker, by its number.
+#[derive(Debug)]
+struct Workers<T>(Vec<T>);
+
+impl<T: Default> Workers<T> {
+    fn new() -> Self {
+        Workers(Vec::new())
+    }
+
+    fn of(&mut self, worker: u32) -> &mut T {
+        let index = worker as usize;
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, T::default);
+        }
+        &mut self.0[index]
+    }
+}
+
+/// A time for people.
+fn milliseconds(nanoseconds: u64) -> String {
+    format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}

@@ -1,0 +1,57 @@
+//! The external lock of oslo-concurrency, as one that takes part.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use oslo_concurrency::lockutils;
+
+use super::{Answer, Lock, Patience};
+
+/// `lockutils::lock(name).external(true)` in a directory.
+#[derive(Clone, Debug)]
+pub struct Oslo {
+    directory: PathBuf,
+    fair: bool,
+}
+
+impl Oslo {
+    /// The lock in `directory`.
+    pub fn new(directory: &Path) -> Self {
+        Oslo {
+            directory: directory.to_owned(),
+            fair: false,
+        }
+    }
+
+    /// First come, first served.
+    pub fn fair(directory: &Path) -> Self {
+        Oslo {
+            fair: true,
+            ..Oslo::new(directory)
+        }
+    }
+}
+
+impl Lock for Oslo {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let lock = lockutils::lock("lock")
+            .external(true)
+            .fair(self.fair)
+            .lock_path(&self.directory);
+        let lock = match patience {
+            Patience::Forever => lock,
+            Patience::None => lock.blocking(false),
+            Patience::AtMost(time) => lock.timeout(time),
+        };
+        match lock.run(section) {
+            Ok(()) => Ok(Answer::Ran),
+            Err(lockutils::Error::NotAcquired { .. }) => Ok(Answer::Busy),
+            Err(lockutils::Error::Timeout { .. }) => Ok(Answer::TimedOut),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.directory.join("lock"))
+    }
+}

@@ -1,0 +1,146 @@
+//! The file in which a counterexample is kept.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::foreign::{LockUnderTest, UsageError};
+
+use super::run::{Plot, Trace};
+use super::schedule::{from_text, to_text};
+use super::story::{ending, story};
+
+/// All that is needed to run a schedule again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterexample {
+    /// The lock, as on the command line.
+    pub lock: String,
+    /// What befalls it.
+    pub plot: Plot,
+    /// How many acquire it.
+    pub parties: usize,
+    /// Of the name of the lock.
+    pub seed: u64,
+    /// The lease that was named.
+    pub lease: Option<Duration>,
+    /// Who takes each step.
+    pub choices: Vec<usize>,
+}
+
+const FIRST_LINE: &str = "lockutils counterexample 1";
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is something else.
+    #[error(
+        "it does not begin with `{FIRST_LINE}`: is it a file that `cargo lockutils explore --save` wrote?"
+    )]
+    NotOurs,
+    /// A line is missing or wrong.
+    #[error("its line `{0}:` is missing or cannot be read")]
+    Line(&'static str),
+}
+
+impl Counterexample {
+    /// As a file, with the story of `trace` in it for people.
+    pub fn to_text(&self, trace: &Trace) -> String {
+        let lease = self.lease.map_or_else(String::new, |lease| {
+            format!("lease: {}\n", lease.as_millis())
+        });
+        let story: String = story(trace)
+            .lines()
+            .map(|line| format!("# {line}\n"))
+            .collect();
+        format!(
+            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nseed: {:#x}\n{lease}steps: {}\n{story}",
+            ending(&trace.end),
+            self.lock,
+            self.plot.word(),
+            self.parties,
+            self.seed,
+            to_text(&self.choices)
+        )
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it is not one of ours, or was damaged.
+    pub fn from_text(text: &str) -> Result<Self, FileError> {
+        if text.lines().next() != Some(FIRST_LINE) {
+            return Err(FileError::NotOurs);
+        }
+        let field = |name: &'static str| {
+            let prefix = format!("{name}: ");
+            text.lines()
+                .find_map(|line| line.strip_prefix(&prefix))
+                .ok_or(FileError::Line(name))
+        };
+        let number = |name| {
+            field(name)?
+                .parse::<usize>()
+                .map_err(|_| FileError::Line(name))
+        };
+        let plot = field("scenario")?;
+        let seed = field("seed")?;
+        Ok(Counterexample {
+            lock: field("lock")?.to_owned(),
+            plot: Plot::ALL
+                .into_iter()
+                .find(|known| known.word() == plot)
+                .ok_or(FileError::Line("scenario"))?,
+            parties: number("parties").and_then(|n| {
+                if n < 100 {
+                    Ok(n)
+                } else {
+                    Err(FileError::Line("parties"))
+                }
+            })?,
+            seed: u64::from_str_radix(seed.trim_start_matches("0x"), 16)
+                .map_err(|_| FileError::Line("seed"))?,
+            lease: match field("lease") {
+                Ok(_) => Some(Duration::from_millis(number("lease")? as u64)),
+                Err(_) => None,
+            },
+            choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
+        })
+    }
+
+    /// The lock that it is about; `ours` is as in [`LockUnderTest::wrapper`].
+    ///
+    /// # Errors
+    /// If it cannot be found.
+    pub fn lock(&self, ours: PathBuf) -> Result<LockUnderTest, UsageError> {
+        LockUnderTest::from_arguments(&self.lock, ours)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::End;
+
+    #[test]
+    fn a_file_is_read_as_it_was_written() {
+        let example = Counterexample {
+            lock: "-- sh 'my worker.sh' {dir}".into(),
+            plot: Plot::Die,
+            parties: 2,
+            seed: 0x5eed,
+            lease: Some(Duration::from_secs(2)),
+            choices: vec![0, 0, 1, 1, 1, 0],
+        };
+        let trace = Trace {
+            steps: Vec::new(),
+            end: End::Overlap {
+                first: 0,
+                second: 1,
+            },
+            errors: Vec::new(),
+        };
+        let text = example.to_text(&trace);
+        assert_eq!(Counterexample::from_text(&text).unwrap(), example);
+        assert!(Counterexample::from_text("lock: x").is_err());
+        assert!(Counterexample::from_text(&text.replace("steps: 0", "steps: x")).is_err());
+    }
+}

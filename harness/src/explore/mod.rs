@@ -1,0 +1,21 @@
+//! Chooses every interleaving: runs the workers of a lock under a scheduler of our own, one system call at a time, and looks for the order in which two
+//! of them are in the section.
+//!
+//! The workers are unmodified processes in any language, traced with ptrace(2). What stops is every call that touches the lock's directory,
+//! and every sleep; lock calls that would wait are tried without waiting, and sleeps return at once. Results are never made up, but for a
+//! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
+
+mod call;
+pub mod counterexample;
+mod run;
+mod schedule;
+mod search;
+mod stage;
+pub mod story;
+mod strategy;
+mod tracer;
+
+pub use run::{End, Plot, Trace};
+pub use schedule::switches;
+pub use search::{Budget, Found, Search};
+pub use stage::Stage;

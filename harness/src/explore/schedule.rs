@@ -1,0 +1,104 @@
+//! A schedule is the list of who took the next step; a trace is what the steps were.
+
+use crate::foreign::protocol::{Answer, Verb};
+
+use super::call::{Call, Kind};
+
+/// One step of one actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Who.
+    pub actor: usize,
+    /// Which of its steps, from 0.
+    pub nth: usize,
+    pub what: What,
+    /// What it said to the driver before its next step.
+    pub answers: Vec<Answer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It was told to do this.
+    Told(Verb),
+    /// It made this call, with this result; the inode is that of the file that the call was about.
+    Did {
+        call: Call,
+        result: i64,
+        inode: Option<u64>,
+    },
+    /// A lock call would have waited.
+    Waits { call: Call },
+}
+
+impl Step {
+    /// How likely a delay before this step finds something; lower is likelier.
+    pub fn promise(&self) -> u32 {
+        match &self.what {
+            What::Told(_) => 5,
+            What::Did { call, .. } | What::Waits { call } => match call.kind {
+                Kind::TakesOrRemoves => 0,
+                Kind::Makes => 1,
+                Kind::Releases => 2,
+                Kind::Looks => 3,
+                Kind::Sleeps => 6,
+            },
+        }
+    }
+}
+
+/// How often another actor went on than the one before.
+pub fn switches(choices: &[usize]) -> usize {
+    choices.windows(2).filter(|pair| pair[0] != pair[1]).count()
+}
+
+/// As `0*5 1*12 0`.
+pub fn to_text(choices: &[usize]) -> String {
+    segments(choices)
+        .into_iter()
+        .map(|(actor, count)| match count {
+            1 => actor.to_string(),
+            count => format!("{actor}*{count}"),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The opposite of [`to_text`].
+pub fn from_text(text: &str) -> Option<Vec<usize>> {
+    let mut choices = Vec::new();
+    for word in text.split_whitespace() {
+        let (actor, count) = word.split_once('*').unwrap_or((word, "1"));
+        let (actor, count): (usize, usize) = (actor.parse().ok()?, count.parse().ok()?);
+        if count > 100_000 {
+            return None;
+        }
+        choices.extend(std::iter::repeat_n(actor, count));
+    }
+    Some(choices)
+}
+
+/// Runs of the same actor.
+pub fn segments(choices: &[usize]) -> Vec<(usize, usize)> {
+    let mut segments: Vec<(usize, usize)> = Vec::new();
+    for &actor in choices {
+        match segments.last_mut() {
+            Some((last, count)) if *last == actor => *count += 1,
+            _ => segments.push((actor, 1)),
+        }
+    }
+    segments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_read_as_it_was_written() {
+        let choices = vec![0, 0, 0, 1, 2, 2, 0];
+        assert_eq!(to_text(&choices), "0*3 1 2*2 0");
+        assert_eq!(from_text(&to_text(&choices)), Some(choices.clone()));
+        assert_eq!(switches(&choices), 3);
+        assert_eq!((from_text("0*x"), from_text("0*9999999999")), (None, None));
+    }
+}

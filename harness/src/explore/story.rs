@@ -1,0 +1,135 @@
+//! A counterexample as a story: one line a step, and what it means.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use crate::foreign::protocol::{Answer, Verb};
+
+use super::run::{End, Trace};
+use super::schedule::{Step, What};
+
+/// The steps of a schedule for a person, a line each.
+pub fn story(trace: &Trace) -> String {
+    let mut text = String::new();
+    // Which inode each name leads to, as far as the steps say.
+    let mut names: HashMap<String, Option<u64>> = HashMap::new();
+    let mut last = None;
+    for step in &trace.steps {
+        let who = match last == Some(step.actor) {
+            true => String::new(),
+            false => who(step.actor, trace),
+        };
+        last = Some(step.actor);
+        let (what, means) = describe(step, &mut names);
+        let what = shortened(&what);
+        let answers: Vec<String> = step
+            .answers
+            .iter()
+            .map(|answer| match answer {
+                Answer::Acquired => "IS IN THE SECTION".to_owned(),
+                Answer::Released => "has released".to_owned(),
+                other => other.to_string(),
+            })
+            .collect();
+        let means: Vec<String> = means.into_iter().chain(answers).collect();
+        let _ = writeln!(text, "  {who:<9} {what:<44} {}", means.join("; "));
+    }
+    text + &format!("  {}\n", ending(&trace.end))
+}
+
+/// Long names lose their middle.
+fn shortened(what: &str) -> String {
+    const LONGEST: usize = 34;
+    let word = |word: &str| -> String {
+        let letters: Vec<char> = word.chars().collect();
+        match letters.len() > LONGEST {
+            true => format!(
+                "{}…{}",
+                letters[..16].iter().collect::<String>(),
+                letters[letters.len() - 8..].iter().collect::<String>()
+            ),
+            false => word.to_owned(),
+        }
+    };
+    what.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn who(actor: usize, trace: &Trace) -> String {
+    match trace
+        .steps
+        .iter()
+        .any(|step| step.actor == actor && matches!(step.what, What::Told(_)))
+    {
+        true => format!("worker {actor}"),
+        false => "somebody".to_owned(),
+    }
+}
+
+/// How it ended, in a sentence.
+pub fn ending(end: &End) -> String {
+    match end {
+        End::Clean => "everybody was in the section, one after the other".into(),
+        End::Overlap { first, second } => {
+            format!("=> worker {first} and worker {second} are in the section at once")
+        }
+        End::LeaseExpired => {
+            "=> two are in the section, but the first may have outlived its lease".into()
+        }
+        End::Polls => "=> all who wait look again and again".into(),
+        End::Stuck(why) => format!("=> stuck: {why}"),
+        End::Failed(why) => format!("=> {why}"),
+    }
+}
+
+fn describe(step: &Step, names: &mut HashMap<String, Option<u64>>) -> (String, Option<String>) {
+    match &step.what {
+        What::Told(Verb::Acquire) => ("wants the lock".into(), None),
+        What::Told(verb) => (format!("is told to {verb}"), None),
+        What::Waits { call } => (
+            format!("{} {}", call.name, call.target),
+            Some("held by another: waits".into()),
+        ),
+        What::Did {
+            call,
+            result,
+            inode,
+        } => {
+            let mut what = format!("{} {}", call.name, call.target);
+            if *result < 0 {
+                let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
+                return (what, Some(format!("{error:?}")));
+            }
+            if let Some(inode) = inode {
+                what += &format!(" (inode {inode})");
+            }
+            let gone = |names: &HashMap<String, Option<u64>>| {
+                inode.is_some() && names.get(&call.target).is_some_and(|named| named != inode)
+            };
+            let means = match call.name {
+                "open" => {
+                    names.insert(call.target.clone(), *inode);
+                    None
+                }
+                "flock" | "lock" if gone(names) => {
+                    Some("locks a file that no longer has this name".into())
+                }
+                "flock" | "lock" => Some("takes the kernel's lock on this file".into()),
+                "unlink" | "rmdir" => {
+                    names.insert(call.target.clone(), None);
+                    Some("removes the name, whoever made it".into())
+                }
+                "rename" => {
+                    if let Some((from, to)) = call.target.split_once(" -> ") {
+                        let moved = names.insert(from.to_owned(), None).flatten();
+                        names.insert(to.to_owned(), moved);
+                    }
+                    Some("moves the name, whoever made it".into())
+                }
+                "mkdir" | "link" | "symlink" => Some("makes the name".into()),
+                "sleep" => Some("and looks again".into()),
+                _ => None,
+            };
+            (what, means)
+        }
+    }
+}

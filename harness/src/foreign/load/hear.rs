@@ -1,0 +1,358 @@
+//! What workers say, and what follows from it.
+
+use std::time::{Duration, Instant};
+
+use crate::report::{Happening, Word};
+
+use super::super::crew::{State, stderr_of, wait_for};
+use super::super::protocol::{Answer, Line, Verb};
+use super::super::scenario::Act;
+use super::super::worker::describe;
+use super::Load;
+
+/// After what was done in the section, others get so long to come in: also those that poll.
+const EXPOSURE: [u64; 3] = [2_000_000, 20_000_000, 120_000_000];
+/// So long one waits, while others get the lock, before it is called starved.
+const STARVED: u64 = 20_000_000_000;
+/// So many workers may fail by themselves before the scenario is over.
+const FAILURES: u32 = 50;
+/// So long a worker has to leave when it was told to.
+const LEAVE: u64 = 5_000_000_000;
+const LINES_OF_GARBAGE: u64 = 10_000;
+
+impl Load<'_> {
+    pub(super) fn listen(&mut self, place: usize) {
+        let mut lines = Vec::new();
+        let Some(process) = &mut self.crew.posts[place].process else {
+            return;
+        };
+        let open = process.lines(&mut lines);
+        let life = self.crew.posts[place].life;
+        for line in lines {
+            match line {
+                Line::Answer(slot, answer) if slot < self.slots => self.hear(place, slot, answer),
+                Line::Answer(slot, answer) => {
+                    self.distrust(
+                        place,
+                        &format!("it said `{slot} {answer}`, and there is no slot {slot}"),
+                    );
+                }
+                Line::Ready(..) => self.distrust(place, "it said `ready` once more"),
+                Line::Garbage(text) => {
+                    self.garbage += 1;
+                    self.tally
+                        .note(format!("a line that is not of the protocol: {text:?}"));
+                    if self.garbage > LINES_OF_GARBAGE {
+                        self.distrust(
+                            place,
+                            "it writes more than 10,000 lines that are not of the protocol",
+                        );
+                    }
+                }
+            }
+            if self.crew.posts[place].life != life || self.crew.posts[place].process.is_none() {
+                return;
+            }
+        }
+        if !open {
+            self.has_ended(place);
+        }
+    }
+
+    /// Its output is closed: it has ended, or will hardly do any work.
+    pub(super) fn has_ended(&mut self, place: usize) {
+        let Some(process) = &mut self.crew.posts[place].process else {
+            return;
+        };
+        let deadline = Instant::now() + Duration::from_millis(200);
+        while process.ended().is_none() && Instant::now() < deadline {
+            wait_for(process, Duration::from_millis(5));
+        }
+        let (status, errors) = (process.ended(), stderr_of(process));
+        let leaving = self.crew.posts[place].leaves_by.is_some();
+        match status {
+            Some(status) if leaving && status.success() => {}
+            Some(status) if leaving => {
+                self.tally.error(format!(
+                    "a worker that was to leave {}{errors}",
+                    describe(status)
+                ));
+            }
+            Some(status) => {
+                let doing = self.doing(place);
+                self.tally.error(format!(
+                    "a worker {} while it {doing}{errors}",
+                    describe(status)
+                ));
+                self.failures += 1;
+            }
+            None => {
+                self.tally.error(format!(
+                    "a worker closed its standard output and stayed{errors}"
+                ));
+                self.failures += 1;
+            }
+        }
+        let now = self.now();
+        for slot in 0..self.slots {
+            self.judge.void(self.who(place, slot));
+            let what = if leaving {
+                Happening::Left
+            } else {
+                Happening::Died
+            };
+            self.timeline.note(now, self.who(place, slot), what);
+        }
+        self.vacate(place);
+    }
+
+    pub(super) fn doing(&self, place: usize) -> &'static str {
+        let states = self.crew.posts[place].slots.iter().map(|slot| slot.state);
+        states
+            .filter_map(|state| match state {
+                State::Idle { .. } => None,
+                State::Asked { .. } => Some("was asked to acquire"),
+                State::Inside { .. } | State::Telling { .. } => Some("held the lock"),
+                State::Releasing { .. } => Some("was to release"),
+                State::Removing { .. } => Some("was to remove the lock"),
+            })
+            .next()
+            .unwrap_or("had nothing to do")
+    }
+
+    pub(super) fn vacate(&mut self, place: usize) {
+        let post = &mut self.crew.posts[place];
+        post.process = None;
+        post.stopped_until = None;
+        post.killed_at = None;
+        post.leaves_by = None;
+        if self.failures >= FAILURES {
+            let why = format!("{FAILURES} workers failed by themselves");
+            match self.tally.all_sections() {
+                0 => self.end(Word::NotKnown, why),
+                _ => self.end(Word::Errors, why),
+            }
+        }
+    }
+
+    /// What it says cannot be relied on: none of its holds count, and another takes its place.
+    pub(super) fn distrust(&mut self, place: usize, why: &str) {
+        if self.crew.posts[place].process.is_none() {
+            return;
+        }
+        self.tally.error(format!("a worker was replaced: {why}"));
+        self.failures += 1;
+        for slot in 0..self.slots {
+            self.judge.void(self.who(place, slot));
+        }
+        self.vacate(place);
+    }
+
+    pub(super) fn hear(&mut self, place: usize, slot: usize, answer: Answer) {
+        let now = self.now();
+        let who = self.who(place, slot);
+        let state = self.crew.posts[place].slots[slot].state;
+        match (state, answer) {
+            (State::Asked { verb, at }, Answer::Acquired) => self.enter(place, slot, verb, at, now),
+            (
+                State::Asked {
+                    verb: Verb::Try | Verb::TryRead,
+                    ..
+                },
+                Answer::Busy,
+            ) => {
+                self.tally.busy += 1;
+                self.timeline.note(now, who, Happening::Busy);
+                self.rest(place, slot, now);
+            }
+            (
+                State::Asked {
+                    verb: Verb::AcquireTimeout(_),
+                    ..
+                },
+                Answer::TimedOut | Answer::Busy,
+            ) => {
+                self.tally.timed_out += 1;
+                self.timeline.note(now, who, Happening::TimedOut);
+                self.rest(place, slot, now);
+            }
+            (State::Asked { verb, .. }, Answer::Unsupported | Answer::Busy | Answer::TimedOut) => {
+                self.tally
+                    .error(format!("{verb} was not answered with `acquired`"));
+                self.back_off(place, slot, now);
+            }
+            (State::Asked { verb, .. }, Answer::Error(text)) => {
+                self.tally.error(format!("{verb}: {text}"));
+                self.timeline.note(now, who, Happening::Error);
+                self.back_off(place, slot, now);
+            }
+            (State::Telling { verb, .. }, Answer::Done) => {
+                let (fault, what) = told(verb);
+                self.tally.fault(fault);
+                self.timeline.note(now, who, what);
+                self.expose(place, slot, now);
+            }
+            (State::Telling { verb, .. }, Answer::Unsupported) => {
+                self.tally.note(format!("{verb} is not supported at times"));
+                self.expose(place, slot, now);
+            }
+            (State::Telling { verb, .. }, Answer::Error(text)) => {
+                self.tally.error(format!("{verb}: {text}"));
+                self.expose(place, slot, now);
+            }
+            (State::Releasing { .. }, answer @ (Answer::Released | Answer::Error(_))) => {
+                self.judge.proved(who);
+                let what = match &answer {
+                    Answer::Error(text) => {
+                        self.tally.error(format!("release: {text}"));
+                        Happening::Error
+                    }
+                    _ => Happening::Released,
+                };
+                self.timeline.note(now, who, what);
+                self.after_release(place, slot, now);
+            }
+            (State::Removing { .. }, Answer::Removed) => {
+                self.tally.fault("removals");
+                self.timeline.note(now, who, Happening::Removed);
+                self.rest(place, slot, now);
+            }
+            (State::Removing { .. }, Answer::Error(text)) => {
+                self.tally.error(format!("remove: {text}"));
+                self.rest(place, slot, now);
+            }
+            (State::Removing { .. }, Answer::Unsupported) => self.rest(place, slot, now),
+            (
+                State::Inside { .. } | State::Telling { .. } | State::Releasing { .. },
+                Answer::Lost(text),
+            ) => {
+                self.tally.lost += 1;
+                self.tally.note(format!(
+                    "a library told its holder that the lock was lost: {text}"
+                ));
+                self.judge.lost(who, now);
+                match state {
+                    State::Releasing { .. } => self.after_release(place, slot, now),
+                    _ => self.leave_section(place, slot),
+                }
+            }
+            (_, Answer::Lost(_)) => {}
+            (state, answer) => {
+                let expected = match state {
+                    State::Idle { .. } | State::Inside { .. } => {
+                        "nothing had been asked".to_owned()
+                    }
+                    State::Asked { verb, .. } | State::Telling { verb, .. } => {
+                        format!("`{verb}` had been asked")
+                    }
+                    State::Releasing { .. } => "`release` had been asked".to_owned(),
+                    State::Removing { .. } => "`remove` had been asked".to_owned(),
+                };
+                self.distrust(place, &format!("it said `{answer}` when {expected}"));
+            }
+        }
+    }
+
+    pub(super) fn enter(&mut self, place: usize, slot: usize, verb: Verb, asked: u64, now: u64) {
+        let who = self.who(place, slot);
+        let state = self.crew.posts[place].slots[slot];
+        let again = self.judge.first().is_none();
+        self.timeline.note(now, who, Happening::Acquired);
+        if self.judge.entered(who, verb, now, state.stalled) {
+            self.timeline.look_here(again);
+        }
+        self.tally.sections[place * self.slots + slot] += 1;
+        self.last_progress = now;
+        self.asked_freely = None;
+        if let Some(left) = self.left_at.take() {
+            self.tally.handed_over(now - left);
+        }
+        if matches!(verb, Verb::Acquire | Verb::Read) {
+            self.tally.waited(now - asked);
+            let others = self.tally.all_sections() - state.seen;
+            if now - asked > STARVED && others > 100 {
+                let seconds = (now - asked) as f64 / 1e9;
+                self.end(
+                    Word::Starved,
+                    format!("worker {place} waited {seconds:.1} s while others got the lock {others} times"),
+                );
+            }
+        }
+        let hold = match self.random.once_in(4) {
+            true => 0,
+            false => self.random.below(self.options.hold.as_nanos() as u64 + 1),
+        };
+        let spare = self.crew.posts[place].has_spare();
+        let act = self
+            .scenario
+            .in_section(&self.pauses, spare, &mut self.random);
+        let slot_state = &mut self.crew.posts[place].slots[slot];
+        slot_state.state = State::Inside { until: now + hold };
+        slot_state.act = act;
+        match act {
+            Some(Act::Kill) => self.crew.posts[place].killed_at = Some(now + hold),
+            Some(Act::Pause(time)) => self.stop(place, time),
+            Some(Act::Unlink) => self.unlink(place, slot, now),
+            Some(Act::Tell(verb)) => {
+                self.crew.posts[place].slots[slot].state = State::Telling { verb, at: now };
+                self.tell(place, slot, verb);
+            }
+            _ if hold == 0 => self.leave_section(place, slot),
+            _ => {}
+        }
+    }
+
+    /// It stays in for a while, for others to come in.
+    pub(super) fn expose(&mut self, place: usize, slot: usize, now: u64) {
+        let until = now + self.random.choose(&EXPOSURE);
+        self.crew.posts[place].slots[slot].state = State::Inside { until };
+    }
+
+    pub(super) fn after_release(&mut self, place: usize, slot: usize, now: u64) {
+        match self.crew.posts[place].slots[slot].act.take() {
+            Some(Act::Remove) => {
+                self.crew.posts[place].slots[slot].state = State::Removing { at: now };
+                self.tell(place, slot, Verb::Remove);
+            }
+            Some(Act::Leave) => {
+                self.tally.fault("exits");
+                let post = &mut self.crew.posts[place];
+                post.leaves_by = Some(now + LEAVE);
+                post.slots[slot].state = State::Idle { until: now };
+                post.process
+                    .as_mut()
+                    .into_iter()
+                    .for_each(|process| process.end_input());
+            }
+            _ => self.rest(place, slot, now),
+        }
+    }
+
+    /// Until it asks again: at once, soon, or so late that the lock is free for a while.
+    pub(super) fn rest(&mut self, place: usize, slot: usize, now: u64) {
+        let hold = self.options.hold.as_nanos() as u64;
+        let rest = match self.random.below(4) {
+            0 | 1 => 0,
+            2 => self.random.below(hold + 1),
+            _ => self.random.below(10 * hold + 1),
+        };
+        let post = &mut self.crew.posts[place];
+        // One that is to be killed while it releases must not be killed while it acquires, if it was quicker than that.
+        let until = post.killed_at.map_or(now + rest, |at| at + 1);
+        post.slots[slot].state = State::Idle { until };
+    }
+
+    pub(super) fn back_off(&mut self, place: usize, slot: usize, now: u64) {
+        let until = now + 1_000_000 + self.random.below(4_000_000);
+        self.crew.posts[place].slots[slot].state = State::Idle { until };
+    }
+}
+
+fn told(verb: Verb) -> (&'static str, Happening) {
+    match verb {
+        Verb::ForkRelease => ("forks that release", Happening::Forked),
+        Verb::ForkExit => ("forks that exit", Happening::Forked),
+        Verb::KillWrapper => ("wrappers killed", Happening::WrapperKilled),
+        _ => ("reopenings", Happening::Reopened),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a scenario comes to.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::report::{Holder, Outcome, Overlap, Word};
+
+use super::super::judge;
+use super::super::lock::LockUnderTest;
+use super::super::plan::Options;
+use super::super::scenario::Scenario;
+use super::super::tally::Tally;
+use super::Load;
+
+impl Load<'_> {
+    pub(super) fn finish(mut self) -> Outcome {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let interrupted = self.interrupted.load(Ordering::Relaxed);
+        let again = again(self.scenario, self.options, self.crew.recruiter.lock);
+        let files = std::fs::read_dir(&self.crew.recruiter.directory).map_or(0, Iterator::count);
+        let stayed = self.crew.dismiss();
+        if stayed > 0 && self.ended.is_none() && !interrupted {
+            self.tally.note(format!(
+                "{stayed} workers had not left 1 s after the end of their input, and were killed"
+            ));
+        }
+        let sections = self.tally.all_sections();
+        let first_error = self
+            .tally
+            .errors()
+            .into_iter()
+            .next()
+            .map(|error| error.text);
+        let unlinked = self
+            .tally
+            .faults()
+            .iter()
+            .any(|fault| fault.name == "deletions");
+        let (verdict, reason) = match self.ended {
+            _ if self.judge.races() > 0 => (Word::Broken, None),
+            Some((Word::Stuck, why)) if sections == 0 => (
+                Word::NotKnown,
+                Some(format!("nobody ever got the lock: {why}")),
+            ),
+            Some((word, why)) => (word, Some(why)),
+            None if sections == 0 && interrupted => (
+                Word::NotKnown,
+                Some("interrupted before anybody got the lock".into()),
+            ),
+            None if sections == 0 => {
+                let why = first_error.map_or_else(String::new, |error| format!(": {error}"));
+                (
+                    Word::NotKnown,
+                    Some(format!("nobody ever got the lock{why}")),
+                )
+            }
+            None if self.scenario == Scenario::Unlink && !unlinked && files == 0 => (
+                Word::NotKnown,
+                Some("the lock keeps no file in {dir}".into()),
+            ),
+            None if self.judge.expiries() + self.tally.lost > 0 => (Word::LeaseExpired, None),
+            None if nothing_was_done(self.scenario, &self.tally) => (
+                Word::NotKnown,
+                Some(why_nothing_was_done(self.scenario, interrupted)),
+            ),
+            None if self.tally.has_errors() => (Word::Errors, None),
+            None => (Word::Held, None),
+        };
+        let first = self.judge.first().map(overlap);
+        let at = first.as_ref().map(|overlap| overlap.at_ns);
+        Outcome {
+            verdict,
+            reason,
+            seconds,
+            sections,
+            overlaps: self.judge.races(),
+            expiries: self.judge.expiries(),
+            busy: self.tally.busy,
+            timed_out: self.tally.timed_out,
+            faults: self.tally.faults(),
+            waits: self.tally.waits(),
+            hand_overs: self.tally.hand_overs(),
+            fairness: self.tally.fairness(),
+            wait_histogram: self.tally.histogram(),
+            errors: self.tally.errors(),
+            notes: self.tally.notes(),
+            first_overlap: first,
+            timeline: self
+                .timeline
+                .excerpt(at, matches!(verdict, Word::Stuck | Word::Starved)),
+            ..Outcome::not_known(
+                self.scenario,
+                self.options.counts(self.scenario),
+                String::new(),
+                again,
+            )
+        }
+    }
+}
+
+/// A scenario in which its fault did not happen shows nothing.
+fn nothing_was_done(scenario: Scenario, tally: &Tally) -> bool {
+    !matches!(scenario, Scenario::Contend | Scenario::Threads) && tally.faults().is_empty()
+}
+
+fn why_nothing_was_done(scenario: Scenario, interrupted: bool) -> String {
+    match scenario {
+        _ if interrupted => "interrupted before anything was done to the lock".into(),
+        Scenario::WrapperKill => {
+            "there is no wrapper to kill: it becomes the command, or ends before it".into()
+        }
+        _ => "nothing was done to the lock in this time: give it more with --duration".into(),
+    }
+}
+
+fn overlap(found: &judge::Overlap) -> Overlap {
+    let holder = |hold: &judge::Hold| Holder {
+        worker: hold.who.place,
+        slot: hold.who.slot,
+        from_ns: hold.from,
+        until_ns: hold.until,
+        shared: hold.shared,
+        paused: hold.paused,
+    };
+    Overlap {
+        at_ns: found.at,
+        both_ns: found.until().map(|until| until.saturating_sub(found.at)),
+        lease: found.lease,
+        first: holder(&found.first),
+        second: holder(&found.second),
+    }
+}
+
+/// The command that runs one scenario again.
+pub fn again(scenario: Scenario, options: &Options, lock: &LockUnderTest) -> String {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let mut command = format!(
+        "cargo lockutils stress --seed {:#x} --scenario {scenario}",
+        options.seed
+    );
+    let defaults = Options::default();
+    if options.processes != defaults.processes {
+        command += &format!(" --processes {}", options.processes);
+    }
+    if options.threads != defaults.threads {
+        command += &format!(" --threads {}", options.threads);
+    }
+    if options.hold != defaults.hold {
+        command += &format!(" --hold {}ms", ms(options.hold));
+    }
+    if let Some(lease) = options.lease {
+        command += &format!(" --lease {}ms", ms(lease));
+    }
+    if let Some(time) = options.stuck_after {
+        command += &format!(" --stuck-after {}ms", ms(time));
+    }
+    format!("{command} {}", lock.arguments())
+}

@@ -1,0 +1,78 @@
+//! Who waits in vain.
+
+use std::time::Duration;
+
+use crate::report::Word;
+
+use super::super::crew::answer_of;
+use super::super::protocol::{Answer, Capability, Verb};
+use super::Load;
+
+/// So long one may wait for a lock that is free before it is called stuck.
+const FREE_AND_WAITED_FOR: u64 = 30_000_000_000;
+
+impl Load<'_> {
+    pub(super) fn look_for_the_stuck(&mut self) {
+        let now = self.now();
+        let patience = self.options.stuck_after().as_nanos() as u64;
+        let mut waiter = None;
+        for (place, post) in self.crew.posts.iter().enumerate() {
+            for slot in &post.slots {
+                let Some((verb, at)) = slot.state.pending() else {
+                    continue;
+                };
+                if post.stopped_until.is_some() || now.saturating_sub(at) < patience {
+                    continue;
+                }
+                if !slot.state.waits() {
+                    let seconds = (now - at) as f64 / 1e9;
+                    let why =
+                        format!("worker {place} has not answered `{verb}` for {seconds:.1} s");
+                    return self.end(Word::Stuck, why);
+                }
+                waiter = Some((place, at));
+            }
+        }
+        let Some((place, since)) = waiter else { return };
+        let quiet = now - self.last_progress.max(self.asked_freely.unwrap_or(0));
+        if self.judge.somebody_is_in() || quiet < patience {
+            return;
+        }
+        let seconds = (now - self.last_progress) as f64 / 1e9;
+        match self.ask_a_fresh_worker() {
+            Ok(true) if now - since > FREE_AND_WAITED_FOR => {
+                let waited = (now - since) as f64 / 1e9;
+                self.end(
+                    Word::Stuck,
+                    format!("worker {place} has waited for {waited:.1} s, though the lock is free: a fresh worker got it at once"),
+                );
+            }
+            Ok(true) => self.asked_freely = Some(self.now()),
+            // The answer of a waiter may have come in meanwhile.
+            Ok(false) if self.crew.wait(Duration::ZERO).is_empty() => self.end(
+                Word::Stuck,
+                format!("nobody has got the lock for {seconds:.1} s though nobody holds it, nor did a fresh worker"),
+            ),
+            Ok(false) => self.asked_freely = Some(self.now()),
+            Err(why) => self.end(Word::Stuck, format!("nobody has got the lock for {seconds:.1} s ({why})")),
+        }
+    }
+
+    /// Whether somebody who comes now gets the lock.
+    pub(super) fn ask_a_fresh_worker(&mut self) -> Result<bool, String> {
+        let place = self.crew.posts.len();
+        let (mut process, _, _) = self.crew.recruiter.start_ready(place)?;
+        let verb = match self.can.has(Capability::NoTry) {
+            true => Verb::Acquire,
+            false => Verb::Try,
+        };
+        let gone = |error| format!("a fresh worker was gone at once: {error}");
+        process.tell(0, verb).map_err(gone)?;
+        let got = answer_of(&mut process, 0, Duration::from_secs(5)) == Some(Answer::Acquired);
+        if got {
+            process.tell(0, Verb::Release).map_err(gone)?;
+            answer_of(&mut process, 0, Duration::from_secs(5));
+        }
+        Ok(got)
+    }
+}

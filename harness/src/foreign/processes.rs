@@ -1,0 +1,81 @@
+//! What /proc tells of other processes.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::unistd::Pid;
+
+/// Every process there is, ourselves left out.
+pub fn all() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .map(Pid::from_raw)
+        .filter(|&pid| pid != Pid::this())
+}
+
+/// The process's command line, or its name in brackets if it has none.
+pub fn command(pid: Pid) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<String> = line
+        .split(|&byte| byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    if words.is_empty() {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        return format!("[{}]", name.trim());
+    }
+    shorten(&words.join(" "))
+}
+
+/// Whether it lives: a process that nobody has reaped yet does not.
+fn lives(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat.rsplit(") ").next().unwrap_or("");
+        !state.starts_with('Z') && !state.starts_with('X')
+    })
+}
+
+/// The living processes of a group.
+pub fn of_group(group: Pid) -> Vec<Pid> {
+    all()
+        .filter(|&pid| nix::unistd::getpgid(Some(pid)) == Ok(group) && lives(pid))
+        .collect()
+}
+
+/// The living processes that were given `directory` in their environment, or have a file of it open.
+pub fn that_use(directory: &Path) -> Vec<Pid> {
+    all()
+        .filter(|&pid| {
+            lives(pid) && (has_in_environment(pid, directory) || has_open(pid, directory))
+        })
+        .collect()
+}
+
+fn has_in_environment(pid: Pid, directory: &Path) -> bool {
+    let needle = directory.as_os_str().as_bytes();
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+        environment
+            .windows(needle.len())
+            .any(|window| window == needle)
+    })
+}
+
+fn has_open(pid: Pid, directory: &Path) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten();
+    descriptors
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .any(|file| file.starts_with(directory))
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,325 @@
+//! The line protocol, version 1, which `docs/protocol.md` describes for people who write workers.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a slot of a worker is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Take the lock, however long it takes.
+    Acquire,
+    /// Take it if it is free.
+    Try,
+    /// Take it within so many milliseconds.
+    AcquireTimeout(u64),
+    /// Take it shared.
+    Read,
+    /// Take it shared if nobody has it exclusively.
+    TryRead,
+    /// Give it back.
+    Release,
+    /// Delete what the lock is made of, in the library's own way.
+    Remove,
+    /// In the section: fork a child that releases its copy of the lock.
+    ForkRelease,
+    /// In the section: fork a child that exits as a program does.
+    ForkExit,
+    /// In the section: open and close the lock file once more.
+    Reopen,
+    /// In the section: end the wrapper with SIGKILL, but not the command that it runs.
+    KillWrapper,
+}
+
+impl Verb {
+    /// Whether the answer may be `acquired`.
+    pub fn asks(self) -> bool {
+        matches!(
+            self,
+            Verb::Acquire | Verb::Try | Verb::AcquireTimeout(_) | Verb::Read | Verb::TryRead
+        )
+    }
+
+    /// Whether others may hold it at the same time, if they share as well.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Verb::Read | Verb::TryRead)
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verb::Acquire => "acquire",
+            Verb::Try => "try",
+            Verb::AcquireTimeout(ms) => return write!(f, "acquire-timeout {ms}"),
+            Verb::Read => "read",
+            Verb::TryRead => "try-read",
+            Verb::Release => "release",
+            Verb::Remove => "remove",
+            Verb::ForkRelease => "fork-release",
+            Verb::ForkExit => "fork-exit",
+            Verb::Reopen => "reopen",
+            Verb::KillWrapper => "kill-wrapper",
+        })
+    }
+}
+
+impl FromStr for Verb {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut words = text.split_whitespace();
+        let verb = match words.next().ok_or(())? {
+            "acquire" => Verb::Acquire,
+            "try" => Verb::Try,
+            "acquire-timeout" => {
+                Verb::AcquireTimeout(words.next().and_then(|ms| ms.parse().ok()).ok_or(())?)
+            }
+            "read" => Verb::Read,
+            "try-read" => Verb::TryRead,
+            "release" => Verb::Release,
+            "remove" => Verb::Remove,
+            "fork-release" => Verb::ForkRelease,
+            "fork-exit" => Verb::ForkExit,
+            "reopen" => Verb::Reopen,
+            "kill-wrapper" => Verb::KillWrapper,
+            _ => return Err(()),
+        };
+        words.next().is_none().then_some(verb).ok_or(())
+    }
+}
+
+/// What a slot says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It holds the lock.
+    Acquired,
+    /// Somebody else does.
+    Busy,
+    /// Somebody else did, for as long as it was to wait.
+    TimedOut,
+    /// It has given the lock back.
+    Released,
+    /// It has deleted what the lock was made of.
+    Removed,
+    /// It has done what was asked in the section.
+    Done,
+    /// It does not know the verb.
+    Unsupported,
+    /// The library failed.
+    Error(String),
+    /// The library says that the lock was lost while it was held; may come unasked.
+    Lost(String),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Acquired => f.write_str("acquired"),
+            Answer::Busy => f.write_str("busy"),
+            Answer::TimedOut => f.write_str("timeout"),
+            Answer::Released => f.write_str("released"),
+            Answer::Removed => f.write_str("removed"),
+            Answer::Done => f.write_str("done"),
+            Answer::Unsupported => f.write_str("unsupported"),
+            Answer::Error(text) => write!(f, "error {text}"),
+            Answer::Lost(text) => write!(f, "lost {text}"),
+        }
+    }
+}
+
+impl FromStr for Answer {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let answer = match word {
+            "error" => return Ok(Answer::Error(rest.trim().to_owned())),
+            "lost" => return Ok(Answer::Lost(rest.trim().to_owned())),
+            "acquired" => Answer::Acquired,
+            "busy" => Answer::Busy,
+            "timeout" => Answer::TimedOut,
+            "released" => Answer::Released,
+            "removed" => Answer::Removed,
+            "done" => Answer::Done,
+            "unsupported" => Answer::Unsupported,
+            _ => return Err(()),
+        };
+        rest.trim().is_empty().then_some(answer).ok_or(())
+    }
+}
+
+/// What a worker can do beyond `acquire`, `try` and `release`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capability {
+    /// Its slots are threads.
+    Threads,
+    /// `acquire-timeout`.
+    Timeout,
+    /// `read` and `try-read`.
+    Shared,
+    /// `remove`.
+    Remove,
+    /// `fork-release` and `fork-exit`.
+    Fork,
+    /// `reopen`.
+    Reopen,
+    /// `kill-wrapper`.
+    Wrapper,
+    /// It has no `try`.
+    NoTry,
+    /// It forks a fresh process for each schedule.
+    Zygote,
+}
+
+impl Capability {
+    /// All of them.
+    pub const ALL: [Capability; 9] = [
+        Capability::Threads,
+        Capability::Timeout,
+        Capability::Shared,
+        Capability::Remove,
+        Capability::Fork,
+        Capability::Reopen,
+        Capability::Wrapper,
+        Capability::NoTry,
+        Capability::Zygote,
+    ];
+
+    /// The word on the line `ready`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Capability::Threads => "threads",
+            Capability::Timeout => "timeout",
+            Capability::Shared => "shared",
+            Capability::Remove => "remove",
+            Capability::Fork => "fork",
+            Capability::Reopen => "reopen",
+            Capability::Wrapper => "wrapper",
+            Capability::NoTry => "no-try",
+            Capability::Zygote => "zygote",
+        }
+    }
+}
+
+/// The capabilities of one worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities(BTreeSet<Capability>);
+
+impl Capabilities {
+    /// Whether it has this one.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(all: I) -> Self {
+        Capabilities(all.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ready")?;
+        self.0
+            .iter()
+            .try_for_each(|capability| write!(f, " {}", capability.word()))
+    }
+}
+
+/// A line that a worker wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// It is ready; words that are not known are listed.
+    Ready(Capabilities, Vec<String>),
+    /// The answer of a slot.
+    Answer(usize, Answer),
+    /// Nothing of the protocol.
+    Garbage(String),
+}
+
+impl Line {
+    /// Reads a line, without its end.
+    pub fn parse(line: &str) -> Self {
+        let line = line.trim_end_matches('\r');
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if first == "ready" {
+            let (mut known, mut unknown) = (BTreeSet::new(), Vec::new());
+            for word in rest.split_whitespace() {
+                match Capability::ALL.into_iter().find(|c| c.word() == word) {
+                    Some(capability) => drop(known.insert(capability)),
+                    None => unknown.push(word.to_owned()),
+                }
+            }
+            return Line::Ready(Capabilities(known), unknown);
+        }
+        match (first.parse(), rest.parse()) {
+            (Ok(slot), Ok(answer)) => Line::Answer(slot, answer),
+            _ => Line::Garbage(line.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for verb in [
+            Verb::Acquire,
+            Verb::Try,
+            Verb::AcquireTimeout(20),
+            Verb::Read,
+            Verb::TryRead,
+            Verb::Release,
+            Verb::Remove,
+            Verb::ForkRelease,
+            Verb::ForkExit,
+            Verb::Reopen,
+            Verb::KillWrapper,
+        ] {
+            assert_eq!(verb.to_string().parse(), Ok(verb));
+        }
+        for answer in [
+            Answer::Acquired,
+            Answer::Busy,
+            Answer::TimedOut,
+            Answer::Released,
+            Answer::Removed,
+            Answer::Done,
+            Answer::Unsupported,
+            Answer::Error("no such file".into()),
+            Answer::Lost("the lease is over".into()),
+        ] {
+            let line = format!("3 {answer}");
+            assert_eq!(Line::parse(&line), Line::Answer(3, answer));
+        }
+        let all: Capabilities = Capability::ALL.into_iter().collect();
+        assert_eq!(Line::parse(&all.to_string()), Line::Ready(all, vec![]));
+    }
+
+    #[test]
+    fn what_is_not_of_the_protocol_is_garbage() {
+        for line in [
+            "",
+            "acquired",
+            "0",
+            "0 acquired now",
+            "-1 busy",
+            "Traceback",
+            "readyish",
+            "0  released",
+        ] {
+            assert_eq!(
+                Line::parse(line),
+                Line::Garbage(line.to_owned()),
+                "{line:?}"
+            );
+        }
+        assert!("acquire-timeout soon".parse::<Verb>().is_err());
+        let (none, unknown) = (Capabilities::default(), vec!["teleport".to_owned()]);
+        assert_eq!(Line::parse("ready teleport\r"), Line::Ready(none, unknown));
+    }
+}

@@ -1,0 +1,229 @@
+//! All scenarios of one lock, one after the other.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+
+use crate::report::{self, Card, Outcome, Word};
+
+use super::crew::{Crew, Recruiter};
+use super::load::{Load, again};
+use super::lock::LockUnderTest;
+use super::plan::{Options, Shares};
+use super::processes;
+use super::protocol::{Capabilities, Capability};
+use super::scenario::Scenario;
+
+pub use super::load::Sofar;
+
+/// What is told while a trial runs.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// The worker works; these scenarios will run.
+    Begun(&'a [Scenario]),
+    /// A scenario is under way.
+    Running(Scenario, Duration, Sofar),
+    /// A scenario is done.
+    Done(&'a Outcome),
+}
+
+/// A lock, and how it is tried.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    lock: &'a LockUnderTest,
+    options: &'a Options,
+    base: PathBuf,
+}
+
+impl<'a> Trial<'a> {
+    /// A trial that keeps the locks and everything else below `base`, which must be empty.
+    pub fn new(lock: &'a LockUnderTest, options: &'a Options, base: &Path) -> Self {
+        Trial {
+            lock,
+            options,
+            base: base.to_owned(),
+        }
+    }
+
+    /// Runs all scenarios, until `interrupted` is set. No process that it started lives on.
+    ///
+    /// # Errors
+    /// If no worker starts: a sentence for the user.
+    pub fn run(
+        &self,
+        interrupted: &AtomicBool,
+        tell: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Card, String> {
+        // What workers leave behind becomes our child, so that it can be ended and reaped (prctl(2), Linux 3.4).
+        let _ = nix::sys::prctl::set_child_subreaper(true);
+        let began = Instant::now();
+        let began_unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        let can = self.first_worker();
+        self.end_what_is_left();
+        let can = can?;
+        let Shares { able, unable } = self.options.shares(&can);
+        let running: Vec<Scenario> = able.iter().map(|(scenario, _)| *scenario).collect();
+        tell(Progress::Begun(&running));
+        let mut outcomes = Vec::new();
+        for scenario in Scenario::ALL {
+            let outcome = if let Some((_, share)) = able.iter().find(|(s, _)| *s == scenario) {
+                if interrupted.load(Ordering::Relaxed) {
+                    self.not_known(scenario, "interrupted before its turn".into())
+                } else {
+                    let mut progress = |sofar| tell(Progress::Running(scenario, *share, sofar));
+                    self.one(scenario, *share, &can, interrupted, &mut progress)
+                }
+            } else if let Some((_, why)) = unable.iter().find(|(s, _)| *s == scenario) {
+                self.not_known(scenario, why.clone())
+            } else {
+                continue;
+            };
+            tell(Progress::Done(&outcome));
+            outcomes.push(outcome);
+        }
+        let interrupted = interrupted.load(Ordering::Relaxed);
+        let verdict = self.verdict(&outcomes);
+        Ok(Card {
+            schema: report::SCHEMA,
+            tool: env!("CARGO_PKG_VERSION"),
+            lock: report::Lock {
+                kind: self.lock.kind(),
+                title: self.lock.title(),
+                arguments: self.lock.arguments(),
+                offers: Capability::ALL
+                    .into_iter()
+                    .filter(|c| can.has(*c))
+                    .map(Capability::word)
+                    .collect(),
+            },
+            seed: format!("{:#x}", self.options.seed),
+            processes: self.options.processes,
+            threads: self.options.threads,
+            hold_ms: self.options.hold.as_secs_f64() * 1e3,
+            lease_ms: self.options.lease.map(|lease| lease.as_secs_f64() * 1e3),
+            began_unix,
+            seconds: began.elapsed().as_secs_f64(),
+            interrupted,
+            verdict,
+            exit_status: match verdict {
+                // What was interrupted has not shown that the lock holds.
+                Word::Held | Word::LeaseExpired | Word::NotKnown if interrupted => {
+                    128 + Signal::SIGINT as u8
+                }
+                verdict => verdict.exit_status(),
+            },
+            outcomes,
+        })
+    }
+
+    /// The worst of what counts. A scenario that was asked for by name and could not be tried is not passed over.
+    fn verdict(&self, outcomes: &[Outcome]) -> Word {
+        let counted = || outcomes.iter().filter(|outcome| outcome.counts);
+        let worst = Word::worst(counted().map(|outcome| outcome.verdict));
+        let named_but_not_known = !self.options.scenarios.is_empty()
+            && counted().any(|outcome| outcome.verdict == Word::NotKnown);
+        match worst {
+            Word::Held | Word::LeaseExpired if named_but_not_known => Word::NotKnown,
+            worst => worst,
+        }
+    }
+
+    fn recruiter(&self, place: &str, threads: usize) -> Result<Recruiter<'a>, String> {
+        let seed = self.options.seed ^ number_of(place);
+        // Servers keep locks from one scenario to the next, and from one run to the next: the name is new each time.
+        let name = format!(
+            "lock-{:x}-{place}",
+            (self.options.seed ^ u64::from(std::process::id())) & 0xff_ffff
+        );
+        Recruiter::new(self.lock, self.base.join(place), name, threads, seed).map_err(|error| {
+            format!(
+                "no directory for the workers below {}: {error}",
+                self.base.display()
+            )
+        })
+    }
+
+    /// Starts one worker alone, to learn what it can do.
+    fn first_worker(&self) -> Result<Capabilities, String> {
+        let (process, can, _) = self
+            .recruiter("first", self.options.threads)?
+            .start_ready(0)?;
+        drop(process);
+        Ok(can)
+    }
+
+    fn not_known(&self, scenario: Scenario, why: String) -> Outcome {
+        let again = again(scenario, self.options, self.lock);
+        Outcome::not_known(scenario, self.options.counts(scenario), why, again)
+    }
+
+    fn one(
+        &self,
+        scenario: Scenario,
+        share: Duration,
+        can: &Capabilities,
+        interrupted: &AtomicBool,
+        progress: &mut dyn FnMut(Sofar),
+    ) -> Outcome {
+        let processes = self.options.processes;
+        let (processes, threads, spares) = match scenario {
+            Scenario::Threads => (1, self.options.threads, 0),
+            // The more wait for a lock whose holder has died, the likelier two of them take it over at once.
+            Scenario::Die => (2 * processes, 1, processes),
+            Scenario::Respawn => (processes, 1, processes),
+            _ => (processes, 1, 0),
+        };
+        let crew = self
+            .recruiter(scenario.word(), threads)
+            .and_then(|recruiter| Crew::gather(recruiter, processes, spares));
+        let outcome = match crew {
+            Ok(crew) => {
+                Load::new(scenario, self.options, can, interrupted, crew).run(share, progress)
+            }
+            Err(why) => self.not_known(scenario, why),
+        };
+        self.end_what_is_left();
+        outcome
+    }
+
+    /// Ends what workers started and left behind, also what has left their process groups.
+    fn end_what_is_left(&self) {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        loop {
+            while waitpid(None, Some(WaitPidFlag::WNOHANG))
+                .is_ok_and(|status| status.pid().is_some())
+            {}
+            let left = processes::that_use(&self.base);
+            if left.is_empty() || Instant::now() >= deadline {
+                break;
+            }
+            for pid in left {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// What a worker of this lock says that it can do.
+///
+/// # Errors
+/// If it does not start: a sentence for the user.
+pub fn offers(lock: &LockUnderTest, base: &Path) -> Result<Capabilities, String> {
+    Recruiter::new(lock, base.to_owned(), "lock-1".into(), 1, 1)
+        .map_err(|error| format!("no directory for the workers: {error}"))?
+        .start_ready(0)
+        .map(|(_, can, _)| can)
+}
+
+/// A number for a word (FNV-1a).
+fn number_of(word: &str) -> u64 {
+    word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}

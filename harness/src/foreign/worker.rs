@@ -1,0 +1,221 @@
+//! One worker process: what goes in, what comes out, and how it ends.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::protocol::{Line, Verb};
+
+/// A line that is longer is no line of the protocol.
+const LONGEST_LINE: usize = 16 * 1024;
+/// How much is read at a time, so that one worker that writes without end does not keep us from the others.
+const AT_ONCE: usize = 16 * 1024;
+/// How much of its standard error is kept.
+const EXCERPT: usize = 4 * 1024;
+
+/// A worker process in a process group of its own.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    child: Child,
+    pid_fd: OwnedFd,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    partial: Vec<u8>,
+    errors: Vec<u8>,
+    errors_dropped: u64,
+    /// Somebody else has reaped it: its number may belong to another process by now.
+    reaped: bool,
+}
+
+impl WorkerProcess {
+    /// Starts it; it dies with us.
+    pub fn start(mut command: Command) -> io::Result<Self> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        // SAFETY: prctl is async-signal-safe, and nothing else is done between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+                Ok(())
+            });
+        }
+        let mut child = command.spawn()?;
+        let pid = rustix::process::Pid::from_child(&child);
+        let pid_fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let pipes = [
+            stdin.as_ref().map(AsFd::as_fd),
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+        ];
+        for pipe in pipes.into_iter().flatten() {
+            fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(WorkerProcess {
+            child,
+            pid_fd,
+            stdin,
+            stdout,
+            stderr,
+            partial: Vec::new(),
+            errors: Vec::new(),
+            errors_dropped: 0,
+            reaped: false,
+        })
+    }
+
+    /// What to poll: it may have written something, or ended.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [
+            self.stdout.as_ref().map(AsFd::as_fd),
+            self.stderr.as_ref().map(AsFd::as_fd),
+            Some(self.pid_fd.as_fd()),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Tells a slot to do something. Fails if the worker does not read, or is gone.
+    pub fn tell(&mut self, slot: usize, verb: Verb) -> io::Result<()> {
+        self.say(&format!("{slot} {verb}\n"))
+    }
+
+    /// Writes a line as it is.
+    pub fn say(&mut self, line: &str) -> io::Result<()> {
+        let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        // One write of less than PIPE_BUF bytes is done as a whole or not at all (pipe(7)).
+        stdin.write(line.as_bytes()).map(drop)
+    }
+
+    /// End of input: it is to leave.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The lines that have come in; nothing more will come once `false` is returned.
+    pub fn lines(&mut self, lines: &mut Vec<Line>) -> bool {
+        self.read_errors();
+        let Some(stdout) = &mut self.stdout else {
+            return false;
+        };
+        let mut buffer = [0; AT_ONCE];
+        let more = match stdout.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(length) => {
+                self.partial.extend_from_slice(&buffer[..length]);
+                true
+            }
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            ),
+        };
+        let mut start = 0;
+        while let Some(length) = self.partial[start..].iter().position(|byte| *byte == b'\n') {
+            let line = String::from_utf8_lossy(&self.partial[start..start + length]);
+            lines.push(Line::parse(&line));
+            start += length + 1;
+        }
+        self.partial.drain(..start);
+        if self.partial.len() > LONGEST_LINE {
+            let line = String::from_utf8_lossy(&self.partial[..200]).into_owned();
+            lines.push(Line::Garbage(format!(
+                "{line}… (and no end of line in {LONGEST_LINE} bytes)"
+            )));
+            self.partial.clear();
+        }
+        if !more {
+            self.stdout = None;
+        }
+        more
+    }
+
+    fn read_errors(&mut self) {
+        let Some(stderr) = &mut self.stderr else {
+            return;
+        };
+        let mut buffer = [0; AT_ONCE];
+        match stderr.read(&mut buffer) {
+            Ok(0) => self.stderr = None,
+            Ok(length) => {
+                self.errors.extend_from_slice(&buffer[..length]);
+                let excess = self.errors.len().saturating_sub(EXCERPT);
+                self.errors.drain(..excess);
+                self.errors_dropped += excess as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.stderr = None,
+        }
+    }
+
+    /// The end of what it wrote to standard error.
+    pub fn errors(&mut self) -> String {
+        for _ in 0..4 {
+            self.read_errors();
+        }
+        let text = String::from_utf8_lossy(&self.errors);
+        match self.errors_dropped {
+            0 => text.trim().to_owned(),
+            dropped => format!("({dropped} bytes before) {}", text.trim()),
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// Sends a signal to it and everything that it started and that stayed in its group.
+    pub fn signal(&self, signal: Signal) {
+        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
+    }
+
+    /// It has ended, and somebody else has reaped it.
+    #[cfg(feature = "explore")]
+    pub fn was_reaped(&mut self) {
+        self.reaped = true;
+    }
+
+    /// Ends it now. Whatever was in its pipes is lost.
+    pub fn kill(&mut self) {
+        if self.reaped {
+            return;
+        }
+        self.signal(Signal::SIGKILL);
+        self.stdin = None;
+        // A killed process may stay in an uninterruptible wait of the kernel for a while, but ends without our help.
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// How a process ended, in words.
+pub fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (_, Some(signal)) => match Signal::try_from(signal) {
+            Ok(signal) => format!("was ended by {signal}"),
+            Err(_) => format!("was ended by signal {signal}"),
+        },
+        _ => "ended".to_owned(),
+    }
+}

@@ -1,0 +1,24 @@
+//! Forking from a test, safely.
+//!
+//! A test program has many threads, and in the child of a fork only the forking one lives on: locks that others held stay locked forever. So a
+//! process with one thread forks itself; any other executes its own test program once more, for this one test and with one thread, and
+//! lets that fork (fork(2), "NOTES"; signal-safety(7)).
+
+mod coordinator;
+mod elsewhere;
+mod reexec;
+
+pub use coordinator::Outcome;
+pub(crate) use coordinator::{Plan, run_here};
+#[cfg(feature = "proptest")]
+pub(crate) use elsewhere::Elsewhere;
+
+#[cfg(feature = "rstest")]
+pub(crate) use reexec::is_executed_for_a_run;
+pub(crate) use reexec::{Role, execute_again, leave, role};
+
+/// Whether no other thread of this process does anything, so that it can fork itself.
+pub(crate) fn may_fork() -> bool {
+    elsewhere::is_alone()
+        || std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}

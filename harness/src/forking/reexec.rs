@@ -1,0 +1,144 @@
+//! The test program once more, for one test.
+//!
+//! The new process runs the test from its beginning. Runs that the test has made before are not made again there: their results are
+//! inherited.
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+
+/// `WITNESS/ERRORS,…`: the descriptors of all runs of the test so far; the last one is to be made.
+const VARIABLE: &str = "LOCKUTILS_HARNESS_RUNS";
+
+/// What this process is to do with the run that comes next.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// It is the test's own process.
+    Test,
+    /// It was executed for this run: fork here, write into the inherited witness, and leave.
+    Forker(RawFd),
+    /// It was executed for a later run of the same test: this one's witness and errors are there.
+    After(RawFd, String),
+}
+
+/// What the test's own process keeps of a run, for those to come.
+#[derive(Debug)]
+struct Past {
+    witness: RawFd,
+    errors: File,
+}
+
+thread_local! {
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
+    static PAST: RefCell<Vec<Past>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What to do with the next run of this thread.
+pub(crate) fn role() -> io::Result<Role> {
+    let number = NUMBER.replace(NUMBER.get() + 1);
+    let runs = inherited_runs();
+    match runs.get(number) {
+        None => Ok(Role::Test),
+        Some(&(witness, _)) if number + 1 == runs.len() => Ok(Role::Forker(witness)),
+        Some(&(witness, errors)) => {
+            // SAFETY: the process that executed us has left this descriptor open for us, and it stays open.
+            let errors = unsafe { BorrowedFd::borrow_raw(errors) };
+            Ok(Role::After(
+                witness,
+                read(&errors.try_clone_to_owned()?.into())?,
+            ))
+        }
+    }
+}
+
+/// Whether this process was executed by another test process, which holds what the test's fixtures hold.
+#[cfg(feature = "rstest")]
+pub(crate) fn is_executed_for_a_run() -> bool {
+    !inherited_runs().is_empty()
+}
+
+fn inherited_runs() -> Vec<(RawFd, RawFd)> {
+    let text = env::var(VARIABLE).unwrap_or_default();
+    text.split(',')
+        .filter_map(|run| {
+            let (witness, errors) = run.split_once('/')?;
+            Some((witness.parse().ok()?, errors.parse().ok()?))
+        })
+        .collect()
+}
+
+/// Ends the test in a process that was executed for one run: its fixtures are dropped on the way.
+pub(crate) fn leave() -> ! {
+    std::panic::resume_unwind(Box::new(
+        "this process was there for one run, which is over",
+    ))
+}
+
+/// Executes the test program for the current run of this test; gives what it said on standard error. The descriptor of the witness
+/// must stay open as long as the test runs.
+pub(crate) fn execute_again(witness: RawFd) -> io::Result<String> {
+    let thread = std::thread::current();
+    let test = thread
+        .name()
+        .filter(|name| *name != "main")
+        .ok_or_else(|| {
+            io::Error::other(
+                "the name of the test is not known: call this from the thread of the test itself",
+            )
+        })?;
+    let errors = File::from(memfd_create(c"lockutils-errors", MFdFlags::empty())?);
+    let standard_error = Stdio::from(errors.try_clone()?);
+    let runs = PAST.with_borrow_mut(|past| {
+        past.push(Past { witness, errors });
+        let words: Vec<String> = past
+            .iter()
+            .map(|past| format!("{}/{}", past.witness, past.errors.as_raw_fd()))
+            .collect();
+        words.join(",")
+    });
+    this_test(test)?
+        .env(VARIABLE, runs)
+        .stdout(Stdio::null())
+        .stderr(standard_error)
+        .status()?;
+    PAST.with_borrow(|past| {
+        past.last()
+            .map_or(Ok(String::new()), |past| read(&past.errors))
+    })
+}
+
+/// This test program, for `test` alone; it ends with the thread that starts it.
+pub(super) fn this_test(test: &str) -> io::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .args([
+            "--exact",
+            test,
+            "--nocapture",
+            "--include-ignored",
+            "--test-threads=1",
+        ])
+        .stdin(Stdio::null());
+    // SAFETY: prctl(2) is async-signal-safe; nothing is allocated.
+    unsafe {
+        command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?));
+    }
+    Ok(command)
+}
+
+/// All of a file, wherever its offset is, which other processes share.
+fn read(file: &File) -> io::Result<String> {
+    let length = file.metadata()?.len();
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,214 @@
+//! Random programs of lock operations, run for real and shrunk to the smallest that still fails.
+//!
+//! ```
+//! use lockutils_harness::conformance::Oslo;
+//! use lockutils_harness::prelude::*;
+//! use proptest::prelude::*;
+//!
+//! proptest! {
+//!     #![proptest_config(ProptestConfig::with_cases(5))]
+//!     # /*
+//!     #[test]
+//!     # */
+//!     fn programs_exclude(program in programs(2..=3, 1..=3, 1..=8)) {
+//!         let directory = tempfile::tempdir().unwrap();
+//!         prop_assert!(program.run(&Oslo::new(directory.path()))?.is_exclusive());
+//!     }
+//! }
+//! # programs_exclude();
+//! ```
+//!
+//! In a test program the whole test is run once in a process of its own, which has one thread and may fork; a failure there is
+//! the failure here. proptest writes what failed to its regression file, and tries it first the next time.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use crate::conformance::{Lock, Patience};
+use crate::forking::{Elsewhere, Outcome};
+use crate::stress::{Report, Stress, Worker};
+use crate::verdict::Verdict;
+
+/// What one thread does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Waits for the lock, and is in the section for so many microseconds.
+    Acquire(u16),
+    /// Takes the lock if it is free, for so many microseconds.
+    Try(u16),
+    /// Waits for so many microseconds at most.
+    Timed(u16),
+    /// Holds the lock, asks for it once more without waiting, and stays for so many microseconds: whatever the answer, it still holds it.
+    Nested(u16),
+    /// Does something else for so many microseconds.
+    Pause(u16),
+    /// Removes the lock file while holding the lock, as its very last act.
+    Remove,
+    /// Forks a child in the section, which leaves the program at once.
+    Fork,
+    /// Is killed in the section.
+    Die,
+}
+
+/// A program: for each process, for each of its threads, what it does.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Program {
+    processes: Vec<Vec<Vec<Step>>>,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (process, threads) in self.processes.iter().enumerate() {
+            for (thread, steps) in threads.iter().enumerate() {
+                write!(f, "\n  process {process}, thread {thread}: {steps:?}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Programs of so many processes, threads in each, and steps in each thread. Steps that need a lock file or offers that the lock does
+/// not have are passed over when they are run.
+pub fn programs(
+    processes: RangeInclusive<usize>,
+    threads: RangeInclusive<usize>,
+    steps: RangeInclusive<usize>,
+) -> impl Strategy<Value = Program> {
+    let step = prop_oneof![
+        8 => (0..50u16).prop_map(Step::Acquire),
+        3 => (0..50u16).prop_map(Step::Try),
+        3 => (0..500u16).prop_map(Step::Timed),
+        2 => (0..50u16).prop_map(Step::Nested),
+        3 => (0..200u16).prop_map(Step::Pause),
+        2 => Just(Step::Remove),
+        1 => Just(Step::Fork),
+        1 => Just(Step::Die),
+    ];
+    vec(vec(vec(step, steps), threads), processes).prop_map(|processes| Program { processes })
+}
+
+/// What came of a program.
+#[derive(Clone, Debug)]
+pub struct Ran(Option<Report>);
+
+impl Ran {
+    /// Whether never two were in the section. A program that enters none is none that could fail.
+    pub fn is_exclusive(&self) -> bool {
+        !self.verdict().is_violated()
+    }
+
+    /// The verdict, with the evidence.
+    pub fn verdict(&self) -> Verdict {
+        match &self.0 {
+            None => Verdict::Held,
+            Some(report) => report.verdict(),
+        }
+    }
+}
+
+impl Program {
+    /// Runs it on the lock, in processes forked for it.
+    ///
+    /// # Errors
+    /// If the processes cannot be started, or one hung or failed: an error of the test case, for `?` in `proptest!`.
+    pub fn run(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
+        match Elsewhere::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
+            Elsewhere::Here => self.run_here(lock),
+            Elsewhere::Passed => Ok(Ran(None)),
+            Elsewhere::Failed(said) => {
+                panic!("it failed in the process that was started for it:\n{said}")
+            }
+        }
+    }
+
+    fn run_here(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
+        let threads = self.processes.iter().map(Vec::len).max().unwrap_or(1);
+        let report = Stress::new()
+            .processes(self.processes.len())
+            .threads(threads)
+            .sections(1)
+            .room(
+                self.processes
+                    .iter()
+                    .flatten()
+                    .map(Vec::len)
+                    .max()
+                    .unwrap_or(0),
+            )
+            .deadline(Duration::from_secs(10))
+            .run(|worker| {
+                let (process, thread) = (
+                    worker.number() as usize / threads,
+                    worker.number() as usize % threads,
+                );
+                for step in self.processes[process].get(thread).into_iter().flatten() {
+                    step.run(lock, worker);
+                }
+            });
+        for outcome in report.outcomes() {
+            if !matches!(outcome, Outcome::Done | Outcome::Killed(_)) {
+                return Err(TestCaseError::fail(format!(
+                    "a process {outcome}{}",
+                    report.errors()
+                )));
+            }
+        }
+        if let Verdict::Violated(story) = report.verdict() {
+            return Err(TestCaseError::fail(format!(
+                "the lock let two in\n{story}{self:?}"
+            )));
+        }
+        Ok(Ran(Some(report)))
+    }
+}
+
+impl Step {
+    fn run(self, lock: &impl Lock, worker: &Worker<'_>) {
+        let microseconds = |time: u16| Duration::from_micros(u64::from(time));
+        let enter = |patience, section: &dyn Fn()| {
+            let answer = lock.run(patience, &mut || worker.section(section));
+            if let Err(error) = answer {
+                panic!("{self:?}: {error}");
+            }
+        };
+        match self {
+            Step::Acquire(time) => enter(Patience::Forever, &|| busy_for(microseconds(time))),
+            Step::Try(time) => enter(Patience::None, &|| busy_for(microseconds(time))),
+            Step::Timed(time) => enter(Patience::AtMost(microseconds(time)), &|| ()),
+            Step::Nested(time) => enter(Patience::Forever, &|| {
+                let _ = lock.run(Patience::None, &mut || ());
+                busy_for(microseconds(time));
+            }),
+            Step::Pause(time) => std::thread::sleep(microseconds(time)),
+            Step::Remove => {
+                if let Some(file) = lock.file() {
+                    let _ = lock.run(Patience::Forever, &mut || drop(fs::remove_file(&file)));
+                }
+            }
+            Step::Fork => enter(Patience::Forever, &|| {
+                // SAFETY: the child leaves at once by _exit and touches nothing.
+                match unsafe { nix::unistd::fork() } {
+                    // SAFETY: ends the child.
+                    Ok(nix::unistd::ForkResult::Child) => unsafe { libc::_exit(0) },
+                    Ok(nix::unistd::ForkResult::Parent { child }) => {
+                        let _ = nix::sys::wait::waitpid(child, None);
+                    }
+                    Err(_) => {}
+                }
+            }),
+            Step::Die => enter(Patience::Forever, &|| worker.die()),
+        }
+    }
+}
+
+fn busy_for(time: Duration) {
+    let until = std::time::Instant::now() + time;
+    while std::time::Instant::now() < until {
+        std::hint::spin_loop();
+    }
+}

@@ -1,0 +1,265 @@
+//! What befalls the workers of a run, on purpose: at random moments from the seed, counted, and over before the next section.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::sys::statvfs::statvfs;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
+
+/// Something that goes wrong in a worker.
+///
+/// The file faults befall all files of the lock path, and happen under the lock as the holder's last act: what a stranger takes away
+/// from a holder in the midst of its section, no lock on a file survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The process is killed in the section; another goes on in its place.
+    Kill,
+    /// The process is stopped in the section, and continued some milliseconds later.
+    Pause,
+    /// The body panics in the section.
+    Panic,
+    /// The process forks in the section; the child stays for some milliseconds.
+    Fork,
+    /// Signals interrupt the next acquire every 30 µs.
+    SignalStorm,
+    /// The lock files are unlinked.
+    Unlink,
+    /// The lock files are renamed.
+    Rename,
+    /// The lock files are replaced by new ones.
+    Replace,
+    /// The lock path is removed with all that is in it.
+    RemoveDirectory,
+    /// The process has no descriptor left for the next acquire, which may fail.
+    DescriptorLimit,
+    /// The disk is full, and the lock files are gone: the next acquires may fail. Tried only on a disk of 16 MiB or 10,000 files at most.
+    DiskFull,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 11] = [
+        Fault::Kill,
+        Fault::Pause,
+        Fault::Panic,
+        Fault::Fork,
+        Fault::SignalStorm,
+        Fault::Unlink,
+        Fault::Rename,
+        Fault::Replace,
+        Fault::RemoveDirectory,
+        Fault::DescriptorLimit,
+        Fault::DiskFull,
+    ];
+
+    pub(super) fn number(self) -> usize {
+        self as usize
+    }
+
+    /// When in the course of a section it happens.
+    pub(super) fn moment(self) -> Moment {
+        match self {
+            Fault::Kill | Fault::Pause | Fault::Panic | Fault::Fork => Moment::Inside,
+            Fault::SignalStorm | Fault::DescriptorLimit => Moment::Before,
+            Fault::Unlink
+            | Fault::Rename
+            | Fault::Replace
+            | Fault::RemoveDirectory
+            | Fault::DiskFull => Moment::After,
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Fault::Kill => "kill",
+            Fault::Pause => "pause",
+            Fault::Panic => "panic",
+            Fault::Fork => "fork",
+            Fault::SignalStorm => "signal storm",
+            Fault::Unlink => "unlink",
+            Fault::Rename => "rename",
+            Fault::Replace => "replace",
+            Fault::RemoveDirectory => "remove directory",
+            Fault::DescriptorLimit => "descriptor limit",
+            Fault::DiskFull => "disk full",
+        })
+    }
+}
+
+/// When a fault happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before the body asks for the lock.
+    Before,
+    /// In the section.
+    Inside,
+    /// When the section is over, and the lock still held.
+    After,
+}
+
+/// Which faults, and how often.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    pub(super) kinds: Vec<Fault>,
+    pub(super) once_in: u64,
+}
+
+/// How long a child that was forked in a section keeps its copies.
+const CHILD_STAYS: Duration = Duration::from_millis(3);
+const STORM: libc::timeval = libc::timeval {
+    tv_sec: 0,
+    tv_usec: 30,
+};
+const CALM: libc::timeval = libc::timeval {
+    tv_sec: 0,
+    tv_usec: 0,
+};
+
+/// Stops this process; whoever waits for it continues it.
+pub(super) fn pause() {
+    let _ = raise(Signal::SIGSTOP);
+}
+
+/// Forks a child that nobody waits for and that leaves by itself.
+pub(super) fn fork_a_child() {
+    let leave = || -> ! {
+        // SAFETY: ends the child; nothing of the test runs there.
+        unsafe { libc::_exit(0) }
+    };
+    // SAFETY: both children call nothing but fork, nanosleep and _exit.
+    match unsafe { fork() } {
+        Ok(ForkResult::Parent { child }) => drop(waitpid(child, None)),
+        Ok(ForkResult::Child) => {
+            // SAFETY: as above.
+            if let Ok(ForkResult::Child) = unsafe { fork() } {
+                std::thread::sleep(CHILD_STAYS);
+            }
+            leave()
+        }
+        Err(_) => {}
+    }
+}
+
+/// Interrupts the threads of this process every 30 µs, or no longer.
+pub(super) fn storm(on: bool) -> io::Result<()> {
+    extern "C" fn nothing(_: i32) {}
+    let interval = if on { STORM } else { CALM };
+    if on {
+        let action = SigAction::new(
+            SigHandler::Handler(nothing),
+            SaFlags::empty(), // no SA_RESTART: system calls fail with EINTR
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(Signal::SIGALRM, &action) }?;
+    }
+    let timer = libc::itimerval {
+        it_interval: interval,
+        it_value: interval,
+    };
+    // SAFETY: the timer's value is read, and no old value asked for.
+    if unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// No further descriptor can be opened until the value is dropped.
+#[derive(Debug)]
+pub(super) struct NoDescriptors {
+    before: (u64, u64),
+}
+
+impl NoDescriptors {
+    pub(super) fn now() -> io::Result<Self> {
+        let before = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, 0, before.1)?;
+        Ok(NoDescriptors { before })
+    }
+}
+
+impl Drop for NoDescriptors {
+    fn drop(&mut self) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, self.before.0, self.before.1);
+    }
+}
+
+/// Does to the files in `directory` what `fault` says.
+pub(super) fn take_away(fault: Fault, directory: &Path, number: u64) -> io::Result<()> {
+    if fault == Fault::RemoveDirectory {
+        return fs::remove_dir_all(directory);
+    }
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(AWAY) || name.starts_with(FILLER) || !path.is_file() {
+            continue;
+        }
+        let away = directory.join(format!("{AWAY}{}-{number}", std::process::id()));
+        let outcome = match fault {
+            Fault::Rename => fs::rename(&path, &away),
+            Fault::Replace => fs::write(&away, "").and_then(|()| fs::rename(&away, &path)),
+            _ => fs::remove_file(&path),
+        };
+        match outcome {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+const AWAY: &str = ".away-";
+const FILLER: &str = ".filler-";
+const SMALL_BYTES: u64 = 16 << 20;
+const SMALL_FILES: u64 = 10_000;
+
+/// A disk that is full until the value is dropped.
+#[derive(Debug)]
+pub(super) struct FullDisk {
+    fillers: Vec<std::path::PathBuf>,
+}
+
+impl FullDisk {
+    /// Fills the disk of `directory`, if it is a small one.
+    pub(super) fn now(directory: &Path) -> io::Result<Self> {
+        let disk = statvfs(directory)?;
+        let few_files = disk.files() > 0 && disk.files() <= SMALL_FILES;
+        if disk.blocks() * disk.fragment_size() > SMALL_BYTES && !few_files {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        take_away(Fault::Unlink, directory, 0)?;
+        let mut full = FullDisk {
+            fillers: Vec::new(),
+        };
+        let chunk = vec![0; 1 << 20];
+        for number in 0.. {
+            let filler = directory.join(format!("{FILLER}{}-{number}", std::process::id()));
+            full.fillers.push(filler.clone());
+            let room_left = if few_files {
+                fs::write(&filler, "").is_ok()
+            } else {
+                fs::write(&filler, &chunk).is_ok()
+            };
+            if !room_left {
+                return Ok(full);
+            }
+        }
+        Ok(full)
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        for filler in &self.fillers {
+            let _ = fs::remove_file(filler);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a run has shown, in words for somebody who has never seen the lock.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use crate::forking::Outcome;
+use crate::verdict::{Unknown, Verdict};
+use crate::witness::{Overlap, Shape, Step, Witness, overlaps};
+
+use super::{Fault, SEED};
+
+/// The outcome of a [`Stress`](super::Stress) run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    shape: Shape,
+    sections: u64,
+    lost: u64,
+    overlaps: Vec<Overlap>,
+    outcomes: Vec<Outcome>,
+    began: u64,
+    seed: u64,
+    errors: String,
+    faults: Vec<(Fault, u64)>,
+    test: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(
+        witness: &Witness,
+        outcomes: Vec<Outcome>,
+        seed: u64,
+        errors: String,
+    ) -> Self {
+        let workers = 0..witness.shape().workers() as u32;
+        let (mut sections, mut began) = (0, u64::MAX);
+        for worker in workers {
+            let entries = witness.entries(worker);
+            sections += entries
+                .iter()
+                .filter(|entry| matches!(entry.step, Step::Entered | Step::EnteredShared))
+                .count() as u64;
+            began = began.min(entries.first().map_or(u64::MAX, |entry| entry.time));
+        }
+        let thread = std::thread::current();
+        Report {
+            shape: witness.shape(),
+            sections,
+            lost: witness.lost(),
+            overlaps: overlaps(witness),
+            outcomes,
+            began,
+            seed,
+            errors,
+            faults: Fault::ALL
+                .into_iter()
+                .map(|fault| {
+                    let count = witness.faults(fault.number());
+                    (fault, count.load(Ordering::Relaxed))
+                })
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            test: thread
+                .name()
+                .filter(|name| *name != "main")
+                .map(str::to_owned),
+        }
+    }
+
+    /// How many sections were entered.
+    pub fn sections(&self) -> u64 {
+        self.sections
+    }
+
+    /// Each time that two were inside.
+    pub fn overlaps(&self) -> &[Overlap] {
+        &self.overlaps
+    }
+
+    /// How each worker process ended.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// Which faults happened, and how often.
+    pub fn faults(&self) -> &[(Fault, u64)] {
+        &self.faults
+    }
+
+    /// The seed of the workers' random numbers.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether the lock excluded, as far as was tried.
+    pub fn verdict(&self) -> Verdict {
+        if !self.overlaps.is_empty() {
+            Verdict::Violated(self.story_of_the_first())
+        } else if self.sections == 0 {
+            Verdict::NotKnown(Unknown::NothingRan)
+        } else if self.lost > 0 {
+            Verdict::NotKnown(Unknown::Budget(format!(
+                "{} entries did not fit into the logs: say with `room` how often the body calls `section`",
+                self.lost
+            )))
+        } else {
+            Verdict::Held
+        }
+    }
+
+    /// Passes if sections were entered, never two at once, and every worker did all it was to do.
+    ///
+    /// # Panics
+    /// Otherwise, with who, when, for how long, and how to run it again.
+    #[track_caller]
+    pub fn assert_exclusive(&self) {
+        self.assert_verdict();
+        let failed: Vec<String> = (0..)
+            .zip(&self.outcomes)
+            .filter(|(_, outcome)| **outcome != Outcome::Done)
+            .map(|(process, outcome): (usize, _)| format!("process {process} {outcome}"))
+            .collect();
+        assert!(
+            failed.is_empty(),
+            "workers failed: {}{}{}",
+            failed.join("; "),
+            self.errors(),
+            self.how_to_run_again()
+        );
+    }
+
+    /// As [`assert_exclusive`](Self::assert_exclusive), when workers were meant to die.
+    ///
+    /// # Panics
+    /// If two were in the section, nobody was, or a worker hung.
+    #[track_caller]
+    pub fn assert_exclusive_though_workers_died(&self) {
+        self.assert_verdict();
+        let hung = self
+            .outcomes
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Hung)
+            .count();
+        assert!(
+            hung == 0,
+            "{hung} of {} processes had not ended at the deadline{}{}",
+            self.outcomes.len(),
+            self.errors(),
+            self.how_to_run_again()
+        );
+    }
+
+    #[track_caller]
+    fn assert_verdict(&self) {
+        match self.verdict() {
+            Verdict::Held => {}
+            Verdict::Violated(story) => {
+                panic!(
+                    "the lock let two in\n{story}{}{}",
+                    self.errors(),
+                    self.how_to_run_again()
+                );
+            }
+            Verdict::NotKnown(why) => panic!(
+                "whether the lock excludes is not known: {why}{}{}",
+                self.errors(),
+                self.how_to_run_again()
+            ),
+        }
+    }
+
+    fn story_of_the_first(&self) -> String {
+        let mut story = String::new();
+        let first = self.overlaps[0];
+        let name = |worker: u32| {
+            let threads = self.shape.threads as u32;
+            format!(
+                "worker {worker} (process {}, thread {})",
+                worker / threads,
+                worker % threads
+            )
+        };
+        let at = first.at.saturating_sub(self.began) as f64 / 1e6;
+        let _ = writeln!(story, "  {} was in the section", name(first.first));
+        let _ = writeln!(
+            story,
+            "  {} came in as well, {at:.3} ms after the first section of all",
+            name(first.second)
+        );
+        let _ = match first.both_for {
+            Some(0) => writeln!(story, "  both were inside for less than the clock can tell"),
+            Some(time) => writeln!(story, "  both were inside for {:.1} µs", time as f64 / 1e3),
+            None => writeln!(story, "  neither has left as far as was seen"),
+        };
+        if !self.faults.is_empty() {
+            let faults: Vec<String> = self
+                .faults
+                .iter()
+                .map(|(fault, times)| format!("{fault} {times}"))
+                .collect();
+            let _ = writeln!(story, "  faults: {}", faults.join(", "));
+        }
+        let _ = match self.overlaps.len() {
+            1 => write!(
+                story,
+                "  one pair of the {} sections overlapped",
+                self.sections
+            ),
+            pairs => write!(
+                story,
+                "  {pairs} pairs of the {} sections overlapped",
+                self.sections
+            ),
+        };
+        story
+    }
+
+    /// What the workers said on standard error, shortened.
+    pub(crate) fn errors(&self) -> String {
+        const LINES: usize = 20;
+        let lines: Vec<&str> = self
+            .errors
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        let shown = lines[..lines.len().min(LINES)].join("\n    ");
+        format!("\n  the workers said:\n    {shown}")
+    }
+
+    fn how_to_run_again(&self) -> String {
+        let test = self
+            .test
+            .as_ref()
+            .map_or_else(String::new, |test| format!(" -- --exact {test}"));
+        format!(
+            "\n  seed {:#x}; to run it again: {SEED}={:#x} cargo test{test}",
+            self.seed, self.seed
+        )
+    }
+}

@@ -1,0 +1,170 @@
+//! From what the workers saw to overlaps that really were.
+
+use super::{Entry, Step, Witness};
+
+/// Two in the section at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// Who was inside.
+    pub first: u32,
+    /// Who came in as well.
+    pub second: u32,
+    /// When the second came in, in nanoseconds on the monotonic clock.
+    pub at: u64,
+    /// For how long both were inside, in nanoseconds; `None` if one never left.
+    pub both_for: Option<u64>,
+}
+
+/// A stay in the section.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    worker: u32,
+    entered: u64,
+    /// With others who share it.
+    shared: bool,
+    /// When it left, or may have been dead.
+    end: Option<u64>,
+}
+
+/// The overlaps that were seen, in order of time. One that was dead when the other came in was not inside.
+pub fn overlaps(witness: &Witness) -> Vec<Overlap> {
+    let workers = witness.shape().workers() as u32;
+    let logs: Vec<Vec<Entry>> = (0..workers).map(|worker| witness.entries(worker)).collect();
+    let suspicious = |entry: &Entry| entry.saw.is_some() || entry.step == Step::EnteredShared;
+    if !logs.iter().flatten().any(suspicious) {
+        return Vec::new();
+    }
+    let mut stays: Vec<Stay> = (0..)
+        .zip(&logs)
+        .flat_map(|(worker, log)| stays(worker, log))
+        .collect();
+    stays.sort_unstable_by_key(|stay| stay.entered);
+    let mut inside: Vec<Stay> = Vec::new();
+    let mut found = Vec::new();
+    for stay in stays {
+        inside.retain(|other| other.end.is_none_or(|end| end > stay.entered));
+        for other in inside.iter().filter(|other| !(other.shared && stay.shared)) {
+            let end = match (other.end, stay.end) {
+                (Some(one), Some(two)) => Some(one.min(two)),
+                (one, two) => one.or(two),
+            };
+            found.push(Overlap {
+                first: other.worker,
+                second: stay.worker,
+                at: stay.entered,
+                both_for: end.map(|end| end - stay.entered),
+            });
+        }
+        inside.push(stay);
+    }
+    add_those_too_short_for_the_clock(&logs, &mut found);
+    found.sort_unstable_by_key(|overlap| overlap.at);
+    found
+}
+
+/// A stay is written down a little shorter than it was; what was seen in memory counts all the same.
+fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overlap>) {
+    let known: Vec<Overlap> = found.clone();
+    for (worker, log) in (0..).zip(logs) {
+        for entry in log {
+            let Some(other) = entry.saw else { continue };
+            let was_dead = || {
+                logs[other as usize]
+                    .iter()
+                    .any(|theirs| theirs.step == Step::Dying && theirs.time <= entry.time)
+            };
+            let (first, second) = match entry.step {
+                Step::Entered => (other, worker),
+                _ => (worker, other),
+            };
+            let is_known = known
+                .iter()
+                .any(|overlap| overlap.first == first && overlap.second == second);
+            if !is_known && (entry.step == Step::Left || !was_dead()) {
+                found.push(Overlap {
+                    first,
+                    second,
+                    at: entry.time,
+                    both_for: Some(0),
+                });
+            }
+        }
+    }
+}
+
+fn stays(worker: u32, log: &[Entry]) -> Vec<Stay> {
+    let mut stays: Vec<Stay> = Vec::new();
+    for entry in log {
+        match entry.step {
+            Step::Entered | Step::EnteredShared => stays.push(Stay {
+                worker,
+                entered: entry.time,
+                shared: entry.step == Step::EnteredShared,
+                end: None,
+            }),
+            Step::Left | Step::Dying => {
+                if let Some(stay) = stays.last_mut() {
+                    stay.end.get_or_insert(entry.time);
+                }
+            }
+        }
+    }
+    stays
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Shape, Witness};
+    use super::*;
+
+    fn witness() -> Witness {
+        Witness::new(Shape {
+            processes: 2,
+            threads: 1,
+            entries: 16,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn two_inside_are_seen_and_one_after_the_other_is_not() {
+        let witness = witness();
+        drop(witness.enter(0));
+        drop(witness.enter(1));
+        assert_eq!(overlaps(&witness), []);
+        let one = witness.enter(0);
+        let two = witness.enter(1);
+        drop(one);
+        drop(two);
+        let found = overlaps(&witness);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].first, found[0].second), (0, 1));
+        assert!(found[0].both_for.is_some());
+    }
+
+    #[test]
+    fn those_who_share_exclude_only_those_who_do_not() {
+        let witness = witness();
+        let one = witness.enter_shared(0);
+        let two = witness.enter_shared(1);
+        drop((one, two));
+        drop(witness.enter(0));
+        assert_eq!(overlaps(&witness), []);
+        let one = witness.enter_shared(0);
+        let two = witness.enter(1);
+        drop((one, two));
+        assert_eq!(overlaps(&witness).len(), 1);
+    }
+
+    #[test]
+    fn one_that_died_inside_is_not_inside_any_more() {
+        let witness = witness();
+        std::mem::forget(witness.enter(0));
+        witness.is_dying(0);
+        drop(witness.enter(1));
+        assert_eq!(overlaps(&witness), []);
+        std::mem::forget(witness.enter(1));
+        drop(witness.enter(0));
+        assert_eq!(overlaps(&witness).len(), 1, "worker 1 has not died");
+    }
+}

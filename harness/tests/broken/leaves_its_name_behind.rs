@@ -1,0 +1,26 @@
+//! Bug: a directory is the lock; nobody removes that of a holder that died.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Death;
+
+pub struct Mkdir(PathBuf);
+
+pub fn make(directory: &Path) -> Mkdir {
+    Mkdir(directory.join("lock"))
+}
+
+impl Lock for Mkdir {
+    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        while fs::create_dir(&self.0).is_err() {
+            std::thread::yield_now();
+        }
+        section();
+        fs::remove_dir(&self.0)?;
+        Ok(Answer::Ran)
+    }
+}

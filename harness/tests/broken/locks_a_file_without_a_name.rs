@@ -1,0 +1,28 @@
+//! Bug: after locking it does not look whether the path still names the file, so two hold two files of one name.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Removal;
+
+pub struct Unchecked(PathBuf);
+
+pub fn make(directory: &Path) -> Unchecked {
+    Unchecked(directory.join("lock"))
+}
+
+impl Lock for Unchecked {
+    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        file.lock()?;
+        section();
+        Ok(Answer::Ran)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}

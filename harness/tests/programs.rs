@@ -1,0 +1,70 @@
+//! Random programs on our own locks, and on one that is broken.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::PathBuf;
+
+use lockutils_harness::conformance::{Answer, Lock, Oslo, Patience};
+use lockutils_harness::prelude::*;
+use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn programs_exclude(program in programs(2..=3, 1..=3, 1..=8)) {
+        let directory = tempfile::tempdir().unwrap();
+        prop_assert!(program.run(&Oslo::new(directory.path()))?.is_exclusive());
+    }
+
+    #[test]
+    fn programs_exclude_fairly(program in programs(2..=3, 1..=2, 1..=6)) {
+        let directory = tempfile::tempdir().unwrap();
+        prop_assert!(program.run(&Oslo::fair(directory.path()))?.is_exclusive());
+    }
+}
+
+/// Works, but for a lock file that is removed: it does not look again after locking.
+struct Unchecked(PathBuf);
+
+impl Lock for Unchecked {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        if patience != Patience::Forever {
+            return Ok(Answer::Unsupported);
+        }
+        let file = File::create(&self.0)?;
+        file.lock()?;
+        section();
+        Ok(Answer::Ran)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}
+
+#[test]
+fn a_broken_lock_is_caught_with_a_program_that_removes_and_little_else() {
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 5_000,
+        failure_persistence: None,
+        max_shrink_iters: 300,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&programs(3..=3, 1..=2, 4..=10), |program| {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Unchecked(directory.path().join("lock"));
+        prop_assert!(program.run(&lock)?.is_exclusive());
+        Ok(())
+    });
+    match outcome {
+        Err(TestError::Fail(why, program)) => {
+            assert!(why.message().contains("let two in"), "{why}");
+            assert!(format!("{program:?}").contains("Remove"), "{program:?}");
+        }
+        // Outside of the process that was started for this test, where the same was seen.
+        Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
+        Err(other) => panic!("{other:?}"),
+    }
+}

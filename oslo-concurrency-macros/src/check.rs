@@ -1,0 +1,199 @@
+//! The rules of the attribute. Each is a small function; what they find is reported all at once.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprLit, Item, ItemFn, Lit, Result, ReturnType, TraitItemFn, Type};
+
+use crate::parse::Arguments;
+
+/// The function that the attribute stands on.
+pub fn function(item: TokenStream) -> Result<ItemFn> {
+    if let Ok(function) = syn::parse2::<ItemFn>(item.clone()) {
+        return Ok(function);
+    }
+    let message = if syn::parse2::<TraitItemFn>(item.clone()).is_ok() {
+        "#[synchronized] needs a function with a body; put it on the implementation"
+    } else {
+        match syn::parse2::<Item>(item.clone())? {
+            Item::Impl(_) | Item::Trait(_) | Item::Mod(_) => {
+                "#[synchronized] stands on a function or method; put it on each function inside"
+            }
+            _ => "#[synchronized] stands on a function or method",
+        }
+    };
+    Err(Error::new(item.span(), message))
+}
+
+/// Checks every rule.
+pub fn all(arguments: &Arguments, function: &ItemFn) -> Result<()> {
+    [
+        not_const(function),
+        not_async(function),
+        no_timeout_without_waiting(arguments),
+        file_options_need_external(arguments),
+        panics_only_if_it_can_fail(arguments),
+        can_return_the_error(arguments, function),
+    ]
+    .into_iter()
+    .reduce(|all, next| match (all, next) {
+        (Err(mut all), Err(next)) => {
+            all.combine(next);
+            Err(all)
+        }
+        (Err(error), Ok(())) | (Ok(()), Err(error)) => Err(error),
+        (Ok(()), Ok(())) => Ok(()),
+    })
+    .unwrap_or(Ok(()))
+}
+
+/// Whether the lock can fail in a way that the caller must hear of.
+pub fn can_fail(arguments: &Arguments) -> bool {
+    ["external", "blocking", "timeout"].iter().any(|option| {
+        match (*option, arguments.option(option)) {
+            (_, None) => false,
+            ("external", Some(value)) => !is_bool(value, false),
+            ("blocking", Some(value)) => !is_bool(value, true),
+            (_, Some(_)) => true,
+        }
+    })
+}
+
+fn is_bool(value: &Expr, wanted: bool) -> bool {
+    matches!(value, Expr::Lit(ExprLit { lit: Lit::Bool(lit), .. }) if lit.value == wanted)
+}
+
+fn not_const(function: &ItemFn) -> Result<()> {
+    match &function.sig.constness {
+        None => Ok(()),
+        Some(token) => Err(Error::new(
+            token.span(),
+            "a const fn cannot take a lock; remove `const` or #[synchronized]",
+        )),
+    }
+}
+
+fn not_async(function: &ItemFn) -> Result<()> {
+    match &function.sig.asyncness {
+        None => Ok(()),
+        Some(token) => Err(Error::new(
+            token.span(),
+            "#[synchronized] does not take async functions: the lock would block the executor's thread; \
+             lock inside `spawn_blocking` instead",
+        )),
+    }
+}
+
+fn no_timeout_without_waiting(arguments: &Arguments) -> Result<()> {
+    match (arguments.option("blocking"), arguments.option("timeout")) {
+        (Some(blocking), Some(timeout)) if is_bool(blocking, false) => Err(Error::new(
+            timeout.span(),
+            "`blocking = false` never waits, so a timeout has no meaning; remove one of the two",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn file_options_need_external(arguments: &Arguments) -> Result<()> {
+    match arguments.option("lock_path") {
+        Some(value) if arguments.option("external").is_none() => Err(Error::new(
+            value.span(),
+            "`lock_path` is for locks between processes; add `external = true` or remove it",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn panics_only_if_it_can_fail(arguments: &Arguments) -> Result<()> {
+    match arguments.or_panic {
+        Some(span) if !can_fail(arguments) => Err(Error::new(
+            span,
+            "this lock waits and cannot fail, so `or_panic` has no meaning; remove it",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A function that returns nothing cannot return the lock's error. Other types are left to the compiler.
+fn can_return_the_error(arguments: &Arguments, function: &ItemFn) -> Result<()> {
+    if !can_fail(arguments) || arguments.or_panic.is_some() {
+        return Ok(());
+    }
+    let what = match &function.sig.output {
+        ReturnType::Default => "nothing".to_owned(),
+        ReturnType::Type(_, returned) => match &**returned {
+            Type::Tuple(tuple) if tuple.elems.is_empty() => "nothing".to_owned(),
+            Type::Never(_) | Type::Reference(_) | Type::ImplTrait(_) => {
+                format!("`{}`", returned.to_token_stream())
+            }
+            _ => return Ok(()),
+        },
+    };
+    Err(Error::new(
+        function.sig.ident.span(),
+        format!(
+            "this lock can fail, and `{}` returns {what}: return `Result<_, lockutils::Error>` (or another error that is \
+             `From<lockutils::Error>`), or add `or_panic` to #[synchronized(…)]",
+            function.sig.ident
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(arguments: &str, function: &str) -> Vec<String> {
+        let arguments: Arguments = syn::parse_str(arguments).unwrap();
+        let function: ItemFn = syn::parse_str(function).unwrap();
+        match all(&arguments, &function) {
+            Ok(()) => Vec::new(),
+            Err(errors) => errors.into_iter().map(|error| error.to_string()).collect(),
+        }
+    }
+
+    #[test]
+    fn allows_what_works() {
+        for (arguments, function) in [
+            ("\"x\"", "fn f() {}"),
+            ("\"x\", external", "fn f() -> Result<(), E> {}"),
+            ("\"x\", external, or_panic", "fn f() {}"),
+            ("\"x\", external = false", "fn f() {}"),
+            ("\"x\", blocking = true, fair", "fn f() {}"),
+            ("\"x\", timeout = t", "fn f() -> io::Result<u8> {}"),
+        ] {
+            assert_eq!(
+                errors(arguments, function),
+                Vec::<String>::new(),
+                "{arguments} {function}"
+            );
+        }
+    }
+
+    #[test]
+    fn reports_everything_at_once() {
+        assert_eq!(
+            errors(
+                "\"x\", blocking = false, timeout = t",
+                "const async fn f() {}"
+            )
+            .len(),
+            4
+        );
+    }
+
+    #[test]
+    fn refuses_and_says_what_to_do() {
+        assert!(errors("\"x\", external", "fn f() {}")[0].contains("or add `or_panic`"));
+        assert!(errors("\"x\", or_panic", "fn f() {}")[0].contains("cannot fail"));
+        assert!(errors("\"x\", lock_path = d", "fn f() {}")[0].contains("external = true"));
+    }
+
+    #[test]
+    fn stands_on_functions_only() {
+        let message = |item: &str| function(item.parse().unwrap()).err().unwrap().to_string();
+        assert!(message("struct S;").contains("stands on a function"));
+        assert!(message("impl S { fn f() {} }").contains("each function inside"));
+        assert!(message("fn f();").contains("with a body"));
+    }
+}

@@ -1,0 +1,60 @@
+//! The `#[synchronized]` attribute of `oslo-concurrency`; use it as `lockutils::synchronized`.
+
+mod check;
+mod parse;
+mod render;
+
+use proc_macro::TokenStream;
+use syn::parse_macro_input;
+
+/// Runs a function under a named lock.
+///
+/// ```ignore
+/// #[lockutils::synchronized("not_thread_safe")]
+/// fn not_thread_safe() {}
+///
+/// #[lockutils::synchronized("db", external = true, prefix = "myapp")]
+/// fn migrate() -> Result<(), MyError> { Ok(()) } // MyError: From<lockutils::Error>
+///
+/// #[lockutils::synchronized(&format!("image-{id}"), external)]
+/// fn convert(id: u32) -> anyhow::Result<()> { Ok(()) }
+/// ```
+///
+/// The first argument is the lock's name: a literal, or any expression over the function's parameters that
+/// gives something like `&str`. The others, in any order:
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `external`, `external = EXPR` | also between processes |
+/// | `prefix = EXPR` | before the name of the lock file |
+/// | `lock_path = EXPR` | the directory of the lock file |
+/// | `semaphores = EXPR` | the container of the lock between threads |
+/// | `fair`, `fair = EXPR` | first come, first served |
+/// | `blocking = EXPR` | `false`: do not wait |
+/// | `timeout = EXPR` | wait so long at most, a `Duration` |
+/// | `with = PATH` | a `Synchronizer`, which gives the prefix |
+/// | `or_panic` | panic if the lock fails |
+/// | `crate = PATH` | where `oslo_concurrency` is, if it is re-exported |
+///
+/// A lock that can fail (one with `external`, `blocking` or `timeout`) needs a function that returns
+/// `Result<_, E>` with `E: From<lockutils::Error>`, or `or_panic`. The lock is held while the body runs and
+/// while its local variables are dropped; parameters are dropped after it is released.
+///
+/// # Panics
+/// A function whose lock cannot fail panics if its thread holds the lock already: it would wait for itself.
+#[proc_macro_attribute]
+pub fn synchronized(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as parse::Arguments);
+    let function = match check::function(item.into()) {
+        Ok(function) => function,
+        Err(error) => return error.into_compile_error().into(),
+    };
+    match check::all(&arguments, &function) {
+        Ok(()) => render::render(&arguments, function).into(),
+        Err(errors) => {
+            let errors = errors.into_compile_error();
+            // The function itself stays, so that its callers do not fail as well.
+            quote::quote!(#errors #function).into()
+        }
+    }
+}

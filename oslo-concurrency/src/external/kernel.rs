@@ -1,0 +1,92 @@
+//! The kernel's side of an external lock: open-file-description locks on the whole file.
+//!
+//! `F_OFD_SETLK` (Linux 3.15, fcntl(2) "Open file description locks") conflicts with the POSIX record locks that
+//! Python's fasteners takes, and lacks their traps: closing another descriptor of the file does not free it, and
+//! threads exclude each other.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::timer::Alarm;
+use crate::fork::ProcessFd;
+use crate::wait::{Missed, Wait};
+
+/// Whether the lock is taken for one or for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nobody else may hold it.
+    Exclusive,
+    /// Others may hold it shared.
+    Shared,
+}
+
+impl Mode {
+    fn request(self) -> libc::flock {
+        whole_file(match self {
+            Mode::Exclusive => libc::F_WRLCK,
+            Mode::Shared => libc::F_RDLCK,
+        })
+    }
+}
+
+fn whole_file(kind: libc::c_int) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+/// Takes the lock if nobody is in the way.
+pub(super) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
+    loop {
+        return match fcntl(fd, FcntlArg::F_OFD_SETLK(&mode.request())) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(Errno::EINTR) => continue,
+            Err(error) => Err(error.into()),
+        };
+    }
+}
+
+/// Waits for the lock in the kernel. `Wait::Never` is for [`try_lock`].
+pub(super) fn wait_for_lock(
+    fd: &ProcessFd,
+    mode: Mode,
+    wait: Wait,
+) -> io::Result<Result<(), Missed>> {
+    let Wait::Until(deadline) = wait else {
+        loop {
+            match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
+                Ok(_) => return Ok(Ok(())),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    let _alarm = Alarm::at(deadline)?;
+    loop {
+        if Instant::now() >= deadline {
+            return Ok(Err(Missed::TimedOut));
+        }
+        match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
+            Ok(_) => return Ok(Ok(())),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Frees the lock. An error here means that the descriptor is no longer ours, and with it the lock is gone as well.
+pub(super) fn unlock(fd: &ProcessFd) {
+    let outcome = fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
+    if let Err(error) = outcome {
+        tracing::warn!(fd = fd.as_raw_fd(), %error, "the lock could not be freed");
+    }
+}

@@ -1,0 +1,170 @@
+//! One open lock file.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::NixPath;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
+
+use super::filesystem;
+use super::kernel::{self, Mode};
+use crate::fork::ProcessFd;
+use crate::wait::{Missed, Wait};
+
+/// How often a directory that somebody removes under us is made again before we give up.
+const MAKE_DIRECTORY_TRIES: usize = 100;
+
+/// An open lock file. It is never written to, truncated or deleted here.
+#[derive(Debug)]
+pub(crate) struct LockFile {
+    fd: ProcessFd,
+    identity: FileIdentity,
+}
+
+/// Device and inode: the same for two paths exactly if they name the same file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn of(stat: &FileStat) -> Self {
+        FileIdentity {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
+}
+
+/// Whether `path` itself (no link is followed) is this file at this moment.
+pub(crate) fn same_file<P: NixPath + ?Sized>(path: &P, identity: FileIdentity) -> io::Result<bool> {
+    match lstat(path) {
+        Ok(stat) => Ok(FileIdentity::of(&stat) == identity),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl LockFile {
+    /// Opens the file at `path`, and makes it and its directories if they are missing.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut tries = 0;
+        loop {
+            match ProcessFd::open(|| open_for_locking(path)) {
+                Ok(fd) => return Self::checked(fd),
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && tries < MAKE_DIRECTORY_TRIES =>
+                {
+                    tries += 1;
+                    if let Some(directory) = path.parent() {
+                        fs::create_dir_all(directory)?;
+                    }
+                }
+                Err(error) => return Err(explain_open(error)),
+            }
+        }
+    }
+
+    fn checked(fd: ProcessFd) -> io::Result<Self> {
+        let stat = fstat(&fd)?;
+        if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a regular file; choose another lock path or name",
+            ));
+        }
+        Ok(LockFile {
+            fd,
+            identity: FileIdentity::of(&stat),
+        })
+    }
+
+    pub(crate) fn identity(&self) -> FileIdentity {
+        self.identity
+    }
+
+    /// Whether `path` still leads to this file.
+    pub(crate) fn is_at<P: NixPath + ?Sized>(&self, path: &P) -> io::Result<bool> {
+        same_file(path, self.identity)
+    }
+
+    pub(crate) fn try_lock(&self, mode: Mode, path: &Path) -> io::Result<bool> {
+        kernel::try_lock(&self.fd, mode).map_err(|error| explain_lock(error, path))
+    }
+
+    /// Waits in the kernel until the lock is ours or the deadline is there.
+    pub(crate) fn lock(
+        &self,
+        mode: Mode,
+        wait: Wait,
+        path: &Path,
+    ) -> io::Result<Result<(), Missed>> {
+        kernel::wait_for_lock(&self.fd, mode, wait).map_err(|error| explain_lock(error, path))
+    }
+
+    pub(crate) fn unlock(&self) {
+        kernel::unlock(&self.fd);
+    }
+}
+
+fn open_for_locking(path: &Path) -> io::Result<OwnedFd> {
+    // O_NONBLOCK: a FIFO put in place of the lock file must not hang us; it does nothing to a regular file.
+    let flags = OFlag::O_RDWR
+        | OFlag::O_CREAT
+        | OFlag::O_CLOEXEC
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NOCTTY
+        | OFlag::O_NONBLOCK;
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o666);
+    Ok(nix::fcntl::open(path, flags, mode)?)
+}
+
+fn explain_open(error: io::Error) -> io::Error {
+    let advice = match error.raw_os_error() {
+        Some(libc::ELOOP) => {
+            "it is a symbolic link, and a lock file is never opened through one; remove the link"
+        }
+        Some(libc::EISDIR) => "it is a directory; choose another lock path or name",
+        Some(libc::EMFILE) => {
+            "this process has too many open files; raise `ulimit -n` or hold fewer locks at once"
+        }
+        Some(libc::EACCES) => {
+            "it may not be opened for writing, which an exclusive lock needs; check its owner and mode"
+        }
+        _ => return error,
+    };
+    io::Error::new(
+        error.kind(),
+        Explained {
+            advice: advice.into(),
+            source: error,
+        },
+    )
+}
+
+/// An error of fcntl(2) that is not about another holder means that the file system cannot lock.
+fn explain_lock(error: io::Error, path: &Path) -> io::Error {
+    let system = filesystem::type_of(path).unwrap_or_else(|| "unknown".into());
+    let advice = format!(
+        "the file system ({system}) refused the lock; put the lock path on one that supports fcntl locks"
+    );
+    io::Error::new(
+        error.kind(),
+        Explained {
+            advice,
+            source: error,
+        },
+    )
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{advice} ({source})")]
+struct Explained {
+    advice: String,
+    source: io::Error,
+}

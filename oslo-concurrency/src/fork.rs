@@ -1,0 +1,325 @@
+//! What happens to our locks when the process forks.
+//!
+//! A forked child gets copies of the parent's descriptors and of its memory. A copied descriptor shares
+//! the open file description, so it would keep the parent's lock alive after the parent's death, and
+//! unlocking it would free the parent's lock. A copied mutex may be held by a thread that the child does not
+//! have. Handlers installed with `pthread_atfork(3)` therefore close the child's copies and move the child to a
+//! new *generation*; whatever carries the number of an older generation is dead memory: it is neither locked
+//! nor unlocked, closed nor freed.
+//!
+//! `posix_spawn` and `vfork` need nothing of this: the descriptors are close-on-exec. A child made by a bare
+//! `clone(2)` system call that never execs runs no handlers and is not supported.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+static FORKS_STARTED: AtomicU64 = AtomicU64::new(0);
+static FORKS_FINISHED: AtomicU64 = AtomicU64::new(0);
+/// Threads that are opening a descriptor.
+static OPENERS: AtomicU64 = AtomicU64::new(0);
+/// How long a fork lets them finish, so that they do not begin anew for ever in a process that forks all the time. More would risk
+/// that they wait for something that the forking thread has locked.
+const LET_OPENERS_FINISH: Duration = Duration::from_millis(10);
+
+/// The number of this process in its line of forks; everything that must not outlive a fork carries it.
+pub(crate) fn generation() -> u64 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Installed when the program is loaded: a fork that is already under way runs no handlers that are installed meanwhile, and its child
+/// would keep a lock file that is opened before the fork has happened.
+#[used]
+// SAFETY: the section holds pointers to functions that are called with arguments that this one ignores, once, before `main`.
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = install_handlers;
+
+/// Installs the handlers. Installing them twice does no harm, so no lock is needed that a fork could catch half-way.
+extern "C" fn install_handlers() {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.load(Ordering::Acquire) {
+        return;
+    }
+    // SAFETY: the three handlers are plain functions that only touch atomics and call close(2), which is async-signal-safe.
+    unsafe {
+        libc::pthread_atfork(
+            Some(before_fork),
+            Some(after_fork_in_parent),
+            Some(after_fork_in_child),
+        )
+    };
+    INSTALLED.store(true, Ordering::Release);
+}
+
+extern "C" fn before_fork() {
+    let began = Instant::now();
+    while OPENERS.load(Ordering::SeqCst) != 0 && began.elapsed() < LET_OPENERS_FINISH {
+        std::thread::yield_now();
+    }
+    FORKS_STARTED.fetch_add(1, Ordering::SeqCst);
+}
+
+extern "C" fn after_fork_in_parent() {
+    FORKS_FINISHED.fetch_add(1, Ordering::SeqCst);
+}
+
+extern "C" fn after_fork_in_child() {
+    GENERATION.fetch_add(1, Ordering::SeqCst);
+    OPENERS.store(0, Ordering::SeqCst);
+    FORKS_FINISHED.store(FORKS_STARTED.load(Ordering::SeqCst), Ordering::SeqCst);
+    for slot in slots() {
+        let fd = slot.swap(FREE, Ordering::SeqCst);
+        if fd != FREE {
+            // SAFETY: the slot says that this descriptor is the copy of one of ours, and the objects that own it belong to
+            // the parent's generation, so that nothing else will close it.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+// ---- the table of lock descriptors: readable in the child without taking any lock ----
+
+const FREE: RawFd = -1;
+const SLOTS: usize = 62;
+
+struct Chunk {
+    slots: [AtomicI32; SLOTS],
+    next: AtomicPtr<Chunk>,
+}
+
+impl Chunk {
+    const fn new() -> Self {
+        Chunk {
+            slots: [const { AtomicI32::new(FREE) }; SLOTS],
+            next: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    fn next(&self) -> Option<&'static Chunk> {
+        // SAFETY: `next` is null or a chunk that was leaked on purpose: chunks are never freed.
+        unsafe { self.next.load(Ordering::Acquire).as_ref() }
+    }
+}
+
+static TABLE: Chunk = Chunk::new();
+
+fn chunks() -> impl Iterator<Item = &'static Chunk> {
+    std::iter::successors(Some(&TABLE), |chunk| chunk.next())
+}
+
+fn slots() -> impl Iterator<Item = &'static AtomicI32> {
+    chunks().flat_map(|chunk| &chunk.slots)
+}
+
+fn claim_slot(fd: RawFd) -> &'static AtomicI32 {
+    loop {
+        let claimed = slots().find(|slot| {
+            slot.compare_exchange(FREE, fd, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
+        });
+        match claimed {
+            Some(slot) => return slot,
+            None => grow(),
+        }
+    }
+}
+
+fn grow() {
+    let fresh = Box::into_raw(Box::new(Chunk::new()));
+    let last = chunks().last().unwrap_or(&TABLE);
+    if last
+        .next
+        .compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Relaxed)
+        .is_err()
+    {
+        // SAFETY: the exchange failed, so `fresh` was not published and is still ours alone.
+        drop(unsafe { Box::from_raw(fresh) });
+    }
+}
+
+/// A descriptor that a forked child does not keep: the child's copy is closed before `fork` returns there.
+#[derive(Debug)]
+pub(crate) struct ProcessFd {
+    fd: RawFd,
+    slot: &'static AtomicI32,
+    generation: u64,
+}
+
+impl ProcessFd {
+    /// Opens a descriptor with `open` and enters it into the table. When another thread forks in between, the child
+    /// has a copy that it does not know of; the descriptor is then thrown away and opened anew.
+    pub(crate) fn open(open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
+        install_handlers();
+        OPENERS.fetch_add(1, Ordering::SeqCst);
+        let opened = Self::open_between_forks(open);
+        OPENERS.fetch_sub(1, Ordering::SeqCst);
+        opened
+    }
+
+    fn open_between_forks(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
+        loop {
+            let forks = FORKS_STARTED.load(Ordering::SeqCst);
+            if FORKS_FINISHED.load(Ordering::SeqCst) != forks {
+                std::thread::yield_now();
+                continue;
+            }
+            let fd = open()?.into_raw_fd();
+            let opened = ProcessFd {
+                fd,
+                slot: claim_slot(fd),
+                generation: generation(),
+            };
+            if FORKS_STARTED.load(Ordering::SeqCst) == forks {
+                return Ok(opened);
+            }
+        }
+    }
+}
+
+impl AsFd for ProcessFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        debug_assert_eq!(
+            self.generation,
+            generation(),
+            "a lock descriptor of the parent process was used"
+        );
+        // SAFETY: in its own generation the descriptor stays open until `self` is dropped.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+}
+
+impl AsRawFd for ProcessFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+}
+
+impl Drop for ProcessFd {
+    fn drop(&mut self) {
+        if self.generation != generation() {
+            return;
+        }
+        self.slot.store(FREE, Ordering::SeqCst);
+        // SAFETY: we own the descriptor, and the slot no longer names it, so that no child will close it as well.
+        unsafe { libc::close(self.fd) };
+    }
+}
+
+// ---- state that starts afresh in a forked child ----
+
+/// A value that each process makes for itself: after a fork the child sees a new default, and the parent's
+/// value, whose locks may be held by threads that the child does not have, is left untouched.
+#[derive(Debug)]
+pub(crate) struct PerProcess<T> {
+    current: AtomicPtr<Tagged<T>>,
+}
+
+#[derive(Debug)]
+struct Tagged<T> {
+    generation: u64,
+    value: T,
+}
+
+impl<T> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        PerProcess {
+            current: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// The value of this process, if it has been made.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        // SAFETY: a published value is freed only by `drop`, which has exclusive access; a value of an older
+        // generation is leaked.
+        let tagged = unsafe { self.current.load(Ordering::Acquire).as_ref() }?;
+        (tagged.generation == generation()).then_some(&tagged.value)
+    }
+
+    /// The value of this process, made by `make` if need be. When two threads race, one of the two values made is dropped.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
+        match self.peek() {
+            Some(value) => value,
+            None => self.publish(make()),
+        }
+    }
+
+    #[cold]
+    fn publish(&self, value: T) -> &T {
+        install_handlers();
+        let seen = self.current.load(Ordering::Acquire);
+        if let Some(value) = self.peek() {
+            return value;
+        }
+        let fresh = Box::into_raw(Box::new(Tagged {
+            generation: generation(),
+            value,
+        }));
+        match self
+            .current
+            .compare_exchange(seen, fresh, Ordering::AcqRel, Ordering::Acquire)
+        {
+            // SAFETY: just published, see `peek`.
+            Ok(_) => unsafe { &(*fresh).value },
+            Err(winner) => {
+                // SAFETY: `fresh` was not published and is ours alone.
+                drop(unsafe { Box::from_raw(fresh) });
+                // SAFETY: the winner was published by a thread of this process, see `peek`.
+                unsafe { &(*winner).value }
+            }
+        }
+    }
+}
+
+impl<T> Drop for PerProcess<T> {
+    fn drop(&mut self) {
+        let tagged = *self.current.get_mut();
+        // SAFETY: we have exclusive access to a value that was published or is null.
+        if unsafe { tagged.as_ref() }.is_some_and(|tagged| tagged.generation == generation()) {
+            // SAFETY: as above; it came from `Box::into_raw`.
+            drop(unsafe { Box::from_raw(tagged) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn slots_are_claimed_once_and_found_again() {
+        let opened: Vec<ProcessFd> = (0..SLOTS * 2)
+            .map(|_| {
+                ProcessFd::open(|| UnixStream::pair().map(|(one, _)| OwnedFd::from(one))).unwrap()
+            })
+            .collect();
+        for fd in &opened {
+            assert_eq!(
+                slots()
+                    .filter(|slot| slot.load(Ordering::SeqCst) == fd.as_raw_fd())
+                    .count(),
+                1
+            );
+        }
+        let numbers: Vec<RawFd> = opened.iter().map(AsRawFd::as_raw_fd).collect();
+        let table = opened[0].slot as *const _;
+        drop(opened);
+        assert!(
+            slots().any(|slot| ptr::eq(slot, table)),
+            "slots are never freed"
+        );
+        assert!(!numbers.is_empty());
+    }
+
+    #[test]
+    fn a_value_is_made_once_per_process() {
+        let value: PerProcess<u32> = PerProcess::new();
+        assert_eq!(value.peek(), None);
+        assert_eq!(*value.get_or_make(|| 7), 7);
+        assert_eq!(*value.get_or_make(|| 8), 7);
+        assert_eq!(value.peek(), Some(&7));
+    }
+}

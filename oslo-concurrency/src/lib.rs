@@ -1,0 +1,34 @@
+//! Named locks between threads and between processes, interoperable with OpenStack's `oslo.concurrency`.
+//!
+//! ```
+//! use oslo_concurrency::lockutils;
+//!
+//! #[lockutils::synchronized("not_thread_safe")]
+//! fn not_thread_safe() -> u32 {
+//!     42 // one thread of this process at a time
+//! }
+//!
+//! #[lockutils::synchronized("not_thread_process_safe", external = true)]
+//! fn not_thread_process_safe() -> Result<u32, lockutils::Error> {
+//!     Ok(42) // one thread of one process on this machine at a time
+//! }
+//!
+//! # let directory = tempfile::tempdir().unwrap();
+//! # lockutils::set_defaults(directory.path());
+//! assert_eq!(not_thread_safe(), 42);
+//! assert_eq!(not_thread_process_safe()?, 42);
+//! # Ok::<(), lockutils::Error>(())
+//! ```
+//!
+//! Everything is in [`lockutils`], but for the tests' [`observe`].
+
+mod external;
+mod fork;
+mod internal;
+pub mod lockutils;
+mod made_once;
+pub mod observe;
+mod wait;
+
+#[doc(hidden)]
+pub mod __private;

@@ -1,0 +1,94 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::external::Failure;
+use crate::wait::Missed;
+
+/// Why a lock was not acquired. Each message names the lock and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An external lock was asked for, and nobody has said in which directory.
+    #[error(
+        "external lock {name:?} needs a lock path: set the environment variable OSLO_LOCK_PATH, call \
+         lockutils::set_defaults, or give the call a lock_path"
+    )]
+    LockPathRequired {
+        /// The lock's name.
+        name: String,
+    },
+    /// The name cannot be made into a file name.
+    #[error("{name:?} cannot name a lock: {reason}")]
+    InvalidName {
+        /// The name as it was given.
+        name: String,
+        /// What is wrong with it, and what to write instead.
+        reason: &'static str,
+    },
+    /// Somebody holds the lock, and the caller asked not to wait (`blocking(false)`).
+    #[error(
+        "lock {name:?} is held by somebody else; try again later, or give it a timeout to wait"
+    )]
+    NotAcquired {
+        /// The lock's name.
+        name: String,
+    },
+    /// Somebody held the lock until the timeout was over. The wait has ended for good: it never takes the lock later.
+    #[error(
+        "lock {name:?} was held by somebody else until the timeout was over; allow more time, or find out who holds it"
+    )]
+    Timeout {
+        /// The lock's name.
+        name: String,
+    },
+    /// The calling thread holds the lock already, and would wait for itself.
+    #[error(
+        "lock {name:?} is already held by this thread, which would wait for itself forever; release it first, or move the \
+         inner part into a function that is not synchronized"
+    )]
+    WouldDeadlock {
+        /// The lock's name.
+        name: String,
+    },
+    /// The calling thread holds a reader-writer lock for reading and asked to write as well.
+    #[error(
+        "lock {name:?} is held for reading by this thread, which therefore cannot write: drop the reader first, or acquire it for \
+         writing from the start"
+    )]
+    UpgradeRefused {
+        /// The lock's name, or its path.
+        name: String,
+    },
+    /// The operating system refused an operation on the lock file.
+    #[error("external lock {name:?}: {path:?}: {source}")]
+    Io {
+        /// The lock's name.
+        name: String,
+        /// The lock file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn missed(name: &str, missed: Missed) -> Self {
+        let name = name.to_owned();
+        match missed {
+            Missed::Busy => Error::NotAcquired { name },
+            Missed::TimedOut => Error::Timeout { name },
+            Missed::HeldBySelf => Error::WouldDeadlock { name },
+        }
+    }
+
+    pub(crate) fn external(name: &str, failure: Failure) -> Self {
+        match failure {
+            Failure::Missed(missed) => Error::missed(name, missed),
+            Failure::Io { path, source } => Error::Io {
+                name: name.to_owned(),
+                path,
+                source,
+            },
+        }
+    }
+}

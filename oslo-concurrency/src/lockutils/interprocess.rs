@@ -1,0 +1,199 @@
+//! A lock on one file, without a name.
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::world::{self, ExternalEntry};
+use super::{Error, config, name};
+use crate::external::{Failure, FileIdentity};
+use crate::fork::{self, PerProcess};
+use crate::observe;
+use crate::wait::Wait;
+
+/// The external lock that [`lock`](super::lock)`(name).external(true)` takes, without the lock between threads that goes with it.
+///
+/// # Errors
+/// [`Error::LockPathRequired`] and [`Error::InvalidName`].
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let lock = lockutils::external_lock("db", Some("myapp"), Some(directory.path()))?;
+/// let _guard = lock.acquire()?;
+/// assert!(directory.path().join("myapp-db").exists());
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn external_lock(
+    name: &str,
+    prefix: Option<&str>,
+    lock_path: Option<&Path>,
+) -> Result<InterProcessLock, Error> {
+    Ok(InterProcessLock::new(lock_file_path(
+        name, prefix, lock_path,
+    )?))
+}
+
+/// Where the lock file of a named lock is.
+pub(crate) fn lock_file_path(
+    name: &str,
+    prefix: Option<&str>,
+    lock_path: Option<&Path>,
+) -> Result<PathBuf, Error> {
+    let file = name::file_name(prefix, name)?;
+    config::with_lock_path(lock_path, |directory| match directory {
+        Some(directory) => Ok(directory.join(&*file)),
+        None => Err(Error::LockPathRequired {
+            name: name.to_owned(),
+        }),
+    })
+}
+
+/// A lock on a file, between processes and between threads.
+///
+/// While it is kept, its file stays open, so that acquiring it again costs no `open`. A forked child may go on using it: there it is another
+/// lock on the same file, which opens the file anew.
+///
+/// ```
+/// use oslo_concurrency::lockutils::{Error, InterProcessLock};
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let lock = InterProcessLock::new(directory.path().join("cache.lock"));
+/// let guard = lock.acquire()?;
+/// assert!(matches!(lock.try_acquire(), Err(Error::NotAcquired { .. })));
+/// drop(guard);
+/// lock.try_acquire()?;
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct InterProcessLock {
+    kept: Arc<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    entry: PerProcess<Arc<ExternalEntry>>,
+}
+
+impl InterProcessLock {
+    /// A lock on the file at `path`, which is made when the lock is first acquired.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        let lock = InterProcessLock {
+            kept: Arc::new(Kept {
+                path: path.as_ref().to_owned(),
+                entry: PerProcess::new(),
+            }),
+        };
+        lock.entry(); // from now on the file stays open after its first use
+        lock
+    }
+
+    /// The lock file.
+    pub fn path(&self) -> &Path {
+        &self.kept.path
+    }
+
+    fn entry(&self) -> &Arc<ExternalEntry> {
+        self.kept
+            .entry
+            .get_or_make(|| world::external(&self.kept.path, None))
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    /// [`Error::WouldDeadlock`] if this thread holds it, [`Error::Io`] if the file cannot be opened or locked.
+    pub fn acquire(&self) -> Result<InterProcessGuard, Error> {
+        self.acquire_within(Wait::Forever)
+    }
+
+    /// Takes the lock if it is free.
+    ///
+    /// # Errors
+    /// [`Error::NotAcquired`] if somebody holds it, and [`Error::Io`].
+    pub fn try_acquire(&self) -> Result<InterProcessGuard, Error> {
+        self.acquire_within(Wait::Never)
+    }
+
+    /// Waits for the lock, `timeout` at most.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::WouldDeadlock`] and [`Error::Io`].
+    pub fn acquire_timeout(&self, timeout: Duration) -> Result<InterProcessGuard, Error> {
+        self.acquire_within(Wait::at_most(timeout))
+    }
+
+    /// The file that is open, if one is.
+    pub(crate) fn identity(&self) -> Option<FileIdentity> {
+        self.entry().identity()
+    }
+
+    /// Frees the kernel's lock under a guard that is still there, so that no thread of this process can be passed it.
+    pub(crate) fn return_to_kernel(&self) {
+        self.entry().return_to_kernel();
+    }
+
+    fn acquire_within(&self, wait: Wait) -> Result<InterProcessGuard, Error> {
+        let named = |failure| Error::external(&self.path().to_string_lossy(), failure);
+        let entry = self.entry();
+        entry
+            .take_turn(wait, false)
+            .map_err(|missed| named(missed.into()))?;
+        lock_in_turn(entry, wait, false).map_err(named)?;
+        observe::acquired(|| self.path().to_string_lossy());
+        Ok(InterProcessGuard {
+            entry: Some(Arc::clone(entry)),
+            generation: fork::generation(),
+            _on_this_thread: PhantomData,
+        })
+    }
+}
+
+/// Takes the kernel's lock; on failure the turn is ended.
+pub(crate) fn lock_in_turn(
+    entry: &Arc<ExternalEntry>,
+    wait: Wait,
+    fair: bool,
+) -> Result<(), Failure> {
+    let outcome = entry.lock(wait, fair, &|identity| {
+        this_thread_holds_another_path_of(entry, identity)
+    });
+    if outcome.is_err() {
+        entry.release(fair);
+    }
+    outcome
+}
+
+fn this_thread_holds_another_path_of(entry: &Arc<ExternalEntry>, identity: FileIdentity) -> bool {
+    world::externals().iter().any(|other| {
+        !Arc::ptr_eq(other, entry)
+            && other.is_held_by_current_thread()
+            && other.identity() == Some(identity)
+    })
+}
+
+/// An [`InterProcessLock`] that is held, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct InterProcessGuard {
+    entry: Option<Arc<ExternalEntry>>,
+    generation: u64,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for InterProcessGuard {
+    fn drop(&mut self) {
+        let Some(entry) = self.entry.take() else {
+            return;
+        };
+        if self.generation == fork::generation() {
+            observe::releasing(|| entry.key().to_string_lossy());
+            entry.release(false);
+        } else {
+            std::mem::forget(entry);
+        }
+    }
+}

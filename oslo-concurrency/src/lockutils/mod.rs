@@ -1,0 +1,33 @@
+//! Named locks: the Rust form of `oslo_concurrency.lockutils`.
+
+mod config;
+mod error;
+mod guard;
+mod interprocess;
+mod interprocess_rw;
+mod name;
+mod options;
+mod reader_writer;
+mod removal;
+mod resolved;
+pub mod scope;
+mod semaphores;
+pub(crate) mod site;
+mod synchronizer;
+mod world;
+
+pub use config::{
+    ConfigError, configure_from_ini, get_lock_path, set_defaults, set_disable_process_locking,
+};
+pub use error::Error;
+pub use guard::Guard;
+pub use interprocess::{InterProcessGuard, InterProcessLock, external_lock};
+pub use interprocess_rw::{
+    InterProcessReadGuard, InterProcessReaderWriterLock, InterProcessWriteGuard,
+};
+pub use options::{LockOptions, lock, lock_with_prefix};
+pub use oslo_concurrency_macros::synchronized;
+pub use reader_writer::{Owner, ReadGuard, ReaderWriterLock, WriteGuard};
+pub use removal::{remove_external_lock_file, remove_external_lock_file_with_prefix};
+pub use semaphores::{InternalGuard, InternalLock, Semaphores, internal_lock};
+pub use synchronizer::{Synchronizer, synchronized_with_prefix};

@@ -1,0 +1,74 @@
+//! From the name of a lock to the name of its file.
+
+use std::borrow::Cow;
+
+use super::Error;
+use crate::external::TURNSTILE_SUFFIX;
+
+/// The longest file name that Linux file systems take, in bytes (NAME_MAX, limits.h).
+const LONGEST: usize = 255;
+
+/// The file name of lock `name` with `prefix`, as oslo.concurrency makes it: `/` becomes `_`, and the prefix is joined
+/// with `-` unless it ends in one.
+pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'a, str>, Error> {
+    let invalid = |reason| Error::InvalidName {
+        name: name.to_owned(),
+        reason,
+    };
+    if name.contains('\0') || prefix.is_some_and(|prefix| prefix.contains('\0')) {
+        return Err(invalid("a file name has no NUL character; remove it"));
+    }
+    let mut file = if name.contains('/') {
+        Cow::Owned(name.replace('/', "_"))
+    } else {
+        Cow::Borrowed(name)
+    };
+    if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
+        let joint = if prefix.ends_with('-') { "" } else { "-" };
+        file = Cow::Owned(format!("{prefix}{joint}{file}").replace('/', "_"));
+    }
+    match &*file {
+        "" => Err(invalid("an external lock needs a name that is not empty")),
+        "." | ".." => Err(invalid("it is a directory; choose another name")),
+        file if file.len() > LONGEST => Err(invalid(
+            "its file name has more than 255 bytes; choose a shorter name",
+        )),
+        file if file.starts_with('.') && file.ends_with(TURNSTILE_SUFFIX) => Err(invalid(
+            "names of the form `.NAME.turnstile` belong to fair locks; choose another",
+        )),
+        _ => Ok(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_oslo() {
+        assert_eq!(file_name(None, "image-7").unwrap(), "image-7");
+        assert_eq!(file_name(None, "a/b/c").unwrap(), "a_b_c");
+        assert_eq!(file_name(Some("myapp"), "db").unwrap(), "myapp-db");
+        assert_eq!(file_name(Some("myapp-"), "db").unwrap(), "myapp-db");
+        assert_eq!(file_name(Some(""), "db").unwrap(), "db");
+    }
+
+    #[test]
+    fn refuses_what_is_no_file_name() {
+        for (prefix, name) in [
+            (None, ""),
+            (None, "."),
+            (None, ".."),
+            (None, "a\0b"),
+            (Some("a\0"), "b"),
+            (None, ".x.turnstile"),
+        ] {
+            assert!(
+                matches!(file_name(prefix, name), Err(Error::InvalidName { .. })),
+                "{prefix:?} {name:?}"
+            );
+        }
+        assert!(file_name(None, &"x".repeat(255)).is_ok());
+        assert!(file_name(None, &"x".repeat(256)).is_err());
+    }
+}

@@ -1,0 +1,232 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::guard::{Guard, Held, HeldExternal, HeldSince};
+use super::interprocess::{lock_file_path, lock_in_turn};
+use super::world::{self, ExternalEntry, InternalEntry};
+use super::{Error, Semaphores, Synchronizer, config, resolved};
+use crate::wait::Wait;
+
+/// The lock named `name`: choose what it must do, then [`acquire`](LockOptions::acquire) it or [`run`](LockOptions::run) under it.
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+/// use std::time::Duration;
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let guard = lockutils::lock("image-7").prefix("myapp").external(true).lock_path(directory.path()).acquire()?;
+/// drop(guard);
+///
+/// let n = lockutils::lock("image-7").timeout(Duration::from_secs(2)).run(|| 42)?;
+/// assert_eq!(n, 42);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn lock<'a, N: AsRef<str> + ?Sized>(name: &'a N) -> LockOptions<'a> {
+    LockOptions {
+        name: name.as_ref(),
+        prefix: None,
+        external: false,
+        lock_path: None,
+        semaphores: None,
+        fair: false,
+        blocking: true,
+        timeout: None,
+        log: true,
+    }
+}
+
+/// [`lock`] for an application whose lock files share a prefix.
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let lock = lockutils::lock_with_prefix("myapp");
+/// lock("db").external(true).lock_path(directory.path()).run(|| ())?;
+/// assert!(directory.path().join("myapp-db").exists());
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn lock_with_prefix<'a>(prefix: &'a str) -> impl Fn(&'a str) -> LockOptions<'a> {
+    move |name| lock(name).prefix(prefix)
+}
+
+/// How a named lock is to be acquired; made by [`lock`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is locked before `acquire` or `run`"]
+pub struct LockOptions<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) prefix: Option<&'a str>,
+    pub(crate) external: bool,
+    pub(crate) lock_path: Option<&'a Path>,
+    pub(crate) semaphores: Option<&'a Semaphores>,
+    fair: bool,
+    blocking: bool,
+    timeout: Option<Duration>,
+    log: bool,
+}
+
+impl<'a> LockOptions<'a> {
+    /// Puts `prefix` and `-` before the name of the lock file. The lock between threads has no prefix, as in oslo.
+    pub fn prefix(mut self, prefix: &'a str) -> Self {
+        self.prefix = Some(prefix);
+        self
+    }
+
+    /// Excludes other processes as well as other threads.
+    pub fn external(mut self, external: bool) -> Self {
+        self.external = external;
+        self
+    }
+
+    /// The directory of the lock file; it goes before every other setting.
+    pub fn lock_path<P: AsRef<Path> + ?Sized>(mut self, directory: &'a P) -> Self {
+        self.lock_path = Some(directory.as_ref());
+        self
+    }
+
+    /// Takes the lock between threads from this container.
+    pub fn semaphores(mut self, semaphores: &'a Semaphores) -> Self {
+        self.semaphores = Some(semaphores);
+        self
+    }
+
+    /// First come, first served: between threads from now on for all users of the name; between processes for those that
+    /// ask for it, by a turnstile in front of the lock.
+    pub fn fair(mut self, fair: bool) -> Self {
+        self.fair = fair;
+        self
+    }
+
+    /// Whether to wait for a lock that is held; `true` unless set.
+    pub fn blocking(mut self, blocking: bool) -> Self {
+        self.blocking = blocking;
+        self
+    }
+
+    /// How long to wait at most. Without `blocking` there is no wait, whatever the timeout.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether to log, at level debug, how long the lock was waited for and held; `true` unless set.
+    pub fn log(mut self, log: bool) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Takes the prefix of `synchronizer`.
+    pub fn with(mut self, synchronizer: &Synchronizer) -> Self {
+        self.prefix = Some(synchronizer.prefix());
+        self
+    }
+
+    /// Acquires the lock; it is released when the guard is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NotAcquired`] if it is held and `blocking` is off; [`Error::Timeout`]; [`Error::WouldDeadlock`] if this
+    /// thread holds it; for an external lock also [`Error::LockPathRequired`], [`Error::InvalidName`] and [`Error::Io`].
+    pub fn acquire(&self) -> Result<Guard, Error> {
+        let (internal, external) = if self.external {
+            resolved::external(self)?
+        } else {
+            (self.internal_entry(), None)
+        };
+        self.acquire_entries(internal, external, "")
+    }
+
+    /// Runs `section` while the lock is held.
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire); `section` has not run then.
+    pub fn run<T>(&self, section: impl FnOnce() -> T) -> Result<T, Error> {
+        let _guard = self.acquire()?;
+        Ok(section())
+    }
+
+    /// The locks that these options name at this moment.
+    pub(crate) fn look_up(
+        &self,
+    ) -> Result<(Arc<InternalEntry>, Option<Arc<ExternalEntry>>), Error> {
+        let internal = self.internal_entry();
+        let external = self.external_entry(&internal)?;
+        Ok((internal, external))
+    }
+
+    fn internal_entry(&self) -> Arc<InternalEntry> {
+        self.semaphores.map_or_else(
+            || world::internal(self.name),
+            |semaphores| semaphores.entry(self.name),
+        )
+    }
+
+    fn external_entry(
+        &self,
+        internal: &Arc<InternalEntry>,
+    ) -> Result<Option<Arc<ExternalEntry>>, Error> {
+        if !self.external || config::process_locking_disabled() {
+            return Ok(None);
+        }
+        let path = lock_file_path(self.name, self.prefix, self.lock_path)?;
+        let shared = self.semaphores.is_none().then_some(internal);
+        Ok(Some(world::external(&path, shared)))
+    }
+
+    fn wait(&self) -> Wait {
+        match (self.blocking, self.timeout) {
+            (false, _) => Wait::Never,
+            (true, None) => Wait::Forever,
+            (true, Some(timeout)) => Wait::at_most(timeout),
+        }
+    }
+
+    /// Acquires the two in the order turn, lock between threads, file. The kernel's lock is never held while waiting for a thread.
+    pub(crate) fn acquire_entries(
+        &self,
+        internal: Arc<InternalEntry>,
+        external: Option<Arc<ExternalEntry>>,
+        function: &'static str,
+    ) -> Result<Guard, Error> {
+        let wait = self.wait();
+        let log = self.log && tracing::enabled!(tracing::Level::DEBUG);
+        let asked = log.then(Instant::now);
+        if self.fair {
+            internal.make_fair();
+        }
+        let missed = |missed| Error::missed(self.name, missed);
+        match &external {
+            None => internal.acquire(wait).map_err(missed)?,
+            Some(external) => {
+                external.take_turn(wait, self.fair).map_err(missed)?;
+                if internal.acquire(Wait::Never).is_err() {
+                    external.return_to_kernel();
+                    if let Err(error) = internal.acquire(wait) {
+                        external.release(self.fair);
+                        return Err(missed(error));
+                    }
+                }
+                if let Err(failure) = lock_in_turn(external, wait, self.fair) {
+                    internal.release();
+                    return Err(Error::external(self.name, failure));
+                }
+            }
+        }
+        let log = asked.map(|asked| {
+            let acquired = Instant::now();
+            tracing::debug!(
+                lock = self.name,
+                function,
+                waited_seconds = (acquired - asked).as_secs_f64(),
+                external = external.is_some(),
+                "lock acquired"
+            );
+            HeldSince { function, acquired }
+        });
+        let external = external.map(|entry| HeldExternal {
+            entry,
+            fair: self.fair,
+        });
+        Ok(Guard::new(Held { external, internal }, log))
+    }
+}

@@ -1,0 +1,78 @@
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::Error;
+use super::interprocess::{InterProcessLock, lock_file_path};
+use crate::external::{same_file, turnstile_path};
+
+/// Removes the file of external lock `name`, if there is one.
+///
+/// The lock is taken first, waiting if need be, and the file removed while it is held: whoever of ours waits for it at that moment
+/// finds, after locking, that its path names another file or none, and opens it anew. Python's oslo.concurrency does not look again: a
+/// Python process that opened the file before it was removed locks a file without a name, and excludes nobody. Remove
+/// files only when no Python process can be waiting for them.
+///
+/// # Errors
+/// As acquiring the lock, [`Error::WouldDeadlock`] if this thread holds it; [`Error::Io`] if the file cannot be removed.
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// lockutils::lock("image-7").external(true).lock_path(directory.path()).run(|| ())?;
+/// lockutils::remove_external_lock_file("image-7", Some(directory.path()))?;
+/// assert!(!directory.path().join("image-7").exists());
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn remove_external_lock_file(name: &str, lock_path: Option<&Path>) -> Result<(), Error> {
+    remove(name, None, lock_path)
+}
+
+/// [`remove_external_lock_file`] for a lock with a prefix.
+///
+/// # Errors
+/// As [`remove_external_lock_file`].
+pub fn remove_external_lock_file_with_prefix(
+    prefix: &str,
+    name: &str,
+    lock_path: Option<&Path>,
+) -> Result<(), Error> {
+    remove(name, Some(prefix), lock_path)
+}
+
+fn remove(name: &str, prefix: Option<&str>, lock_path: Option<&Path>) -> Result<(), Error> {
+    let path = lock_file_path(name, prefix, lock_path)?;
+    let failed = |source| Error::Io {
+        name: name.to_owned(),
+        path: path.clone(),
+        source,
+    };
+    if !fs::symlink_metadata(&path)
+        .map_or_else(absent, |_| Ok(true))
+        .map_err(failed)?
+    {
+        return Ok(());
+    }
+    let lock = InterProcessLock::new(&path);
+    let _guard = lock.acquire()?;
+    // While we hold it, the path names the file that we locked, unless a stranger is at work: then that one is not ours to remove.
+    if let Some(identity) = lock.identity()
+        && same_file(&path, identity).map_err(failed)?
+    {
+        let removed = [path.clone(), turnstile_path(&path)].map(fs::remove_file);
+        // A thread of ours that waits must not be passed a lock on a file that has no name any more: it has to look again.
+        lock.return_to_kernel();
+        for outcome in removed {
+            outcome.map(|()| true).or_else(absent).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn absent(error: io::Error) -> io::Result<bool> {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+        _ => Err(error),
+    }
+}

@@ -1,0 +1,57 @@
+//! A lock path for a part of the program: what test fixtures use.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+thread_local!(static SCOPES: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) });
+
+/// While it lives, the external locks of this thread are made in its directory, whatever the configuration says.
+///
+/// Only a `lock_path` given with the call goes before it. Scopes nest; a forked child inherits the scope of the
+/// thread that forked it, a new thread has none.
+///
+/// ```
+/// use oslo_concurrency::lockutils::{self, scope::LockPathScope};
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let scope = LockPathScope::enter(directory.path());
+/// lockutils::lock("device-0").external(true).run(|| ()).unwrap();
+/// assert!(directory.path().join("device-0").exists());
+/// # drop(scope);
+/// ```
+#[derive(Debug)]
+#[must_use = "the scope ends when this is dropped"]
+pub struct LockPathScope {
+    depth: usize,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl LockPathScope {
+    /// Makes `path` the lock path of this thread until the scope is dropped.
+    pub fn enter(path: impl Into<PathBuf>) -> Self {
+        SCOPES.with_borrow_mut(|scopes| {
+            scopes.push(path.into());
+            LockPathScope {
+                depth: scopes.len(),
+                _on_this_thread: PhantomData,
+            }
+        })
+    }
+
+    /// Whether this thread is in a scope.
+    pub fn is_entered() -> bool {
+        current(|path| path.is_some())
+    }
+}
+
+impl Drop for LockPathScope {
+    fn drop(&mut self) {
+        SCOPES.with_borrow_mut(|scopes| scopes.truncate(self.depth - 1));
+    }
+}
+
+/// Calls `with` on the lock path of the innermost scope.
+pub(crate) fn current<T>(with: impl FnOnce(Option<&Path>) -> T) -> T {
+    SCOPES.with_borrow(|scopes| with(scopes.last().map(PathBuf::as_path)))
+}

@@ -1,0 +1,202 @@
+//! Containers of named locks between threads.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Error;
+use super::world::{self, InternalEntry};
+use crate::fork::{self, PerProcess};
+use crate::internal::{QueueLock, Registry};
+use crate::made_once::MadeOnce;
+use crate::observe;
+use crate::wait::Wait;
+
+/// A container of named locks between threads, apart from the one that all share by default.
+///
+/// Two locks of one name in two containers have nothing to do with each other. A name is forgotten when nobody uses it.
+///
+/// ```
+/// use oslo_concurrency::lockutils::{self, Semaphores};
+///
+/// let ours = Semaphores::new();
+/// let _a = lockutils::lock("cache").semaphores(&ours).acquire()?;
+/// let _b = lockutils::lock("cache").acquire()?; // another lock: the default container's
+/// assert_eq!(ours.len(), 1);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Semaphores {
+    names: MadeOnce<Arc<Names>>,
+}
+
+/// Each process has its own locks under these names.
+type Names = PerProcess<Registry<str, QueueLock>>;
+
+impl Semaphores {
+    /// An empty container; it can be a `static`.
+    pub const fn new() -> Self {
+        Semaphores {
+            names: MadeOnce::new(),
+        }
+    }
+
+    /// The lock named `name`.
+    pub fn get(&self, name: &str) -> InternalLock {
+        InternalLock::new(name, Some(Arc::clone(self.names())))
+    }
+
+    /// How many names are in use.
+    pub fn len(&self) -> usize {
+        self.names().peek().map_or(0, Registry::len)
+    }
+
+    /// Whether no name is in use.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Arc<InternalEntry> {
+        entry_in(self.names(), name)
+    }
+
+    fn names(&self) -> &Arc<Names> {
+        self.names.get_or_make(|| Arc::new(PerProcess::new()))
+    }
+}
+
+fn entry_in(names: &Names, name: &str) -> Arc<InternalEntry> {
+    names
+        .get_or_make(Registry::default)
+        .get_or_make(name, |_| QueueLock::default())
+}
+
+impl Default for Semaphores {
+    fn default() -> Self {
+        Semaphores::new()
+    }
+}
+
+/// The lock between threads named `name`, from `semaphores` or, without, from the container that all share.
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+///
+/// let lock = lockutils::internal_lock("cache", None);
+/// let guard = lock.acquire()?;
+/// assert!(matches!(lock.try_acquire(), Err(lockutils::Error::NotAcquired { .. })));
+/// # drop(guard);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn internal_lock(name: &str, semaphores: Option<&Semaphores>) -> InternalLock {
+    InternalLock::new(
+        name,
+        semaphores.map(|semaphores| Arc::clone(semaphores.names())),
+    )
+}
+
+/// A named lock between the threads of this process. While it is kept, its name stays in use.
+///
+/// In a forked child it is the child's lock of that name, and free, whoever held it in the parent.
+#[derive(Clone, Debug)]
+pub struct InternalLock {
+    kept: Arc<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    name: Box<str>,
+    container: Option<Arc<Names>>,
+    entry: PerProcess<Arc<InternalEntry>>,
+}
+
+impl InternalLock {
+    fn new(name: &str, container: Option<Arc<Names>>) -> Self {
+        let lock = InternalLock {
+            kept: Arc::new(Kept {
+                name: name.into(),
+                container,
+                entry: PerProcess::new(),
+            }),
+        };
+        lock.entry(); // from now on the name is in use
+        lock
+    }
+
+    fn entry(&self) -> &Arc<InternalEntry> {
+        let Kept {
+            name,
+            container,
+            entry,
+        } = &*self.kept;
+        entry.get_or_make(|| match container {
+            None => world::internal(name),
+            Some(names) => entry_in(names, name),
+        })
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    /// [`Error::WouldDeadlock`] if this thread holds it.
+    pub fn acquire(&self) -> Result<InternalGuard, Error> {
+        self.acquire_within(Wait::Forever)
+    }
+
+    /// Takes the lock if it is free.
+    ///
+    /// # Errors
+    /// [`Error::NotAcquired`] if somebody holds it.
+    pub fn try_acquire(&self) -> Result<InternalGuard, Error> {
+        self.acquire_within(Wait::Never)
+    }
+
+    /// Waits for the lock, `timeout` at most.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and [`Error::WouldDeadlock`] if this thread holds it.
+    pub fn acquire_timeout(&self, timeout: Duration) -> Result<InternalGuard, Error> {
+        self.acquire_within(Wait::at_most(timeout))
+    }
+
+    /// The lock's name.
+    pub fn name(&self) -> &str {
+        &self.kept.name
+    }
+
+    fn acquire_within(&self, wait: Wait) -> Result<InternalGuard, Error> {
+        let entry = self.entry();
+        entry
+            .acquire(wait)
+            .map_err(|missed| Error::missed(self.name(), missed))?;
+        observe::acquired(|| self.name().into());
+        Ok(InternalGuard {
+            entry: Some(Arc::clone(entry)),
+            generation: fork::generation(),
+            _on_this_thread: PhantomData,
+        })
+    }
+}
+
+/// An [`InternalLock`] that is held, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct InternalGuard {
+    entry: Option<Arc<InternalEntry>>,
+    generation: u64,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for InternalGuard {
+    fn drop(&mut self) {
+        let Some(entry) = self.entry.take() else {
+            return;
+        };
+        if self.generation == fork::generation() {
+            observe::releasing(|| entry.key().into());
+            entry.release();
+        } else {
+            std::mem::forget(entry);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The lock of one synchronized function, remembered from call to call.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::guard::{Guard, HeldSince};
+use super::resolved::{Question, depends_on_more};
+use super::world::{self, ExternalEntry, InternalEntry};
+use super::{Error, LockOptions};
+use crate::fork::{self, PerProcess};
+use crate::observe;
+use crate::wait::Wait;
+
+/// One `#[synchronized]` function.
+#[derive(Debug)]
+pub struct Site {
+    name: &'static str,
+    function: &'static str,
+    internal: PerProcess<Arc<InternalEntry>>,
+    resolved: PerProcess<Mutex<Option<Resolved>>>,
+}
+
+/// What the options of the last call led to.
+#[derive(Debug)]
+struct Resolved {
+    question: Question,
+    internal: Arc<InternalEntry>,
+    external: Option<Arc<ExternalEntry>>,
+}
+
+/// The lock of a [`Site::named`] while its function runs. The site keeps the lock alive.
+#[derive(Debug)]
+#[must_use]
+pub struct SiteGuard {
+    lock: &'static InternalEntry,
+    generation: u64,
+    log: Option<HeldSince>,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl Site {
+    /// A lock between threads with a fixed name.
+    pub const fn named(name: &'static str, function: &'static str) -> Self {
+        Site {
+            name,
+            function,
+            internal: PerProcess::new(),
+            resolved: PerProcess::new(),
+        }
+    }
+
+    /// A lock whose options come with each call.
+    pub const fn new(function: &'static str) -> Self {
+        Site::named("", function)
+    }
+
+    /// Acquires the lock of a [`Site::named`].
+    ///
+    /// # Panics
+    /// If this thread holds it already: it would wait for itself forever.
+    #[inline]
+    #[track_caller]
+    pub fn enter(&'static self) -> SiteGuard {
+        let lock = self.internal.get_or_make(|| world::internal(self.name));
+        let asked = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
+        if let Err(missed) = lock.acquire(Wait::Forever) {
+            panic!("{}: {}", self.function, Error::missed(self.name, missed));
+        }
+        observe::acquired(|| self.name.into());
+        let log = asked.map(|asked| log_acquired(self.name, self.function, asked));
+        SiteGuard {
+            lock,
+            generation: fork::generation(),
+            log,
+            _on_this_thread: PhantomData,
+        }
+    }
+
+    /// Acquires the lock that `options` describe.
+    ///
+    /// # Errors
+    /// As [`LockOptions::acquire`].
+    pub fn acquire(&'static self, options: LockOptions<'_>) -> Result<Guard, Error> {
+        let (internal, external) = self.resolve(&options)?;
+        options.acquire_entries(internal, external, self.function)
+    }
+
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    /// If the lock fails, with the error's message.
+    #[track_caller]
+    pub fn acquire_or_panic(&'static self, options: LockOptions<'_>) -> Guard {
+        match self.acquire(options) {
+            Ok(guard) => guard,
+            Err(error) => panic!("{}: {error}", self.function),
+        }
+    }
+
+    fn resolve(
+        &'static self,
+        options: &LockOptions<'_>,
+    ) -> Result<(Arc<InternalEntry>, Option<Arc<ExternalEntry>>), Error> {
+        if depends_on_more(options) {
+            return options.look_up();
+        }
+        let mut resolved = self
+            .resolved
+            .get_or_make(Mutex::default)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(resolved) = &*resolved
+            && resolved.question.is_of(options)
+        {
+            return Ok((Arc::clone(&resolved.internal), resolved.external.clone()));
+        }
+        let question = Question::of(options);
+        let (internal, external) = options.look_up()?;
+        *resolved = Some(Resolved {
+            question,
+            internal: Arc::clone(&internal),
+            external: external.clone(),
+        });
+        Ok((internal, external))
+    }
+}
+
+#[cold]
+fn log_acquired(lock: &str, function: &'static str, asked: Instant) -> HeldSince {
+    let acquired = Instant::now();
+    let waited_seconds = (acquired - asked).as_secs_f64();
+    tracing::debug!(
+        lock,
+        function,
+        waited_seconds,
+        external = false,
+        "lock acquired"
+    );
+    HeldSince { function, acquired }
+}
+
+impl Drop for SiteGuard {
+    #[inline]
+    fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            return;
+        }
+        observe::releasing(|| self.lock.key().into());
+        self.lock.release();
+        if let Some(HeldSince { function, acquired }) = &self.log {
+            let held_seconds = acquired.elapsed().as_secs_f64();
+            tracing::debug!(
+                lock = self.lock.key(),
+                function,
+                held_seconds,
+                external = false,
+                "lock released"
+            );
+        }
+    }
+}

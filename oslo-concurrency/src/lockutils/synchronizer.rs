@@ -1,0 +1,40 @@
+use super::{LockOptions, lock};
+
+/// A prefix that the locks of one application share; see [`synchronized_with_prefix`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synchronizer {
+    prefix: &'static str,
+}
+
+impl Synchronizer {
+    /// The prefix.
+    pub const fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
+    /// The lock `name` with this prefix, as [`lock`] makes it.
+    pub fn lock<'a, N: AsRef<str> + ?Sized>(&self, name: &'a N) -> LockOptions<'a> {
+        lock(name).with(self)
+    }
+}
+
+/// Gives the external locks of an application a common prefix, so that they do not meet those of others in the same directory.
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+///
+/// static MYAPP: lockutils::Synchronizer = lockutils::synchronized_with_prefix("myapp");
+///
+/// #[lockutils::synchronized("db", external = true, with = MYAPP)]
+/// fn migrate() -> Result<(), lockutils::Error> {
+///     Ok(()) // holds the lock file `myapp-db`
+/// }
+/// # let directory = tempfile::tempdir().unwrap();
+/// # lockutils::set_defaults(directory.path());
+/// migrate()?;
+/// # assert!(directory.path().join("myapp-db").exists());
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub const fn synchronized_with_prefix(prefix: &'static str) -> Synchronizer {
+    Synchronizer { prefix }
+}

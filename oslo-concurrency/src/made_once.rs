@@ -1,0 +1,82 @@
+//! A value that the process and the children it forks share the making of.
+
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// A value that is made when it is first needed and outlives forks, which it must be fit for. No lock is taken while it is made, so that
+/// a fork cannot catch it half-way.
+#[derive(Debug)]
+pub(crate) struct MadeOnce<T> {
+    value: AtomicPtr<T>,
+    _owned: PhantomData<T>,
+}
+
+impl<T> MadeOnce<T> {
+    pub(crate) const fn new() -> Self {
+        MadeOnce {
+            value: AtomicPtr::new(ptr::null_mut()),
+            _owned: PhantomData,
+        }
+    }
+
+    /// The value, made by `make` if need be. When two threads race, one of the two values made is dropped.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
+        // SAFETY: a published value is freed only by `drop`, which has exclusive access.
+        match unsafe { self.value.load(Ordering::Acquire).as_ref() } {
+            Some(value) => value,
+            None => self.publish(make()),
+        }
+    }
+
+    #[cold]
+    fn publish(&self, value: T) -> &T {
+        let fresh = Box::into_raw(Box::new(value));
+        let outcome = self.value.compare_exchange(
+            ptr::null_mut(),
+            fresh,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match outcome {
+            // SAFETY: just published, see `get_or_make`.
+            Ok(_) => unsafe { &*fresh },
+            Err(winner) => {
+                // SAFETY: `fresh` was not published and is ours alone.
+                drop(unsafe { Box::from_raw(fresh) });
+                // SAFETY: the winner was published by another thread, see `get_or_make`.
+                unsafe { &*winner }
+            }
+        }
+    }
+}
+
+impl<T> Drop for MadeOnce<T> {
+    fn drop(&mut self) {
+        let value = *self.value.get_mut();
+        if !value.is_null() {
+            // SAFETY: we have exclusive access; it came from `Box::into_raw`.
+            drop(unsafe { Box::from_raw(value) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn it_is_made_once_and_dropped_once() {
+        let made = Arc::new(());
+        let value: MadeOnce<Arc<()>> = MadeOnce::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(Arc::ptr_eq(value.get_or_make(|| made.clone()), &made)));
+            }
+        });
+        assert_eq!(Arc::strong_count(&made), 2);
+        drop(value);
+        assert_eq!(Arc::strong_count(&made), 1);
+    }
+}

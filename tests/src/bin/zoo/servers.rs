@@ -1,0 +1,128 @@
+//! Servers on loopback, with a temporary data folder, until they are dropped.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use lockutils_tests::until::until;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, chown, getuid};
+use tempfile::TempDir;
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    pub port: u16,
+    child: Child,
+    _data: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // PostgreSQL takes SIGINT for a fast shutdown; Redis ends as well.
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT);
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn start(mut command: Command, port: u16, data: TempDir) -> Result<Server> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("{command:?}"))?;
+    let server = Server {
+        port,
+        child,
+        _data: data,
+    };
+    until("the server listens", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    Ok(server)
+}
+
+/// Redis, without persistence.
+pub fn redis() -> Result<Server> {
+    let (port, data) = (free_port()?, tempfile::tempdir()?);
+    let mut command = Command::new("redis-server");
+    command
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+        ])
+        .arg(data.path());
+    start(command, port, data)
+}
+
+/// PostgreSQL, with the user `zoo`, who needs no password. It refuses to run as root, so it runs as `postgres` then.
+pub fn postgres() -> Result<Server> {
+    let (port, data) = (free_port()?, tempfile::tempdir()?);
+    let programs = programs_of_postgres()?;
+    let cluster = data.path().join("cluster");
+    if getuid().is_root() {
+        let user = User::from_name("postgres")?.context("there is no user `postgres`")?;
+        chown(data.path(), Some(user.uid), Some(user.gid))?;
+    }
+    let status = as_nobody_special(&programs.join("initdb"))
+        .arg("-D")
+        .arg(&cluster)
+        .args(["-U", "zoo", "-A", "trust", "--no-sync"])
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .status()?;
+    if !status.success() {
+        bail!("initdb {status}");
+    }
+    let mut command = as_nobody_special(&programs.join("postgres"));
+    command
+        .arg("-D")
+        .arg(&cluster)
+        .args([
+            "-p",
+            &port.to_string(),
+            "-h",
+            "127.0.0.1",
+            "-c",
+            "fsync=off",
+            "-k",
+            "",
+        ])
+        .current_dir("/");
+    let server = start(command, port, data)?;
+    Ok(server)
+}
+
+fn as_nobody_special(program: &Path) -> Command {
+    if !getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(program);
+    command
+}
+
+fn programs_of_postgres() -> Result<PathBuf> {
+    let versions =
+        std::fs::read_dir("/usr/lib/postgresql").context("PostgreSQL is not installed")?;
+    versions
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .find(|bin| bin.join("initdb").exists())
+        .context("PostgreSQL's initdb is not there")
+}

@@ -1,0 +1,8 @@
+//! What the tests of this workspace share: processes that hold locks on demand, and a Python that has oslo.concurrency.
+
+pub mod conversation;
+pub mod holder;
+pub mod peers;
+pub mod python;
+pub mod sections;
+pub mod until;

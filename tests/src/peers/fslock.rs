@@ -1,0 +1,34 @@
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::conformance::{Answer, Lock, Patience};
+
+/// `fslock::LockFile`: flock(2).
+#[derive(Debug)]
+pub struct Fslock(PathBuf);
+
+impl Fslock {
+    /// The lock in `directory`.
+    pub fn new(directory: &Path) -> Self {
+        Fslock(directory.join("lock"))
+    }
+}
+
+impl Lock for Fslock {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let mut file = ::fslock::LockFile::open(&self.0)?;
+        match patience {
+            Patience::Forever => file.lock()?,
+            Patience::None if !file.try_lock()? => return Ok(Answer::Busy),
+            Patience::None => {}
+            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+        }
+        section();
+        file.unlock()?;
+        Ok(Answer::Ran)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}

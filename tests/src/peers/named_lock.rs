@@ -1,0 +1,37 @@
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use ::named_lock::NamedLock;
+use lockutils_harness::conformance::{Answer, Lock, Patience};
+
+/// `named_lock::NamedLock` with a path: flock(2) and a mutex of the process.
+#[derive(Debug)]
+pub struct Named(PathBuf);
+
+impl Named {
+    /// The lock in `directory`.
+    pub fn new(directory: &Path) -> Self {
+        Named(directory.join("lock"))
+    }
+}
+
+impl Lock for Named {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let lock = NamedLock::with_path(&self.0)?;
+        let _guard = match patience {
+            Patience::Forever => lock.lock()?,
+            Patience::None => match lock.try_lock() {
+                Ok(guard) => guard,
+                Err(::named_lock::Error::WouldBlock) => return Ok(Answer::Busy),
+                Err(error) => return Err(error.into()),
+            },
+            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+        };
+        section();
+        Ok(Answer::Ran)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}

@@ -1,0 +1,38 @@
+use std::error::Error;
+use std::fs::TryLockError;
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::conformance::{Answer, Lock, Patience};
+
+/// `std::fs::File::lock`: flock(2).
+#[derive(Debug)]
+pub struct StdFile(PathBuf);
+
+impl StdFile {
+    /// The lock in `directory`.
+    pub fn new(directory: &Path) -> Self {
+        StdFile(directory.join("lock"))
+    }
+}
+
+impl Lock for StdFile {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = super::open(&self.0)?;
+        match patience {
+            Patience::Forever => file.lock()?,
+            Patience::None => match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(Answer::Busy),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            },
+            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+        }
+        section();
+        file.unlock()?;
+        Ok(Answer::Ran)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}

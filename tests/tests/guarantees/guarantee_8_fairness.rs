@@ -1,0 +1,110 @@
+//! `fair` is first come, first served between the threads of a process, and between processes of ours.
+
+use std::sync::Mutex;
+use std::thread;
+
+use lockutils_tests::until::{until, until_thread_sleeps};
+use oslo_concurrency::lockutils;
+
+use crate::{holder, lock_path};
+
+/// Waiters come one by one, each known to wait before the next comes, and must be served in that order.
+#[test]
+fn threads_are_served_in_the_order_in_which_they_came() {
+    const THREADS: usize = 8;
+    let lock = lockutils::lock("fair-threads").fair(true);
+    let order = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        let guard = lock.acquire().unwrap();
+        for number in 0..THREADS {
+            let (lock, order) = (&lock, &order);
+            let (send, id) = std::sync::mpsc::channel();
+            scope.spawn(move || {
+                send.send(nix::unistd::gettid()).unwrap();
+                let _guard = lock.acquire().unwrap();
+                order.lock().unwrap().push(number);
+            });
+            until_thread_sleeps(id.recv().unwrap());
+        }
+        drop(guard);
+    });
+    assert_eq!(
+        order.into_inner().unwrap(),
+        (0..THREADS).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn processes_are_served_in_the_order_in_which_they_came() {
+    let directory = lock_path();
+    let mut first = holder(&directory);
+    assert_eq!(first.ask("acquire-fair x"), "acquired");
+    let mut waiters: Vec<_> = (0..4).map(|_| holder(&directory)).collect();
+    for waiter in &mut waiters {
+        waiter.tell("acquire-fair x");
+        waiter.wait_until_it_waits();
+    }
+    // The first waits at the lock, the others at the gate in front of it. One that comes back at once has to queue behind the first, who
+    // has the gate; later it can slip in where a waiter has been called and is not yet awake.
+    assert_eq!(first.ask("release x"), "released");
+    first.tell("acquire-fair x");
+    for (number, waiter) in waiters.iter_mut().enumerate() {
+        let came_back = until("somebody is served", || {
+            match (waiter.answer_so_far(), first.answer_so_far()) {
+                (None, None) => None,
+                (answer, again) => Some((answer, again)),
+            }
+        });
+        if let (None, Some(again)) = &came_back {
+            assert_eq!(again, "acquired");
+            assert_ne!(
+                number, 0,
+                "it came in before the one that waited at the lock"
+            );
+            assert_eq!(first.ask("release x"), "released");
+            assert_eq!(waiter.answer(), "acquired", "waiter {number}");
+        } else {
+            assert_eq!(came_back.0.as_deref(), Some("acquired"), "waiter {number}");
+        }
+        assert_eq!(waiter.ask("release x"), "released");
+    }
+}
+
+/// Without fairness, a thread that takes the lock again at once wins nearly always: the waiter is not awake so soon.
+#[test]
+fn a_thread_that_comes_back_at_once_lets_the_waiter_go_first() {
+    let lock = lockutils::lock("fair-return").fair(true);
+    for _ in 0..20 {
+        let order = Mutex::new(Vec::new());
+        let (send, id) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let guard = lock.acquire().unwrap();
+            scope.spawn(|| {
+                send.send(nix::unistd::gettid()).unwrap();
+                let _guard = lock.acquire().unwrap();
+                order.lock().unwrap().push("waiter");
+            });
+            until_thread_sleeps(id.recv().unwrap());
+            drop(guard);
+            let _again = lock.acquire().unwrap();
+            order.lock().unwrap().push("returned");
+        });
+        assert_eq!(order.into_inner().unwrap(), ["waiter", "returned"]);
+    }
+}
+
+#[test]
+fn a_process_that_comes_back_at_once_lets_the_waiter_go_first() {
+    let directory = lock_path();
+    let (mut one, mut waiter) = (holder(&directory), holder(&directory));
+    assert_eq!(one.ask("acquire-fair x"), "acquired");
+    for _ in 0..10 {
+        waiter.tell("acquire-fair x");
+        waiter.wait_until_it_waits();
+        one.tell("let-others-first x");
+        assert_eq!(waiter.answer(), "acquired");
+        assert_eq!(one.answer_so_far(), None);
+        assert_eq!(waiter.ask("release x"), "released");
+        assert_eq!(one.answer(), "acquired");
+    }
+}
