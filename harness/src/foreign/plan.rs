@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::protocol::Capabilities;
 use super::scenario::{Pauses, Role, Scenario};
 
+/// Enough for several of the long sections in which somebody else may come in after such a deed.
+const EXPOSURES: Duration = Duration::from_millis(800);
+
 /// What a user may choose.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -84,6 +87,7 @@ impl Options {
                 let share = self.duration * scenario.weight() / weights.max(1);
                 let at_least = match scenario {
                     Scenario::Pause => Pauses::new(self.lease).long() * 5 / 4,
+                    Scenario::Unlink | Scenario::Fork | Scenario::Reopen => EXPOSURES,
                     _ => Duration::ZERO,
                 };
                 (scenario, share.max(at_least))
