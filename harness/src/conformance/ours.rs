@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oslo_concurrency::lockutils;
 
-use super::{Answer, Lock, Patience};
+use super::{Answer, Guarantee, Lock, Patience};
 
 /// `lockutils::lock(name).external(true)` in a directory.
 #[derive(Clone, Debug)]
@@ -49,6 +49,10 @@ impl Lock for Oslo {
             Err(lockutils::Error::Timeout { .. }) => Ok(Answer::TimedOut),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness || self.fair
     }
 
     fn file(&self) -> Option<PathBuf> {
