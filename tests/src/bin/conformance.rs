@@ -37,8 +37,9 @@ fn main() -> anyhow::Result<()> {
             .filter(|(_, verdict)| needs_evidence(verdict))
         {
             let story = verdict.to_string();
-            let story: Vec<&str> = story.split_whitespace().collect();
-            println!("* {name}, {}: {}", guarantee.word(), story.join(" "));
+            let story: Vec<&str> = story.lines().map(str::trim).collect();
+            let story = story.join("; ").replace("   ", " ");
+            println!("* {name}, {}: {story}", guarantee.word());
         }
     }
     Ok(())
