@@ -90,7 +90,7 @@ pub enum Command {
     },
     /// Try whether a lock excludes, by load and faults
     ///
-    /// LOCK is a worker in any language that speaks the line protocol (docs/protocol.md); with --wrapper a command that runs
+    /// LOCK is a worker in any language that speaks the line protocol (docs/reference/protocol.md); with --wrapper a command that runs
     /// another one, {cmd}, under the lock; or, with --builtin, one of the locks that come along. In its words {dir} is a fresh
     /// directory, {name} a lock name, {lock} the path of both, {worker} the worker's number.
     ///

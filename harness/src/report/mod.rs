@@ -1,6 +1,6 @@
 //! What a trial has shown: one data model, from which text, JSON, JUnit, HTML and the notes of GitHub are made.
 //!
-//! `docs/report.md` describes the JSON for programs that read it.
+//! `docs/reference/report.md` describes the JSON for programs that read it.
 
 mod github;
 mod html;
