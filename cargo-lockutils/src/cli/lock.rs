@@ -28,18 +28,34 @@ pub struct LockOptions {
     /// The lock's own lease: a holder that is stopped for longer may lose it, and that is no race
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Lock")]
     pub lease: Option<Duration>,
-    /// The worker, or with --wrapper the command, and its arguments
+    /// Of the configured locks, only this one; may be given several times, or with commas
+    #[arg(
+        long = "lock",
+        value_delimiter = ',',
+        value_name = "NAME",
+        conflicts_with_all = ["builtin", "wrapper", "words"],
+        help_heading = "Lock"
+    )]
+    pub names: Vec<String>,
+    /// How long and how hard: `pull-request` (short, a fixed seed), `nightly` (long, a new seed), or one that is configured
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The worker, or with --wrapper the command, and its arguments; without one, the configured locks are tried
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
         value_name = "LOCK",
-        required_unless_present = "builtin",
         conflicts_with = "builtin"
     )]
     pub words: Vec<String>,
 }
 
 impl LockOptions {
+    /// Whether no lock is given, so that those of the configuration are meant.
+    pub fn is_configured(&self) -> bool {
+        self.words.is_empty() && self.builtin.is_none() && !self.wrapper
+    }
+
     /// The lock that is meant.
     pub fn lock(&self) -> anyhow::Result<LockUnderTest> {
         let ours = std::env::current_exe()?;

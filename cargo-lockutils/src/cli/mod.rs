@@ -7,7 +7,7 @@ mod lock;
 mod split;
 mod stress;
 mod test;
-mod values;
+pub mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ use lockutils_harness::foreign::{BUILTIN_WORKER, WRAPPER_ADAPTER};
 pub use color::Color;
 pub use directory::DirectoryOptions;
 pub use explore::ExploreOptions;
+pub use lock::LockOptions;
 pub use split::split;
 pub use stress::StressOptions;
 pub use test::{Isolate, TestOptions};
@@ -114,7 +115,7 @@ pub enum Command {
     ///
     /// Exit status: 1 or 3 if the lock still follows it, 0 if it does not, 2 if it could not be tried.
     Replay {
-        /// The file
+        /// The file; `-` is standard input
         file: PathBuf,
         /// How often
         #[arg(long, value_name = "N", default_value_t = 10)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockutils_harness::explore::Plot;
 use lockutils_harness::foreign::Scenario;
 
 /// As `20s`, `1.5s`, `800us`, `2m`; a bare number is seconds.
@@ -32,13 +33,48 @@ pub fn seed(text: &str) -> Result<u64, String> {
 }
 
 pub fn scenario(text: &str) -> Result<Scenario, String> {
-    Scenario::ALL
-        .into_iter()
-        .find(|scenario| scenario.word() == text)
+    one_of("scenario", text, &Scenario::ALL, |scenario| scenario.word())
+}
+
+pub fn plot(text: &str) -> Result<Plot, String> {
+    one_of("scenario", text, &Plot::ALL, |plot| plot.word())
+}
+
+fn one_of<T: Copy>(
+    what: &str,
+    text: &str,
+    all: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    all.iter()
+        .copied()
+        .find(|one| word(*one) == text)
         .ok_or_else(|| {
-            let all: Vec<&str> = Scenario::ALL.into_iter().map(Scenario::word).collect();
-            format!("there are: {}", all.join(", "))
+            let known: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+            unknown(what, text, &known)
         })
+}
+
+/// Says that there is no such thing, what was likely meant, and what there is.
+pub fn unknown(what: &str, text: &str, known: &[&str]) -> String {
+    let meant = match did_you_mean(text, known) {
+        Some(meant) => format!("did you mean `{meant}`? "),
+        None => String::new(),
+    };
+    format!(
+        "there is no {what} `{text}`; {meant}there are: {}",
+        known.join(", ")
+    )
+}
+
+/// The one that is most like what was written, if any is.
+pub fn did_you_mean<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let alike = |known: &str| strsim::jaro_winkler(wrong, known);
+    known
+        .iter()
+        .copied()
+        .filter(|known| alike(known) > 0.8)
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! One module for each subcommand.
 
+mod configured;
 mod explore;
 mod generate;
 mod nextest;
+mod reports;
 mod run;
 mod runner;
 mod show_env;

@@ -1,5 +1,6 @@
 //! The built command, end to end, on small projects made for the purpose.
 
+mod configuration;
 mod directory;
 mod exit_status;
 mod explore;

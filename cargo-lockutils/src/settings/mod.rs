@@ -1,23 +1,24 @@
-//! `[workspace.metadata.lockutils]` in the workspace under test.
+//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]` in the workspace under test.
+
+mod locks;
+mod model;
+mod profile;
+mod read;
+mod words;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use cargo_metadata::{Metadata, MetadataCommand};
-use serde::Deserialize;
 
-use crate::cli::{Isolate, TestOptions};
+use crate::PassedOn;
+use crate::cli::TestOptions;
 
-/// What a workspace may set; the command line goes before it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Settings {
-    isolate: Option<Isolate>,
-    keep: bool,
-    lock_path: Option<PathBuf>,
-    deny_leaks: bool,
-}
+pub use locks::ConfiguredLock;
+pub use profile::Profile;
+
+use model::WorkspaceSettings;
 
 /// The workspace that cargo will test.
 pub struct Workspace {
@@ -52,17 +53,18 @@ impl Workspace {
             })
     }
 
+    /// What the workspace sets.
+    fn settings(&self) -> Result<WorkspaceSettings> {
+        read::read(
+            self.metadata.workspace_metadata.get("lockutils"),
+            "workspace.metadata.lockutils",
+            self.metadata.workspace_root.join("Cargo.toml").as_str(),
+        )
+    }
+
     /// Fills in what the command line leaves open.
     pub fn complete(&self, mut options: TestOptions) -> Result<TestOptions> {
-        let Some(value) = self.metadata.workspace_metadata.get("lockutils") else {
-            return Ok(options);
-        };
-        let settings: Settings = serde_json::from_value(value.clone()).with_context(|| {
-            format!(
-                "[workspace.metadata.lockutils] in {}",
-                self.metadata.workspace_root.join("Cargo.toml")
-            )
-        })?;
+        let settings = self.settings()?;
         options.isolate = options.isolate.or(settings.isolate);
         options.deny_leaks |= settings.deny_leaks;
         if options.directory.lock_path.is_none() && !options.directory.keep {
@@ -76,6 +78,30 @@ impl Workspace {
             );
         }
         Ok(options)
+    }
+
+    /// The arguments of every run of `runner` (`test` or `nextest`), and then those of the command line.
+    pub fn arguments(&self, runner: &str, passed_on: PassedOn) -> Result<PassedOn> {
+        let settings = self.settings()?;
+        let always = match runner {
+            "nextest" => settings.nextest_arguments,
+            _ => settings.test_arguments,
+        };
+        Ok(always
+            .into_iter()
+            .map(OsString::from)
+            .chain(passed_on)
+            .collect())
+    }
+
+    /// The profile of this name.
+    pub fn profile(&self, name: &str) -> Result<Profile> {
+        Profile::find(name, &self.settings()?.profiles)
+    }
+
+    /// The locks that are to be tried when none is named, those of the workspace first.
+    pub fn locks(&self) -> Result<Vec<ConfiguredLock>> {
+        locks::all(&self.metadata, self.settings()?.lock)
     }
 }
 
