@@ -3,6 +3,7 @@
 mod color;
 mod directory;
 mod explore;
+mod init;
 mod lock;
 mod split;
 mod stress;
@@ -19,6 +20,7 @@ use lockutils_harness::foreign::{BUILTIN_WORKER, WRAPPER_ADAPTER};
 pub use color::Color;
 pub use directory::DirectoryOptions;
 pub use explore::ExploreOptions;
+pub use init::{InitOptions, Service, WorkerLanguage};
 pub use lock::LockOptions;
 pub use split::split;
 pub use stress::StressOptions;
@@ -121,6 +123,10 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 10)]
         times: usize,
     },
+    /// Begin: a configuration, a worker and a file for CI
+    ///
+    /// Asks on a terminal for what the options leave open. What is there is left as it is, unless --force is given.
+    Init(InitOptions),
     /// Say what a worker gets wrong in the line protocol
     WorkerCheck {
         /// The worker and its arguments

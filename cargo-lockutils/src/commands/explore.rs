@@ -92,6 +92,7 @@ impl Exploration<'_> {
             }
             configured::enter(configured)?;
             let lock = configured.lock()?;
+            println!("{}", configured.name);
             let words = self.in_a_directory(&lock, Some(configured), interrupted)?;
             let mut failed = Vec::new();
             for (plot, word) in &words {

@@ -3,6 +3,7 @@
 mod configured;
 mod explore;
 mod generate;
+mod init;
 mod nextest;
 mod reports;
 mod run;
@@ -31,6 +32,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Stress(options) => stress::run(&options),
         Command::Explore(options) => explore::run(&options),
         Command::Replay { file, times } => explore::replay(&file, times),
+        Command::Init(options) => init::run(&options),
         Command::WorkerCheck { command } => worker_check::run(command),
         Command::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
         Command::WrapperWorker {

@@ -19,6 +19,7 @@ use crate::github;
 use crate::lock_directory::LockDirectory;
 use crate::settings::{ConfiguredLock, Profile};
 
+const STRONG: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
@@ -82,6 +83,7 @@ fn all(
         expect.retain(|scenario, _| {
             options.scenarios.is_empty() || options.scenarios.contains(scenario)
         });
+        screen.line(&format!("{STRONG}{}{STRONG:#}", configured.name));
         let card = one(&lock, &options, screen, interrupted)?;
         let judged = Judged::new(&configured.name, card, &expect);
         screen.line(&expectations(&judged));

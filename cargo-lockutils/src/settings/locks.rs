@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use cargo_metadata::Metadata;
+use cargo_metadata::{Metadata, PackageId};
 use lockutils_harness::explore::Plot;
 use lockutils_harness::foreign::{LockUnderTest, Scenario};
 use lockutils_harness::report::Word;
 
+use super::example;
 use super::model::{LockSettings, PackageSettings};
 use super::read::read;
 use super::words::Words;
@@ -34,6 +35,8 @@ pub struct ConfiguredLock {
 
 #[derive(Clone, Debug)]
 enum Kind {
+    /// A worker that is an example of the package.
+    Example(String),
     Worker(Words),
     Wrapper(Words, Option<u8>),
     Builtin(&'static str),
@@ -44,6 +47,7 @@ impl ConfiguredLock {
     pub fn lock(&self) -> Result<LockUnderTest> {
         let ours = std::env::current_exe().context("our own path")?;
         let lock = match &self.kind {
+            Kind::Example(name) => LockUnderTest::worker(vec![example::build(name)?]),
             Kind::Worker(words) => LockUnderTest::worker(words.0.clone()),
             Kind::Wrapper(words, busy) => LockUnderTest::wrapper(words.0.clone(), *busy, ours),
             Kind::Builtin(word) => Ok(LockUnderTest::builtin(word, ours)),
@@ -66,11 +70,17 @@ impl ConfiguredLock {
     }
 
     fn new(settings: LockSettings, folder: PathBuf) -> Result<Self> {
-        let kind = match (settings.worker, settings.wrapper, settings.builtin) {
-            (Some(words), None, None) => Kind::Worker(words),
-            (None, Some(words), None) => Kind::Wrapper(words, settings.busy_status),
-            (None, None, Some(builtin)) => Kind::Builtin(builtin.word()),
-            _ => bail!("it needs one of `worker`, `wrapper` and `builtin`"),
+        let kind = match (
+            settings.example,
+            settings.worker,
+            settings.wrapper,
+            settings.builtin,
+        ) {
+            (Some(name), None, None, None) => Kind::Example(name),
+            (None, Some(words), None, None) => Kind::Worker(words),
+            (None, None, Some(words), None) => Kind::Wrapper(words, settings.busy_status),
+            (None, None, None, Some(builtin)) => Kind::Builtin(builtin.word()),
+            _ => bail!("it needs one of `example`, `worker`, `wrapper` and `builtin`"),
         };
         ensure!(
             settings.busy_status.is_none() || matches!(kind, Kind::Wrapper(..)),
@@ -119,14 +129,21 @@ impl ConfiguredLock {
     }
 }
 
-/// Those of the workspace, and those of its packages.
-pub fn all(metadata: &Metadata, of_workspace: Vec<LockSettings>) -> Result<Vec<ConfiguredLock>> {
+/// Those of the workspace, and those of its packages but for `but`, whose table was read as the workspace's.
+pub fn all(
+    metadata: &Metadata,
+    of_workspace: Vec<LockSettings>,
+    but: Option<&PackageId>,
+) -> Result<Vec<ConfiguredLock>> {
     let root = metadata.workspace_root.as_std_path().to_owned();
     let mut found: Vec<(LockSettings, PathBuf)> = of_workspace
         .into_iter()
         .map(|lock| (lock, root.clone()))
         .collect();
     for package in metadata.workspace_packages() {
+        if Some(&package.id) == but {
+            continue;
+        }
         let settings: PackageSettings = read(
             package.metadata.get("lockutils"),
             "package.metadata.lockutils",

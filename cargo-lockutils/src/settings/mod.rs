@@ -1,5 +1,6 @@
 //! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]` in the workspace under test.
 
+mod example;
 mod locks;
 mod model;
 mod profile;
@@ -10,7 +11,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 use crate::PassedOn;
 use crate::cli::TestOptions;
@@ -53,13 +54,35 @@ impl Workspace {
             })
     }
 
-    /// What the workspace sets.
+    /// What the workspace sets. A package at its root may say it in its own table: `[workspace.metadata]` would make a workspace of it.
     fn settings(&self) -> Result<WorkspaceSettings> {
-        read::read(
-            self.metadata.workspace_metadata.get("lockutils"),
-            "workspace.metadata.lockutils",
-            self.metadata.workspace_root.join("Cargo.toml").as_str(),
-        )
+        let manifest = self.metadata.workspace_root.join("Cargo.toml");
+        match self.speaking_package() {
+            Some(package) => read::read(
+                package.metadata.get("lockutils"),
+                "package.metadata.lockutils",
+                manifest.as_str(),
+            ),
+            None => read::read(
+                self.metadata.workspace_metadata.get("lockutils"),
+                "workspace.metadata.lockutils",
+                manifest.as_str(),
+            ),
+        }
+    }
+
+    /// The package that speaks for the workspace, which says nothing itself.
+    fn speaking_package(&self) -> Option<&Package> {
+        let manifest = self.metadata.workspace_root.join("Cargo.toml");
+        let silent = self.metadata.workspace_metadata.get("lockutils").is_none();
+        self.metadata
+            .workspace_packages()
+            .into_iter()
+            .find(|package| {
+                silent
+                    && package.manifest_path == manifest
+                    && package.metadata.get("lockutils").is_some()
+            })
     }
 
     /// Fills in what the command line leaves open.
@@ -101,7 +124,8 @@ impl Workspace {
 
     /// The locks that are to be tried when none is named, those of the workspace first.
     pub fn locks(&self) -> Result<Vec<ConfiguredLock>> {
-        locks::all(&self.metadata, self.settings()?.lock)
+        let speaking = self.speaking_package().map(|package| &package.id);
+        locks::all(&self.metadata, self.settings()?.lock, speaking)
     }
 }
 

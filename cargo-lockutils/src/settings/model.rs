@@ -38,6 +38,7 @@ pub struct PackageSettings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockSettings {
     pub name: String,
+    pub example: Option<String>,
     pub worker: Option<Words>,
     pub wrapper: Option<Words>,
     pub builtin: Option<Builtin>,

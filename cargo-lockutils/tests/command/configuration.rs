@@ -133,7 +133,7 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
             "[[package.metadata.lockutils.lock]]\nname = 'x'",
             [
                 "the configured lock `x`",
-                "one of `worker`, `wrapper` and `builtin`",
+                "one of `example`, `worker`, `wrapper` and `builtin`",
             ],
         ),
         (
