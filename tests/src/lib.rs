@@ -1,5 +1,6 @@
 //! What the tests of this workspace share: processes that hold locks on demand, and a Python that has oslo.concurrency.
 
+pub mod command;
 pub mod conversation;
 pub mod holder;
 pub mod peers;
