@@ -8,5 +8,6 @@ mod help;
 mod isolation;
 mod leaks;
 mod project;
+mod reference;
 mod signals;
 mod stress;

@@ -85,7 +85,10 @@ impl Project {
         let path = self
             .at(&["dependencies", "oslo-concurrency", "path"])?
             .as_str()?;
-        let folder = self.folder().join(path).join("..").canonicalize().ok()?;
+        // Not resolved: cargo takes a path through a link for another package.
+        let library = self.folder().join(path);
+        let folder = library.parent().filter(|_| library.file_name().is_some())?;
+        let folder = folder.to_owned();
         folder.join("harness/Cargo.toml").exists().then_some(folder)
     }
 
