@@ -1,7 +1,7 @@
 //! The commands of the `console` blocks, run in the order of the page in one shell, in the sandbox that the page names.
 //!
 //! `<!-- sandbox: empty -->` is an empty folder beside which the repository seems to lie as `lockutils`, `workers` one with the helpers for
-//! workers, `newcomer` the package of the tutorial after `init`. What is shown below a command must appear in its output, but for lines with digits,
+//! workers, `newcomer` the package of the tutorial after `init`, `repository` this one. What is shown below a command must appear in its output, but for lines with digits,
 //! which differ from run to run. `<!-- exits N -->` and `<!-- not run: WHY -->` stand before a block, `<!-- file: PATH -->` before a file's text.
 
 use std::fmt::Write;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lockutils_tests::command::{Newcomer, text, workspace};
+use lockutils_tests::python;
 
 use crate::page::{self, Deed, Page};
 
@@ -51,6 +52,8 @@ fn sandbox(kind: &str) -> (Newcomer, PathBuf) {
             newcomer.hurries();
             folder = newcomer.package();
         }
+        // What is tried there changes nothing.
+        "repository" => folder = workspace(),
         other => panic!("what is the sandbox `{other}`?"),
     }
     (newcomer, folder)
@@ -91,9 +94,18 @@ fn complaints(page: &Page) -> Vec<String> {
     let (newcomer, folder) = sandbox(page.comment("sandbox").expect("it was asked for"));
     let results = tempfile::tempdir().unwrap();
     let deeds = page.deeds();
+    let mut script = script(&deeds, results.path());
+    if folder == workspace() {
+        // It is built there already.
+        script = format!(
+            "export CARGO_TARGET_DIR='{}'\n{script}",
+            python::target_folder().display()
+        );
+    }
     let mut shell = Command::new("bash");
     shell
-        .args(["-c", &script(&deeds, results.path())])
+        .args(["-c", &script])
+        .env("PYTHON", python::interpreter())
         .env_remove("GITHUB_ACTIONS");
     // Completions and the like are written below HOME, which cargo needs as well: CARGO_HOME keeps cargo's.
     if let Some(home) = std::env::var_os("HOME") {
@@ -189,6 +201,11 @@ fn how_to_let_ci_do_it() {
 #[test]
 fn the_readme() {
     the_page_is_true("README.md");
+}
+
+#[test]
+fn the_examples() {
+    the_page_is_true("examples/README.md");
 }
 
 #[test]

@@ -25,9 +25,9 @@ pub enum Deed {
     },
 }
 
-/// All pages below `docs/`, and the README.
+/// All pages below `docs/`, the README, and that of the examples.
 pub fn all() -> Vec<Page> {
-    let mut pages = vec![read("README.md".into())];
+    let mut pages = vec![read("README.md".into()), read("examples/README.md".into())];
     collect(Path::new("docs"), &mut pages);
     pages.sort_by(|a, b| a.path.cmp(&b.path));
     pages
@@ -96,7 +96,7 @@ impl Page {
 
 fn comment<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let inside = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
-    Some(inside.strip_prefix(key)?.strip_prefix(": ")?)
+    inside.strip_prefix(key)?.strip_prefix(": ")
 }
 
 fn commands(block: &[&str], exits: i32) -> Vec<Deed> {
