@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
+use lockutils_harness::foreign::LockUnderTest;
 
 use crate::cli::{LockOptions, values};
 use crate::settings::{ConfiguredLock, Profile, Workspace};
@@ -20,8 +21,25 @@ pub fn profile(lock: &LockOptions) -> Result<Profile> {
     }
 }
 
-/// The locks that the command line means: all of the configuration, or some by name.
-pub fn locks(lock: &LockOptions) -> Result<Vec<ConfiguredLock>> {
+/// What the command line means.
+pub enum Meant {
+    /// The lock that it gives.
+    Given(LockUnderTest),
+    /// Locks of the configuration.
+    Configured(Vec<ConfiguredLock>),
+}
+
+impl Meant {
+    pub fn by(lock: &LockOptions) -> Result<Meant> {
+        match lock.is_configured() {
+            true => locks(lock).map(Meant::Configured),
+            false => lock.lock().map(Meant::Given),
+        }
+    }
+}
+
+/// The locks of the configuration, all or some by name.
+fn locks(lock: &LockOptions) -> Result<Vec<ConfiguredLock>> {
     const ADVICE: &str = "give a worker after `--`, or `--wrapper -- COMMAND`, or `--builtin NAME`";
     let workspace = workspace().map_err(|why| anyhow!("no lock is named: {ADVICE} ({why:#})"))?;
     let mut locks = workspace.locks()?;

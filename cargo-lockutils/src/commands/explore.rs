@@ -18,7 +18,8 @@ use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::{self, Expectation, Word};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{configured, reports};
+use super::configured::{self, Meant};
+use super::reports;
 use crate::cli::{DirectoryOptions, ExploreOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
@@ -36,14 +37,7 @@ pub fn run(chosen: &ExploreOptions) -> Result<u8> {
         .seed
         .or(profile.fixed_seed())
         .unwrap_or_else(|| u64::from(std::process::id()));
-    let locks = match chosen.lock.is_configured() {
-        true => Some(configured::locks(&chosen.lock)?),
-        false => None,
-    };
-    let named = match locks {
-        None => Some(chosen.lock.lock()?),
-        Some(_) => None,
-    };
+    let meant = Meant::by(&chosen.lock)?;
     let exploration = Exploration {
         chosen,
         seed,
@@ -61,12 +55,12 @@ pub fn run(chosen: &ExploreOptions) -> Result<u8> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    match (named, locks) {
-        (Some(lock), _) => {
+    match meant {
+        Meant::Given(lock) => {
             let words = exploration.in_a_directory(&lock, None, &interrupted)?;
             Ok(Word::worst(words.into_iter().map(|(_, word)| word)).exit_status())
         }
-        (None, locks) => exploration.all(locks.unwrap_or_default(), &interrupted),
+        Meant::Configured(locks) => exploration.all(&locks, &interrupted),
     }
 }
 
@@ -84,7 +78,7 @@ struct Exploration<'a> {
 
 impl Exploration<'_> {
     /// The configured locks, one after the other.
-    fn all(&self, locks: Vec<ConfiguredLock>, interrupted: &AtomicBool) -> Result<u8> {
+    fn all(&self, locks: &[ConfiguredLock], interrupted: &AtomicBool) -> Result<u8> {
         let mut statuses = Vec::new();
         for configured in locks.iter().filter(|lock| lock.explored) {
             if interrupted.load(Ordering::Relaxed) {

@@ -12,7 +12,7 @@ use lockutils_harness::foreign::{LockUnderTest, Options, Progress, Scenario, Sof
 use lockutils_harness::report::{self, Card, Judged};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::configured;
+use super::configured::{self, Meant};
 use super::reports::Reports;
 use crate::cli::{DirectoryOptions, StressOptions};
 use crate::github;
@@ -30,16 +30,8 @@ pub fn run(chosen: &StressOptions) -> Result<u8> {
         .or(profile.fixed_seed())
         .unwrap_or_else(fresh_seed);
     let options = options(chosen, &profile, seed);
-    let locks = match chosen.lock.is_configured() {
-        true => Some(configured::locks(&chosen.lock)?),
-        false => None,
-    };
-    // Before anything is written, so that a mistake leaves nothing behind.
-    let named = match locks {
-        None => Some(chosen.lock.lock()?),
-        Some(_) => None,
-    };
-    let reports = Reports::prepare(chosen, locks.is_some(), seed)?;
+    let meant = Meant::by(&chosen.lock)?;
+    let reports = Reports::prepare(chosen, matches!(meant, Meant::Configured(_)), seed)?;
     github::begins("stress", seed)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -48,9 +40,9 @@ pub fn run(chosen: &StressOptions) -> Result<u8> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let screen = Screen::new(chosen.json);
-    let cards = match (named, locks) {
-        (Some(lock), _) => vec![Judged::plain(one(&lock, &options, &screen, &interrupted)?)],
-        (None, locks) => all(locks.unwrap_or_default(), &options, &screen, &interrupted)?,
+    let cards = match meant {
+        Meant::Given(lock) => vec![Judged::plain(one(&lock, &options, &screen, &interrupted)?)],
+        Meant::Configured(locks) => all(&locks, &options, &screen, &interrupted)?,
     };
     let exit_status = report::worst(cards.iter().map(|judged| judged.exit_status));
     reports.write(&cards, exit_status)?;
@@ -59,13 +51,13 @@ pub fn run(chosen: &StressOptions) -> Result<u8> {
 
 /// The configured locks, one after the other.
 fn all(
-    locks: Vec<ConfiguredLock>,
+    locks: &[ConfiguredLock],
     options: &Options,
     screen: &Screen,
     interrupted: &AtomicBool,
 ) -> Result<Vec<Judged>> {
     let mut cards = Vec::new();
-    for configured in &locks {
+    for configured in locks {
         if interrupted.load(Ordering::Relaxed) {
             break;
         }

@@ -7,7 +7,7 @@ use crate::verdict::Verdict;
 
 macro_rules! guarantees {
     ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
-        /// What a lock may guarantee; `docs/locks.md` has the numbers.
+        /// What a lock may guarantee; `docs/explanation/locks.md` has the numbers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Guarantee {
             $($(#[$doc])* $name,)*
