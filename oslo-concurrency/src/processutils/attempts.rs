@@ -16,7 +16,7 @@ use super::mask::{into_text, mask_password};
 use super::process::Process;
 use super::retry::RetryDelay;
 
-type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
+pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
 
 /// A command whose options have been understood.
 pub(super) struct Attempts<'a> {
@@ -120,7 +120,7 @@ impl Attempts<'_> {
                 log_at!(self.level, command = self.cmd, seconds, "its time is over");
                 Err(Error::Timeout {
                     cmd: self.cmd.clone(),
-                    killed: running.stop(),
+                    left_running: (!running.stop()).then_some("it runs as another user"),
                     timeout: self.timeout.unwrap_or_default(),
                     stdout: readable(std::mem::take(&mut written.stdout)),
                     stderr: readable(std::mem::take(&mut written.stderr)),

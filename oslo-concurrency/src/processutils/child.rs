@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -92,8 +93,7 @@ impl Plan {
 const REPORT_PREEXEC: u8 = u8::MAX;
 
 fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> io::Result<()> {
-    // SAFETY: restoring the default of a signal is async-signal-safe.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    signals_as_at_the_start();
     if let Some(preexec) = preexec {
         preexec().inspect_err(|_| tell(report, REPORT_PREEXEC))?;
     }
@@ -103,6 +103,17 @@ fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> 
         .map_err(|(_, error)| error)?;
     inherit_nothing();
     Ok(())
+}
+
+/// No signal is blocked, and SIGPIPE, which Rust programs ignore, ends who writes in vain.
+fn signals_as_at_the_start() {
+    let mut none = MaybeUninit::uninit();
+    // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
 }
 
 /// Tells the parent which step failed; the error number comes by the pipe of `Command`.

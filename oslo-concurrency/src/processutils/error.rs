@@ -71,13 +71,15 @@ pub enum Error {
     #[error(transparent)]
     Failed(#[from] ProcessExecutionError),
     /// It was still running when its time was over.
-    #[error("`{cmd}` did not end within {timeout:?} and {}; allow more time, or see what it waits for\nStdout: {stdout:?}\nStderr: {stderr:?}",
-        if *.killed { "was killed" } else { "could not be killed, since it runs as another user" })]
+    #[error(
+        "`{cmd}` did not end within {timeout:?} and {}; allow more time, or see what it waits for\nStdout: {stdout:?}\nStderr: {stderr:?}",
+        left_running.map_or("was killed".to_owned(), |why| format!("is left running, since {why}"))
+    )]
     Timeout {
         /// The command.
         cmd: String,
-        /// Whether it has been killed with its process group, as it is unless it runs as another user.
-        killed: bool,
+        /// Why it is left running; `None` if it has been killed with its process group.
+        left_running: Option<&'static str>,
         /// The time it had.
         timeout: Duration,
         /// What it had written to its standard output, masked.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::attempts::{Attempts, Ended};
+use super::attempts::{Attempts, Callback, Ended};
 use super::child::{Plan, Preexec};
 use super::error::Error;
 use super::exit_codes::CheckExitCode;
@@ -75,8 +75,8 @@ pub struct Execute<'a> {
     timeout: Option<Duration>,
     limits: ProcessLimits,
     preexec: Option<Preexec>,
-    on_execute: Option<Box<dyn FnMut(&Process) + 'a>>,
-    on_completion: Option<Box<dyn FnMut(&Process) + 'a>>,
+    on_execute: Callback<'a>,
+    on_completion: Callback<'a>,
     discard_warnings: bool,
 }
 

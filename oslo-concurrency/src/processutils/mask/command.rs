@@ -61,8 +61,8 @@ fn mask(args: &[String], at: usize) -> String {
 
 /// Quotes a word where a shell would need it, but not for a mask.
 fn quote(word: &str) -> String {
-    let plain = word.replace(MASK, "");
-    match plain.is_empty() && !word.is_empty() || shell_words::quote(&plain) == plain {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    match !word.is_empty() && word.replace(MASK, "").bytes().all(is_plain) {
         true => word.to_owned(),
         false => shell_words::quote(word).into_owned(),
     }
