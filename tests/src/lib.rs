@@ -1,8 +1,11 @@
 //! What the tests of this workspace share: processes that hold locks on demand, and a Python that has oslo.concurrency.
 
 pub mod conversation;
+pub mod debian;
 pub mod holder;
 pub mod peers;
 pub mod python;
 pub mod sections;
+#[cfg(feature = "ssh")]
+pub mod sshd;
 pub mod until;
