@@ -147,17 +147,13 @@ fn exit_codes_are_checked_as_asked() {
 fn a_signal_is_a_failure() {
     let server = server();
     let session = server.connect();
-    let error = failed(ssh_execute(&session, "kill -KILL $$").run());
+    let command = "printf 'password=\"secret\"'; kill -KILL $$";
+    let error = failed(ssh_execute(&session, command).run());
     assert_eq!(error.exit_code, Some(-9));
+    assert_eq!(error.stdout.as_deref(), Some("password=\"***\""));
     assert!(error.to_string().contains("ended by SIGKILL"), "{error}");
-    assert_eq!(
-        ssh_execute(&session, "kill -KILL $$")
-            .check_exit_code(false)
-            .run()
-            .unwrap()
-            .exit_code,
-        -9
-    );
+    let output = ssh_execute(&session, command).check_exit_code(false).run().unwrap();
+    assert_eq!((output.exit_code, output.stdout.as_str()), (-9, "password=\"***\""));
 }
 
 /// Writes secrets, has one in itself, and ends with `code`.
