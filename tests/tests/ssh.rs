@@ -152,8 +152,14 @@ fn a_signal_is_a_failure() {
     assert_eq!(error.exit_code, Some(-9));
     assert_eq!(error.stdout.as_deref(), Some("password=\"***\""));
     assert!(error.to_string().contains("ended by SIGKILL"), "{error}");
-    let output = ssh_execute(&session, command).check_exit_code(false).run().unwrap();
-    assert_eq!((output.exit_code, output.stdout.as_str()), (-9, "password=\"***\""));
+    let output = ssh_execute(&session, command)
+        .check_exit_code(false)
+        .run()
+        .unwrap();
+    assert_eq!(
+        (output.exit_code, output.stdout.as_str()),
+        (-9, "password=\"***\"")
+    );
 }
 
 /// Writes secrets, has one in itself, and ends with `code`.

@@ -171,10 +171,8 @@ fn as_another_user_the_helper_runs_the_command() {
     }
     let run = std::thread::spawn(|| {
         // SAFETY: a plain system call; unlike the function of libc it changes this thread alone, which ends soon.
-        assert_eq!(
-            unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, -1, 65534, -1) },
-            0
-        );
+        let given_away = unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, -1, 65534, -1) };
+        assert_eq!(given_away, 0);
         let command = || execute(["echo", "a b"]).run_as_root(true);
         (
             command().run(),
