@@ -13,6 +13,7 @@ use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
 use super::log::{LogErrors, log_at};
 use super::mask::{into_text, mask_password};
+use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
 
@@ -34,18 +35,12 @@ pub(super) struct Attempts<'a> {
     pub(super) on_completion: Callback<'a>,
 }
 
-/// How a command that was expected to end so has ended.
-pub(super) struct Ended {
-    pub(super) written: Written,
-    pub(super) exit_code: i32,
-}
-
 impl Attempts<'_> {
-    pub(super) fn run(mut self) -> Result<Ended, Error> {
+    pub(super) fn run(mut self) -> Result<Output<Vec<u8>>, Error> {
         let mut attempt = 1;
         loop {
             let error = match self.attempt() {
-                Ok(ended) => return Ok(ended),
+                Ok(output) => return Ok(output),
                 Err(error) => error,
             };
             // As the original: what a second try cannot change, and a timeout, are final.
@@ -94,7 +89,7 @@ impl Attempts<'_> {
         }
     }
 
-    fn attempt(&mut self) -> Result<Ended, Error> {
+    fn attempt(&mut self) -> Result<Output<Vec<u8>>, Error> {
         let began = Instant::now();
         let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
         log_at!(self.level, command = self.cmd, "running");
@@ -133,7 +128,11 @@ impl Attempts<'_> {
         }
         let exit_code = result?;
         match self.check_exit_code.accepts(exit_code) {
-            true => Ok(Ended { written, exit_code }),
+            true => Ok(Output {
+                stdout: written.stdout,
+                stderr: written.stderr,
+                exit_code,
+            }),
             false => Err(Error::Failed(ProcessExecutionError {
                 stdout: Some(readable(written.stdout)),
                 stderr: Some(readable(written.stderr)),

@@ -120,15 +120,10 @@ impl<'a> Pipes<'a> {
     }
 }
 
-/// Reads what is there, and closes the pipe at its end. No more at a time than a pipe holds, so that the other pipe gets its turn.
+/// Reads what is there, and closes the pipe at its end.
 fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()> {
-    const AT_ONCE: usize = 64 * 1024;
     let Some(open) = pipe else { return Ok(()) };
-    let before = into.len();
-    into.resize(before + AT_ONCE, 0);
-    let result = open.read(&mut into[before..]);
-    into.truncate(before + *result.as_ref().unwrap_or(&0));
-    match result {
+    match read_once(open, into) {
         Ok(0) => *pipe = None,
         Ok(_) => {}
         Err(error)
@@ -141,8 +136,18 @@ fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()>
     Ok(())
 }
 
+/// Reads no more than a pipe holds, so that others get their turn.
+pub(super) fn read_once(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<usize> {
+    const AT_ONCE: usize = 64 * 1024;
+    let before = into.len();
+    into.resize(before + AT_ONCE, 0);
+    let result = from.read(&mut into[before..]);
+    into.truncate(before + *result.as_ref().unwrap_or(&0));
+    result
+}
+
 /// Waits until one of them is ready.
-fn wait_for(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<(), Missed> {
+pub(super) fn wait_for(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<(), Missed> {
     loop {
         let timeout =
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::attempts::{Attempts, Callback, Ended};
+use super::attempts::{Attempts, Callback};
 use super::child::{Plan, Preexec};
 use super::error::Error;
 use super::exit_codes::CheckExitCode;
 use super::limits::ProcessLimits;
 use super::log::LogErrors;
-use super::mask::{into_text, mask_command, mask_shell};
+use super::mask::{mask_command, mask_shell};
+use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
 use super::root::behind_helper;
@@ -78,17 +79,6 @@ pub struct Execute<'a> {
     on_execute: Callback<'a>,
     on_completion: Callback<'a>,
     discard_warnings: bool,
-}
-
-/// What a command wrote, and how it ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output<T = String> {
-    /// Its standard output.
-    pub stdout: T,
-    /// Its standard error.
-    pub stderr: T,
-    /// Its exit code; -n if signal n ended it. 0 unless [`Execute::check_exit_code`] allows others.
-    pub exit_code: i32,
 }
 
 impl<'a> Execute<'a> {
@@ -242,16 +232,7 @@ impl<'a> Execute<'a> {
     /// # Errors
     /// [`Error::Failed`] for an exit code that [`Execute::check_exit_code`] does not allow; the others of [`Error`].
     pub fn run(self) -> Result<Output, Error> {
-        let Output {
-            stdout,
-            stderr,
-            exit_code,
-        } = self.run_binary()?;
-        Ok(Output {
-            stdout: into_text(stdout),
-            stderr: into_text(stderr),
-            exit_code,
-        })
+        self.run_binary().map(Output::into_text)
     }
 
     /// Runs it, and returns what it wrote as bytes.
@@ -259,12 +240,7 @@ impl<'a> Execute<'a> {
     /// # Errors
     /// As [`Execute::run`].
     pub fn run_binary(self) -> Result<Output<Vec<u8>>, Error> {
-        let Ended { written, exit_code } = self.understood()?.run()?;
-        Ok(Output {
-            stdout: written.stdout,
-            stderr: written.stderr,
-            exit_code,
-        })
+        self.understood()?.run()
     }
 
     /// Runs it, and returns what it wrote to its standard output, and to its standard error. The latter tells whether it failed: the message

@@ -32,6 +32,7 @@ mod exit_codes;
 mod limits;
 mod log;
 mod mask;
+mod output;
 mod process;
 mod retry;
 mod root;
@@ -41,11 +42,12 @@ mod ssh;
 mod worker_count;
 
 pub use self::error::{Error, ProcessExecutionError};
-pub use self::execute::{Execute, Output, execute};
+pub use self::execute::{Execute, execute};
 pub use self::exit_codes::CheckExitCode;
 pub use self::limits::ProcessLimits;
 pub use self::log::LogErrors;
 pub use self::mask::{mask_password, mask_password_bytes, shell_join};
+pub use self::output::Output;
 pub use self::process::Process;
 pub use self::retry::RetryDelay;
 #[cfg(feature = "ssh")]

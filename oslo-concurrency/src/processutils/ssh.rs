@@ -5,19 +5,18 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tracing::Level;
 
 use super::attempts::readable;
-use super::communicate::Written;
+use super::communicate::{self, Written, read_once, wait_for};
 use super::error::{Error, ProcessExecutionError};
-use super::execute::Output;
 use super::exit_codes::CheckExitCode;
 use super::log::log_at;
-use super::mask::{into_text, mask_password, mask_password_bytes};
+use super::mask::{mask_password, mask_password_bytes};
+use super::output::Output;
 
 /// A command line for the shell of another host, to be run by [`SshExecute::run`].
 ///
@@ -116,16 +115,7 @@ impl<'a> SshExecute<'a> {
     /// cannot do; [`Error::Ssh`] if the connection fails. A server that closes the channel without telling the exit code counts as 0: libssh2
     /// does not tell the difference.
     pub fn run(self) -> Result<Output, Error> {
-        let Output {
-            stdout,
-            stderr,
-            exit_code,
-        } = self.run_binary()?;
-        Ok(Output {
-            stdout: into_text(stdout),
-            stderr: into_text(stderr),
-            exit_code,
-        })
+        self.run_binary().map(Output::into_text)
     }
 
     /// Runs it, and returns what it wrote as bytes.
@@ -295,12 +285,7 @@ impl Line<'_> {
 
     /// Reads what is there.
     fn read_some(&self, stream: &mut impl Read, into: &mut Vec<u8>) -> Result<usize, Missed> {
-        const AT_ONCE: usize = 32 * 1024;
-        let before = into.len();
-        into.resize(before + AT_ONCE, 0);
-        let result = stream.read(&mut into[before..]);
-        into.truncate(before + *result.as_ref().unwrap_or(&0));
-        match result {
+        match read_once(stream, into) {
             Ok(count) => Ok(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(_) => {
@@ -322,22 +307,12 @@ impl Line<'_> {
             BlockDirections::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
             BlockDirections::Inbound | BlockDirections::None => PollFlags::POLLIN,
         };
-        loop {
-            let left = self
-                .deadline
-                .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let timeout = match left {
-                None => PollTimeout::NONE,
-                Some(Duration::ZERO) => return Err(Missed::TimedOut),
-                Some(left) => PollTimeout::try_from(left.as_micros().div_ceil(1000))
-                    .unwrap_or(PollTimeout::MAX),
-            };
-            match poll(&mut [PollFd::new(self.socket(), events)], timeout) {
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(()),
-                Err(_) => return Err(Missed::Ssh(ssh2::Error::unknown())),
+        wait_for(&mut [PollFd::new(self.socket(), events)], self.deadline).map_err(|missed| {
+            match missed {
+                communicate::Missed::TimedOut => Missed::TimedOut,
+                communicate::Missed::Io(..) => Missed::Ssh(ssh2::Error::unknown()),
             }
-        }
+        })
     }
 
     fn shut_down(&self) {
