@@ -37,7 +37,11 @@ pub(super) fn communicate(
     let _held_back = (!input.is_empty()).then(SigpipeHeldBack::new);
     let mut pipes = Pipes::of(child, input).map_err(io_error("preparing its pipes"))?;
     while pipes.are_open() {
-        pipes.wait(deadline)?;
+        if let Err(missed) = pipes.wait(deadline) {
+            // What is there already belongs in the error.
+            let _ = pipes.read(written);
+            return Err(missed);
+        }
         pipes.write();
         pipes.read(written)?;
     }
