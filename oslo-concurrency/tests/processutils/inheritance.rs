@@ -92,8 +92,10 @@ fn a_child_that_stays_keeps_no_lock() {
     let stays: u32 = output.stdout.trim().parse().unwrap();
     assert!(lives(stays));
     for fd in fs::read_dir(format!("/proc/{stays}/fd")).unwrap() {
-        let file = fs::read_link(fd.unwrap().path()).unwrap();
-        assert!(!file.starts_with(directory.path()), "{file:?}");
+        // Its loader closes libraries meanwhile.
+        if let Ok(file) = fs::read_link(fd.unwrap().path()) {
+            assert!(!file.starts_with(directory.path()), "{file:?}");
+        }
     }
     drop(guard);
     drop(lock().blocking(false).acquire().expect("nobody holds it"));
