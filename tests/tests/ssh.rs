@@ -287,6 +287,15 @@ fn it_ends_at_its_timeout_and_the_connection_with_it() {
 }
 
 #[test]
+fn a_command_that_never_stops_writing_ends_as_well() {
+    let server = server();
+    let result = ssh_execute(&server.connect(), "yes")
+        .timeout(Duration::from_millis(50))
+        .run_binary();
+    assert!(matches!(result, Err(Error::Timeout { .. })));
+}
+
+#[test]
 fn a_connection_that_ends_is_an_error() {
     let server = server();
     // The session's own server process is the parent of the command.

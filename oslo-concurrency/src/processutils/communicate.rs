@@ -126,28 +126,23 @@ impl<'a> Pipes<'a> {
 
 /// Reads what is there, and closes the pipe at its end.
 fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()> {
-    let Some(open) = pipe else { return Ok(()) };
-    match read_once(open, into) {
-        Ok(0) => *pipe = None,
-        Ok(_) => {}
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ) => {}
-        Err(error) => return Err(error),
+    if let Some(open) = pipe
+        && read_available(open, into)?
+    {
+        *pipe = None;
     }
     Ok(())
 }
 
-/// Reads no more than a pipe holds, so that others get their turn.
-pub(super) fn read_once(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<usize> {
-    const AT_ONCE: usize = 64 * 1024;
-    let before = into.len();
-    into.resize(before + AT_ONCE, 0);
-    let result = from.read(&mut into[before..]);
-    into.truncate(before + *result.as_ref().unwrap_or(&0));
-    result
+/// Reads what is there, but not so much that others wait long for their turn. Whether it was the end.
+pub(super) fn read_available(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
+    const AT_ONCE: u64 = 1 << 20;
+    match from.take(AT_ONCE).read_to_end(into) {
+        Ok(count) => Ok((count as u64) < AT_ONCE),
+        // What came before has been read.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Waits until one of them is ready.

@@ -1,6 +1,6 @@
 //! Commands on other hosts, over a connection that the caller has made and authenticated.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tracing::Level;
 
 use super::attempts::readable;
-use super::communicate::{self, Written, read_once, wait_for};
+use super::communicate::{self, Written, read_available, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
 use super::log::log_at;
@@ -254,15 +254,16 @@ impl Line<'_> {
         self.until_done(|| channel.exec(command))?;
         self.until_done(|| channel.send_eof())?;
         loop {
-            let out = self.read_some(channel, &mut written.stdout)?;
-            let err = self.read_some(&mut channel.stderr(), &mut written.stderr)?;
-            if out + err > 0 {
-                continue;
+            let before = written.stdout.len() + written.stderr.len();
+            self.read_some(channel, &mut written.stdout)?;
+            self.read_some(&mut channel.stderr(), &mut written.stderr)?;
+            let came = written.stdout.len() + written.stderr.len() > before;
+            match came {
+                true if self.is_over() => return Err(Missed::TimedOut),
+                true => {}
+                false if channel.eof() => break,
+                false => self.wait()?,
             }
-            if channel.eof() {
-                break;
-            }
-            self.wait()?;
         }
         self.until_done(|| channel.close())?;
         self.until_done(|| channel.wait_close())?;
@@ -283,11 +284,14 @@ impl Line<'_> {
         }
     }
 
-    /// Reads what is there.
-    fn read_some(&self, stream: &mut impl Read, into: &mut Vec<u8>) -> Result<usize, Missed> {
-        match read_once(stream, into) {
-            Ok(count) => Ok(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+    fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn read_some(&self, stream: &mut impl Read, into: &mut Vec<u8>) -> Result<(), Missed> {
+        match read_available(stream, into) {
+            Ok(_) => Ok(()),
             Err(_) => {
                 let error = ssh2::Error::last_session_error(self.session);
                 Err(Missed::Ssh(error.unwrap_or_else(ssh2::Error::unknown)))

@@ -42,14 +42,19 @@ const KEYS: &[&str] = &[
     "token",
 ];
 
-/// Bit n is set if a key begins with the n-th letter.
-const FIRST_LETTERS: u32 = {
-    let (mut letters, mut key) = (0, 0);
+/// Where the keys are, among the sorted `KEYS`, that begin with the n-th letter.
+const BY_FIRST_LETTER: [(usize, usize); 26] = {
+    let mut ranges = [(0, 0); 26];
+    let mut key = 0;
     while key < KEYS.len() {
-        letters |= 1 << (KEYS[key].as_bytes()[0] - b'a');
+        let range = &mut ranges[(KEYS[key].as_bytes()[0] - b'a') as usize];
+        if range.1 == 0 {
+            range.0 = key;
+        }
         key += 1;
+        range.1 = key;
     }
-    letters
+    ranges
 };
 
 fn same(letter: u8, of_key: u8) -> bool {
@@ -59,8 +64,11 @@ fn same(letter: u8, of_key: u8) -> bool {
 /// Where the keys end that begin at `start`, with the digits that may number them.
 pub(super) fn ends_of_keys(text: &[u8], start: usize) -> impl Iterator<Item = usize> + '_ {
     let letter = text[start].to_ascii_lowercase();
-    let possible = letter.is_ascii_lowercase() && FIRST_LETTERS & (1 << (letter - b'a')) != 0;
-    let keys = if possible { KEYS } else { &[] };
+    let (first, end) = match letter {
+        b'a'..=b'z' => BY_FIRST_LETTER[usize::from(letter - b'a')],
+        _ => (0, 0),
+    };
+    let keys = &KEYS[first..end];
     keys.iter().filter_map(move |key| {
         let found = text.get(start..start + key.len())?;
         let equal = found.iter().zip(key.bytes()).all(|(a, b)| same(*a, b));
