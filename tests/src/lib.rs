@@ -2,8 +2,11 @@
 
 pub mod command;
 pub mod conversation;
+pub mod debian;
 pub mod holder;
 pub mod peers;
 pub mod python;
 pub mod sections;
+#[cfg(feature = "ssh")]
+pub mod sshd;
 pub mod until;
