@@ -74,3 +74,26 @@ fn is_literal(name: &Expr) -> bool {
         })
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_function_keeps_its_name_its_documentation_and_its_signature() {
+        let function = quote! {
+            /// Bar.
+            #[must_use]
+            pub(crate) fn foo<T: Clone>(&self, value: T) -> T {
+                value.clone()
+            }
+        };
+        let arguments: Arguments = syn::parse_quote!("whatever", prefix = "test-");
+        let before: ItemFn = syn::parse2(function).expect("a function");
+        let after: ItemFn =
+            syn::parse2(render(&arguments, before.clone())).expect("one function, and nothing else");
+        assert_eq!(after.attrs, before.attrs);
+        assert_eq!((after.vis, after.sig), (before.vis, before.sig));
+        assert_ne!(after.block, before.block);
+    }
+}
