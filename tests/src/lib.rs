@@ -6,3 +6,4 @@ pub mod peers;
 pub mod python;
 pub mod sections;
 pub mod until;
+pub mod upstream;
