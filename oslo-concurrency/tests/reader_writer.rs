@@ -237,12 +237,8 @@ fn a_writer_may_read_and_in_it_write_again() {
 fn a_reader_is_refused_to_write_and_goes_on_reading() {
     let lock = ReaderWriterLock::new("x");
     let guard = lock.read().unwrap();
-    let refused = [
-        lock.write(),
-        lock.try_write(),
-        lock.write_timeout(DEADLINE),
-    ]
-    .map(|outcome| matches!(outcome, Err(Error::UpgradeRefused { .. })));
+    let refused = [lock.write(), lock.try_write(), lock.write_timeout(DEADLINE)]
+        .map(|outcome| matches!(outcome, Err(Error::UpgradeRefused { .. })));
     assert_eq!(refused, [true; 3]);
     assert_eq!(mine(&lock), (true, false));
     assert!(!lock.has_pending_writers());

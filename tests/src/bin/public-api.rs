@@ -68,7 +68,13 @@ fn listing(package: &str) -> Result<String> {
 
 /// Automatic implementations that nobody relies on; `Send` and `Sync` stay.
 fn is_a_matter_of_course(item: &str) -> bool {
-    let traits = ["Freeze", "Unpin", "UnsafeUnpin", "UnwindSafe", "RefUnwindSafe"];
+    let traits = [
+        "Freeze",
+        "Unpin",
+        "UnsafeUnpin",
+        "UnwindSafe",
+        "RefUnwindSafe",
+    ];
     item.starts_with("impl")
         && traits
             .iter()
@@ -78,7 +84,14 @@ fn is_a_matter_of_course(item: &str) -> bool {
 fn rustdoc_json(package: &str) -> Result<PathBuf> {
     let target = workspace().join("target/public-api");
     let status = Command::new(env!("CARGO"))
-        .args(["rustdoc", "--quiet", "--lib", "--all-features", "-p", package])
+        .args([
+            "rustdoc",
+            "--quiet",
+            "--lib",
+            "--all-features",
+            "-p",
+            package,
+        ])
         .args(["--", "-Zunstable-options", "--output-format=json"])
         .current_dir(workspace())
         .env("RUSTC_BOOTSTRAP", "1")
@@ -90,10 +103,16 @@ fn rustdoc_json(package: &str) -> Result<PathBuf> {
 }
 
 fn print_difference(before: &str, now: &str) {
-    for gone in before.lines().filter(|line| !now.lines().any(|l| l == *line)) {
+    for gone in before
+        .lines()
+        .filter(|line| !now.lines().any(|l| l == *line))
+    {
         println!("  - {gone}");
     }
-    for new in now.lines().filter(|line| !before.lines().any(|l| l == *line)) {
+    for new in now
+        .lines()
+        .filter(|line| !before.lines().any(|l| l == *line))
+    {
         println!("  + {new}");
     }
 }

@@ -79,6 +79,7 @@ impl fmt::Display for RustTest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
     test: Vec<Entry>,
 }
 
@@ -108,7 +109,10 @@ pub fn load() -> Result<Vec<Module>> {
         .with_context(|| format!("{folder:?} cannot be read"))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
     files.sort();
     files.iter().map(|file| module(file)).collect()
 }

@@ -51,22 +51,14 @@ fn code_spans(text: &str) -> Vec<String> {
     spans.map(str::to_owned).collect()
 }
 
-/// `a, b` is the names a and b; `a, b(x, y)` is the arguments a(x), a(y), b(x) and b(y).
+/// `f` is a name; `f(x, y)` is the arguments `f(x)` and `f(y)`.
 fn names(span: &str) -> Vec<String> {
-    let list = |text: &str| -> Vec<String> {
-        text.split(',').map(|name| name.trim().to_owned()).collect()
+    let Some((function, arguments)) = span.split_once('(') else {
+        return vec![span.to_owned()];
     };
-    let Some((functions, arguments)) = span.split_once('(') else {
-        return list(span);
-    };
-    let arguments = list(arguments.trim_end_matches(')'));
-    list(functions)
-        .iter()
-        .flat_map(|function| {
-            arguments
-                .iter()
-                .map(move |argument| format!("{function}({argument})"))
-        })
+    let arguments = arguments.trim_end_matches(')').split(',');
+    arguments
+        .map(|argument| format!("{function}({})", argument.trim()))
         .collect()
 }
 
@@ -104,13 +96,10 @@ mod tests {
 
     #[test]
     fn a_row_names_functions_arguments_and_their_counterparts() {
-        let page = "# Page\n## `a.b`\n| Python | Rust |\n|---|---|\n| `f, g(x, y)`, `C.m` | `z::f` of course |\n| `n` | |\n";
+        let page = "# Page\n## `a.b`\n| Python | Rust |\n|---|---|\n| `f(x, y)`, `C.m` | `z::f` of course |\n| `n` | |\n";
         let rows = rows(page);
         assert_eq!(rows[1].modules, ["a.b"]);
-        assert_eq!(
-            rows[1].python,
-            ["f(x)", "f(y)", "g(x)", "g(y)", "C.m"]
-        );
+        assert_eq!(rows[1].python, ["f(x)", "f(y)", "C.m"]);
         assert_eq!(rows[1].rust, ["z::f"]);
         assert!(rows[1].says_something && !rows[2].says_something);
     }

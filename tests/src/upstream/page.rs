@@ -28,6 +28,11 @@ pub fn render(modules: &[Module]) -> String {
          Written by `cargo run -p lockutils-tests --bin upstream-page` from `tests/upstream/`.\n",
         all - not_applicable,
     );
+    let mut modules: Vec<_> = modules
+        .iter()
+        .filter(|module| !module.tests.is_empty())
+        .collect();
+    modules.sort_by_key(|module| std::cmp::Reverse(module_name(module).starts_with("oslo")));
     for module in modules {
         table(&mut page, module);
     }
@@ -41,7 +46,10 @@ fn table(page: &mut String, module: &Module) {
         "\n## `{name}`\n\n| Python | Rust, or why there is none |\n|---|---|\n"
     );
     for test in &module.tests {
-        let id = test.id.strip_prefix(&format!("{name}.")).unwrap_or(&test.id);
+        let id = test
+            .id
+            .strip_prefix(&format!("{name}."))
+            .unwrap_or(&test.id);
         let _ = writeln!(page, "| `{id}` | {} |", outcome(test));
     }
 }

@@ -47,7 +47,11 @@ impl RustTests {
 /// The folder of a member of the workspace.
 fn folder_of(package: &str) -> Result<PathBuf> {
     let manifest: toml::Table = fs::read_to_string(workspace().join("Cargo.toml"))?.parse()?;
-    for member in manifest["workspace"]["members"].as_array().into_iter().flatten() {
+    for member in manifest["workspace"]["members"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         let folder = workspace().join(member.as_str().unwrap_or_default());
         let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml"))?.parse()?;
         if manifest["package"]["name"].as_str() == Some(package) {
@@ -233,7 +237,9 @@ mod tests {
             found.into_iter().collect::<Vec<_>>()
         };
         assert_eq!(
-            tests("#[test] fn a() {} #[test] #[ignore] fn b() {} fn c() {} mod m { #[rstest] fn d() {} }"),
+            tests(
+                "#[test] fn a() {} #[test] #[ignore] fn b() {} fn c() {} mod m { #[rstest] fn d() {} }"
+            ),
             ["a", "m::d"]
         );
         assert_eq!(

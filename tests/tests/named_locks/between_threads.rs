@@ -30,7 +30,9 @@ fn sections_of_threads_do_not_interleave_and_leave_no_name_behind() {
         for number in 0..10 {
             let (container, seen) = (&container, &seen);
             scope.spawn(move || {
-                let lock = lockutils::lock("image").prefix("test-").semaphores(container);
+                let lock = lockutils::lock("image")
+                    .prefix("test-")
+                    .semaphores(container);
                 let _guard = lock.acquire().unwrap();
                 for _ in 0..10 {
                     seen.lock().unwrap().push(number);
@@ -126,8 +128,7 @@ fn a_thread_that_does_not_wait_for_an_external_lock_is_told_so() {
         section();
         Ok(())
     }
-    let (first, second) =
-        one_behind_the_other(|_, in_section| foo(directory.path(), in_section));
+    let (first, second) = one_behind_the_other(|_, in_section| foo(directory.path(), in_section));
     assert!(first.is_ok() && is_busy(&second), "{second:?}");
 }
 

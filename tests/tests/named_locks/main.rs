@@ -11,8 +11,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use lockutils_tests::conversation::Conversation;
-use lockutils_tests::until::{deadline, until};
 use lockutils_tests::holder;
+use lockutils_tests::until::{deadline, until};
 use nix::unistd::{Pid, gettid};
 use oslo_concurrency::lockutils::Error;
 
@@ -43,9 +43,7 @@ fn sleeps(thread: Pid) -> bool {
 
 /// Runs `function` in two threads that want its lock at once: `first` is in its section when the second asks, and leaves when the second
 /// sleeps, or has answered. Returns what the second came to.
-fn one_behind_the_other<T: Send>(
-    function: impl Fn(&'static str, &dyn Fn()) -> T + Sync,
-) -> (T, T) {
+fn one_behind_the_other<T: Send>(function: impl Fn(&'static str, &dyn Fn()) -> T + Sync) -> (T, T) {
     let function = &function;
     let (is_in, first_is_in) = channel();
     let (leave, may_leave) = channel();

@@ -118,7 +118,10 @@ fn a_lock_is_free_again_when_its_guard_is_dropped() {
         drop(guard.unwrap());
     }
     drop(guard);
-    lockutils::lock("unlocks").blocking(false).run(|| ()).unwrap();
+    lockutils::lock("unlocks")
+        .blocking(false)
+        .run(|| ())
+        .unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The list of oslo.concurrency's and fasteners' tests is complete and true, and so are the pages that say what became of their API.
 
 mod coverage;
+mod image_store;
 mod migration;
 
 use std::path::Path;
@@ -10,7 +11,9 @@ use lockutils_tests::python;
 
 /// What a script of `tests/python/` prints, line by line, run by the Python that has oslo.concurrency.
 fn lines_of(script: &str, arguments: &[&str]) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(script);
     let output = Command::new(python::interpreter())
         .arg("-I")
         .arg(&script)
