@@ -15,11 +15,22 @@ fn locks_of_two_containers_have_nothing_to_do_with_each_other() {
     let _guard = lockutils::internal_lock("testing", Some(&ours))
         .acquire()
         .unwrap();
+    let others = [None, Some(&theirs)];
     in_another_thread(|| {
-        let same = lockutils::internal_lock("testing", Some(&ours));
-        assert!(is_busy(&same.try_acquire()));
-        let other = lockutils::internal_lock("testing", Some(&theirs));
-        drop(other.acquire().unwrap());
+        for other in others {
+            drop(
+                lockutils::internal_lock("testing", other)
+                    .acquire()
+                    .unwrap(),
+            );
+        }
+        let lock = lockutils::lock("testing").blocking(false);
+        lock.run(|| ()).unwrap();
+        lock.semaphores(&theirs).run(|| ()).unwrap();
+        assert!(is_busy(&lock.semaphores(&ours).acquire()));
+        assert!(is_busy(
+            &lockutils::internal_lock("testing", Some(&ours)).try_acquire()
+        ));
     });
 }
 
