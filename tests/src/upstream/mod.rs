@@ -5,6 +5,7 @@
 pub mod list;
 pub mod migration;
 pub mod page;
+mod rust_source;
 pub mod rust_tests;
 
 use std::path::{Path, PathBuf};

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use proc_macro2::{TokenStream, TokenTree};
-use syn::{Attribute, Item, ItemMod};
 
 use super::list::RustTest;
+use super::rust_source::tests_of;
 use super::workspace;
 
 /// The tests of the targets that were asked about, each target read once.
@@ -80,90 +79,6 @@ fn root_of(package: &str, target: &str) -> Result<PathBuf> {
     root.with_context(|| format!("{package} has no target {target:?}"))
 }
 
-fn tests_of(root: &Path) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let folder = root.parent().unwrap_or(Path::new(""));
-    read(root, folder, "", &mut found)?;
-    Ok(found)
-}
-
-/// Reads one file, whose modules lie in `folder`.
-fn read(file: &Path, folder: &Path, prefix: &str, found: &mut BTreeSet<String>) -> Result<()> {
-    let text = fs::read_to_string(file).with_context(|| format!("{file:?}"))?;
-    let parsed = syn::parse_file(&text).with_context(|| format!("{file:?}"))?;
-    collect(&parsed.items, folder, prefix, found)
-}
-
-fn collect(
-    items: &[Item],
-    folder: &Path,
-    prefix: &str,
-    found: &mut BTreeSet<String>,
-) -> Result<()> {
-    for item in items {
-        match item {
-            Item::Fn(function) if is_test(&function.attrs) => {
-                found.insert(format!("{prefix}{}", function.sig.ident));
-            }
-            Item::Mod(module) => collect_module(module, folder, prefix, found)?,
-            // proptest! and its like, which have functions with attributes in them.
-            Item::Macro(call) => {
-                for name in tests_in_macro(call.mac.tokens.clone()) {
-                    found.insert(format!("{prefix}{name}"));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn collect_module(
-    module: &ItemMod,
-    folder: &Path,
-    prefix: &str,
-    found: &mut BTreeSet<String>,
-) -> Result<()> {
-    let name = module.ident.to_string();
-    let prefix = format!("{prefix}{name}::");
-    let inner = folder.join(&name);
-    if let Some((_, items)) = &module.content {
-        return collect(items, &inner, &prefix, found);
-    }
-    let candidates = [folder.join(format!("{name}.rs")), inner.join("mod.rs")];
-    let Some(file) = candidates.iter().find(|file| file.is_file()) else {
-        bail!("module {name} is in none of {candidates:?}");
-    };
-    read(file, &inner, &prefix, found)
-}
-
-/// `#[test]`, `#[tokio::test]`, `#[rstest]`, and not `#[ignore]`.
-fn is_test(attributes: &[Attribute]) -> bool {
-    let last = |attribute: &Attribute| {
-        let segment = attribute.path().segments.last();
-        segment.map(|segment| segment.ident.to_string())
-    };
-    let names: Vec<_> = attributes.iter().filter_map(last).collect();
-    let has = |name: &str| names.iter().any(|known| known == name);
-    (has("test") || has("rstest")) && !has("ignore")
-}
-
-fn tests_in_macro(tokens: TokenStream) -> Vec<String> {
-    let (mut names, mut is_test, mut is_name) = (Vec::new(), false, false);
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) if group.stream().to_string() == "test" => is_test = true,
-            TokenTree::Ident(ident) if is_name => {
-                names.push(ident.to_string());
-                (is_test, is_name) = (false, false);
-            }
-            TokenTree::Ident(ident) if ident == "fn" => is_name = is_test,
-            _ => {}
-        }
-    }
-    names
-}
-
 /// `FILE - ITEM (line N)`, the line being left out or not, since it changes with every edit.
 fn find_doctest(path: &str) -> Result<()> {
     let Some((file, item)) = path.split_once(" - ") else {
@@ -226,25 +141,5 @@ mod tests {
         ] {
             assert!(find(test).is_err(), "{test}");
         }
-    }
-
-    #[test]
-    fn ignored_tests_do_not_count() {
-        let tests = |text: &str| {
-            let mut found = BTreeSet::new();
-            let items = syn::parse_str::<syn::File>(text).unwrap().items;
-            collect(&items, Path::new(""), "", &mut found).unwrap();
-            found.into_iter().collect::<Vec<_>>()
-        };
-        assert_eq!(
-            tests(
-                "#[test] fn a() {} #[test] #[ignore] fn b() {} fn c() {} mod m { #[rstest] fn d() {} }"
-            ),
-            ["a", "m::d"]
-        );
-        assert_eq!(
-            tests("proptest! { #![c] #[test] fn e(x in 0..1) {} fn f() {} #[test] fn g() {} }"),
-            ["e", "g"]
-        );
     }
 }
