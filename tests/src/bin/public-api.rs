@@ -55,7 +55,8 @@ fn listing(package: &str) -> Result<String> {
     let api = public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_derived_impls(true)
-        .build()?;
+        .build()
+        .context("another toolchain may need another version of the crate public-api")?;
     let mut listing = String::new();
     for item in api.items().map(|item| item.to_string()) {
         if !is_a_matter_of_course(&item) {
