@@ -92,20 +92,25 @@ fn a_fair_lock_need_not_be_waited_for() {
     in_another_thread(|| lock.run(|| ()).unwrap());
 }
 
+/// The second thread comes in when the first has left.
+fn assert_one_after_the_other<G>(acquire: impl Fn() -> G + Sync) {
+    let order = Mutex::new(Vec::new());
+    one_behind_the_other(|who, in_section| {
+        let _guard = acquire();
+        order.lock().unwrap().push(who);
+        in_section();
+        order.lock().unwrap().push(who);
+    });
+    assert_eq!(
+        order.into_inner().unwrap(),
+        ["first", "first", "second", "second"]
+    );
+}
+
 #[test]
 fn the_second_thread_comes_in_when_the_first_has_left() {
     for fair in [false, true] {
-        let order = Mutex::new(Vec::new());
-        one_behind_the_other(|who, in_section| {
-            let _guard = lockutils::lock("my-lock").fair(fair).acquire().unwrap();
-            order.lock().unwrap().push(who);
-            in_section();
-            order.lock().unwrap().push(who);
-        });
-        assert_eq!(
-            order.into_inner().unwrap(),
-            ["first", "first", "second", "second"]
-        );
+        assert_one_after_the_other(|| lockutils::lock("my-lock").fair(fair).acquire().unwrap());
     }
 }
 
@@ -179,17 +184,7 @@ fn threads_hold_locks_on_two_files_at_once() {
 #[test]
 fn the_second_writer_comes_in_when_the_first_has_left() {
     for lock in [(); 2].map(|()| ReaderWriterLock::new("x")) {
-        let order = Mutex::new(Vec::new());
-        one_behind_the_other(|who, in_section| {
-            let _guard = lock.write().unwrap();
-            order.lock().unwrap().push(who);
-            in_section();
-            order.lock().unwrap().push(who);
-        });
-        assert_eq!(
-            order.into_inner().unwrap(),
-            ["first", "first", "second", "second"]
-        );
+        assert_one_after_the_other(|| lock.write().unwrap());
     }
 }
 
