@@ -5,6 +5,7 @@ mod fixtures;
 mod lock_path;
 mod on_files;
 mod removal;
+mod with_python;
 
 use std::path::Path;
 use std::sync::mpsc::channel;
