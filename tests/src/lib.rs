@@ -10,3 +10,4 @@ pub mod sections;
 #[cfg(feature = "ssh")]
 pub mod sshd;
 pub mod until;
+pub mod upstream;

@@ -60,7 +60,7 @@ pub(crate) fn with_lock_path<T>(
     of_the_call: Option<&Path>,
     with: impl FnOnce(Option<&Path>) -> T,
 ) -> T {
-    if of_the_call.is_some() {
+    if of_the_call.is_some_and(|path| !path.as_os_str().is_empty()) {
         return with(of_the_call);
     }
     scope::current(|scoped| {
