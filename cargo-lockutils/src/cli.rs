@@ -10,6 +10,7 @@ use lockutils_harness::explore::Plot;
 use lockutils_harness::foreign::{BUILTIN_WORKER, LockUnderTest, Scenario, WRAPPER_ADAPTER};
 
 use crate::builtin::Builtin;
+use crate::commands::{clean, ls};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -134,6 +135,19 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 10)]
         times: usize,
     },
+    /// Show who holds, waits for, or has open which lock file
+    ///
+    /// Without root, processes of other users are seen only as far as /proc/locks tells of them; how many were not looked into is said.
+    #[command(after_help = "Examples:
+  cargo lockutils ls /var/lib/nova/tmp
+  cargo lockutils ls --config-file /etc/nova/nova.conf --json")]
+    Ls(ls::Options),
+    /// Remove lock files that nobody uses
+    ///
+    /// Only files that are empty, in the directory itself, and neither locked nor open anywhere. A file stays if that cannot be told.
+    ///
+    /// Exit status: 0 all that nobody uses are gone, 1 some could not be removed, 2 nothing could be tried.
+    Clean(clean::Options),
     /// Say what a worker gets wrong in the line protocol
     WorkerCheck {
         /// The worker and its arguments

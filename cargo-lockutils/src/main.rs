@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod leaks;
 mod lock_directory;
+mod lock_scan;
 mod say;
 mod settings;
 

@@ -1,7 +1,10 @@
 //! One module for each subcommand.
 
+pub mod clean;
 mod explore;
 mod generate;
+mod lock_path;
+pub mod ls;
 mod nextest;
 mod run;
 mod runner;
@@ -29,6 +32,8 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Stress(options) => stress::run(&options),
         Command::Explore(options) => explore::run(&options),
         Command::Replay { file, times } => explore::replay(&file, times),
+        Command::Ls(options) => ls::run(&options),
+        Command::Clean(options) => clean::run(&options),
         Command::WorkerCheck { command } => worker_check::run(command),
         Command::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
         Command::WrapperWorker {
