@@ -1,11 +1,14 @@
 //! The built command, end to end, on small projects made for the purpose.
 
+mod clean;
 mod directory;
 mod exit_status;
 mod explore;
 mod help;
+mod holder;
 mod isolation;
 mod leaks;
+mod ls;
 mod project;
 mod signals;
 mod stress;
