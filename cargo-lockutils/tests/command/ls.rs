@@ -92,7 +92,8 @@ fn the_table_fits_eighty_columns_and_names_everybody() {
     fs::write(path.join("deeper/unused"), "").unwrap();
     let holder = Holder::holding("oslo", path, "image-cache");
     let waiter = Holder::waiting("fcntl", path, "image-cache");
-    let mut command = Project::new().command(&["ls"]);
+    let project = Project::new();
+    let mut command = project.command(&["ls"]);
     let output = command.env("OSLO_LOCK_PATH", path).output().unwrap();
     let table = stdout(&output);
     for words in [
