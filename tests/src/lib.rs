@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod holder;
+pub mod image_cache;
 pub mod peers;
 pub mod python;
 pub mod sections;

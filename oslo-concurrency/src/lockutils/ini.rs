@@ -143,12 +143,14 @@ impl Ini {
         section: &str,
         path: &mut Vec<(String, String)>,
     ) -> Result<String, BadReference> {
-        let candidates = match name.split_once('.') {
-            Some((section, option)) => [(section, option), (DEFAULT, name)],
-            None => [(section, name), (DEFAULT, name)],
+        let in_a_section = match name.split_once('.') {
+            Some((DEFAULT, _)) => None, // oslo.config does not take it either
+            Some(of_another) => Some(of_another),
+            None => Some((section, name)),
         };
-        let (section, option, value) = candidates
+        let (section, option, value) = in_a_section
             .into_iter()
+            .chain([(DEFAULT, name)])
             .find_map(|(section, option)| Some((section, option, self.value(section, option)?)))
             .ok_or_else(|| BadReference::NotSet(name.to_owned()))?;
         let step = (normalized(section), option.to_owned());
