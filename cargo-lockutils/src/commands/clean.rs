@@ -143,16 +143,16 @@ impl Tally {
                 name(file)
             ));
         }
-        let count = |n: usize| match n {
-            1 => "1 lock file".to_owned(),
-            n => format!("{n} lock files"),
+        let count = |n: usize, what: &str| match n {
+            1 => format!("1 {what}"),
+            n => format!("{n} {what}s"),
         };
         println!(
-            "{removed} {}, {} in use, {} in doubt, {} other files left alone",
-            count(locks(&self.removed).len()),
+            "{removed} {}, {} in use, {} in doubt, {} left alone",
+            count(locks(&self.removed).len(), "lock file"),
             in_use.len(),
             self.failed.len(),
-            self.foreign.len()
+            count(self.foreign.len(), "other file")
         );
         if self.failed.is_empty() && self.torn.is_empty() {
             0
@@ -174,7 +174,7 @@ fn what_of(user: &User) -> String {
             process.pid,
             processes::shorten(&process.command, processes::LONGEST)
         ),
-        None => format!("another user's process {does}"),
+        None => format!("a process that only root can see {does}"),
     }
 }
 

@@ -1,21 +1,15 @@
 //! `clean` removes what nobody uses, and nothing else.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::holder::Holder;
+use crate::holder::{Holder, opener, touch};
 use crate::project::{Project, stderr, stdout};
 
 fn clean(directory: &Path, options: &[&str]) -> Output {
     let directory = directory.to_str().unwrap();
     Project::new().run(&[&["clean"], options, &[directory]].concat())
-}
-
-fn touch(directory: &Path, files: &[&str]) {
-    for file in files {
-        fs::write(directory.join(file), "").unwrap();
-    }
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -104,10 +98,13 @@ fn a_file_that_is_open_but_not_locked_stays() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     touch(path, &["x"]);
-    let opened = File::open(path.join("x")).unwrap();
-    clean(path, &[]);
-    assert_eq!(names(path), ["x"]);
-    drop(opened);
+    let mut opener = opener(&path.join("x"));
+    let told = stdout(&clean(path, &[]));
+    assert_eq!(names(path), ["x"], "{told}");
+    let words = format!("x stays: process {} has it open: sh", opener.id());
+    assert!(told.contains(&words), "{told}");
+    drop(opener.stdin.take());
+    opener.wait().unwrap();
     clean(path, &[]);
     assert_eq!(names(path), Vec::<String>::new());
 }

@@ -84,3 +84,27 @@ impl Drop for Holder {
         let _ = self.child.wait();
     }
 }
+
+/// Makes empty files, in a process of its own: a child that another test starts at the same time could keep a descriptor of ours open until it
+/// executes its program.
+pub fn touch(directory: &Path, files: &[&str]) {
+    let mut touch = Command::new("touch");
+    let status = touch.current_dir(directory).args(files).status().unwrap();
+    assert!(status.success());
+}
+
+/// A process that has the file open for appending, as Python's oslo before it locks; it ends when its input does.
+pub fn opener(file: &Path) -> Child {
+    let mut child = Command::new("sh")
+        .args(["-c", "exec 3>>\"$0\"; echo open; read _"])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    output.read_line(&mut line).expect("a line");
+    assert_eq!(line, "open\n");
+    child
+}

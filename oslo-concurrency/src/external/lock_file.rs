@@ -184,3 +184,34 @@ struct Explained {
     advice: String,
     source: io::Error,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    fn fcntl(file: &fs::File, command: libc::c_int, argument: libc::c_int) -> libc::c_int {
+        // SAFETY: the descriptor is open, and these commands take a number and touch no memory.
+        unsafe { libc::fcntl(file.as_raw_fd(), command, argument) }
+    }
+
+    #[test]
+    fn opening_waits_for_the_end_of_a_lease() {
+        const F_SETSIG: libc::c_int = 10; // linux/fcntl.h
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let file = fs::File::create(&path).unwrap();
+        // Not SIGIO, the default, which would end the tests: SIGURG does nothing.
+        assert_eq!(fcntl(&file, F_SETSIG, libc::SIGURG), 0);
+        assert_eq!(fcntl(&file, libc::F_SETLEASE, libc::F_WRLCK), 0);
+        thread::scope(|scope| {
+            let opener = scope.spawn(|| LockFile::open(&path).map(|file| file.is_at(&path)));
+            while fcntl(&file, libc::F_GETLEASE, 0) == libc::F_WRLCK {
+                thread::yield_now();
+            }
+            assert!(!opener.is_finished());
+            assert_eq!(fcntl(&file, libc::F_SETLEASE, libc::F_UNLCK), 0);
+            assert!(opener.join().unwrap().unwrap().unwrap());
+        });
+    }
+}

@@ -164,3 +164,53 @@ pub fn is_left_over(name: &str) -> bool {
     name.strip_prefix(ASIDE)
         .is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lease::tests::take_in_the_end;
+    use super::*;
+    use std::process::{Command, Stdio};
+    use std::thread;
+
+    #[test]
+    fn a_file_that_somebody_comes_to_open_is_put_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        fs::write(&path, "").unwrap();
+        let file = open(&path).unwrap();
+        let lease = take_in_the_end(&file);
+        thread::scope(|scope| {
+            let opener = scope.spawn(|| File::options().append(true).open(&path).unwrap());
+            while !lease.is_in_the_way() {
+                thread::yield_now();
+            }
+            assert_eq!(take_away(&path, Some(&lease)).unwrap(), Outcome::InUse);
+            drop(lease);
+            assert!(names(&path, &opener.join().unwrap()).unwrap());
+        });
+        let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn without_leases_proc_tells_who_has_it_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        fs::write(&path, "").unwrap();
+        let refused = io::Error::from(Errno::EINVAL);
+        let mut opener = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(File::options().append(true).open(&path).unwrap())
+            .spawn()
+            .unwrap();
+        assert_eq!(without_lease(&path, &refused), Some(Outcome::InUse));
+        opener.kill().unwrap();
+        opener.wait().unwrap();
+        let outcome = without_lease(&path, &refused);
+        if lock_scan::that_have_open(&path).1 == 0 {
+            assert_eq!(outcome, None);
+        } else {
+            assert!(matches!(outcome, Some(Outcome::NotKnown(_))), "{outcome:?}");
+        }
+    }
+}

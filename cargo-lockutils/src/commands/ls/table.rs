@@ -70,7 +70,7 @@ fn row(text: &mut String, user: &User, command_width: usize) {
             process.age.map_or("?".into(), short),
             processes::shorten(&printable(&process.command), command_width),
         ),
-        None => ("?".into(), "?".into(), "another user's process".into()),
+        None => ("?".into(), "?".into(), "(only root can see it)".into()),
     };
     line(text, who, &pid, &lock, &age, &command);
 }
