@@ -8,6 +8,7 @@ mod commands;
 mod github;
 mod leaks;
 mod lock_directory;
+mod lock_scan;
 mod say;
 mod settings;
 

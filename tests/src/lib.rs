@@ -4,6 +4,7 @@ pub mod command;
 pub mod conversation;
 pub mod debian;
 pub mod holder;
+pub mod image_cache;
 pub mod peers;
 pub mod python;
 pub mod sections;

@@ -1,10 +1,13 @@
 //! The command line: one definition, from which help, completions and the man page are made.
 
+mod clean;
 mod color;
 mod directory;
 mod explore;
 mod init;
 mod lock;
+mod lock_path;
+mod ls;
 mod split;
 mod stress;
 mod test;
@@ -17,11 +20,14 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 use lockutils_harness::foreign::{BUILTIN_WORKER, WRAPPER_ADAPTER};
 
+pub use clean::CleanOptions;
 pub use color::Color;
 pub use directory::DirectoryOptions;
 pub use explore::ExploreOptions;
 pub use init::{InitOptions, Service, WorkerLanguage};
 pub use lock::LockOptions;
+pub use lock_path::LockPathOptions;
+pub use ls::LsOptions;
 pub use split::split;
 pub use stress::StressOptions;
 pub use test::{Isolate, TestOptions};
@@ -127,6 +133,19 @@ pub enum Command {
     ///
     /// Asks on a terminal for what the options leave open. What is there is left as it is, unless --force is given.
     Init(InitOptions),
+    /// Show who holds, waits for, or has open which lock file
+    ///
+    /// Without root, processes of other users are seen only as far as /proc/locks tells of them; how many were not looked into is said.
+    #[command(after_help = "Examples:
+  cargo lockutils ls /var/lib/nova/tmp
+  cargo lockutils ls --config-file /etc/nova/nova.conf --json")]
+    Ls(LsOptions),
+    /// Remove lock files that nobody uses
+    ///
+    /// Only files that are empty, in the directory itself, and neither locked nor open anywhere. A file stays if that cannot be told.
+    ///
+    /// Exit status: 0 all that nobody uses are gone, 1 some could not be removed, 2 nothing could be tried.
+    Clean(CleanOptions),
     /// Say what a worker gets wrong in the line protocol
     WorkerCheck {
         /// The worker and its arguments

@@ -1,9 +1,12 @@
 //! One module for each subcommand.
 
+mod clean;
 mod configured;
 mod explore;
 mod generate;
 mod init;
+mod lock_path;
+mod ls;
 mod nextest;
 mod reports;
 mod run;
@@ -33,6 +36,8 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Explore(options) => explore::run(&options),
         Command::Replay { file, times } => explore::replay(&file, times),
         Command::Init(options) => init::run(&options),
+        Command::Ls(options) => ls::run(&options),
+        Command::Clean(options) => clean::run(&options),
         Command::WorkerCheck { command } => worker_check::run(command),
         Command::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
         Command::WrapperWorker {

@@ -1,29 +1,8 @@
-//! Rust and Python's oslo.concurrency on the same external locks.
+//! Exclusive locks by name.
 
-use std::path::Path;
-
-use lockutils_tests::conversation::Conversation;
 use lockutils_tests::sections::Sections;
-use lockutils_tests::{holder, python};
 
-fn pair(lock_path: &Path) -> (Conversation, Conversation) {
-    (
-        holder::start(env!("CARGO_BIN_EXE_lock-holder"), lock_path),
-        python::oslo_worker(lock_path),
-    )
-}
-
-fn each_way(test: impl Fn(Conversation, Conversation)) {
-    for python_first in [false, true] {
-        let directory = tempfile::tempdir().unwrap();
-        let (rust, python) = pair(directory.path());
-        if python_first {
-            test(python, rust);
-        } else {
-            test(rust, python);
-        }
-    }
-}
+use crate::{each_way, pair};
 
 #[test]
 fn each_sees_the_hold_of_the_other_as_busy() {
