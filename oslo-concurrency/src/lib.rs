@@ -20,8 +20,18 @@
 //! # Ok::<(), lockutils::Error>(())
 //! ```
 //!
-//! Everything is in [`lockutils`], but for the tests' [`observe`].
+//! Locks are in [`lockutils`]; [`watchdog`] says that something takes long; [`observe`] is for tests.
+//!
+//! # Features
+//!
+//! * `tokio`, off by default: `LockOptions::acquire_async`,
+//!   `run_async` and `#[synchronized]` on an `async fn`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod background;
 mod external;
 mod fork;
 mod internal;
@@ -29,6 +39,7 @@ pub mod lockutils;
 mod made_once;
 pub mod observe;
 mod wait;
+pub mod watchdog;
 
 #[doc(hidden)]
 pub mod __private;
