@@ -204,7 +204,9 @@ impl Drop for KernelWait {
             drop(turn);
         } else {
             state.abandoned = true;
+            let task = state.task.take();
             drop(state);
+            drop(task);
             shared.cancel.cancel();
         }
     }
