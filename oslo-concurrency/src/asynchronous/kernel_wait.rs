@@ -103,6 +103,8 @@ struct State {
     turn: Option<Turn>,
     outcome: Option<Result<(), Failure>>,
     task: Option<Waker>,
+    /// The thread is in the kernel, or was: it may have the lock.
+    begun: bool,
     abandoned: bool,
 }
 
@@ -113,6 +115,12 @@ impl Shared {
 
     /// What the thread does.
     fn wait(&self, entry: &ExternalEntry, fair: bool) {
+        let mut state = self.state();
+        if state.abandoned {
+            return;
+        }
+        state.begun = true;
+        drop(state);
         let mut patience = Patience::until_cancelled(&self.cancel);
         let outcome = entry.lock(Wait::Forever, fair, &|_| false, &mut patience);
         let mut state = self.state();
@@ -124,7 +132,7 @@ impl Shared {
         };
         let task = state.task.take();
         drop(state);
-        drop(nobodys);
+        drop(nobodys); // releases what it got in the last moment
         if let Some(task) = task {
             task.wake();
         }
@@ -140,6 +148,7 @@ impl KernelWait {
                 turn: Some(turn),
                 outcome: None,
                 task: None,
+                begun: false,
                 abandoned: false,
             }),
         });
@@ -198,12 +207,12 @@ impl Drop for KernelWait {
             return;
         }
         let mut state = shared.state();
-        if state.outcome.is_some() {
+        state.abandoned = true;
+        if state.outcome.is_some() || !state.begun {
             let turn = state.turn.take();
             drop(state);
             drop(turn);
         } else {
-            state.abandoned = true;
             let task = state.task.take();
             drop(state);
             drop(task);
