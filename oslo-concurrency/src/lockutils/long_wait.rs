@@ -41,7 +41,7 @@ impl LongWait<'_> {
     fn tell_of(&self, held_by: &str, waited: Duration) {
         tracing::warn!(
             lock = self.name,
-            function = self.function,
+            function = (!self.function.is_empty()).then_some(self.function),
             waited_seconds = waited.as_secs_f64(),
             file = self
                 .external
