@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::level_filters::LevelFilter;
+
 use crate::external::Cancel;
 
 /// How long an acquire waits for a lock that somebody else holds.
@@ -37,12 +39,13 @@ pub(crate) enum Missed {
 
 /// What interrupts a wait, other than its end: time to say that it lasts long, and somebody who cancels it.
 ///
-/// Nothing of this is looked at before the waiter goes to sleep.
+/// Nothing of this is looked at before the waiter goes to sleep, and what nobody listens to is not prepared.
 pub(crate) struct Patience<'a> {
     began: Option<Instant>,
     /// How long after the beginning there is something to say next.
     next: Duration,
     say: &'a dyn Fn(Duration),
+    is_heard: fn() -> bool,
     cancel: Option<&'a Cancel>,
 }
 
@@ -53,6 +56,7 @@ impl<'a> Patience<'a> {
             began: None,
             next: first,
             say,
+            is_heard: || LevelFilter::current() >= LevelFilter::WARN,
             cancel: None,
         }
     }
@@ -78,6 +82,10 @@ impl<'a> Patience<'a> {
     /// How long to sleep at most before [`is_over`](Self::is_over) is asked.
     pub(crate) fn limit(&mut self, wait: Wait) -> Wait {
         if self.next == Duration::MAX {
+            return wait;
+        }
+        if self.began.is_none() && !(self.is_heard)() {
+            self.next = Duration::MAX;
             return wait;
         }
         let began = *self.began.get_or_insert_with(Instant::now);
@@ -117,6 +125,7 @@ mod tests {
         let said = RefCell::new(Vec::new());
         let say = |waited| said.borrow_mut().push(waited);
         let mut patience = Patience::new(Duration::from_millis(2), &say);
+        patience.is_heard = || true;
         while said.borrow().len() < 3 {
             match patience.limit(Wait::Forever) {
                 Wait::Until(next) => {
@@ -139,9 +148,14 @@ mod tests {
         let say = |_| *said.borrow_mut() += 1;
         let deadline = Wait::at_most(Duration::ZERO);
         let mut patience = Patience::new(Duration::from_secs(60), &say);
+        patience.is_heard = || true;
         assert_eq!(patience.limit(deadline), deadline);
         assert!(patience.is_over(deadline));
         assert_eq!(Patience::endless().limit(Wait::Forever), Wait::Forever);
         assert_eq!(*said.borrow(), 0);
+
+        let mut unheard = Patience::new(Duration::ZERO, &say);
+        unheard.is_heard = || false;
+        assert_eq!(unheard.limit(Wait::Forever), Wait::Forever);
     }
 }
