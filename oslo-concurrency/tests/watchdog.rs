@@ -125,7 +125,43 @@ fn nobody_listens_and_nothing_is_told() {
     });
 }
 
-/// Another thread holds `name`; answers what is told of a wait for it, until `enough`.
+#[test]
+fn a_forked_child_watches_for_itself_and_not_for_its_parent() {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+    let child = || {
+        listening(Level::TRACE, |told| {
+            let _watch = watchdog::watch("child").after(SOON).start();
+            let event = told.recv_timeout(DEADLINE).unwrap();
+            assert!(event.text.contains("action=child"), "{event:?}");
+        });
+    };
+    listening(Level::TRACE, |told| {
+        let inherited = watchdog::watch("parent").after(SOON * 5).start();
+        // SAFETY: the child runs its part alone and leaves by _exit.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                // SAFETY: ends a child that hangs.
+                unsafe { nix::libc::alarm(60) };
+                let run = std::panic::AssertUnwindSafe(|| {
+                    drop(inherited);
+                    child();
+                });
+                let failed = std::panic::catch_unwind(run).is_err();
+                // SAFETY: takes any number.
+                unsafe { nix::libc::_exit(i32::from(failed)) }
+            }
+            ForkResult::Parent { child } => {
+                assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+                let event = told.recv_timeout(DEADLINE).unwrap();
+                assert!(event.text.contains("action=parent"), "{event:?}");
+                drop(inherited);
+            }
+        }
+    });
+}
+
+/// Another thread holds `name`, until `count` events have told of a `wait` for it; answers them.
 fn told_of_a_thread(name: &'static str, count: usize, wait: impl FnOnce()) -> Vec<Told> {
     let (taken, is_taken) = channel();
     let (release, released) = channel::<()>();
