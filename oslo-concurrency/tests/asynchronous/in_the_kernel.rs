@@ -271,3 +271,35 @@ fn a_file_that_cannot_be_locked_is_an_error_and_ends_the_turn() {
         Poll::Ready(Ok(_))
     ));
 }
+
+/// Tasks pass the kernel's lock on among themselves for a millisecond; then whoever waits in another process gets the time to wake up.
+#[test]
+fn after_a_burst_a_task_lets_other_processes_go_first() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let woken = Arc::new(Woken::default());
+    let first = block_on(external("a", &directory).acquire_async()).unwrap();
+    let mut second = pin!(external("a", &directory).acquire_async());
+    assert!(poll_once(second.as_mut(), &woken).is_pending());
+    drop(first);
+    let Poll::Ready(Ok(second)) = poll_once(second.as_mut(), &woken) else {
+        panic!("it was not passed on");
+    };
+    let mut third = pin!(external("a", &directory).acquire_async());
+    assert!(poll_once(third.as_mut(), &woken).is_pending());
+    let burst = Instant::now() + Duration::from_millis(2);
+    while Instant::now() < burst {
+        std::hint::spin_loop();
+    }
+    drop(second);
+    let called = woken.times();
+    assert!(
+        poll_once(third.as_mut(), &woken).is_pending(),
+        "it waits a moment, in a thread"
+    );
+    until("the thread has the lock", || woken.times() > called);
+    assert!(matches!(
+        poll_once(third.as_mut(), &woken),
+        Poll::Ready(Ok(_))
+    ));
+}
