@@ -20,8 +20,20 @@
 //! # Ok::<(), lockutils::Error>(())
 //! ```
 //!
-//! The locks are in [`lockutils`], commands in [`processutils`]; [`observe`] is for tests.
+//! Locks are in [`lockutils`], commands in [`processutils`]; [`watchdog`] says that something takes long; [`observe`] is for tests.
+//!
+//! # Features
+//!
+//! Both are off by default.
+//!
+//! * `tokio`: `LockOptions::acquire_async`, `run_async` and `#[synchronized]` on an `async fn`.
+//! * `ssh`: `processutils::ssh_execute`, over libssh2.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod background;
 mod external;
 mod fork;
 mod internal;
@@ -30,6 +42,7 @@ mod made_once;
 pub mod observe;
 pub mod processutils;
 mod wait;
+pub mod watchdog;
 
 #[doc(hidden)]
 pub mod __private;

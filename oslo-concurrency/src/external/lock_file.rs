@@ -15,7 +15,7 @@ use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
 use super::filesystem;
 use super::kernel::{self, Mode};
 use crate::fork::ProcessFd;
-use crate::wait::{Missed, Wait};
+use crate::wait::{Missed, Patience, Wait};
 
 /// How often a directory that somebody removes under us is made again before we give up.
 const MAKE_DIRECTORY_TRIES: usize = 100;
@@ -120,7 +120,19 @@ impl LockFile {
         wait: Wait,
         path: &Path,
     ) -> io::Result<Result<(), Missed>> {
-        kernel::wait_for_lock(&self.fd, mode, wait).map_err(|error| explain_lock(error, path))
+        self.lock_patiently(mode, wait, path, &mut Patience::endless())
+    }
+
+    /// [`lock`](Self::lock) that is interrupted as `patience` says.
+    pub(crate) fn lock_patiently(
+        &self,
+        mode: Mode,
+        wait: Wait,
+        path: &Path,
+        patience: &mut Patience<'_>,
+    ) -> io::Result<Result<(), Missed>> {
+        kernel::wait_for_lock(&self.fd, mode, wait, patience)
+            .map_err(|error| explain_lock(error, path))
     }
 
     pub(crate) fn unlock(&self) {
