@@ -61,7 +61,7 @@ pub fn nanoseconds(duration: Duration) -> u64 {
 pub struct LeaseRule {
     /// The lease, if it is known.
     pub lease: Option<u64>,
-    /// How long a hold lasts at most when nothing gets in its way.
+    /// A hold of up to this length outlives no lease, whatever that is.
     pub longest_hold: u64,
 }
 
@@ -200,6 +200,16 @@ impl Judge {
         self.proved(who);
     }
 
+    /// Whether the hold that this slot gives back lasted so long that a lease of the known length may have run out.
+    pub fn may_have_lost(&self, who: Who) -> bool {
+        let hold = self.open.get(&who).and_then(|id| self.holds.get(id));
+        self.rule.lease.is_some()
+            && hold.is_some_and(|tracked| {
+                let Hold { from, until, paused, .. } = tracked.hold;
+                until.is_some_and(|until| self.rule.may_be_over(until - from, paused))
+            })
+    }
+
     /// The holder was stopped for a while, or nobody knows for how long anything lasted.
     pub fn paused(&mut self, who: Option<Who>) {
         for (inside, id) in &self.inside {
@@ -293,7 +303,7 @@ mod tests {
     fn judge() -> Judge {
         Judge::new(LeaseRule {
             lease: None,
-            longest_hold: 1_000_000,
+            longest_hold: 0,
         })
     }
 
@@ -368,7 +378,7 @@ mod tests {
         ] {
             let mut judge = Judge::new(LeaseRule {
                 lease,
-                longest_hold: 1_000_000,
+                longest_hold: 0,
             });
             judge.entered(who(0), Verb::Acquire, 0, false);
             if paused {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Happening, Word};
 
-use super::super::crew::{State, stderr_of, wait_for};
+use super::super::crew::{State, in_background, stderr_of, wait_for};
 use super::super::protocol::{Answer, Line, Verb};
 use super::super::scenario::Act;
 use super::super::worker::describe;
@@ -12,12 +12,11 @@ use super::Load;
 
 /// After what was done in the section, others get so long to come in: also those that poll.
 const EXPOSURE: [u64; 3] = [2_000_000, 20_000_000, 120_000_000];
-/// So long one waits, while others get the lock, before it is called starved.
-const STARVED: u64 = 20_000_000_000;
 /// So many workers may fail by themselves before the scenario is over.
 const FAILURES: u32 = 50;
 /// So long a worker has to leave when it was told to.
 const LEAVE: u64 = 5_000_000_000;
+/// So many lines that are not of the protocol may come between two that are.
 const LINES_OF_GARBAGE: u64 = 10_000;
 
 impl Load<'_> {
@@ -30,7 +29,10 @@ impl Load<'_> {
         let life = self.crew.posts[place].life;
         for line in lines {
             match line {
-                Line::Answer(slot, answer) if slot < self.slots => self.hear(place, slot, answer),
+                Line::Answer(slot, answer) if slot < self.slots => {
+                    self.garbage = 0;
+                    self.hear(place, slot, answer);
+                }
                 Line::Answer(slot, answer) => {
                     self.distrust(
                         place,
@@ -45,8 +47,9 @@ impl Load<'_> {
                     if self.garbage > LINES_OF_GARBAGE {
                         self.distrust(
                             place,
-                            "it writes more than 10,000 lines that are not of the protocol",
+                            "it wrote 10,000 lines that are not of the protocol, and nothing else",
                         );
+                        self.garbage = 0;
                     }
                 }
             }
@@ -69,6 +72,7 @@ impl Load<'_> {
             wait_for(process, Duration::from_millis(5));
         }
         let (status, errors) = (process.ended(), stderr_of(process));
+        let stays = status.map_or("", |status| in_background(process, status));
         let leaving = self.crew.posts[place].leaves_by.is_some();
         match status {
             Some(status) if leaving && status.success() => {}
@@ -81,7 +85,7 @@ impl Load<'_> {
             Some(status) => {
                 let doing = self.doing(place);
                 self.tally.error(format!(
-                    "a worker {} while it {doing}{errors}",
+                    "a worker {} while it {doing}{stays}{errors}",
                     describe(status)
                 ));
                 self.failures += 1;
@@ -176,9 +180,16 @@ impl Load<'_> {
                 self.timeline.note(now, who, Happening::TimedOut);
                 self.rest(place, slot, now);
             }
-            (State::Asked { verb, .. }, Answer::Unsupported | Answer::Busy | Answer::TimedOut) => {
+            (
+                State::Asked { verb, .. },
+                answer @ (Answer::Unsupported | Answer::Busy | Answer::TimedOut),
+            ) => {
+                let advice = match verb {
+                    Verb::Acquire | Verb::Read => ": it has to wait for the lock, however long that takes",
+                    _ => "",
+                };
                 self.tally
-                    .error(format!("{verb} was not answered with `acquired`"));
+                    .error(format!("`{verb}` was answered with `{answer}`{advice}"));
                 self.back_off(place, slot, now);
             }
             (State::Asked { verb, .. }, Answer::Error(text)) => {
@@ -201,14 +212,20 @@ impl Load<'_> {
                 self.expose(place, slot, now);
             }
             (State::Releasing { .. }, answer @ (Answer::Released | Answer::Error(_))) => {
+                let lost = self.judge.may_have_lost(who);
                 self.judge.proved(who);
                 let what = match &answer {
-                    Answer::Error(text) => {
-                        self.tally.error(format!("release: {text}"));
-                        Happening::Error
-                    }
+                    Answer::Error(_) => Happening::Error,
                     _ => Happening::Released,
                 };
+                match answer {
+                    Answer::Error(text) if lost => {
+                        self.tally.lost += 1;
+                        self.tally.note(format!("release failed after the lease: {text}"));
+                    }
+                    Answer::Error(text) => self.tally.error(format!("release: {text}")),
+                    _ => {}
+                }
                 self.timeline.note(now, who, what);
                 self.after_release(place, slot, now);
             }
@@ -269,14 +286,7 @@ impl Load<'_> {
         }
         if matches!(verb, Verb::Acquire | Verb::Read) {
             self.tally.waited(now - asked);
-            let others = self.tally.all_sections() - state.seen;
-            if now - asked > STARVED && others > 100 {
-                let seconds = (now - asked) as f64 / 1e9;
-                self.end(
-                    Word::Starved,
-                    format!("worker {place} waited {seconds:.1} s while others got the lock {others} times"),
-                );
-            }
+            self.look_for_the_starved(place, asked, state.seen);
         }
         let hold = match self.random.once_in(4) {
             true => 0,
