@@ -10,6 +10,7 @@ use lockutils_harness::explore::Plot;
 use lockutils_harness::foreign::{BUILTIN_WORKER, LockUnderTest, Scenario, WRAPPER_ADAPTER};
 
 use crate::builtin::Builtin;
+use crate::guardian::GUARDIAN;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -180,6 +181,9 @@ pub enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Cleans up a directory if its owner is killed
+    #[command(name = GUARDIAN, hide = true)]
+    Guardian { directory: PathBuf },
     /// What cargo runs instead of a test binary under --isolate
     #[command(name = RUNNER, hide = true)]
     Runner {
@@ -311,7 +315,7 @@ pub struct StressOptions {
     /// How long a section lasts at most
     #[arg(long, value_name = "TIME", default_value = "800us", value_parser = time, help_heading = "Load")]
     pub hold: Duration,
-    /// For how long nobody may get the lock before it is called stuck [default: 12s, or more with a long lease]
+    /// For how long nobody may get the lock before it is called stuck [default: 30s, or more with a long lease]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Load")]
     pub stuck_after: Option<Duration>,
     /// Let hazards count for the exit status as promises do

@@ -5,6 +5,7 @@ mod cargo_run;
 mod child;
 mod cli;
 mod commands;
+mod guardian;
 mod leaks;
 mod lock_directory;
 mod say;

@@ -215,13 +215,17 @@ impl<'a> Recruiter<'a> {
                 return Err("interrupted before the worker was ready".to_owned());
             }
             if !open {
-                let deadline = Instant::now() + Duration::from_millis(200);
+                let deadline = Instant::now() + Duration::from_secs(2);
                 while process.ended().is_none() && Instant::now() < deadline {
                     wait_for(&process, Duration::from_millis(5));
                 }
                 break match process.ended() {
                     Some(status) => {
-                        format!("{} before it said `ready`{}", describe(status), in_background(&process, status))
+                        format!(
+                            "{} before it said `ready`{}",
+                            describe(status),
+                            in_background(&process, status)
+                        )
                     }
                     None => "closed its standard output before it said `ready`".to_owned(),
                 };

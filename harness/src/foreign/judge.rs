@@ -205,7 +205,12 @@ impl Judge {
         let hold = self.open.get(&who).and_then(|id| self.holds.get(id));
         self.rule.lease.is_some()
             && hold.is_some_and(|tracked| {
-                let Hold { from, until, paused, .. } = tracked.hold;
+                let Hold {
+                    from,
+                    until,
+                    paused,
+                    ..
+                } = tracked.hold;
                 until.is_some_and(|until| self.rule.may_be_over(until - from, paused))
             })
     }

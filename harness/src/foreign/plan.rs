@@ -63,7 +63,7 @@ impl Options {
             .lease
             .map_or(Duration::ZERO, |lease| 3 * lease + Duration::from_secs(2));
         self.stuck_after
-            .unwrap_or(Duration::from_secs(12).max(at_least))
+            .unwrap_or(Duration::from_secs(30).max(at_least))
     }
 
     /// Whether the verdict on this scenario decides about the exit status.

@@ -12,6 +12,9 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
+/// Where the evidence of a scenario begins.
+const INDENT: usize = 31;
+const SEPARATOR: &str = " · ";
 /// How wide the drawing of an overlap is.
 const WIDTH: usize = 56;
 
@@ -45,8 +48,8 @@ pub fn headline(lock: &str, options: &crate::foreign::Options) -> String {
     )
 }
 
-/// The line of one scenario.
-pub fn outcome_line(outcome: &Outcome) -> String {
+/// The line of one scenario; several, if it is to be no wider than this.
+pub fn outcome_line(outcome: &Outcome, width: Option<usize>) -> String {
     let word = outcome.verdict;
     let (style, mark, text) = match outcome.counts {
         false if mark(word) == '✘' => (DOUBTFUL, '!', word.text().to_lowercase()),
@@ -56,45 +59,84 @@ pub fn outcome_line(outcome: &Outcome) -> String {
         true => outcome.scenario.to_owned(),
         false => format!("({})", outcome.scenario),
     };
-    let mut line = format!("{style}{mark} {name:<15}{text:<14}{style:#}");
-    if outcome.sections == 0 {
-        line += outcome.reason.as_deref().unwrap_or("nobody got the lock");
-        return line;
+    let mut line = Line {
+        text: format!("{style}{mark} {name:<15}{text:<14}{style:#}"),
+        column: INDENT,
+        width: width.unwrap_or(usize::MAX),
+    };
+    if outcome.sections == 0 || word == Word::NotKnown {
+        let reason = outcome.reason.as_deref().unwrap_or("nobody got the lock");
+        reason
+            .split(' ')
+            .for_each(|word| line.add(" ", word, Style::new()));
+        return line.text;
     }
     let rate = outcome.sections as f64 / outcome.seconds.max(1e-9);
-    let mut parts = vec![format!(
-        "{} sections, {}/s",
-        count(outcome.sections),
-        count(rate as u64)
-    )];
+    line.add(
+        SEPARATOR,
+        &format!(
+            "{}, {}/s",
+            counted(outcome.sections, "sections"),
+            count(rate as u64)
+        ),
+        Style::new(),
+    );
     if outcome.overlaps + outcome.expiries > 0 {
         let overlaps = outcome.overlaps.max(outcome.expiries);
-        let plural = if overlaps == 1 { "" } else { "s" };
-        parts.push(format!(
-            "{STRONG}{} overlap{plural}{STRONG:#}",
-            count(overlaps)
-        ));
+        line.add(SEPARATOR, &counted(overlaps, "overlaps"), STRONG);
     }
-    parts.extend(
-        outcome
-            .faults
-            .iter()
-            .map(|fault| format!("{} {}", count(fault.count), fault.name)),
-    );
+    for fault in &outcome.faults {
+        line.add(SEPARATOR, &counted(fault.count, fault.name), Style::new());
+    }
     let errors: u64 = outcome.errors.iter().map(|error| error.count).sum();
     if errors > 0 {
-        let plural = if errors == 1 { "" } else { "s" };
-        parts.push(format!("{} error{plural}", count(errors)));
+        line.add(SEPARATOR, &counted(errors, "errors"), Style::new());
     }
     if let Some(waits) = &outcome.waits {
-        parts.push(format!(
+        let waits = format!(
             "wait {} median, {} p99, {} max",
             time(waits.p50_us),
             time(waits.p99_us),
             time(waits.max_us)
-        ));
+        );
+        line.add(SEPARATOR, &waits, Style::new());
     }
-    line + &parts.join(" · ")
+    line.text
+}
+
+/// Text that goes on below itself where it would be too wide.
+struct Line {
+    text: String,
+    column: usize,
+    width: usize,
+}
+
+impl Line {
+    fn add(&mut self, separator: &str, piece: &str, style: Style) {
+        let (between, length) = (separator.chars().count(), piece.chars().count());
+        if self.column == INDENT {
+            self.column += length;
+        } else if self.column + between + length <= self.width {
+            self.text += separator;
+            self.column += between + length;
+        } else {
+            let _ = write!(self.text, "\n{:INDENT$}", "");
+            self.column = INDENT + length;
+        }
+        let _ = write!(self.text, "{style}{piece}{style:#}");
+    }
+}
+
+/// A number and what it counts.
+fn counted(number: u64, plural: &str) -> String {
+    let what = match (number, plural) {
+        (1, "forks that exit") => "fork that exits",
+        (1, "forks that release") => "fork that releases",
+        (1, "wrappers killed") => "wrapper killed",
+        (1, plural) => plural.trim_end_matches('s'),
+        (_, plural) => plural,
+    };
+    format!("{} {what}", count(number))
 }
 
 /// What stands below the card about one scenario: the evidence, if there is any.
@@ -186,25 +228,39 @@ fn drawing(outcome: &Outcome, overlap: &Overlap) -> String {
         true => " (it had been stopped)",
         false => "",
     };
+    let shared = |holder: &Holder| match holder.shared {
+        true => " (sharing)",
+        false => "",
+    };
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "  first after {}: {} was in{stopped}, {} came in as well",
+        "  first after {}: {}{} was in{stopped}, {}{} came in as well",
         time(*at_ns as f64 / 1e3),
         name(first),
-        name(second)
+        shared(first),
+        name(second),
+        shared(second)
     );
     let pad = name(first).len().max(name(second).len());
     for holder in [first, second] {
         let _ = writeln!(text, "    {:<pad$}  {}", name(holder), row(holder));
     }
-    let _ = writeln!(
-        text,
-        "    {:<pad$}  {}{BAD}{}{BAD:#} {both}",
-        "",
-        " ".repeat(from),
-        "▔".repeat(to - from)
-    );
+    let bar = "▔".repeat(to - from);
+    // Beside the bar, on the side where there is room.
+    let _ = match from > both.len() && to + both.len() > WIDTH {
+        true => writeln!(
+            text,
+            "    {:<pad$}  {both:>left$} {BAD}{bar}{BAD:#}",
+            "",
+            left = from - 1
+        ),
+        false => writeln!(
+            text,
+            "    {:<pad$}  {:from$}{BAD}{bar}{BAD:#} {both}",
+            "", ""
+        ),
+    };
     let _ = writeln!(
         text,
         "    {:<pad$}  {FAINT}the whole line is {}{FAINT:#}",

@@ -64,16 +64,20 @@ impl Load<'_> {
 
     /// Its output is closed: it has ended, or will hardly do any work.
     pub(super) fn has_ended(&mut self, place: usize) {
-        let Some(process) = &mut self.crew.posts[place].process else {
+        let post = &mut self.crew.posts[place];
+        let leaving = post.leaves_by.is_some();
+        let Some(process) = &mut post.process else {
             return;
         };
         let deadline = Instant::now() + Duration::from_millis(200);
-        while process.ended().is_none() && Instant::now() < deadline {
+        while process.ended().is_none() && !leaving && Instant::now() < deadline {
             wait_for(process, Duration::from_millis(5));
+        }
+        if leaving && process.ended().is_none() {
+            return; // it is about to: its end is heard of, and if it takes too long, it is killed
         }
         let (status, errors) = (process.ended(), stderr_of(process));
         let stays = status.map_or("", |status| in_background(process, status));
-        let leaving = self.crew.posts[place].leaves_by.is_some();
         match status {
             Some(status) if leaving && status.success() => {}
             Some(status) if leaving => {
@@ -92,7 +96,7 @@ impl Load<'_> {
             }
             None => {
                 self.tally.error(format!(
-                    "a worker closed its standard output and stayed{errors}"
+                    "a worker closed its standard output, and goes on without{errors}"
                 ));
                 self.failures += 1;
             }
@@ -185,7 +189,9 @@ impl Load<'_> {
                 answer @ (Answer::Unsupported | Answer::Busy | Answer::TimedOut),
             ) => {
                 let advice = match verb {
-                    Verb::Acquire | Verb::Read => ": it has to wait for the lock, however long that takes",
+                    Verb::Acquire | Verb::Read => {
+                        ": it has to wait for the lock, however long that takes"
+                    }
                     _ => "",
                 };
                 self.tally
@@ -221,7 +227,8 @@ impl Load<'_> {
                 match answer {
                     Answer::Error(text) if lost => {
                         self.tally.lost += 1;
-                        self.tally.note(format!("release failed after the lease: {text}"));
+                        self.tally
+                            .note(format!("release failed after the lease: {text}"));
                     }
                     Answer::Error(text) => self.tally.error(format!("release: {text}")),
                     _ => {}

@@ -81,7 +81,9 @@ impl Load<'_> {
             let seconds = waited as f64 / 1e9;
             self.end(
                 Word::Starved,
-                format!("worker {place} waited {seconds:.1} s while others got the lock {others} times"),
+                format!(
+                    "worker {place} waited {seconds:.1} s while others got the lock {others} times"
+                ),
             );
         }
     }
