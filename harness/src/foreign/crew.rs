@@ -82,6 +82,8 @@ pub struct Post {
     pub killed_at: Option<u64>,
     /// It was told to leave, and has until then.
     pub leaves_by: Option<u64>,
+    /// Lines since the last one that was of the protocol.
+    pub garbage: u64,
     spare: Option<Spare>,
 }
 
@@ -338,6 +340,7 @@ impl Post {
             stopped_until: None,
             killed_at: None,
             leaves_by: None,
+            garbage: 0,
             spare: None,
         }
     }

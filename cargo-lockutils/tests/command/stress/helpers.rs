@@ -29,6 +29,7 @@ sys.path.insert(0, "HELPERS")
 from lockutils_worker import serve
 
 class Lock:
+    forks = False
     def __init__(self, directory, name):
         self.file = f"{directory}/{name}"
     def try_acquire(self):

@@ -113,21 +113,33 @@ fn the_json_is_as_its_schema_says() {
     let mut verdicts = Vec::new();
     for arguments in [
         // Held, broken, not known, with and without waits.
-        &["--builtin", "fcntl", "--duration", "2s"][..],
+        &["--duration", "2s", "--builtin", "fcntl"][..],
         &[
             "--scenario",
             "die",
             "--stuck-after",
             "2s",
+            "--duration",
+            "1s",
             "--",
             "sh",
             "worker.sh",
         ],
-        &["--scenario", "contend", "--", "sh", "fails.sh"],
+        &[
+            "--scenario",
+            "contend",
+            "--duration",
+            "1s",
+            "--",
+            "sh",
+            "fails.sh",
+        ],
         &[
             "--wrapper",
             "--scenario",
             "contend,wrapper-kill",
+            "--duration",
+            "1s",
             "--lease",
             "2s",
             "--",
@@ -137,7 +149,7 @@ fn the_json_is_as_its_schema_says() {
             "{cmd}",
         ],
     ] {
-        let output = project.run(&[&["stress", "--json", "--duration", "1s"], arguments].concat());
+        let output = project.run(&[&["stress", "--json"], arguments].concat());
         let card: Value = serde_json::from_slice(&output.stdout).unwrap();
         let wrong: Vec<String> = schema
             .iter_errors(&card)

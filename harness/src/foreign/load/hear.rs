@@ -12,6 +12,9 @@ use super::Load;
 
 /// After what was done in the section, others get so long to come in: also those that poll.
 const EXPOSURE: [u64; 3] = [2_000_000, 20_000_000, 120_000_000];
+/// And so long if they ask again so seldom that a hand-over takes more than this; not longer, since a hold of 0.5 s may have outlived a lease.
+const EXPOSURE_OF_THE_SLOW: [u64; 3] = [20_000_000, 400_000_000, 450_000_000];
+const SLOW_US: f64 = 60_000.0;
 /// So many workers may fail by themselves before the scenario is over.
 const FAILURES: u32 = 50;
 /// So long a worker has to leave when it was told to.
@@ -30,7 +33,7 @@ impl Load<'_> {
         for line in lines {
             match line {
                 Line::Answer(slot, answer) if slot < self.slots => {
-                    self.garbage = 0;
+                    self.crew.posts[place].garbage = 0;
                     self.hear(place, slot, answer);
                 }
                 Line::Answer(slot, answer) => {
@@ -41,15 +44,14 @@ impl Load<'_> {
                 }
                 Line::Ready(..) => self.distrust(place, "it said `ready` once more"),
                 Line::Garbage(text) => {
-                    self.garbage += 1;
+                    self.crew.posts[place].garbage += 1;
                     self.tally
                         .note(format!("a line that is not of the protocol: {text:?}"));
-                    if self.garbage > LINES_OF_GARBAGE {
+                    if self.crew.posts[place].garbage > LINES_OF_GARBAGE {
                         self.distrust(
                             place,
                             "it wrote 10,000 lines that are not of the protocol, and nothing else",
                         );
-                        self.garbage = 0;
                     }
                 }
             }
@@ -134,6 +136,7 @@ impl Load<'_> {
         post.stopped_until = None;
         post.killed_at = None;
         post.leaves_by = None;
+        post.garbage = 0;
         if self.failures >= FAILURES {
             let why = format!("{FAILURES} workers failed by themselves");
             match self.tally.all_sections() {
@@ -321,7 +324,12 @@ impl Load<'_> {
 
     /// It stays in for a while, for others to come in.
     pub(super) fn expose(&mut self, place: usize, slot: usize, now: u64) {
-        let until = now + self.random.choose(&EXPOSURE);
+        let hand_over = self.tally.hand_overs().map_or(0.0, |times| times.p50_us);
+        let exposure = match hand_over > SLOW_US {
+            true => EXPOSURE_OF_THE_SLOW,
+            false => EXPOSURE,
+        };
+        let until = now + self.random.choose(&exposure);
         self.crew.posts[place].slots[slot].state = State::Inside { until };
     }
 

@@ -57,7 +57,6 @@ pub struct Load<'a> {
     left_at: Option<u64>,
     /// When a fresh worker was asked whether the lock is free.
     asked_freely: Option<u64>,
-    garbage: u64,
     failures: u32,
     /// A sentence that ends the scenario.
     ended: Option<(Word, String)>,
@@ -92,7 +91,6 @@ impl<'a> Load<'a> {
             last_progress: 0,
             left_at: None,
             asked_freely: None,
-            garbage: 0,
             failures: 0,
             ended: None,
             crew,
