@@ -492,15 +492,12 @@ impl<'a> Crew<'a> {
 
     /// Lets everybody go; those that do not are killed, and counted.
     pub fn dismiss(self) -> usize {
-        const GRACE: Duration = Duration::from_secs(1);
+        const GRACE: Duration = Duration::from_secs(3);
+        // Those that stand by have held nothing, and may not have started yet.
         let mut left: Vec<WorkerProcess> = self
             .posts
             .into_iter()
-            .flat_map(|post| {
-                post.process
-                    .into_iter()
-                    .chain(post.spare.map(|spare| spare.process))
-            })
+            .filter_map(|post| post.process)
             .collect();
         left.iter_mut().for_each(WorkerProcess::end_input);
         let deadline = Instant::now() + GRACE;

@@ -397,4 +397,24 @@ mod tests {
             assert_eq!((judge.races(), judge.expiries()), (races, 1 - races));
         }
     }
+
+    #[test]
+    fn a_release_may_fail_when_the_lease_that_was_named_is_over() {
+        for (lease, age, lost) in [
+            (Some(1_000_000_000), 600_000_000, true),
+            (Some(1_000_000_000), 400_000_000, false),
+            (None, 600_000_000, false),
+        ] {
+            let mut judge = Judge::new(LeaseRule {
+                lease,
+                longest_hold: 0,
+            });
+            judge.entered(who(0), Verb::Acquire, 0, false);
+            assert!(!judge.may_have_lost(who(0)), "it is still in");
+            judge.left(who(0), age);
+            assert_eq!(judge.may_have_lost(who(0)), lost);
+            judge.proved(who(0));
+            assert!(!judge.may_have_lost(who(0)));
+        }
+    }
 }

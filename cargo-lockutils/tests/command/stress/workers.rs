@@ -129,7 +129,7 @@ fn a_lock_that_holds_is_held_however_its_worker_chatters() {
         &[
             "✔ contend",
             "not of the protocol: \"begin\"",
-            "had not left 1 s after the end of their input",
+            "had not left 3 s after the end of their input",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);
