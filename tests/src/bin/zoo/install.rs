@@ -72,6 +72,7 @@ impl Tools {
                         format!("ZOO_{}_PORT", name.to_uppercase()),
                         port.to_string(),
                     );
+                    command.env("ETCDCTL_ENDPOINTS", format!("http://127.0.0.1:{port}"));
                 }
                 _ => bail!("`{need}` is nothing that can be installed"),
             }
@@ -113,6 +114,14 @@ impl Tools {
             "redis" => {
                 apt("redis-server=redis-server")?;
                 servers::redis()?
+            }
+            "memcached" => {
+                apt("memcached=memcached")?;
+                servers::memcached()?
+            }
+            "etcd" => {
+                apt("etcd=etcd-server")?;
+                servers::etcd()?
             }
             "postgres" => {
                 if !Path::new("/usr/lib/postgresql").exists() {
