@@ -84,6 +84,8 @@ impl Tools {
         command.arg("--");
         for (number, word) in lock.worker.iter().chain(&lock.wrapper).enumerate() {
             match (number, word.as_str()) {
+                // What comes with Python needs nothing to be installed.
+                (0, "python") if packages.is_empty() => command.arg("python3"),
                 (0, "python") => command.arg(python::environment(&packages)),
                 (0, "peer-worker") => command.arg(self.built.join("peer-worker")),
                 _ => command.arg(word),
