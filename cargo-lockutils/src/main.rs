@@ -5,9 +5,11 @@ mod cargo_run;
 mod child;
 mod cli;
 mod commands;
+mod github;
 mod guardian;
 mod leaks;
 mod lock_directory;
+mod lock_scan;
 mod say;
 mod settings;
 

@@ -74,3 +74,32 @@ fn is_literal(name: &Expr) -> bool {
         })
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_function_keeps_its_name_its_documentation_and_its_signature() {
+        let function = quote! {
+            /// Bar.
+            #[must_use]
+            pub(crate) fn foo<T: Clone>(&self, value: T) -> T {
+                value.clone()
+            }
+        };
+        let arguments: Arguments = syn::parse_quote!("whatever", prefix = "test-");
+        let before: ItemFn = syn::parse2(function).expect("a function");
+        let after: ItemFn =
+            syn::parse2(render(&arguments, before.clone())).expect("one function, no more");
+        let but_for_the_body = |function: &ItemFn| {
+            let ItemFn {
+                attrs, vis, sig, ..
+            } = function;
+            quote!(#(#attrs)* #vis #sig).to_string()
+        };
+        assert!(but_for_the_body(&after).contains("Bar."));
+        assert_eq!(but_for_the_body(&after), but_for_the_body(&before));
+        assert!(after.block.stmts.len() > before.block.stmts.len());
+    }
+}

@@ -20,7 +20,7 @@
 //! # Ok::<(), lockutils::Error>(())
 //! ```
 //!
-//! Everything is in [`lockutils`], but for the tests' [`observe`].
+//! The locks are in [`lockutils`], commands in [`processutils`]; [`observe`] is for tests.
 
 mod external;
 mod fork;
@@ -28,6 +28,7 @@ mod internal;
 pub mod lockutils;
 mod made_once;
 pub mod observe;
+pub mod processutils;
 mod wait;
 
 #[doc(hidden)]

@@ -1,9 +1,11 @@
 //! `cargo lockutils explore` and `replay`: the interleaving in which two are in the section.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anstream::println;
 use anyhow::{Context, Result, anyhow};
@@ -13,12 +15,16 @@ use lockutils_harness::explore::story::{ending, story};
 use lockutils_harness::explore::{Budget, End, Found, Plot, Search, Trace, switches};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
-use lockutils_harness::report::Word;
+use lockutils_harness::report::{self, Expectation, Word};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::configured::{self, Meant};
+use super::reports;
 use crate::cli::{DirectoryOptions, ExploreOptions};
+use crate::github;
 use crate::lock_directory::LockDirectory;
 use crate::say;
+use crate::settings::ConfiguredLock;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -26,79 +32,211 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 
 pub fn run(chosen: &ExploreOptions) -> Result<u8> {
-    let lock = chosen.lock.lock()?;
-    let seed = chosen.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let profile = configured::profile(&chosen.lock)?;
+    let seed = chosen
+        .seed
+        .or(profile.fixed_seed())
+        .unwrap_or_else(|| u64::from(std::process::id()));
+    let meant = Meant::by(&chosen.lock)?;
+    let exploration = Exploration {
+        chosen,
+        seed,
+        budget: chosen
+            .budget
+            .or(profile.budget.map(|time| time.0))
+            .unwrap_or(Duration::from_secs(60)),
+        schedules: chosen.schedules.or(profile.schedules).unwrap_or(5000),
+        artifacts: reports::artifacts(chosen.artifacts.as_deref(), "explore", seed)?,
+        start: std::env::current_dir()?,
+    };
+    github::begins("explore", seed)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let result = explore(chosen, &lock, seed, directory.lock_path(), &interrupted);
-    directory.finish(false, true)?;
-    result
+    match meant {
+        Meant::Given(lock) => {
+            let words = exploration.in_a_directory(&lock, None, &interrupted)?;
+            Ok(Word::worst(words.into_iter().map(|(_, word)| word)).exit_status())
+        }
+        Meant::Configured(locks) => exploration.all(&locks, &interrupted),
+    }
 }
 
-fn explore(
-    chosen: &ExploreOptions,
-    lock: &LockUnderTest,
+/// How locks are explored.
+struct Exploration<'a> {
+    chosen: &'a ExploreOptions,
     seed: u64,
-    base: &Path,
-    interrupted: &AtomicBool,
-) -> Result<u8> {
-    println!("{}", lock.title());
-    let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
-    let plots: Vec<Plot> = match chosen.scenario.is_empty() {
-        false => chosen.scenario.clone(),
-        true => [Plot::Contend, Plot::Die, Plot::Remove]
-            .into_iter()
-            .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
-            .collect(),
-    };
-    let mut words = Vec::new();
-    let shares = plots.len() as u32;
-    for plot in plots {
-        let search = Search {
-            lock,
-            plot,
-            parties: chosen.parties.into(),
-            seed,
-            lease: chosen.lock.lease,
-            base: base.join(plot.word()),
-        };
-        let budget = Budget {
-            time: chosen.budget / shares,
-            schedules: chosen.schedules,
-        };
-        let stop = || interrupted.load(Ordering::Relaxed);
-        let found = search
-            .search(&budget, &stop)
-            .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
-        print(&found);
-        words.push(match &found.counterexample {
-            Some(trace) => word(&trace.end),
-            None if found.schedules == found.polls || found.problem.is_some() => Word::NotKnown,
-            None => Word::Held,
-        });
-        if let Some(trace) = &found.counterexample {
-            let example = Counterexample {
-                lock: lock.arguments(),
-                plot,
-                parties: found.parties,
-                seed,
-                lease: chosen.lock.lease,
-                choices: trace.choices(),
-            };
-            let file = chosen
-                .save
-                .clone()
-                .unwrap_or_else(|| format!("lockutils-{}.txt", plot.word()).into());
-            fs::write(&file, example.to_text(trace))
-                .with_context(|| format!("{} cannot be written", file.display()))?;
-            println!("  again: cargo lockutils replay {}\n", file.display());
+    budget: Duration,
+    schedules: usize,
+    /// The folder for counterexamples.
+    artifacts: Option<PathBuf>,
+    /// The folder in which the command was called.
+    start: PathBuf,
+}
+
+impl Exploration<'_> {
+    /// The configured locks, one after the other.
+    fn all(&self, locks: &[ConfiguredLock], interrupted: &AtomicBool) -> Result<u8> {
+        let mut statuses = Vec::new();
+        for configured in locks.iter().filter(|lock| lock.explored) {
+            if interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            configured::enter(configured)?;
+            let lock = configured.lock()?;
+            println!("{}", configured.name);
+            let words = self.in_a_directory(&lock, Some(configured), interrupted)?;
+            let mut failed = Vec::new();
+            for (plot, word) in &words {
+                let expectation = configured
+                    .expected(*plot)
+                    .map(|expected| Expectation::new(plot.word(), expected, *word));
+                match expectation {
+                    Some(expectation) => {
+                        statuses.push(expectation.exit_status());
+                        if !expectation.met {
+                            failed.push(expectation.sentence());
+                        }
+                    }
+                    None => {
+                        statuses.push(word.exit_status());
+                        if word.exit_status() != 0 {
+                            failed.push(format!("{}: {}", plot.word(), word.word()));
+                        }
+                    }
+                }
+            }
+            let name = &configured.name;
+            match failed.is_empty() {
+                true => println!("{GOOD}✔ {name}{GOOD:#}\n"),
+                false => println!("{BAD}✘ {name}{BAD:#}  {}\n", failed.join("; ")),
+            }
+        }
+        match statuses.is_empty() {
+            // Never 0 for what was not tried.
+            true => Ok(Word::NotKnown.exit_status()),
+            false => Ok(report::worst(statuses)),
         }
     }
-    Ok(Word::worst(words).exit_status())
+
+    fn in_a_directory(
+        &self,
+        lock: &LockUnderTest,
+        configured: Option<&ConfiguredLock>,
+        interrupted: &AtomicBool,
+    ) -> Result<Vec<(Plot, Word)>> {
+        let directory = LockDirectory::make(&DirectoryOptions::default())?;
+        let result = self.explore(lock, configured, directory.lock_path(), interrupted);
+        directory.finish(false, true)?;
+        result
+    }
+
+    fn explore(
+        &self,
+        lock: &LockUnderTest,
+        configured: Option<&ConfiguredLock>,
+        base: &Path,
+        interrupted: &AtomicBool,
+    ) -> Result<Vec<(Plot, Word)>> {
+        let chosen = self.chosen;
+        println!("{}\nseed {:#x}", lock.title(), self.seed);
+        let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
+        let wished = match configured {
+            Some(configured) if chosen.scenario.is_empty() => &configured.plots,
+            _ => &chosen.scenario,
+        };
+        let plots: Vec<Plot> = match wished.is_empty() {
+            false => wished.clone(),
+            true => [Plot::Contend, Plot::Die, Plot::Remove]
+                .into_iter()
+                .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
+                .collect(),
+        };
+        let parties = chosen
+            .parties
+            .or(configured.and_then(|configured| configured.parties))
+            .unwrap_or(3);
+        let lease = chosen
+            .lock
+            .lease
+            .or(configured.and_then(|configured| configured.lease));
+        let mut words = Vec::new();
+        let shares = plots.len() as u32;
+        for plot in plots {
+            let search = Search {
+                lock,
+                plot,
+                parties: parties.into(),
+                seed: self.seed,
+                lease,
+                base: base.join(plot.word()),
+            };
+            let budget = Budget {
+                time: self.budget / shares,
+                schedules: self.schedules,
+            };
+            let stop = || interrupted.load(Ordering::Relaxed);
+            let found = search
+                .search(&budget, &stop)
+                .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
+            print(&found);
+            let word = match &found.counterexample {
+                Some(trace) => word(&trace.end),
+                None if found.schedules == found.polls || found.problem.is_some() => Word::NotKnown,
+                None => Word::Held,
+            };
+            words.push((plot, word));
+            let title =
+                configured.map_or_else(|| lock.title(), |configured| configured.name.clone());
+            match &found.counterexample {
+                Some(trace) => {
+                    let example = Counterexample {
+                        lock: lock.arguments(),
+                        plot,
+                        parties: found.parties,
+                        seed: self.seed,
+                        lease,
+                        choices: trace.choices(),
+                    };
+                    let text = example.to_text(trace);
+                    let file = self.keep(plot, configured, &text)?;
+                    github::explored(&github::Found {
+                        title: &title,
+                        scenario: plot.word(),
+                        verdict: word.text(),
+                        expected: configured
+                            .and_then(|configured| configured.expected(plot))
+                            .is_some_and(|expected| expected.contains(&word)),
+                        file: &file,
+                        text: &text,
+                    })?;
+                }
+                None => {
+                    github::explored_in_vain(&title, plot.word(), word.text(), found.schedules)?;
+                }
+            }
+        }
+        Ok(words)
+    }
+
+    /// Writes the counterexample into a file, and says how it is run again.
+    fn keep(&self, plot: Plot, configured: Option<&ConfiguredLock>, text: &str) -> Result<PathBuf> {
+        let name = match configured {
+            Some(configured) => format!("lockutils-{}-{}.txt", configured.name, plot.word()),
+            None => format!("lockutils-{}.txt", plot.word()),
+        };
+        let file = match (&self.artifacts, &self.chosen.save) {
+            (Some(folder), _) => folder.join(name),
+            (None, Some(file)) => file.clone(),
+            (None, None) => name.into(),
+        };
+        // The lock may run elsewhere.
+        fs::write(self.start.join(&file), text).with_context(|| reports::cannot_write(&file))?;
+        println!("  again: cargo lockutils replay {}\n", file.display());
+        Ok(file)
+    }
 }
 
 /// What a schedule comes to, as a verdict.
@@ -184,7 +322,10 @@ fn in_short(story: &str) -> String {
 
 /// `cargo lockutils replay`.
 pub fn replay(file: &Path, times: usize) -> Result<u8> {
-    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let text = match file == Path::new("-") {
+        true => io::read_to_string(io::stdin()).context("standard input")?,
+        false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
+    };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
     let lock = example.lock(std::env::current_exe()?)?;
     let directory = LockDirectory::make(&DirectoryOptions::default())?;

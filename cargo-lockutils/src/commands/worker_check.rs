@@ -35,7 +35,7 @@ pub fn run(command: Vec<String>) -> Result<u8> {
     match wrong {
         0 => say::on_stdout(format_args!("{GOOD}the worker speaks the protocol{GOOD:#}")),
         wrong => say::on_stdout(format_args!(
-            "{BAD}{wrong} of {} are wrong{BAD:#}; docs/protocol.md says what is expected",
+            "{BAD}{wrong} of {} are wrong{BAD:#}; docs/reference/protocol.md says what is expected",
             findings.len()
         )),
     }

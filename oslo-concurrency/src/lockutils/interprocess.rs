@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{self, ExternalEntry};
-use super::{Error, config, name};
+use super::{Error, config, interprocess_rw, name};
 use crate::external::{Failure, FileIdentity};
 use crate::fork::{self, PerProcess};
 use crate::observe;
@@ -172,7 +172,7 @@ fn this_thread_holds_another_path_of(entry: &Arc<ExternalEntry>, identity: FileI
         !Arc::ptr_eq(other, entry)
             && other.is_held_by_current_thread()
             && other.identity() == Some(identity)
-    })
+    }) || interprocess_rw::is_held_by_this_thread(identity)
 }
 
 /// An [`InterProcessLock`] that is held, until this is dropped.

@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod guard;
+mod ini;
 mod interprocess;
 mod interprocess_rw;
 mod name;

@@ -67,7 +67,8 @@ pub struct LockOptions<'a> {
 }
 
 impl<'a> LockOptions<'a> {
-    /// Puts `prefix` and `-` before the name of the lock file. The lock between threads has no prefix, as in oslo.
+    /// Puts `prefix` and `-` before the name of the lock file. With a `/` in it, it is a folder and a prefix. The lock between threads has
+    /// no prefix. All this is so in oslo, too.
     pub fn prefix(mut self, prefix: &'a str) -> Self {
         self.prefix = Some(prefix);
         self
@@ -79,9 +80,9 @@ impl<'a> LockOptions<'a> {
         self
     }
 
-    /// The directory of the lock file; it goes before every other setting.
+    /// The directory of the lock file; it goes before every other setting. An empty one is none, as in oslo.
     pub fn lock_path<P: AsRef<Path> + ?Sized>(mut self, directory: &'a P) -> Self {
-        self.lock_path = Some(directory.as_ref());
+        self.lock_path = Some(directory.as_ref()).filter(|path| !path.as_os_str().is_empty());
         self
     }
 

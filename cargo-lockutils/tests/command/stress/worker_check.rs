@@ -23,7 +23,7 @@ fn worker_check_says_what_is_wrong() {
         &[
             "✘ `0 try` is refused while another worker holds it",
             "it has to answer `0 unsupported`",
-            "docs/protocol.md",
+            "docs/reference/protocol.md",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);

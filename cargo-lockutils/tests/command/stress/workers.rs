@@ -38,7 +38,7 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
             &["--builtin", "flock", "--html", "/no/such/folder/x.html"],
             "/no/such/folder/x.html cannot be written",
         ),
-        (&[], "LOCK"),
+        (&[], "no lock is named, and none is configured"),
     ] {
         let output = project.run(&[&["stress"], arguments].concat());
         verdict_is(&output, 2, &[told]);
