@@ -214,6 +214,22 @@ pub fn verdict_line(card: &Card) -> String {
     line
 }
 
+/// Without colours.
+#[cfg(test)]
+fn plain(text: &str) -> String {
+    let mut left = String::new();
+    let mut escape = false;
+    for c in text.chars() {
+        match c {
+            '\u{1b}' => escape = true,
+            'm' if escape => escape = false,
+            c if !escape => left.push(c),
+            _ => {}
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,20 +287,4 @@ mod tests {
         let line = plain(&outcome_line(&outcome, Some(80)));
         assert!(line.ends_with("the lock keeps no file"), "{line}");
     }
-}
-
-/// Without colours.
-#[cfg(test)]
-fn plain(text: &str) -> String {
-    let mut left = String::new();
-    let mut escape = false;
-    for c in text.chars() {
-        match c {
-            '\u{1b}' => escape = true,
-            'm' if escape => escape = false,
-            c if !escape => left.push(c),
-            _ => {}
-        }
-    }
-    left
 }
