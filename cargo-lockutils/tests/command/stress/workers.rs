@@ -183,10 +183,16 @@ fn a_worker_that_goes_into_the_background_is_told_so() {
 fn a_worker_has_ended_though_something_that_it_started_keeps_its_output_open() {
     let script = "sleep 1000 &\n".to_owned()
         + &worker(SPIN, "mkdir \"$lock\" 2>/dev/null", "rmdir \"$lock\"");
-    let (_, output) = stress(&script, &["--scenario", "respawn", "--duration", "1s"]);
+    let (_, output) = stress(&script, &["--scenario", "respawn", "--duration", "3s"]);
     verdict_is(&output, 0, &["✔ respawn", "exit"]);
     let text = stdout(&output);
     assert!(!text.contains("kill") && !text.contains("error"), "{text}");
+    // Each of the four would keep its place until the end.
+    let exits = text.split(" exits").next().unwrap().rsplit(' ').next();
+    assert!(
+        exits.unwrap().parse::<u32>().is_ok_and(|exits| exits > 4),
+        "{text}"
+    );
 }
 
 #[test]
