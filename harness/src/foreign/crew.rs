@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 
 use super::lock::{LockUnderTest, Place};
 use super::protocol::{Answer, Capabilities, Line, Verb};
@@ -80,6 +82,8 @@ pub struct Post {
     pub killed_at: Option<u64>,
     /// It was told to leave, and has until then.
     pub leaves_by: Option<u64>,
+    /// Lines since the last one that was of the protocol.
+    pub garbage: u64,
     spare: Option<Spare>,
 }
 
@@ -99,6 +103,8 @@ pub struct Recruiter<'a> {
     pub control: PathBuf,
     pub threads: usize,
     pub seed: u64,
+    /// Somebody wants us to stop.
+    interrupted: Option<&'a AtomicBool>,
     started: u64,
 }
 
@@ -120,8 +126,20 @@ impl<'a> Recruiter<'a> {
             control,
             threads,
             seed,
+            interrupted: None,
             started: 0,
         })
+    }
+
+    /// Gives up waiting for a worker to start when this is set.
+    pub fn unless(mut self, interrupted: &'a AtomicBool) -> Self {
+        self.interrupted = Some(interrupted);
+        self
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted
+            .is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Starts a worker with this number.
@@ -133,11 +151,12 @@ impl<'a> Recruiter<'a> {
             number,
             directory: self.directory.clone(),
             name: self.name.clone(),
-            control,
+            control: control.clone(),
             threads: self.threads,
             seed: self.seed.wrapping_add(self.started),
         };
-        WorkerProcess::start(self.lock.command(&place))
+        let process = WorkerProcess::start(self.lock.command(&place))?;
+        Ok(process.with_directory(control))
     }
 
     /// Deletes everything in the directory of the locks; says how many entries that were.
@@ -163,44 +182,87 @@ impl<'a> Recruiter<'a> {
         let process = self
             .start(number)
             .map_err(|error| format!("the worker cannot be started: {error}"))?;
-        wait_until_ready(process)
+        self.until_ready(process)
+            .map(|(process, ready)| (process, ready.can, ready.before))
     }
-}
 
-/// Waits for the line `ready`; what else it says before is let pass, as long as it is not too much.
-fn wait_until_ready(
-    mut process: WorkerProcess,
-) -> Result<(WorkerProcess, Capabilities, Vec<String>), String> {
-    let deadline = Instant::now() + START_UP;
-    let mut garbage = Vec::new();
-    loop {
-        let mut lines = Vec::new();
-        let open = process.lines(&mut lines);
-        for line in lines {
-            match line {
-                Line::Ready(can, _) => return Ok((process, can, garbage)),
-                Line::Answer(slot, answer) => garbage.push(format!("{slot} {answer}")),
-                Line::Garbage(text) => garbage.push(text),
+    /// Waits for the line `ready`; what else it says before is let pass, as long as it is not too much.
+    pub fn until_ready(
+        &self,
+        mut process: WorkerProcess,
+    ) -> Result<(WorkerProcess, Ready), String> {
+        let deadline = Instant::now() + START_UP;
+        let mut before = Vec::new();
+        let problem = loop {
+            let mut lines = Vec::new();
+            let open = process.lines(&mut lines);
+            for line in lines {
+                match line {
+                    Line::Ready(can, unknown) => {
+                        let ready = Ready {
+                            can,
+                            unknown,
+                            before,
+                        };
+                        return Ok((process, ready));
+                    }
+                    Line::Answer(slot, answer) => before.push(format!("{slot} {answer}")),
+                    Line::Garbage(text) => before.push(text),
+                }
             }
-        }
-        let problem = match process.ended().filter(|_| !open) {
-            _ if garbage.len() > 1000 => "wrote 1000 lines without saying `ready`".to_owned(),
-            Some(status) => format!("{} before it said `ready`", describe(status)),
-            None if Instant::now() >= deadline => {
-                format!("did not say `ready` within {} s", START_UP.as_secs())
+            if before.len() > 1000 {
+                break "wrote 1000 lines without saying `ready`".to_owned();
             }
-            None => {
-                wait_for(&process, Duration::from_millis(50));
-                continue;
+            if self.is_interrupted() {
+                return Err("interrupted before the worker was ready".to_owned());
             }
+            if !open {
+                let deadline = Instant::now() + Duration::from_secs(2);
+                while process.ended().is_none() && Instant::now() < deadline {
+                    wait_for(&process, Duration::from_millis(5));
+                }
+                break match process.ended() {
+                    Some(status) => {
+                        format!(
+                            "{} before it said `ready`{}",
+                            describe(status),
+                            in_background(&process, status)
+                        )
+                    }
+                    None => "closed its standard output before it said `ready`".to_owned(),
+                };
+            }
+            if Instant::now() >= deadline {
+                break format!("did not say `ready` within {} s", START_UP.as_secs());
+            }
+            wait_for(&process, Duration::from_millis(50));
         };
+        let garbage = before;
         let said = garbage
             .first()
             .map_or_else(String::new, |line| format!("; it said: {line}"));
-        return Err(format!(
+        Err(format!(
             "the worker {problem}{said}{}",
             stderr_of(&mut process)
-        ));
+        ))
+    }
+}
+
+/// What a worker said of itself.
+#[derive(Debug)]
+pub struct Ready {
+    pub can: Capabilities,
+    /// Words that are no capability.
+    pub unknown: Vec<String>,
+    /// What else came before.
+    pub before: Vec<String>,
+}
+
+/// What to say of a worker that ended well while something that it started goes on.
+pub fn in_background(process: &WorkerProcess, status: std::process::ExitStatus) -> &'static str {
+    match status.success() && process.is_outlived() {
+        true => " (and left something running: a worker must stay in the foreground)",
+        false => "",
     }
 }
 
@@ -278,6 +340,7 @@ impl Post {
             stopped_until: None,
             killed_at: None,
             leaves_by: None,
+            garbage: 0,
             spare: None,
         }
     }
@@ -316,15 +379,15 @@ impl<'a> Crew<'a> {
         let started: Vec<WorkerProcess> = (0..processes)
             .map(|number| crew.recruiter.start(number).map_err(problem))
             .collect::<Result<_, _>>()?;
-        for (post, process) in crew.posts.iter_mut().zip(started) {
-            post.process = Some(wait_until_ready(process)?.0);
+        for (number, process) in started.into_iter().enumerate() {
+            crew.posts[number].process = Some(crew.recruiter.until_ready(process)?.0);
         }
         let standing_by: Vec<WorkerProcess> = (0..spares)
             .map(|number| crew.recruiter.start(number).map_err(problem))
             .collect::<Result<_, _>>()?;
-        for (post, process) in crew.posts.iter_mut().zip(standing_by) {
-            let process = wait_until_ready(process)?.0;
-            post.spare = Some(Spare {
+        for (number, process) in standing_by.into_iter().enumerate() {
+            let process = crew.recruiter.until_ready(process)?.0;
+            crew.posts[number].spare = Some(Spare {
                 process,
                 ready: true,
                 since: Instant::now(),
@@ -379,6 +442,24 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
+    /// Takes the status of processes that workers had started, which became our children when the workers died.
+    pub fn reap_orphans(&self) {
+        let ours: Vec<_> = self.processes().map(WorkerProcess::pid).collect();
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while let Ok(status) = waitid(Id::All, ended)
+            && let Some(pid) = status.pid()
+            && !ours.contains(&pid)
+            && waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_ok()
+        {}
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &WorkerProcess> {
+        self.posts.iter().flat_map(|post| {
+            let spare = post.spare.as_ref().map(|spare| &spare.process);
+            post.process.iter().chain(spare)
+        })
+    }
+
     /// Returns at `deadline`, or earlier if anybody has something to say; the numbers of those posts.
     pub fn wait(&self, timeout: Duration) -> Vec<usize> {
         let mut fds = Vec::with_capacity(self.posts.len() * 4);
@@ -411,15 +492,12 @@ impl<'a> Crew<'a> {
 
     /// Lets everybody go; those that do not are killed, and counted.
     pub fn dismiss(self) -> usize {
-        const GRACE: Duration = Duration::from_secs(1);
+        const GRACE: Duration = Duration::from_secs(3);
+        // Those that stand by have held nothing, and may not have started yet.
         let mut left: Vec<WorkerProcess> = self
             .posts
             .into_iter()
-            .flat_map(|post| {
-                post.process
-                    .into_iter()
-                    .chain(post.spare.map(|spare| spare.process))
-            })
+            .filter_map(|post| post.process)
             .collect();
         left.iter_mut().for_each(WorkerProcess::end_input);
         let deadline = Instant::now() + GRACE;
