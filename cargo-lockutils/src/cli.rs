@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use lockutils_harness::explore::Plot;
+use lockutils_harness::explore::{Choice, Plot};
 use lockutils_harness::foreign::{BUILTIN_WORKER, LockUnderTest, Scenario, WRAPPER_ADAPTER};
 
 use crate::builtin::Builtin;
@@ -254,12 +254,18 @@ impl LockOptions {
 pub struct ExploreOptions {
     #[command(flatten)]
     pub lock: LockOptions,
-    /// Only this scenario: contend, die, remove or unlink; may be given several times, or with commas
+    /// Only this scenario: contend, die, respawn, remove or unlink; may be given several times, or with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = plot, help_heading = "Search")]
     pub scenario: Vec<Plot>,
     /// How many acquire the lock
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=16), help_heading = "Search")]
     pub parties: u16,
+    /// How often each of them does
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=8), help_heading = "Search")]
+    pub rounds: u16,
+    /// How schedules are made up: mix, delays, pct, random or depth-first
+    #[arg(long, value_name = "NAME", default_value = "mix", value_parser = strategy, help_heading = "Search")]
+    pub strategy: Choice,
     /// For how long, all scenarios together
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = "Search")]
     pub budget: Duration,
@@ -277,6 +283,16 @@ pub struct ExploreOptions {
     /// Where a counterexample is kept [default: lockutils-SCENARIO.txt]
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub save: Option<PathBuf>,
+}
+
+fn strategy(text: &str) -> Result<Choice, String> {
+    Choice::ALL
+        .into_iter()
+        .find(|choice| choice.word() == text)
+        .ok_or_else(|| {
+            let all: Vec<&str> = Choice::ALL.into_iter().map(Choice::word).collect();
+            format!("there are: {}", all.join(", "))
+        })
 }
 
 fn plot(text: &str) -> Result<Plot, String> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Budget, End, Found, Plot, Search, Trace, switches};
+use lockutils_harness::explore::{Budget, Choice, End, Found, Plot, Search, Trace, switches};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::Word;
@@ -50,7 +50,7 @@ fn explore(
     let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
     let plots: Vec<Plot> = match chosen.scenario.is_empty() {
         false => chosen.scenario.clone(),
-        true => [Plot::Contend, Plot::Die, Plot::Remove]
+        true => [Plot::Contend, Plot::Die, Plot::Respawn, Plot::Remove]
             .into_iter()
             .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
             .collect(),
@@ -62,6 +62,8 @@ fn explore(
             lock,
             plot,
             parties: chosen.parties.into(),
+            rounds: chosen.rounds.into(),
+            strategy: chosen.strategy,
             seed,
             lease: chosen.lock.lease,
             base: base.join(plot.word()),
@@ -85,6 +87,7 @@ fn explore(
                 lock: lock.arguments(),
                 plot,
                 parties: found.parties,
+                rounds: search.rounds,
                 seed,
                 lease: chosen.lock.lease,
                 choices: trace.choices(),
@@ -106,7 +109,7 @@ fn word(end: &End) -> Word {
     match end {
         End::Overlap { .. } => Word::Broken,
         End::Stuck(_) => Word::Stuck,
-        End::Clean | End::LeaseExpired | End::Polls => Word::Held,
+        End::Clean | End::LeaseExpired | End::Polls | End::Known => Word::Held,
         End::Failed(_) => Word::NotKnown,
     }
 }
@@ -123,8 +126,8 @@ fn print(found: &Found) {
             println!("{FAINT}- {name:<9} not known{FAINT:#}")
         }
         None => {
-            let complete = match found.complete {
-                Some(delays) => format!(", complete up to {delays} delays"),
+            let complete = match &found.complete {
+                Some(complete) => format!(", {complete}"),
                 None => String::new(),
             };
             println!("{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}");
@@ -223,6 +226,8 @@ fn follow(
         lock,
         plot: example.plot,
         parties: example.parties,
+        rounds: example.rounds,
+        strategy: Choice::Mix,
         seed: example.seed,
         lease: example.lease,
         base: base.join(example.plot.word()),

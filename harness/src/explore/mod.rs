@@ -7,15 +7,20 @@
 
 mod call;
 pub mod counterexample;
+mod plot;
 mod run;
 mod schedule;
 mod search;
+mod shrink;
 mod stage;
 pub mod story;
 mod strategy;
+mod trace;
 mod tracer;
 
-pub use run::{End, Plot, Trace};
+pub use plot::Plot;
 pub use schedule::switches;
 pub use search::{Budget, Found, Search};
 pub use stage::Stage;
+pub use strategy::Choice;
+pub use trace::{End, Trace};

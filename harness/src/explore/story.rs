@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use crate::foreign::protocol::{Answer, Verb};
 
-use super::run::{End, Trace};
 use super::schedule::{Step, What};
+use super::trace::{End, Trace};
 
 /// The steps of a schedule for a person, a line each.
 pub fn story(trace: &Trace) -> String {
@@ -76,6 +76,7 @@ pub fn ending(end: &End) -> String {
             "=> two are in the section, but the first may have outlived its lease".into()
         }
         End::Polls => "=> all who wait look again and again".into(),
+        End::Known => "=> tried before, in another order".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),
         End::Failed(why) => format!("=> {why}"),
     }
@@ -85,8 +86,9 @@ fn describe(step: &Step, names: &mut HashMap<String, Option<u64>>) -> (String, O
     match &step.what {
         What::Told(Verb::Acquire) => ("wants the lock".into(), None),
         What::Told(verb) => (format!("is told to {verb}"), None),
+        What::Leaves => ("is told to leave".into(), None),
         What::Waits { call } => (
-            format!("{} {}", call.name, call.target),
+            format!("{} {}", call.name, call.target()),
             Some("held by another: waits".into()),
         ),
         What::Did {
@@ -94,7 +96,8 @@ fn describe(step: &Step, names: &mut HashMap<String, Option<u64>>) -> (String, O
             result,
             inode,
         } => {
-            let mut what = format!("{} {}", call.name, call.target);
+            let target = call.target();
+            let mut what = format!("{} {target}", call.name);
             if *result < 0 {
                 let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
                 return (what, Some(format!("{error:?}")));
@@ -103,11 +106,11 @@ fn describe(step: &Step, names: &mut HashMap<String, Option<u64>>) -> (String, O
                 what += &format!(" (inode {inode})");
             }
             let gone = |names: &HashMap<String, Option<u64>>| {
-                inode.is_some() && names.get(&call.target).is_some_and(|named| named != inode)
+                inode.is_some() && names.get(&target).is_some_and(|named| named != inode)
             };
             let means = match call.name {
                 "open" => {
-                    names.insert(call.target.clone(), *inode);
+                    names.insert(target.clone(), *inode);
                     None
                 }
                 "flock" | "lock" if gone(names) => {
@@ -115,11 +118,11 @@ fn describe(step: &Step, names: &mut HashMap<String, Option<u64>>) -> (String, O
                 }
                 "flock" | "lock" => Some("takes the kernel's lock on this file".into()),
                 "unlink" | "rmdir" => {
-                    names.insert(call.target.clone(), None);
+                    names.insert(target.clone(), None);
                     Some("removes the name, whoever made it".into())
                 }
                 "rename" => {
-                    if let Some((from, to)) = call.target.split_once(" -> ") {
+                    if let Some((from, to)) = target.split_once(" -> ") {
                         let moved = names.insert(from.to_owned(), None).flatten();
                         names.insert(to.to_owned(), moved);
                     }

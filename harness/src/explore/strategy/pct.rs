@@ -5,6 +5,9 @@ use super::super::schedule::Step;
 use super::{Chooser, Readiness, Strategy, View};
 use crate::random::Random;
 
+/// Changes of priority in one schedule.
+pub const CHANGES: usize = 3;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Pct {
@@ -50,7 +53,7 @@ struct Priorities {
 }
 
 impl Chooser for Priorities {
-    fn choose(&mut self, view: &View<'_>) -> usize {
+    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let most = view
             .candidates
             .iter()
@@ -71,13 +74,13 @@ impl Chooser for Priorities {
                 )
             });
             let actor = best.map_or(0, |candidate| candidate.actor);
-            match self.at.iter().position(|at| *at == view.at) {
+            match self.at.iter().position(|at| *at == view.at()) {
                 Some(place) => {
                     self.at.swap_remove(place);
                     self.lowest -= 1;
                     self.priorities[actor] = self.lowest;
                 }
-                None => return actor,
+                None => return Some(actor),
             }
         }
     }
