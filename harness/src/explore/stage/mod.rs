@@ -40,6 +40,21 @@ pub struct Stage<'a> {
     ground: Ground,
 }
 
+impl Drop for Stage<'_> {
+    /// Nothing is left running. Only the tracer can reap the threads of a worker, and its process is not gone before.
+    fn drop(&mut self) {
+        self.free = true;
+        let deadline = Instant::now() + HANGS;
+        while !self.tracer.tasks.is_empty() && Instant::now() < deadline {
+            for tid in self.tracer.tasks.keys() {
+                let _ = kill(*tid, Signal::SIGKILL);
+            }
+            while self.pump() {}
+            self.tracer.wait(Duration::from_millis(1));
+        }
+    }
+}
+
 impl<'a> Stage<'a> {
     pub(super) fn new(recruiter: Recruiter<'a>) -> io::Result<Self> {
         let ground = Ground::new(&recruiter.directory, &recruiter.name)?;

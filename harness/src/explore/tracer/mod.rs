@@ -93,6 +93,11 @@ impl Tracer {
 
     /// Takes hold of all threads of a process that waits for its first command, and puts the filter over it.
     pub fn attach(&mut self, actor: usize, process: Pid) -> io::Result<()> {
+        self.seize(actor, process)?;
+        self.filter(process)
+    }
+
+    fn seize(&mut self, actor: usize, process: Pid) -> io::Result<()> {
         // A thread may start others while we look.
         loop {
             let mut found = false;
@@ -115,9 +120,6 @@ impl Tracer {
                 }
                 found = true;
                 self.tasks.insert(tid, actor);
-                if tid == process {
-                    self.filter(tid)?;
-                }
             }
             if !found {
                 return Ok(());
