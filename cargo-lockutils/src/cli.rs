@@ -283,6 +283,15 @@ pub struct ExploreOptions {
     /// Where a counterexample is kept [default: lockutils-SCENARIO.txt]
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub save: Option<PathBuf>,
+    /// Print what was found as JSON on standard output, and the rest on standard error
+    #[arg(long, help_heading = "Reports")]
+    pub json: bool,
+    /// Write JUnit's XML
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub junit: Option<PathBuf>,
+    /// Write a page that shows the counterexamples
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
 }
 
 fn strategy(text: &str) -> Result<Choice, String> {

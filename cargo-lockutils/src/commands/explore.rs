@@ -1,13 +1,17 @@
 //! `cargo lockutils explore` and `replay`: the interleaving in which two are in the section.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anstream::println;
 use anyhow::{Context, Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
+use lockutils_harness::explore::card::{Card, Outcome, SCHEMA};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
 use lockutils_harness::explore::{Budget, Choice, End, Found, Plot, Search, Trace, switches};
@@ -46,7 +50,12 @@ fn explore(
     base: &Path,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
-    println!("{}", lock.title());
+    let say = |text: &str| match chosen.json {
+        true => anstream::eprintln!("{text}"),
+        false => println!("{text}"),
+    };
+    let began = Instant::now();
+    say(&lock.title());
     let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
     let plots: Vec<Plot> = match chosen.scenario.is_empty() {
         false => chosen.scenario.clone(),
@@ -55,8 +64,9 @@ fn explore(
             .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
             .collect(),
     };
-    let mut words = Vec::new();
+    let mut outcomes = Vec::new();
     let shares = plots.len() as u32;
+    let stop = || interrupted.load(Ordering::Relaxed);
     for plot in plots {
         let search = Search {
             lock,
@@ -72,16 +82,11 @@ fn explore(
             time: chosen.budget / shares,
             schedules: chosen.schedules,
         };
-        let stop = || interrupted.load(Ordering::Relaxed);
         let found = search
             .search(&budget, &stop)
             .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
-        print(&found);
-        words.push(match &found.counterexample {
-            Some(trace) => word(&trace.end),
-            None if found.schedules == found.polls || found.problem.is_some() => Word::NotKnown,
-            None => Word::Held,
-        });
+        say(text(&found).trim_end());
+        outcomes.push(Outcome::new(&search, &found));
         if let Some(trace) = &found.counterexample {
             let example = Counterexample {
                 lock: lock.arguments(),
@@ -96,12 +101,54 @@ fn explore(
                 .save
                 .clone()
                 .unwrap_or_else(|| format!("lockutils-{}.txt", plot.word()).into());
-            fs::write(&file, example.to_text(trace))
-                .with_context(|| format!("{} cannot be written", file.display()))?;
-            println!("  again: cargo lockutils replay {}\n", file.display());
+            fs::write(&file, example.to_text(trace)).with_context(|| cannot_write(&file))?;
+            say(&format!(
+                "  again: cargo lockutils replay {}\n",
+                file.display()
+            ));
+        }
+        if stop() {
+            break;
         }
     }
-    Ok(Word::worst(words).exit_status())
+    let verdict = Word::worst(outcomes.iter().map(|outcome| outcome.verdict));
+    let card = Card {
+        schema: SCHEMA,
+        tool: env!("CARGO_PKG_VERSION"),
+        title: lock.title(),
+        arguments: lock.arguments(),
+        seed: format!("{seed:#x}"),
+        seconds: began.elapsed().as_secs_f64(),
+        interrupted: stop(),
+        verdict,
+        exit_status: verdict.exit_status(),
+        outcomes,
+    };
+    write_reports(&card, chosen)?;
+    Ok(card.exit_status)
+}
+
+fn write_reports(card: &Card, chosen: &ExploreOptions) -> Result<()> {
+    if chosen.json {
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, card)?;
+        writeln!(out)?;
+    }
+    if let Some(file) = &chosen.junit {
+        let xml = card
+            .junit()
+            .map_err(|why| anyhow!("the JUnit report: {why}"))?;
+        fs::write(file, xml).with_context(|| cannot_write(file))?;
+    }
+    if let Some(file) = &chosen.html {
+        fs::write(file, card.html()).with_context(|| cannot_write(file))?;
+        say::note(format_args!("the page is {}", file.display()));
+    }
+    Ok(())
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("{} cannot be written", file.display())
 }
 
 /// What a schedule comes to, as a verdict.
@@ -114,7 +161,8 @@ fn word(end: &End) -> Word {
     }
 }
 
-fn print(found: &Found) {
+fn text(found: &Found) -> String {
+    let mut out = String::new();
     let rate = found.schedules as f64 / found.seconds.max(1e-9);
     let tried = format!(
         "{} schedules of {} parties in {:.1} s, {rate:.0}/s",
@@ -123,16 +171,20 @@ fn print(found: &Found) {
     let name = found.plot.word();
     match &found.counterexample {
         None if found.schedules == found.polls => {
-            println!("{FAINT}- {name:<9} not known{FAINT:#}")
+            let _ = writeln!(out, "{FAINT}- {name:<9} not known{FAINT:#}");
         }
         None => {
             let complete = match &found.complete {
                 Some(complete) => format!(", {complete}"),
                 None => String::new(),
             };
-            println!("{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}");
+            let _ = writeln!(
+                out,
+                "{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}"
+            );
             if found.expiries > 0 {
-                println!(
+                let _ = writeln!(
+                    out,
                     "{DOUBTFUL}  {} times the lease had run out{DOUBTFUL:#}",
                     found.expiries
                 );
@@ -143,31 +195,35 @@ fn print(found: &Found) {
                 End::Overlap { .. } => "BROKEN",
                 _ => "stuck",
             };
-            println!(
+            let _ = writeln!(
+                out,
                 "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}; {} switches, {} steps, and {} of {} runs of it came to the same",
                 switches(&trace.choices()),
                 trace.choices().len(),
                 found.replayed.0,
                 found.replayed.1
             );
-            println!("{}", in_short(&story(trace)));
+            let _ = writeln!(out, "{}", in_short(&story(trace)));
         }
     }
     if found.polls > 0 {
-        println!(
+        let _ = writeln!(
+            out,
             "  {DOUBTFUL}in {} of them all waiters looked in vain again and again:{DOUBTFUL:#} `stress` tells whether the lock is stuck then",
             found.polls
         );
     }
     for error in &found.errors {
-        println!(
+        let _ = writeln!(
+            out,
             "  {DOUBTFUL}{} times:{DOUBTFUL:#} {}",
             error.count, error.text
         );
     }
     if let Some(problem) = &found.problem {
-        println!("  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
+        let _ = writeln!(out, "  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
     }
+    out
 }
 
 /// The beginning and the end of a story that is too long; the file has all of it.

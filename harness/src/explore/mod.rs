@@ -6,6 +6,7 @@
 //! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
 
 mod call;
+pub mod card;
 pub mod counterexample;
 mod plot;
 mod run;

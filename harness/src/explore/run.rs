@@ -191,9 +191,8 @@ impl Run<'_, '_> {
         for (actor, part) in self.parts.iter().enumerate() {
             let state = &self.stage.actors[actor];
             let commanded = state.told.is_none() && !part.script.is_empty();
-            let at_call = state.told.is_some()
-                && (!state.parked.is_empty() || state.dozes)
-                && !state.blocked;
+            let at_call =
+                state.told.is_some() && (!state.parked.is_empty() || state.dozes) && !state.blocked;
             if state.gone || !(commanded || at_call) {
                 continue;
             }
@@ -350,7 +349,9 @@ impl Run<'_, '_> {
                     Answer::Error(text) => {
                         self.errors.push(text);
                         // What was not acquired is not released.
-                        if part.inside.is_none() && part.script.front() == Some(&Told::Verb(Verb::Release)) {
+                        if part.inside.is_none()
+                            && part.script.front() == Some(&Told::Verb(Verb::Release))
+                        {
                             part.script.pop_front();
                         }
                     }
@@ -375,9 +376,10 @@ impl Run<'_, '_> {
 
     /// Whether the last thing that a worker was told was to leave.
     fn left(&self, actor: usize) -> bool {
-        let told = self.steps.iter().rev().find(|step| {
-            step.actor == actor && matches!(step.what, What::Told(_) | What::Leaves)
-        });
+        let told =
+            self.steps.iter().rev().find(|step| {
+                step.actor == actor && matches!(step.what, What::Told(_) | What::Leaves)
+            });
         told.is_some_and(|step| matches!(step.what, What::Leaves))
     }
 

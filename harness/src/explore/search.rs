@@ -81,7 +81,11 @@ impl Search<'_> {
         Stage::new(recruiter).map_err(|error| format!("no directory for the workers: {error}"))
     }
 
-    pub(super) fn one(&self, stage: &mut Stage<'_>, chooser: &mut dyn Chooser) -> Result<Trace, String> {
+    pub(super) fn one(
+        &self,
+        stage: &mut Stage<'_>,
+        chooser: &mut dyn Chooser,
+    ) -> Result<Trace, String> {
         run(stage, &self.scene(false), chooser)
     }
 

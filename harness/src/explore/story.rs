@@ -1,41 +1,82 @@
 //! A counterexample as a story: one line a step, and what it means.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+
+use serde::Serialize;
 
 use crate::foreign::protocol::{Answer, Verb};
 
 use super::schedule::{Step, What};
 use super::trace::{End, Trace};
 
-/// The steps of a schedule for a person, a line each.
-pub fn story(trace: &Trace) -> String {
-    let mut text = String::new();
+/// One step, for a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Whose it is.
+    pub who: String,
+    /// The worker's number; none if it was nobody's.
+    pub worker: Option<usize>,
+    /// What was done.
+    pub what: String,
+    /// What that means.
+    pub means: String,
+    /// Whether the worker is in the section after it.
+    pub inside: bool,
+}
+
+/// The steps of a schedule for a person.
+pub fn lines(trace: &Trace) -> Vec<Line> {
     // Which inode each name leads to, as far as the steps say.
     let mut names: HashMap<String, Option<u64>> = HashMap::new();
-    let mut last = None;
-    for step in &trace.steps {
-        let who = match last == Some(step.actor) {
-            true => String::new(),
-            false => who(step.actor, trace),
-        };
-        last = Some(step.actor);
+    let mut inside: HashSet<usize> = HashSet::new();
+    let line = |step: &Step| {
+        let who = who(step.actor, trace);
         let (what, means) = describe(step, &mut names);
-        let what = shortened(&what);
-        let answers: Vec<String> = step
-            .answers
-            .iter()
-            .map(|answer| match answer {
-                Answer::Acquired => "IS IN THE SECTION".to_owned(),
-                Answer::Released => "has released".to_owned(),
-                other => other.to_string(),
-            })
-            .collect();
+        if matches!(step.what, What::Told(Verb::Release)) {
+            inside.remove(&step.actor);
+        }
+        if step.answers.contains(&Answer::Acquired) {
+            inside.insert(step.actor);
+        }
+        let answers = step.answers.iter().map(|answer| match answer {
+            Answer::Acquired => "IS IN THE SECTION".to_owned(),
+            Answer::Released => "has released".to_owned(),
+            other => other.to_string(),
+        });
         let means: Vec<String> = means.into_iter().chain(answers).collect();
-        let _ = writeln!(text, "  {who:<9} {what:<44} {}", means.join("; "));
+        Line {
+            worker: (who != SOMEBODY).then_some(step.actor),
+            who,
+            what,
+            means: means.join("; "),
+            inside: inside.contains(&step.actor),
+        }
+    };
+    trace.steps.iter().map(line).collect()
+}
+
+/// The same as text, a line each.
+pub fn story(trace: &Trace) -> String {
+    let mut text = String::new();
+    let mut last = String::new();
+    for line in lines(trace) {
+        let who = match last == line.who {
+            true => "",
+            false => &line.who,
+        };
+        let what = shortened(&line.what);
+        let _ = writeln!(
+            text,
+            "  {}",
+            format!("{who:<9} {what:<44} {}", line.means).trim_end()
+        );
+        last = line.who;
     }
     text + &format!("  {}\n", ending(&trace.end))
 }
+
+const SOMEBODY: &str = "somebody";
 
 /// Long names lose their middle.
 fn shortened(what: &str) -> String {
@@ -61,7 +102,7 @@ fn who(actor: usize, trace: &Trace) -> String {
         .any(|step| step.actor == actor && matches!(step.what, What::Told(_)))
     {
         true => format!("worker {actor}"),
-        false => "somebody".to_owned(),
+        false => SOMEBODY.to_owned(),
     }
 }
 

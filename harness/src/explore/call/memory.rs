@@ -74,7 +74,12 @@ pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
 /// `/proc/self/fd/3` and `/dev/fd/3` are what that descriptor is open on.
 fn of_itself(tid: Pid, path: PathBuf) -> PathBuf {
     let own = format!("/proc/{tid}/fd");
-    let folders = ["/proc/self/fd", "/proc/thread-self/fd", "/dev/fd", own.as_str()];
+    let folders = [
+        "/proc/self/fd",
+        "/proc/thread-self/fd",
+        "/dev/fd",
+        own.as_str(),
+    ];
     let descriptor = folders.iter().find_map(|folder| {
         path.strip_prefix(folder)
             .ok()?
@@ -91,7 +96,10 @@ fn of_itself(tid: Pid, path: PathBuf) -> PathBuf {
 /// The file that a descriptor is open on, also when its name is gone.
 pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
     let link = fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
-    match link.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+    match link
+        .to_str()
+        .and_then(|text| text.strip_suffix(" (deleted)"))
+    {
         Some(name) => Some(PathBuf::from(name)),
         None => Some(link),
     }

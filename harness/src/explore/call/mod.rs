@@ -118,9 +118,8 @@ pub fn classify(tid: Pid, nr: u64, args: [u64; 6], ground: &mut Ground) -> Optio
             }
             At::Fds(from, to) => {
                 for fd in memory::descriptors(tid, args[from], args[to]) {
-                    targets.extend(
-                        memory::of_descriptor(tid, fd).and_then(|path| ground.file(&path)),
-                    );
+                    targets
+                        .extend(memory::of_descriptor(tid, fd).and_then(|path| ground.file(&path)));
                 }
                 continue;
             }

@@ -7,8 +7,8 @@ use crate::foreign::protocol::{Answer, Line};
 
 use super::super::call::{self, Wait, classify};
 use super::super::tracer::Stop;
-use super::actor::{Polling, Told};
 use super::Stage;
+use super::actor::{Polling, Told};
 
 const WRITES: [libc::c_long; 4] = [
     libc::SYS_write,
@@ -90,7 +90,10 @@ impl Stage<'_> {
         for actor in &mut self.actors {
             actor.parked.retain(|(parked, ..)| *parked != tid);
             actor.polling.retain(|polling| polling.tid != tid);
-            if actor.main == Some(tid) {
+            if actor.main == Some(tid) && self.free && actor.is_zygote() && actor.readies == 0 {
+                // A zygote may start others before the one that is to work.
+                actor.main = None;
+            } else if actor.main == Some(tid) {
                 actor.gone = true;
                 actor.told = actor.told.filter(|told| *told != Told::Leave);
             }

@@ -315,6 +315,12 @@ fn age(directory: &Path, by: Duration) {
             .unwrap_or_default();
         let then = TimeSpec::from_duration(since_1970.saturating_sub(by));
         // The time of a link, not of what it leads to.
-        let _ = utimensat(AT_FDCWD, &path, &then, &then, UtimensatFlags::NoFollowSymlink);
+        let _ = utimensat(
+            AT_FDCWD,
+            &path,
+            &then,
+            &then,
+            UtimensatFlags::NoFollowSymlink,
+        );
     }
 }

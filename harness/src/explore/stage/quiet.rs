@@ -142,7 +142,9 @@ impl Stage<'_> {
                 continue;
             };
             let Some(result) = self.go_through(polling.tid) else {
-                self.actors[number].polling.retain(|one| one.tid != polling.tid);
+                self.actors[number]
+                    .polling
+                    .retain(|one| one.tid != polling.tid);
                 return true;
             };
             if result != 0 {

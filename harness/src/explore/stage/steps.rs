@@ -93,8 +93,7 @@ impl Stage<'_> {
         let result = self.go_through(tid);
         let waits = match (result, call.blocking, before) {
             (Some(result), Some((argument, _)), Some(before)) => {
-                let waits =
-                    [-i64::from(libc::EAGAIN), -i64::from(libc::EACCES)].contains(&result);
+                let waits = [-i64::from(libc::EAGAIN), -i64::from(libc::EACCES)].contains(&result);
                 let _ = match waits {
                     true => registers::again(tid, call.nr, argument, before),
                     false => registers::set_argument(tid, argument, before).map(drop),

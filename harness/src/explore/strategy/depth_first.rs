@@ -101,8 +101,7 @@ impl Strategy for DepthFirst {
                 if asleep || other.readiness == Readiness::Yielded {
                     continue;
                 }
-                let mut prefix: Vec<usize> =
-                    trace[..at].iter().map(|step| step.actor).collect();
+                let mut prefix: Vec<usize> = trace[..at].iter().map(|step| step.actor).collect();
                 prefix.push(other.actor);
                 made.push(Branch {
                     prefix,
@@ -124,7 +123,9 @@ impl Strategy for DepthFirst {
 
     fn complete(&self) -> Option<String> {
         match self.is_complete() {
-            true => Some("complete: every interleaving, up to the order of independent calls".into()),
+            true => {
+                Some("complete: every interleaving, up to the order of independent calls".into())
+            }
             false => None,
         }
     }
@@ -133,10 +134,8 @@ impl Strategy for DepthFirst {
 /// One if somebody else would have gone on, or if who is in the section leaves it though others could do something.
 fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
     let ready = |one: &Candidate| one.readiness == Readiness::Ready;
-    let preempts = last != Some(chosen.actor)
-        && all
-            .iter()
-            .any(|one| Some(one.actor) == last && ready(one));
+    let preempts =
+        last != Some(chosen.actor) && all.iter().any(|one| Some(one.actor) == last && ready(one));
     let hurries = !ready(chosen) && all.iter().any(ready);
     usize::from(preempts || hurries)
 }
@@ -158,9 +157,8 @@ impl Chooser for Walk {
             && let Some(last) = view.steps.last()
         {
             let effect = last.effect();
-            self.sleep.retain(|(actor, asleep)| {
-                *actor != last.actor && asleep.commutes_with(&effect)
-            });
+            self.sleep
+                .retain(|(actor, asleep)| *actor != last.actor && asleep.commutes_with(&effect));
         }
         self.slept.borrow_mut().push(self.sleep.clone());
         if let Some(&actor) = self.prefix.get(at) {

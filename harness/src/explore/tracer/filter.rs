@@ -137,10 +137,7 @@ pub fn program() -> Vec<sock_filter> {
         program.push(unless_equal_skip(number as u32, 1));
         program.push(answer(TRACE));
     }
-    for (number, which, values) in [
-        (libc::SYS_fcntl, 1, FCNTL),
-        (libc::SYS_futex, 1, FUTEX),
-    ] {
+    for (number, which, values) in [(libc::SYS_fcntl, 1, FCNTL), (libc::SYS_futex, 1, FUTEX)] {
         let futex = number == libc::SYS_futex;
         let mut body = Vec::new();
         if futex {
@@ -193,9 +190,15 @@ mod tests {
                 }
                 code if code == libc::BPF_JMP | libc::BPF_JA => at += step.k as usize,
                 code if code == libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K => {
-                    at += usize::from(if accumulator == step.k { step.jt } else { step.jf });
+                    at += usize::from(if accumulator == step.k {
+                        step.jt
+                    } else {
+                        step.jf
+                    });
                 }
-                code if code == libc::BPF_ALU | libc::BPF_AND | libc::BPF_K => accumulator &= step.k,
+                code if code == libc::BPF_ALU | libc::BPF_AND | libc::BPF_K => {
+                    accumulator &= step.k
+                }
                 code if code == libc::BPF_RET | libc::BPF_K => return step.k,
                 code => panic!("instruction {code:#x}"),
             }
@@ -207,7 +210,12 @@ mod tests {
         for &number in WATCHED {
             assert_eq!(judge(number, [0; 4]), TRACE, "{number}");
         }
-        for number in [libc::SYS_mmap, libc::SYS_clone, libc::SYS_brk, libc::SYS_wait4] {
+        for number in [
+            libc::SYS_mmap,
+            libc::SYS_clone,
+            libc::SYS_brk,
+            libc::SYS_wait4,
+        ] {
             assert_eq!(judge(number, [0; 4]), ALLOW, "{number}");
         }
         let fcntl = |command: i32| judge(libc::SYS_fcntl, [3, command as u32, 0, 0]);

@@ -155,7 +155,9 @@ impl Tracer {
             }
             ptrace::cont(tid, None)?;
             if Instant::now() > deadline {
-                return Err(io::Error::other("it computes instead of waiting for a command"));
+                return Err(io::Error::other(
+                    "it computes instead of waiting for a command",
+                ));
             }
             std::thread::sleep(Duration::from_micros(200));
         }
