@@ -8,6 +8,7 @@
 mod call;
 pub mod card;
 pub mod counterexample;
+mod in_tests;
 mod plot;
 mod run;
 mod schedule;
@@ -19,6 +20,7 @@ mod strategy;
 mod trace;
 mod tracer;
 
+pub use in_tests::{Exploration, Explore, Party};
 pub use plot::Plot;
 pub use schedule::switches;
 pub use search::{Budget, Found, Search};

@@ -99,11 +99,8 @@ impl Search<'_> {
         }
     }
 
-    /// Tries schedules until one breaks the lock or the budget is spent.
-    pub fn search(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> Result<Found, String> {
-        let began = Instant::now();
-        let mut stage = self.stage()?;
-        let mut found = Found {
+    fn nothing_found(&self) -> Found {
+        Found {
             plot: self.plot,
             parties: self.parties,
             schedules: 0,
@@ -116,7 +113,14 @@ impl Search<'_> {
             polls: 0,
             errors: Vec::new(),
             problem: None,
-        };
+        }
+    }
+
+    /// Tries schedules until one breaks the lock or the budget is spent.
+    pub fn search(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> Result<Found, String> {
+        let began = Instant::now();
+        let mut stage = self.stage()?;
+        let mut found = self.nothing_found();
         let mut errors = Quotes::default();
         let mut strategy = self.strategy.strategy(self.seed);
         while found.schedules < budget.schedules && began.elapsed() < budget.time && !stop() {
@@ -169,6 +173,25 @@ impl Search<'_> {
         found.errors = errors.all();
         found.complete = strategy.complete();
         found.seconds = began.elapsed().as_secs_f64();
+        Ok(found)
+    }
+
+    /// Runs these choices, and nothing else.
+    pub(super) fn only(&self, choices: &[usize]) -> Result<Found, String> {
+        let began = Instant::now();
+        let mut stage = self.stage()?;
+        let trace = self.follow(&mut stage, choices)?;
+        let mut found = self.nothing_found();
+        found.schedules = 1;
+        found.seconds = began.elapsed().as_secs_f64();
+        match &trace.end {
+            End::Overlap { .. } | End::Stuck(_) => {
+                found.replayed = (1, 1);
+                found.counterexample = Some(trace);
+            }
+            End::Failed(why) => found.problem = Some(why.clone()),
+            _ => {}
+        }
         Ok(found)
     }
 

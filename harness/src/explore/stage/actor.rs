@@ -1,6 +1,6 @@
 //! One worker under the tracer.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use nix::unistd::Pid;
 
@@ -35,6 +35,8 @@ pub struct Actor {
     pub can: Capabilities,
     /// The process that takes the lock: the worker, or a child of it.
     pub main: Option<Pid>,
+    /// The threads of the process that only forks.
+    pub zygote: HashSet<Pid>,
     /// How often `ready` was said since it was told to fork: by the child, and by its parent when the child has ended.
     pub readies: u32,
     /// Tasks that stand before a call that matters, in the order in which they came there.
@@ -59,6 +61,7 @@ impl Actor {
             process,
             can,
             main: None,
+            zygote: HashSet::new(),
             readies: 0,
             parked: VecDeque::new(),
             polling: Vec::new(),
@@ -74,11 +77,6 @@ impl Actor {
     /// Whether it forks a fresh process for each schedule.
     pub fn is_zygote(&self) -> bool {
         self.can.has(Capability::Zygote)
-    }
-
-    /// The process that only forks.
-    pub fn zygote(&self) -> Option<Pid> {
-        self.is_zygote().then(|| self.process.pid())
     }
 
     /// Forgets everything about the last schedule.

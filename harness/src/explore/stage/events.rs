@@ -36,8 +36,12 @@ impl Stage<'_> {
             }
             Stop::Started(child) => {
                 self.tracer.adopt(child, number);
-                if self.free && Some(tid) == self.actors[number].zygote() {
-                    self.actors[number].main = Some(child);
+                let actor = &mut self.actors[number];
+                if actor.zygote.contains(&tid) {
+                    match self.tracer.threads(actor.process.pid()).contains(&child) {
+                        true => drop(actor.zygote.insert(child)),
+                        false => actor.main = Some(child),
+                    }
                 }
                 self.tracer.resume(tid);
             }
@@ -53,7 +57,7 @@ impl Stage<'_> {
     fn enters(&mut self, tid: Pid, number: usize, nr: u64, args: [u64; 6]) {
         let actor = &mut self.actors[number];
         actor.stirs();
-        if !self.free && Some(tid) != actor.zygote() {
+        if !self.free && !actor.zygote.contains(&tid) {
             match call::waits(tid, nr, args) {
                 Some(Wait::Sleep { result }) => {
                     actor.parked.push_back((tid, call::sleep(nr), result));

@@ -112,8 +112,8 @@ impl<'a> Stage<'a> {
     }
 
     fn has_zygote(&self, number: usize) -> bool {
-        let zygote = self.actors[number].zygote();
-        zygote.is_some_and(|pid| self.tracer.tasks.contains_key(&pid))
+        let actor = &self.actors[number];
+        actor.is_zygote() && self.tracer.tasks.contains_key(&actor.process.pid())
     }
 
     fn start(&mut self, number: usize) -> Result<Actor, String> {
@@ -130,7 +130,11 @@ impl<'a> Stage<'a> {
                  profile that lets ptrace(2) pass; elsewhere see /proc/sys/kernel/yama/ptrace_scope, which must not be 3; a debugger or strace \
                  around the worker is in the way as well"
             )
-        })
+        })?;
+        if self.actors[number].is_zygote() {
+            self.actors[number].zygote = self.tracer.threads(pid);
+        }
+        Ok(())
     }
 
     fn fork(&mut self, numbers: &[usize]) -> Result<(), String> {
@@ -168,7 +172,7 @@ impl<'a> Stage<'a> {
                 .tasks
                 .iter()
                 .filter(|(tid, owner)| {
-                    numbers.contains(owner) && Some(**tid) != self.actors[**owner].zygote()
+                    numbers.contains(owner) && !self.actors[**owner].zygote.contains(tid)
                 })
                 .map(|(tid, _)| *tid)
                 .collect();

@@ -250,6 +250,17 @@ impl Tracer {
         })
     }
 
+    /// The threads of a process.
+    pub fn threads(&self, process: Pid) -> HashSet<Pid> {
+        fs::read_dir(format!("/proc/{process}/task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .map(Pid::from_raw)
+            .collect()
+    }
+
     /// A task starts to belong to an actor.
     pub fn adopt(&mut self, tid: Pid, actor: usize) {
         self.tasks.insert(tid, actor);

@@ -5,16 +5,15 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::Options;
 use crate::install::Tools;
 use crate::table::Lock;
 
-/// For how long one scenario is explored at most.
-const BUDGET: &str = "600s";
 /// How often a counterexample is replayed.
 const REPLAYS: &str = "100";
 
 /// Explores them all.
-pub fn all(locks: &[Lock], tools: &mut Tools, schedules: usize, seed: u64) -> Result<ExitCode> {
+pub fn all(locks: &[Lock], tools: &mut Tools, options: &Options) -> Result<ExitCode> {
     let mut wrong = locks.is_empty();
     println!(
         "| lock | scenario | expected | found | schedules | s | a second | steps, switches | replays |"
@@ -22,8 +21,7 @@ pub fn all(locks: &[Lock], tools: &mut Tools, schedules: usize, seed: u64) -> Re
     println!("|---|---|---|---|---|---|---|---|---|");
     for lock in locks {
         for (scenario, expected) in &lock.explore {
-            let cells =
-                one(lock, scenario, schedules, seed, tools).with_context(|| lock.name.clone())?;
+            let cells = one(lock, scenario, options, tools).with_context(|| lock.name.clone())?;
             wrong |= cells[0] != *expected;
             let mark = if cells[0] == *expected { "" } else { " ✘" };
             println!(
@@ -36,13 +34,7 @@ pub fn all(locks: &[Lock], tools: &mut Tools, schedules: usize, seed: u64) -> Re
     Ok(ExitCode::from(u8::from(wrong)))
 }
 
-fn one(
-    lock: &Lock,
-    scenario: &str,
-    schedules: usize,
-    seed: u64,
-    tools: &mut Tools,
-) -> Result<Vec<String>> {
+fn one(lock: &Lock, scenario: &str, options: &Options, tools: &mut Tools) -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let kept = folder.path().join("found.txt");
     let mut command = Command::new(tools.command());
@@ -53,13 +45,13 @@ fn one(
             "--scenario",
             scenario,
             "--budget",
-            BUDGET,
+            options.duration.as_deref().unwrap_or("300s"),
         ])
         .args([
             "--seed",
-            &seed.to_string(),
+            &options.seed.to_string(),
             "--schedules",
-            &schedules.to_string(),
+            &options.schedules.to_string(),
         ])
         .arg("--save")
         .arg(&kept);

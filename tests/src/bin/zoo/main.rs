@@ -23,7 +23,7 @@ use table::{Lock, Row};
 struct Options {
     /// Only locks whose name contains this
     only: Option<String>,
-    /// For how long each lock is tried
+    /// For how long each lock is tried, or with --explore each scenario at most
     #[arg(long)]
     duration: Option<String>,
     /// Try what truly holds, for 60 s each
@@ -60,7 +60,7 @@ fn main() -> Result<ExitCode> {
     let mut tools = Tools::new(&folder)?;
     let mut wrong = Vec::new();
     if options.explore {
-        return explored::all(&locks, &mut tools, options.schedules, options.seed);
+        return explored::all(&locks, &mut tools, &options);
     }
     for (lock, seed) in locks.iter().zip(options.seed..) {
         let card = try_lock(lock, &options, seed, &mut tools).with_context(|| lock.name.clone())?;
