@@ -323,11 +323,10 @@ impl Run<'_, '_> {
                 match answer {
                     Answer::Acquired => {
                         part.inside = Some((self.steps.len(), Instant::now()));
-                        let other = self
-                            .parts
-                            .iter()
-                            .enumerate()
-                            .find(|(other, part)| *other != actor && part.inside.is_some());
+                        let other = self.parts.iter().enumerate().find(|(other, part)| {
+                            // Who has died holds nothing any more.
+                            *other != actor && part.inside.is_some() && self.stage.lives(*other)
+                        });
                         if let Some((first, part)) = other
                             && let Some((_, since)) = part.inside
                         {

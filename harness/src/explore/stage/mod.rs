@@ -226,6 +226,18 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Whether the process that takes the lock is there.
+    pub fn lives(&self, number: usize) -> bool {
+        let actor = &self.actors[number];
+        !actor.gone
+            && actor.main.is_some_and(|main| {
+                fs::read_to_string(format!("/proc/{main}/stat")).is_ok_and(|stat| {
+                    let state = stat.rsplit(") ").next().unwrap_or("");
+                    !state.starts_with(['Z', 'X'])
+                })
+            })
+    }
+
     /// Lets those that wait elsewhere go on, for so long at most.
     pub fn wait_elsewhere(&mut self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
