@@ -182,6 +182,7 @@ impl Delaying {
 #[cfg(test)]
 mod tests {
     use super::super::super::call::Effect;
+    use super::super::super::schedule::What;
     use super::*;
 
     fn candidates(list: &[(usize, usize, Readiness)]) -> Vec<Candidate> {
@@ -195,6 +196,18 @@ mod tests {
             .collect()
     }
 
+    /// So many steps; which ones does not matter here.
+    fn steps(count: usize) -> Vec<Step> {
+        let step = Step {
+            actor: 0,
+            nth: 0,
+            what: What::Leaves,
+            answers: Vec::new(),
+            candidates: Vec::new(),
+        };
+        vec![step; count]
+    }
+
     #[test]
     fn who_is_held_up_goes_on_when_nobody_else_can() {
         let mut chooser = Delaying {
@@ -206,24 +219,24 @@ mod tests {
             chooser.choose(&View {
                 candidates: &candidates(list),
                 last,
-                at,
+                steps: &steps(at),
             })
         };
         use Readiness::{Holding, Ready, Yielded};
-        assert_eq!(choose(&[(0, 0, Ready), (1, 0, Ready)], None, 0), 0);
+        assert_eq!(choose(&[(0, 0, Ready), (1, 0, Ready)], None, 0), Some(0));
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 0, Ready)], Some(0), 1),
-            1,
+            Some(1),
             "0 is held up"
         );
         // 1 is in the section since then: 0 goes on while it is there.
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 1, Holding { since: 2 })], Some(1), 3),
-            0
+            Some(0)
         );
         assert_eq!(
             choose(&[(0, 2, Yielded), (1, 1, Holding { since: 2 })], Some(0), 4),
-            1
+            Some(1)
         );
     }
 
@@ -242,9 +255,9 @@ mod tests {
             chooser.choose(&View {
                 candidates: &list,
                 last: Some(0),
-                at: 5
+                steps: &steps(5),
             }),
-            0
+            Some(0)
         );
     }
 }

@@ -174,7 +174,12 @@ impl Chooser for Walk {
             })
             .cloned()
             .collect();
-        if awake.is_empty() {
+        // Those who look again and find what they have found lead nowhere while the others sleep.
+        let stutters = awake.len() < view.candidates.len()
+            && awake
+                .iter()
+                .all(|candidate| candidate.readiness == Readiness::Yielded);
+        if awake.is_empty() || stutters {
             return None;
         }
         let awake = View {
@@ -182,5 +187,97 @@ impl Chooser for Walk {
             ..*view
         };
         Some(awake.by_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::call::{Call, Kind};
+    use super::super::super::schedule::What;
+    use super::*;
+
+    /// Runs a program in which each actor makes these calls one after the other; gives the order of the calls in each schedule.
+    fn explore(program: &[&[(Kind, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
+        let mut search = DepthFirst::new();
+        let (mut orders, mut known) = (Vec::new(), 0);
+        while let Some(mut chooser) = search.next() {
+            let mut steps: Vec<Step> = Vec::new();
+            let mut done = vec![0; program.len()];
+            let cut_short = loop {
+                let call = |actor: usize, nth: usize| {
+                    let (kind, target) = program[actor][nth];
+                    let mut call = Call::from_outside("open", target);
+                    call.kind = kind;
+                    call
+                };
+                let candidates: Vec<Candidate> = (0..program.len())
+                    .filter(|&actor| done[actor] < program[actor].len())
+                    .map(|actor| Candidate {
+                        actor,
+                        nth: done[actor],
+                        readiness: Readiness::Ready,
+                        next: Effect::of(&call(actor, done[actor]), false),
+                    })
+                    .collect();
+                if candidates.is_empty() {
+                    break false;
+                }
+                let view = View {
+                    candidates: &candidates,
+                    last: steps.last().map(|step| step.actor),
+                    steps: &steps,
+                };
+                let Some(actor) = chooser.choose(&view) else {
+                    break true;
+                };
+                let nth = done[actor];
+                done[actor] += 1;
+                steps.push(Step {
+                    actor,
+                    nth,
+                    what: What::Did {
+                        call: call(actor, nth),
+                        result: 0,
+                        inode: None,
+                    },
+                    answers: Vec::new(),
+                    candidates,
+                });
+            };
+            search.learn(&steps);
+            match cut_short {
+                true => known += 1,
+                false => orders.push(steps.iter().map(|step| step.actor).collect()),
+            }
+        }
+        (orders, known, search.is_complete())
+    }
+
+    #[test]
+    fn every_order_of_dependent_steps_is_run_once() {
+        let writes = [(Kind::Makes, "a"), (Kind::Makes, "a")];
+        let (mut orders, _, complete) = explore(&[&writes, &writes]);
+        assert!(complete);
+        assert_eq!(orders.len(), 6, "{orders:?}");
+        orders.sort();
+        orders.dedup();
+        assert_eq!(orders.len(), 6);
+        // The first ones have no preemption.
+        let (orders, ..) = explore(&[&writes, &writes]);
+        assert_eq!(orders[0], [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn of_independent_steps_one_order_is_run() {
+        let one = [(Kind::Makes, "a"), (Kind::Makes, "a")];
+        let other = [(Kind::Makes, "b"), (Kind::Looks, "b")];
+        let (orders, _, complete) = explore(&[&one, &other]);
+        assert_eq!((orders.len(), complete), (1, true), "{orders:?}");
+        // Two orders of the one pair that depends on each other.
+        let (orders, ..) = explore(&[
+            &[(Kind::Makes, "a")],
+            &[(Kind::Looks, "b"), (Kind::Looks, "a")],
+        ]);
+        assert_eq!(orders.len(), 2, "{orders:?}");
     }
 }
