@@ -30,23 +30,27 @@ pub struct CargoRun {
 }
 
 impl CargoRun {
+    /// The run, and the arguments for `runner` (`test` or `nextest`): those that are configured, and then those that were given.
     pub fn prepare(
+        runner: &str,
         options: TestOptions,
         color: Option<&'static str>,
-        passed_on: &PassedOn,
-    ) -> Result<Self> {
+        passed_on: PassedOn,
+    ) -> Result<(Self, PassedOn)> {
         let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-        let workspace = Workspace::load(&cargo, passed_on)?;
+        let workspace = Workspace::load(&cargo, &passed_on)?;
         let options = workspace.complete(options)?;
+        let passed_on = workspace.arguments(runner, passed_on)?;
         let directory = LockDirectory::make(&options.directory)?;
-        Ok(CargoRun {
+        let run = CargoRun {
             cargo,
             color,
             workspace,
             options,
             directory,
             leaks: BTreeSet::new(),
-        })
+        };
+        Ok((run, passed_on))
     }
 
     pub fn isolate(&self) -> Isolate {

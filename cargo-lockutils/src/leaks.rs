@@ -1,17 +1,12 @@
 //! Which lock files a run used, and which locks it still holds.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use nix::unistd::Pid;
 
 use lockutils_harness::foreign::processes;
 
-/// Device and inode of a lock file, and its path below the lock path.
-type Files = HashMap<(u64, u64), PathBuf>;
+use crate::lock_scan::{self, Role, lock_of_turnstile};
 
 /// A lock that is held though the tests are over.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,88 +29,33 @@ impl fmt::Display for Leak {
 
 /// The names of the lock files under `lock_path`; the gates of fair locks are no locks of their own.
 pub fn lock_files(lock_path: &Path) -> BTreeSet<String> {
-    files_below(lock_path)
-        .values()
-        .filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()))
-        .filter(|name| !name.ends_with(".turnstile"))
+    lock_scan::below(lock_path)
+        .iter()
+        .filter(|(_, file)| lock_of_turnstile(file).is_none())
+        .filter_map(|(_, file)| Some(file.file_name()?.to_string_lossy().into_owned()))
         .collect()
 }
 
-/// The locks on files under `lock_path` that any process holds.
-///
-/// They are found in /proc/PID/fdinfo, since /proc/locks gives no process for open-file-description locks. Processes of other users
-/// are not seen, unless we are root.
+/// The locks on files under `lock_path` that processes hold into which we may look: our own, or all if we are root.
 pub fn held(lock_path: &Path) -> BTreeSet<Leak> {
-    let files = files_below(lock_path);
-    if files.is_empty() {
-        return BTreeSet::new();
-    }
-    processes::all()
-        .flat_map(|pid| held_by(pid, &files))
-        .collect()
-}
-
-fn files_below(directory: &Path) -> Files {
-    let mut files = Files::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(next) = left.pop() {
-        for entry in fs::read_dir(&next).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => left.push(path),
-                Ok(metadata) if metadata.is_file() => {
-                    let below = path.strip_prefix(directory).unwrap_or(&path).to_owned();
-                    files.insert((metadata.dev(), metadata.ino()), below);
-                }
-                _ => {}
-            }
-        }
-    }
-    files
-}
-
-fn held_by(pid: Pid, files: &Files) -> Vec<Leak> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo"));
-    entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .flat_map(|info| info.lines().filter_map(locked_file).collect::<Vec<_>>())
-        .filter_map(|file| files.get(&file))
-        .map(|file| Leak {
-            file: file.clone(),
-            pid: pid.as_raw(),
-            command: processes::command(pid),
+    let files = lock_scan::scan(lock_path).files;
+    let holders = files.into_iter().flat_map(|(file, users)| {
+        users.into_iter().filter_map(move |user| {
+            let process = user.process?;
+            matches!(user.role, Role::Holds(_)).then(|| Leak {
+                file: file.clone(),
+                pid: process.pid,
+                command: processes::shorten(&process.command, processes::LONGEST),
+            })
         })
-        .collect()
-}
-
-/// `lock:  1: OFDLCK  ADVISORY  WRITE -1 08:01:1234 0 EOF` (proc_pid_fdinfo(5)): the device in hexadecimal, the inode in decimal.
-fn locked_file(line: &str) -> Option<(u64, u64)> {
-    let file = line
-        .strip_prefix("lock:")?
-        .split_whitespace()
-        .find(|word| word.matches(':').count() == 2)?;
-    let mut parts = file.split(':');
-    let major = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let minor = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let inode = parts.next()?.parse().ok()?;
-    Some((nix::sys::stat::makedev(major, minor), inode))
+    });
+    holders.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_a_lock_of_fdinfo() {
-        let line = "lock:\t1: OFDLCK  ADVISORY  WRITE -1 fe:01:1234 0 EOF";
-        assert_eq!(
-            locked_file(line),
-            Some((nix::sys::stat::makedev(0xfe, 1), 1234))
-        );
-        assert_eq!(locked_file("pos:\t0"), None);
-    }
+    use std::fs;
 
     #[test]
     fn names_lock_files_of_all_directories_once() {

@@ -5,8 +5,10 @@ mod cargo_run;
 mod child;
 mod cli;
 mod commands;
+mod github;
 mod leaks;
 mod lock_directory;
+mod lock_scan;
 mod say;
 mod settings;
 

@@ -130,6 +130,12 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
         told.contains("process 1 panicked") && told.contains("a worker that panics"),
         "{told}"
     );
+    for part in [
+        "worker 1 (process 1, thread 0), call 1 of the body: was never in the section",
+        "seed 0x",
+    ] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
 
     let exited = stress.clone().run(|worker| {
         if worker.number() == 1 {
@@ -140,12 +146,21 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
 
     let hung = stress.deadline(Duration::from_millis(300)).run(|worker| {
         if worker.number() == 1 {
-            loop {
-                std::thread::park();
-            }
+            worker.section(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
         }
     });
     assert_eq!(hung.outcomes(), [Outcome::Done, Outcome::Hung]);
+    let told = message(|| hung.assert_exclusive());
+    for part in [
+        "process 1 had not ended at the deadline",
+        "came in at 0.000 ms, and was still in the section",
+    ] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
 }
 
 #[rstest]
@@ -209,4 +224,56 @@ fn sixty_four_workers_all_do_their_part() {
     report.assert_exclusive();
     assert_eq!(report.sections(), 3);
     assert_eq!(report.outcomes().len(), 64);
+}
+
+/// Where the workers of the next test write their numbers.
+const PIDS: &str = "LOCKUTILS_TEST_PIDS";
+
+#[rstest]
+#[ignore = "run by the test below, which kills it"]
+fn hangs_for_a_minute(stress: Stress) {
+    use std::io::Write;
+    let Some(path) = std::env::var_os(PIDS) else {
+        return;
+    };
+    stress.processes(3).sections(1).run(|_| {
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        writeln!(file, "{}", std::process::id()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+}
+
+#[rstest]
+fn no_worker_outlives_a_test_that_is_killed(lock_path: LockPath) {
+    let file = lock_path.path().join("pids");
+    std::fs::write(&file, "").unwrap();
+    let mut test = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "hangs_for_a_minute"])
+        .env(PIDS, &file)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pids = || -> Vec<i32> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    within_a_minute(|| pids().len() == 3);
+    test.kill().unwrap();
+    test.wait().unwrap();
+    // A zombie that nobody has reaped yet is dead as well.
+    let lives = |pid: &i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+    };
+    within_a_minute(|| !pids().iter().any(lives));
+}
+
+fn within_a_minute(done: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "not within a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

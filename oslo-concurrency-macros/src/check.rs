@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprLit, Item, ItemFn, Lit, Result, ReturnType, TraitItemFn, Type};
+use syn::{
+    Error, Expr, ExprLit, GenericArgument, Item, ItemFn, Lit, Path, PathArguments, Result,
+    ReturnType, TraitItemFn, Type, TypeParamBound,
+};
 
 use crate::parse::Arguments;
 
@@ -29,7 +32,8 @@ pub fn function(item: TokenStream) -> Result<ItemFn> {
 pub fn all(arguments: &Arguments, function: &ItemFn) -> Result<()> {
     [
         not_const(function),
-        not_async(function),
+        async_is_enabled(function, cfg!(feature = "tokio")),
+        not_a_future(function),
         no_timeout_without_waiting(arguments),
         file_options_need_external(arguments),
         panics_only_if_it_can_fail(arguments),
@@ -73,15 +77,65 @@ fn not_const(function: &ItemFn) -> Result<()> {
     }
 }
 
-fn not_async(function: &ItemFn) -> Result<()> {
+fn async_is_enabled(function: &ItemFn, enabled: bool) -> Result<()> {
     match &function.sig.asyncness {
-        None => Ok(()),
-        Some(token) => Err(Error::new(
+        Some(token) if !enabled => Err(Error::new(
             token.span(),
-            "#[synchronized] does not take async functions: the lock would block the executor's thread; \
-             lock inside `spawn_blocking` instead",
+            "#[synchronized] takes an async function only with the feature `tokio`: write \
+             `oslo-concurrency = { version = \"…\", features = [\"tokio\"] }` in Cargo.toml",
         )),
+        _ => Ok(()),
     }
+}
+
+/// Such a function only makes the future, which would run after the lock is released.
+fn not_a_future(function: &ItemFn) -> Result<()> {
+    match &function.sig.output {
+        ReturnType::Type(_, returned)
+            if function.sig.asyncness.is_none() && is_future(returned) =>
+        {
+            Err(Error::new(
+                returned.span(),
+                "this function returns a future, and the lock would be released before that runs: make it an `async fn`, \
+                 put #[synchronized] above the attribute that changes it, or lock inside with `run_async`",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `impl Future`, or `dyn Future` or `BoxFuture` in whatever boxes.
+fn is_future(returned: &Type) -> bool {
+    let any_bound = |bounds: &syn::punctuated::Punctuated<TypeParamBound, _>| {
+        bounds.iter().any(|bound| match bound {
+            TypeParamBound::Trait(bound) => last_is(&bound.path, &["Future"]),
+            _ => false,
+        })
+    };
+    match returned {
+        Type::ImplTrait(returned) => any_bound(&returned.bounds),
+        Type::TraitObject(returned) => any_bound(&returned.bounds),
+        Type::Path(returned) if last_is(&returned.path, &["BoxFuture", "LocalBoxFuture"]) => true,
+        Type::Path(returned) if last_is(&returned.path, &["Pin", "Box"]) => {
+            let last = returned.path.segments.last();
+            match last.map(|segment| &segment.arguments) {
+                Some(PathArguments::AngleBracketed(arguments)) => {
+                    arguments.args.iter().any(|argument| match argument {
+                        GenericArgument::Type(inside) => is_future(inside),
+                        _ => false,
+                    })
+                }
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+fn last_is(path: &Path, names: &[&str]) -> bool {
+    path.segments
+        .last()
+        .is_some_and(|segment| names.iter().any(|name| segment.ident == name))
 }
 
 fn no_timeout_without_waiting(arguments: &Arguments) -> Result<()> {
@@ -173,13 +227,34 @@ mod tests {
     #[test]
     fn reports_everything_at_once() {
         assert_eq!(
-            errors(
-                "\"x\", blocking = false, timeout = t",
-                "const async fn f() {}"
-            )
-            .len(),
-            4
+            errors("\"x\", blocking = false, timeout = t", "const fn f() {}").len(),
+            3
         );
+    }
+
+    #[test]
+    fn an_async_function_needs_the_feature() {
+        let function: ItemFn = syn::parse_str("async fn f() {}").unwrap();
+        assert!(async_is_enabled(&function, true).is_ok());
+        let refusal = async_is_enabled(&function, false).unwrap_err();
+        assert!(refusal.to_string().contains("features = [\"tokio\"]"));
+    }
+
+    #[test]
+    fn a_function_that_only_makes_a_future_is_refused() {
+        for returned in [
+            "impl Future<Output = u8>",
+            "impl core::future::Future<Output = u8> + Send + 'a",
+            "Pin<Box<dyn Future<Output = u8> + Send + 'a>>",
+            "futures::future::BoxFuture<'a, u8>",
+        ] {
+            let refused = errors("\"x\"", &format!("fn f() -> {returned} {{}}"));
+            assert_eq!(refused.len(), 1, "{returned}");
+        }
+        for returned in ["Vec<u8>", "impl Iterator<Item = u8>", "Box<dyn Fn() -> u8>"] {
+            let refused = errors("\"x\"", &format!("fn f() -> {returned} {{}}"));
+            assert!(refused.is_empty(), "{returned}");
+        }
     }
 
     #[test]

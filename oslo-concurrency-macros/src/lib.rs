@@ -32,6 +32,7 @@ use syn::parse_macro_input;
 /// | `fair`, `fair = EXPR` | first come, first served |
 /// | `blocking = EXPR` | `false`: do not wait |
 /// | `timeout = EXPR` | wait so long at most, a `Duration` |
+/// | `warn_after = EXPR` | tell of a wait that lasts so long, a `Duration` |
 /// | `with = PATH` | a `Synchronizer`, which gives the prefix |
 /// | `or_panic` | panic if the lock fails |
 /// | `crate = PATH` | where `oslo_concurrency` is, if it is re-exported |
@@ -40,8 +41,11 @@ use syn::parse_macro_input;
 /// `Result<_, E>` with `E: From<lockutils::Error>`, or `or_panic`. The lock is held while the body runs and
 /// while its local variables are dropped; parameters are dropped after it is released.
 ///
+/// An `async fn` needs the feature `tokio`. It holds the lock from when it is first polled until it is over or dropped, and blocks no
+/// thread. A call of the same function from inside it is refused as one by the same thread is.
+///
 /// # Panics
-/// A function whose lock cannot fail panics if its thread holds the lock already: it would wait for itself.
+/// A function whose lock cannot fail panics if its thread (or the `async fn` it is called from) holds the lock already: it would wait for itself.
 #[proc_macro_attribute]
 pub fn synchronized(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as parse::Arguments);

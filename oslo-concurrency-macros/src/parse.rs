@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, Lit, Path, Result, Token, parse_quote};
 
 /// Every argument that the attribute knows.
-pub const KNOWN: [&str; 10] = [
+pub const KNOWN: [&str; 11] = [
     "external",
     "prefix",
     "lock_path",
@@ -15,6 +15,7 @@ pub const KNOWN: [&str; 10] = [
     "fair",
     "blocking",
     "timeout",
+    "warn_after",
     "with",
     "or_panic",
     "crate",

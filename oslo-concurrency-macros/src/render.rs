@@ -2,28 +2,22 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Expr, ExprLit, ItemFn, Lit};
+use syn::visit_mut::VisitMut;
+use syn::{Expr, ExprLit, ItemFn, Lit, ReturnType, Type, parse_quote};
 
 use crate::check::can_fail;
 use crate::parse::Arguments;
 
 /// The function with its lock.
 pub fn render(arguments: &Arguments, mut function: ItemFn) -> TokenStream {
-    let crate_path = &arguments.crate_path;
     let path = {
         let ident = function.sig.ident.to_string();
         quote!(::core::concat!(::core::module_path!(), "::", #ident))
     };
-    let acquire = acquire(arguments, &path);
-    let statements = &function.block.stmts;
-    let body = quote!({
-        // The guard comes first, so that it goes last.
-        let __synchronized = {
-            use #crate_path::__private as __lock;
-            #acquire
-        };
-        #(#statements)*
-    });
+    let body = match &function.sig.asyncness {
+        None => blocking_body(arguments, &path, &function),
+        Some(_) => async_body(arguments, &path, &function),
+    };
     match syn::parse2(body) {
         Ok(block) => function.block = block,
         Err(error) => return error.into_compile_error(),
@@ -31,37 +25,112 @@ pub fn render(arguments: &Arguments, mut function: ItemFn) -> TokenStream {
     quote!(#function)
 }
 
-fn acquire(arguments: &Arguments, path: &TokenStream) -> TokenStream {
-    let name = &arguments.name;
-    if is_literal(name) && arguments.options.is_empty() {
-        return quote! {
+fn blocking_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -> TokenStream {
+    let crate_path = &arguments.crate_path;
+    let acquire = if is_literal(&arguments.name) && arguments.options.is_empty() {
+        let name = &arguments.name;
+        quote! {
             static SITE: __lock::Site = __lock::Site::named(#name, #path);
             SITE.enter()
+        }
+    } else {
+        acquire(arguments, path, &|options| quote!(SITE.acquire(#options)))
+    };
+    let statements = &function.block.stmts;
+    quote!({
+        // The guard comes first, so that it goes last.
+        let __synchronized = {
+            use #crate_path::__private as __lock;
+            #acquire
         };
-    }
+        #(#statements)*
+    })
+}
+
+/// The body, with the guard, is a future of its own, so that it is known whether the thread is running it. It owns the parameters that it
+/// uses, which go last, as in the blocking form.
+fn async_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -> TokenStream {
     let crate_path = &arguments.crate_path;
+    let acquire = acquire(
+        arguments,
+        path,
+        &|options| quote!(__section.acquire(&SITE, #options).await),
+    );
+    let return_type = return_type(&function.sig.output);
+    let statements = &function.block.stmts;
+    quote!({
+        let __section = #crate_path::__private::Section::new();
+        __section
+            .within(async move {
+                #return_type
+                let __synchronized = {
+                    use #crate_path::__private as __lock;
+                    #acquire
+                };
+                #(#statements)*
+            })
+            .await
+    })
+}
+
+/// Tells the compiler the type of the future, which `?` and coercions need to know.
+fn return_type(output: &ReturnType) -> Option<TokenStream> {
+    struct Inferred;
+    impl VisitMut for Inferred {
+        fn visit_type_mut(&mut self, part: &mut Type) {
+            if matches!(part, Type::ImplTrait(_)) {
+                *part = parse_quote!(_);
+            } else {
+                syn::visit_mut::visit_type_mut(self, part);
+            }
+        }
+    }
+    let ReturnType::Type(_, returned) = output else {
+        return None;
+    };
+    if matches!(**returned, Type::Never(_)) {
+        return None;
+    }
+    let mut returned = returned.clone();
+    Inferred.visit_type_mut(&mut returned);
+    Some(quote! {
+        #[allow(unreachable_code, clippy::all)]
+        if false {
+            let __returned: #returned = loop {};
+            return __returned;
+        }
+    })
+}
+
+/// Acquires the lock by `call`, which is given its options; returns the error or panics, as it was asked to.
+fn acquire(
+    arguments: &Arguments,
+    path: &TokenStream,
+    call: &dyn Fn(TokenStream) -> TokenStream,
+) -> TokenStream {
+    let (crate_path, name) = (&arguments.crate_path, &arguments.name);
     let options =
         arguments
             .options
             .iter()
             .map(|(option, value)| match option.to_string().as_str() {
-                "external" | "fair" | "blocking" | "timeout" => quote!(.#option(#value)),
+                "external" | "fair" | "blocking" | "timeout" | "warn_after" => {
+                    quote!(.#option(#value))
+                }
                 _ => quote!(.#option(&#value)),
             });
-    let options = quote!(#crate_path::lockutils::lock(&#name) #(#options)*);
-    let acquired = if can_fail(arguments) && arguments.or_panic.is_none() {
-        quote! {
-            match SITE.acquire(#options) {
-                ::core::result::Result::Ok(guard) => guard,
-                ::core::result::Result::Err(error) => return __lock::fail(error),
-            }
-        }
+    let acquire = call(quote!(#crate_path::lockutils::lock(&#name) #(#options)*));
+    let failed = if can_fail(arguments) && arguments.or_panic.is_none() {
+        quote!(return __lock::fail(error))
     } else {
-        quote!(SITE.acquire_or_panic(#options))
+        quote!(SITE.panic(error))
     };
     quote! {
         static SITE: __lock::Site = __lock::Site::new(#path);
-        #acquired
+        match #acquire {
+            ::core::result::Result::Ok(guard) => guard,
+            ::core::result::Result::Err(error) => #failed,
+        }
     }
 }
 
@@ -73,4 +142,33 @@ fn is_literal(name: &Expr) -> bool {
             ..
         })
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_function_keeps_its_name_its_documentation_and_its_signature() {
+        let function = quote! {
+            /// Bar.
+            #[must_use]
+            pub(crate) fn foo<T: Clone>(&self, value: T) -> T {
+                value.clone()
+            }
+        };
+        let arguments: Arguments = syn::parse_quote!("whatever", prefix = "test-");
+        let before: ItemFn = syn::parse2(function).expect("a function");
+        let after: ItemFn =
+            syn::parse2(render(&arguments, before.clone())).expect("one function, no more");
+        let but_for_the_body = |function: &ItemFn| {
+            let ItemFn {
+                attrs, vis, sig, ..
+            } = function;
+            quote!(#(#attrs)* #vis #sig).to_string()
+        };
+        assert!(but_for_the_body(&after).contains("Bar."));
+        assert_eq!(but_for_the_body(&after), but_for_the_body(&before));
+        assert!(after.block.stmts.len() > before.block.stmts.len());
+    }
 }

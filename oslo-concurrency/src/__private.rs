@@ -1,6 +1,8 @@
 //! What `#[synchronized]` expands to. Not part of the public API: it may change in any release.
 
 use crate::lockutils::Error;
+#[cfg(feature = "tokio")]
+pub use crate::lockutils::site::Section;
 pub use crate::lockutils::site::{Site, SiteGuard};
 
 /// A return type that can carry a lock's error.

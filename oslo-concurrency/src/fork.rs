@@ -68,6 +68,7 @@ extern "C" fn after_fork_in_parent() {
 
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::SeqCst);
+    crate::internal::forget_after_fork();
     OPENERS.store(0, Ordering::SeqCst);
     FORKS_FINISHED.store(FORKS_STARTED.load(Ordering::SeqCst), Ordering::SeqCst);
     for slot in slots() {

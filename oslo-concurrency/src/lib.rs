@@ -20,15 +20,29 @@
 //! # Ok::<(), lockutils::Error>(())
 //! ```
 //!
-//! Everything is in [`lockutils`], but for the tests' [`observe`].
+//! Locks are in [`lockutils`], commands in [`processutils`]; [`watchdog`] says that something takes long; [`observe`] is for tests.
+//!
+//! # Features
+//!
+//! Both are off by default.
+//!
+//! * `tokio`: `LockOptions::acquire_async`, `run_async` and `#[synchronized]` on an `async fn`.
+//! * `ssh`: `processutils::ssh_execute`, over libssh2.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod background;
 mod external;
 mod fork;
 mod internal;
 pub mod lockutils;
 mod made_once;
 pub mod observe;
+pub mod processutils;
 mod wait;
+pub mod watchdog;
 
 #[doc(hidden)]
 pub mod __private;

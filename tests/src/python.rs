@@ -55,10 +55,19 @@ pub fn environment(packages: &[&str]) -> PathBuf {
 
 /// Starts `tests/python/oslo_worker.py` with OSLO_LOCK_PATH set to `lock_path`.
 pub fn oslo_worker(lock_path: &Path) -> Conversation {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/oslo_worker.py");
-    let mut command = Command::new(interpreter());
-    command.arg(script).env("OSLO_LOCK_PATH", lock_path);
+    let mut command = script("oslo_worker.py");
+    command.env("OSLO_LOCK_PATH", lock_path);
     Conversation::start(command)
+}
+
+/// The interpreter with a script of `tests/python`.
+pub fn script(name: &str) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(name);
+    let mut command = Command::new(interpreter());
+    command.arg(script);
+    command
 }
 
 /// Cargo's target folder.

@@ -60,6 +60,22 @@ impl Sections {
         self.write(0, 0);
     }
 
+    /// One section that only looks, of which several may be in at once.
+    ///
+    /// # Panics
+    /// If somebody is in who changes something.
+    pub fn look(&self) {
+        let (inside, count) = (self.read(0), self.read(8));
+        assert_eq!(inside, 0, "{inside} writes while somebody reads");
+        std::hint::black_box((0..200).sum::<u64>());
+        let (inside, later) = (self.read(0), self.read(8));
+        assert_eq!(
+            (inside, later),
+            (0, count),
+            "somebody writes while somebody reads"
+        );
+    }
+
     /// How many sections there were.
     pub fn count(&self) -> u64 {
         self.read(8)

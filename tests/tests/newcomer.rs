@@ -1,34 +1,61 @@
-//! The crate in `newcomer/`, which is not of the workspace, uses the harness as the README says.
+//! The crate in `newcomer/`, which is not of the workspace, uses the harness as the README says; under every way to run tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+const ONE_IS_WRONG: &[&str] = &[
+    "tests::refresh_badly_is_safe ... FAILED",
+    "tests::refresh_is_safe ... ok",
+    "tests::refresh_is_safe_as_it_is ... ok",
+    "tests::refresh_is_safe_in_an_asynchronous_test ... ok",
+    "tests::refresh_is_safe_in_cases::case_2_three ... ok",
+    "tests::programs_exclude ... ok",
+    "the lock let two in",
+    "came in as well",
+    "both were inside for",
+    "cargo test -- --exact tests::refresh_badly_is_safe",
+];
+
+/// One after the other, since they share a target directory.
 #[test]
 fn a_crate_of_somebody_else_verifies_its_function_and_finds_its_mistake() {
+    let told = cargo(&["test", "--locked", "--lib"]);
+    assert_told(&told, "; 1 failed;");
+    for part in ONE_IS_WRONG {
+        assert_told(&told, part);
+    }
+
+    let told = cargo(&[
+        "test",
+        "--lib",
+        "--",
+        "--test-threads=1",
+        "refresh_is_safe_in",
+    ]);
+    assert_told(&told, "3 passed; 0 failed");
+
+    let told = cargo(&["test", "--doc"]);
+    assert_told(&told, "1 passed; 0 failed");
+
+    let told = cargo(&["nextest", "run", "refresh_is_safe", "with_a_directory"]);
+    assert_told(&told, "7 tests run: 7 passed");
+}
+
+fn assert_told(told: &str, part: &str) {
+    assert!(told.contains(part), "{part} is missing in:\n{told}");
+}
+
+/// What cargo says in the crate.
+fn cargo(arguments: &[&str]) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target: PathBuf = here.join("../target/newcomer");
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--locked", "--lib", "--manifest-path"])
-        .arg(here.join("newcomer/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", here.join("../target/newcomer"))
+        .args(arguments)
+        .current_dir(here.join("newcomer"))
+        .env("CARGO_TARGET_DIR", target)
         .env_remove("OSLO_LOCK_PATH")
         .output()
         .expect("cargo");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        told.contains("; 1 failed;"),
-        "{told}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    for part in [
-        "tests::refresh_badly_is_safe ... FAILED",
-        "tests::refresh_is_safe ... ok",
-        "tests::refresh_is_safe_as_it_is ... ok",
-        "tests::programs_exclude ... ok",
-        "the lock let two in",
-        "came in as well",
-        "both were inside for",
-        "cargo test -- --exact tests::refresh_badly_is_safe",
-    ] {
-        assert!(told.contains(part), "{part} is missing in:\n{told}");
-    }
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
 }

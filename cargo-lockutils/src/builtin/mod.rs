@@ -11,7 +11,8 @@ use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::serve::serve;
 
 /// A lock that is built in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Builtin {
     /// External locks of oslo-concurrency
     Oslo,

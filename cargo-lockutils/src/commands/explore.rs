@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstream::println;
 use anyhow::{Context, Result, anyhow};
@@ -17,12 +17,16 @@ use lockutils_harness::explore::story::{ending, story};
 use lockutils_harness::explore::{Budget, Choice, End, Found, Plot, Search, Trace, switches};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
-use lockutils_harness::report::Word;
+use lockutils_harness::report::{self, Expectation, Word};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::configured::{self, Meant};
+use super::reports;
 use crate::cli::{DirectoryOptions, ExploreOptions};
+use crate::github;
 use crate::lock_directory::LockDirectory;
 use crate::say;
+use crate::settings::ConfiguredLock;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -30,125 +34,271 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 
 pub fn run(chosen: &ExploreOptions) -> Result<u8> {
-    let lock = chosen.lock.lock()?;
-    let seed = chosen.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let profile = configured::profile(&chosen.lock)?;
+    let seed = chosen
+        .seed
+        .or(profile.fixed_seed())
+        .unwrap_or_else(|| u64::from(std::process::id()));
+    let meant = Meant::by(&chosen.lock)?;
+    let exploration = Exploration {
+        chosen,
+        seed,
+        budget: chosen
+            .budget
+            .or(profile.budget.map(|time| time.0))
+            .unwrap_or(Duration::from_secs(60)),
+        schedules: chosen.schedules.or(profile.schedules).unwrap_or(5000),
+        artifacts: reports::artifacts(chosen.artifacts.as_deref(), "explore", seed)?,
+        start: std::env::current_dir()?,
+    };
+    github::begins("explore", seed)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let result = explore(chosen, &lock, seed, directory.lock_path(), &interrupted);
-    directory.finish(false, true)?;
-    result
+    match meant {
+        Meant::Given(lock) => {
+            let words = exploration.in_a_directory(&lock, None, &interrupted)?;
+            Ok(Word::worst(words.into_iter().map(|(_, word)| word)).exit_status())
+        }
+        Meant::Configured(locks) => exploration.all(&locks, &interrupted),
+    }
 }
 
-fn explore(
-    chosen: &ExploreOptions,
-    lock: &LockUnderTest,
+/// How locks are explored.
+struct Exploration<'a> {
+    chosen: &'a ExploreOptions,
     seed: u64,
-    base: &Path,
-    interrupted: &AtomicBool,
-) -> Result<u8> {
-    let say = |text: &str| match chosen.json {
-        true => anstream::eprintln!("{text}"),
-        false => println!("{text}"),
-    };
-    let began = Instant::now();
-    say(&lock.title());
-    let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
-    let plots: Vec<Plot> = match chosen.scenario.is_empty() {
-        false => chosen.scenario.clone(),
-        true => [Plot::Contend, Plot::Die, Plot::Respawn, Plot::Remove]
-            .into_iter()
-            .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
-            .collect(),
-    };
-    let mut outcomes = Vec::new();
-    let shares = plots.len() as u32;
-    let stop = || interrupted.load(Ordering::Relaxed);
-    for plot in plots {
-        let search = Search {
-            lock,
-            plot,
-            parties: chosen.parties.into(),
-            rounds: chosen.rounds.into(),
-            strategy: chosen.strategy,
-            seed,
-            lease: chosen.lock.lease,
-            base: base.join(plot.word()),
+    budget: Duration,
+    schedules: usize,
+    /// The folder for counterexamples.
+    artifacts: Option<PathBuf>,
+    /// The folder in which the command was called.
+    start: PathBuf,
+}
+
+impl Exploration<'_> {
+    /// The configured locks, one after the other.
+    fn all(&self, locks: &[ConfiguredLock], interrupted: &AtomicBool) -> Result<u8> {
+        let mut statuses = Vec::new();
+        for configured in locks.iter().filter(|lock| lock.explored) {
+            if interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            configured::enter(configured)?;
+            let lock = configured.lock()?;
+            self.say(&configured.name);
+            let words = self.in_a_directory(&lock, Some(configured), interrupted)?;
+            let mut failed = Vec::new();
+            for (plot, word) in &words {
+                let expectation = configured
+                    .expected(*plot)
+                    .map(|expected| Expectation::new(plot.word(), expected, *word));
+                match expectation {
+                    Some(expectation) => {
+                        statuses.push(expectation.exit_status());
+                        if !expectation.met {
+                            failed.push(expectation.sentence());
+                        }
+                    }
+                    None => {
+                        statuses.push(word.exit_status());
+                        if word.exit_status() != 0 {
+                            failed.push(format!("{}: {}", plot.word(), word.word()));
+                        }
+                    }
+                }
+            }
+            let name = &configured.name;
+            match failed.is_empty() {
+                true => self.say(&format!("{GOOD}✔ {name}{GOOD:#}\n")),
+                false => self.say(&format!("{BAD}✘ {name}{BAD:#}  {}\n", failed.join("; "))),
+            }
+        }
+        match statuses.is_empty() {
+            // Never 0 for what was not tried.
+            true => Ok(Word::NotKnown.exit_status()),
+            false => Ok(report::worst(statuses)),
+        }
+    }
+
+    fn in_a_directory(
+        &self,
+        lock: &LockUnderTest,
+        configured: Option<&ConfiguredLock>,
+        interrupted: &AtomicBool,
+    ) -> Result<Vec<(Plot, Word)>> {
+        let directory = LockDirectory::make(&DirectoryOptions::default())?;
+        let result = self.explore(lock, configured, directory.lock_path(), interrupted);
+        directory.finish(false, true)?;
+        result
+    }
+
+    fn explore(
+        &self,
+        lock: &LockUnderTest,
+        configured: Option<&ConfiguredLock>,
+        base: &Path,
+        interrupted: &AtomicBool,
+    ) -> Result<Vec<(Plot, Word)>> {
+        let chosen = self.chosen;
+        let began = Instant::now();
+        let stop = || interrupted.load(Ordering::Relaxed);
+        self.say(&format!("{}\nseed {:#x}", lock.title(), self.seed));
+        let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
+        let wished = match configured {
+            Some(configured) if chosen.scenario.is_empty() => &configured.plots,
+            _ => &chosen.scenario,
         };
-        let budget = Budget {
-            time: chosen.budget / shares,
-            schedules: chosen.schedules,
+        let plots: Vec<Plot> = match wished.is_empty() {
+            false => wished.clone(),
+            true => [Plot::Contend, Plot::Die, Plot::Respawn, Plot::Remove]
+                .into_iter()
+                .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
+                .collect(),
         };
-        let found = search
-            .search(&budget, &stop)
-            .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
-        say(text(&found).trim_end());
-        outcomes.push(Outcome::new(&search, &found));
-        if let Some(trace) = &found.counterexample {
-            let example = Counterexample {
-                lock: lock.arguments(),
+        let parties = chosen
+            .parties
+            .or(configured.and_then(|configured| configured.parties))
+            .unwrap_or(3);
+        let lease = chosen
+            .lock
+            .lease
+            .or(configured.and_then(|configured| configured.lease));
+        let mut words = Vec::new();
+        let mut outcomes = Vec::new();
+        let shares = plots.len() as u32;
+        for plot in plots {
+            let search = Search {
+                lock,
                 plot,
-                parties: found.parties,
-                rounds: search.rounds,
-                seed,
-                lease: chosen.lock.lease,
-                choices: trace.choices(),
+                parties: parties.into(),
+                rounds: chosen.rounds.into(),
+                strategy: chosen.strategy,
+                seed: self.seed,
+                lease,
+                base: base.join(plot.word()),
             };
-            let file = chosen
-                .save
-                .clone()
-                .unwrap_or_else(|| format!("lockutils-{}.txt", plot.word()).into());
-            fs::write(&file, example.to_text(trace)).with_context(|| cannot_write(&file))?;
-            say(&format!(
-                "  again: cargo lockutils replay {}\n",
-                file.display()
-            ));
+            let budget = Budget {
+                time: self.budget / shares,
+                schedules: self.schedules,
+            };
+            let found = search
+                .search(&budget, &stop)
+                .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
+            self.say(text(&found).trim_end());
+            let outcome = Outcome::new(&search, &found);
+            let word = outcome.verdict;
+            outcomes.push(outcome);
+            words.push((plot, word));
+            let title =
+                configured.map_or_else(|| lock.title(), |configured| configured.name.clone());
+            match &found.counterexample {
+                Some(trace) => {
+                    let example = Counterexample {
+                        lock: lock.arguments(),
+                        plot,
+                        parties: found.parties,
+                        rounds: search.rounds,
+                        seed: self.seed,
+                        lease,
+                        choices: trace.choices(),
+                    };
+                    let text = example.to_text(trace);
+                    let file = self.keep(plot, configured, &text)?;
+                    github::explored(&github::Found {
+                        title: &title,
+                        scenario: plot.word(),
+                        verdict: word.text(),
+                        expected: configured
+                            .and_then(|configured| configured.expected(plot))
+                            .is_some_and(|expected| expected.contains(&word)),
+                        file: &file,
+                        text: &text,
+                    })?;
+                }
+                None => {
+                    github::explored_in_vain(&title, plot.word(), word.text(), found.schedules)?;
+                }
+            }
+            if stop() {
+                break;
+            }
         }
-        if stop() {
-            break;
+        let verdict = Word::worst(words.iter().map(|(_, word)| *word));
+        let card = Card {
+            schema: SCHEMA,
+            tool: env!("CARGO_PKG_VERSION"),
+            title: lock.title(),
+            arguments: lock.arguments(),
+            seed: format!("{:#x}", self.seed),
+            seconds: began.elapsed().as_secs_f64(),
+            interrupted: stop(),
+            verdict,
+            exit_status: verdict.exit_status(),
+            outcomes,
+        };
+        self.write_reports(&card, configured)?;
+        Ok(words)
+    }
+
+    /// For people, where it is not in the way of the JSON.
+    fn say(&self, text: &str) {
+        match self.chosen.json {
+            true => anstream::eprintln!("{text}"),
+            false => println!("{text}"),
         }
     }
-    let verdict = Word::worst(outcomes.iter().map(|outcome| outcome.verdict));
-    let card = Card {
-        schema: SCHEMA,
-        tool: env!("CARGO_PKG_VERSION"),
-        title: lock.title(),
-        arguments: lock.arguments(),
-        seed: format!("{seed:#x}"),
-        seconds: began.elapsed().as_secs_f64(),
-        interrupted: stop(),
-        verdict,
-        exit_status: verdict.exit_status(),
-        outcomes,
-    };
-    write_reports(&card, chosen)?;
-    Ok(card.exit_status)
-}
 
-fn write_reports(card: &Card, chosen: &ExploreOptions) -> Result<()> {
-    if chosen.json {
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, card)?;
-        writeln!(out)?;
+    /// What was asked for; each configured lock has files of its own.
+    fn write_reports(&self, card: &Card, configured: Option<&ConfiguredLock>) -> Result<()> {
+        let named = |file: &Path| {
+            let file = self.start.join(file);
+            match configured {
+                Some(configured) => reports::with_name(&file, &configured.name),
+                None => file,
+            }
+        };
+        if self.chosen.json {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, card)?;
+            writeln!(out)?;
+        }
+        if let Some(file) = &self.chosen.junit {
+            let xml = card
+                .junit()
+                .map_err(|why| anyhow!("the JUnit report: {why}"))?;
+            let file = named(file);
+            fs::write(&file, xml).with_context(|| reports::cannot_write(&file))?;
+        }
+        if let Some(file) = &self.chosen.html {
+            let file = named(file);
+            fs::write(&file, card.html()).with_context(|| reports::cannot_write(&file))?;
+            say::note(format_args!("the page is {}", file.display()));
+        }
+        Ok(())
     }
-    if let Some(file) = &chosen.junit {
-        let xml = card
-            .junit()
-            .map_err(|why| anyhow!("the JUnit report: {why}"))?;
-        fs::write(file, xml).with_context(|| cannot_write(file))?;
-    }
-    if let Some(file) = &chosen.html {
-        fs::write(file, card.html()).with_context(|| cannot_write(file))?;
-        say::note(format_args!("the page is {}", file.display()));
-    }
-    Ok(())
-}
 
-fn cannot_write(file: &Path) -> String {
-    format!("{} cannot be written", file.display())
+    /// Writes the counterexample into a file, and says how it is run again.
+    fn keep(&self, plot: Plot, configured: Option<&ConfiguredLock>, text: &str) -> Result<PathBuf> {
+        let name = match configured {
+            Some(configured) => format!("lockutils-{}-{}.txt", configured.name, plot.word()),
+            None => format!("lockutils-{}.txt", plot.word()),
+        };
+        let file = match (&self.artifacts, &self.chosen.save) {
+            (Some(folder), _) => folder.join(name),
+            (None, Some(file)) => file.clone(),
+            (None, None) => name.into(),
+        };
+        // The lock may run elsewhere.
+        fs::write(self.start.join(&file), text).with_context(|| reports::cannot_write(&file))?;
+        self.say(&format!(
+            "  again: cargo lockutils replay {}\n",
+            file.display()
+        ));
+        Ok(file)
+    }
 }
 
 /// What a schedule comes to, as a verdict.
@@ -243,7 +393,10 @@ fn in_short(story: &str) -> String {
 
 /// `cargo lockutils replay`.
 pub fn replay(file: &Path, times: usize) -> Result<u8> {
-    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let text = match file == Path::new("-") {
+        true => io::read_to_string(io::stdin()).context("standard input")?,
+        false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
+    };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
     let lock = example.lock(std::env::current_exe()?)?;
     let directory = LockDirectory::make(&DirectoryOptions::default())?;

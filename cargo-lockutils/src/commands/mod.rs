@@ -1,8 +1,14 @@
 //! One module for each subcommand.
 
+mod clean;
+mod configured;
 mod explore;
 mod generate;
+mod init;
+mod lock_path;
+mod ls;
 mod nextest;
+mod reports;
 mod run;
 mod runner;
 mod show_env;
@@ -29,6 +35,9 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Stress(options) => stress::run(&options),
         Command::Explore(options) => explore::run(&options),
         Command::Replay { file, times } => explore::replay(&file, times),
+        Command::Init(options) => init::run(&options),
+        Command::Ls(options) => ls::run(&options),
+        Command::Clean(options) => clean::run(&options),
         Command::WorkerCheck { command } => worker_check::run(command),
         Command::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
         Command::WrapperWorker {

@@ -66,7 +66,7 @@ pub fn run(
     color: Option<&'static str>,
     passed_on: PassedOn,
 ) -> Result<u8> {
-    let mut run = CargoRun::prepare(options, color, &passed_on)?;
+    let (mut run, passed_on) = CargoRun::prepare("nextest", options, color, passed_on)?;
     let status = tests_and_doctests(&mut run, no_doctests, &passed_on);
     run.finish_with(status)
 }

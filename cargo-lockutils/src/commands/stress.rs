@@ -1,44 +1,116 @@
 //! `cargo lockutils stress`: a card for any lock.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
+use clap::builder::styling::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
-use lockutils_harness::foreign::{Options, Progress, Scenario, Sofar, Trial};
-use lockutils_harness::report::{self, Card};
+use lockutils_harness::foreign::{LockUnderTest, Options, Progress, Scenario, Sofar, Trial};
+use lockutils_harness::report::{self, Card, Judged};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::configured::{self, Meant};
+use super::reports::Reports;
 use crate::cli::{DirectoryOptions, StressOptions};
+use crate::github;
 use crate::lock_directory::LockDirectory;
-use crate::say;
+use crate::settings::{ConfiguredLock, Profile};
+
+const STRONG: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
 
 pub fn run(chosen: &StressOptions) -> Result<u8> {
-    let lock = chosen.lock.lock()?;
-    let options = options(chosen);
-    for file in chosen.html.iter().chain(&chosen.junit) {
-        // Better now than when the work is done.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(file)
-            .with_context(|| cannot_write(file))?;
-    }
+    let profile = configured::profile(&chosen.lock)?;
+    let seed = chosen
+        .seed
+        .or(profile.fixed_seed())
+        .unwrap_or_else(fresh_seed);
+    let options = options(chosen, &profile, seed);
+    let meant = Meant::by(&chosen.lock)?;
+    let reports = Reports::prepare(chosen, matches!(meant, Meant::Configured(_)), seed)?;
+    github::begins("stress", seed)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // The second time, nobody wants to see what was found.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let directory = LockDirectory::make(&DirectoryOptions::default())?;
     let screen = Screen::new(chosen.json);
-    screen.line(&report::headline(&lock.title(), &options));
-    let card = Trial::new(&lock, &options, directory.lock_path())
-        .run(&interrupted, &mut |progress| screen.show(&progress));
+    let cards = match meant {
+        Meant::Given(lock) => vec![Judged::plain(one(&lock, &options, &screen, &interrupted)?)],
+        Meant::Configured(locks) => all(&locks, &options, &screen, &interrupted)?,
+    };
+    let exit_status = report::worst(cards.iter().map(|judged| judged.exit_status));
+    reports.write(&cards, exit_status)?;
+    Ok(exit_status)
+}
+
+/// The configured locks, one after the other.
+fn all(
+    locks: &[ConfiguredLock],
+    options: &Options,
+    screen: &Screen,
+    interrupted: &AtomicBool,
+) -> Result<Vec<Judged>> {
+    let mut cards = Vec::new();
+    for configured in locks {
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        if !cards.is_empty() {
+            screen.line("");
+        }
+        configured::enter(configured)?;
+        let lock = configured.lock()?;
+        let mut options = options.clone();
+        options.lease = options.lease.or(configured.lease);
+        if options.scenarios.is_empty() {
+            options.scenarios.clone_from(&configured.scenarios);
+        }
+        let mut expect = configured.expect.clone();
+        expect.retain(|scenario, _| {
+            options.scenarios.is_empty() || options.scenarios.contains(scenario)
+        });
+        screen.line(&format!("{STRONG}{}{STRONG:#}", configured.name));
+        let card = one(&lock, &options, screen, interrupted)?;
+        let judged = Judged::new(&configured.name, card, &expect);
+        screen.line(&expectations(&judged));
+        cards.push(judged);
+    }
+    Ok(cards)
+}
+
+fn expectations(judged: &Judged) -> String {
+    let name = judged.title();
+    let unmet: Vec<String> = judged
+        .expectations
+        .iter()
+        .filter(|expectation| !expectation.met)
+        .map(|expectation| format!("{BAD}✘ {name}{BAD:#}  {}", expectation.sentence()))
+        .collect();
+    match (unmet.is_empty(), judged.exit_status) {
+        (false, _) => unmet.join("\n"),
+        (true, 0) if judged.expectations.is_empty() => format!("{GOOD}✔ {name}{GOOD:#}"),
+        (true, 0) => format!("{GOOD}✔ {name}{GOOD:#}  as expected"),
+        (true, _) => format!("{BAD}✘ {name}{BAD:#}"),
+    }
+}
+
+/// One lock, and its card on the screen.
+fn one(
+    lock: &LockUnderTest,
+    options: &Options,
+    screen: &Screen,
+    interrupted: &AtomicBool,
+) -> Result<Card> {
+    let directory = LockDirectory::make(&DirectoryOptions::default())?;
+    screen.line(&report::headline(&lock.title(), options));
+    let card = Trial::new(lock, options, directory.lock_path())
+        .run(interrupted, &mut |progress| screen.show(&progress));
     screen.live.finish_and_clear();
     directory.finish(false, true)?;
     let card = card.map_err(|why| anyhow!("{why}"))?;
@@ -46,27 +118,39 @@ pub fn run(chosen: &StressOptions) -> Result<u8> {
         screen.line(&format!("\n{}", story.trim_end()));
     }
     screen.line(&format!("\n{}", report::verdict_line(&card)));
-    write_reports(&card, chosen)?;
-    Ok(card.exit_status)
+    Ok(card)
 }
 
-fn options(chosen: &StressOptions) -> Options {
-    let fresh = || {
-        let time = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        (time.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(20)) & 0xffff_ffff
+pub fn fresh_seed() -> u64 {
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    (time.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(20)) & 0xffff_ffff
+}
+
+/// What the command line says, then the profile, then the defaults.
+fn options(chosen: &StressOptions, profile: &Profile, seed: u64) -> Options {
+    let default = Options::default();
+    let or = |here: Option<Duration>, there: Option<Duration>, else_: Duration| {
+        here.or(there).unwrap_or(else_)
+    };
+    let many = |here: Option<u16>, there: Option<u16>, else_: usize| {
+        here.or(there).map_or(else_, usize::from)
     };
     Options {
-        seed: chosen.seed.unwrap_or_else(fresh),
-        duration: chosen.duration,
-        processes: chosen.processes.into(),
-        threads: chosen.threads.into(),
-        hold: chosen.hold,
+        seed,
+        duration: or(
+            chosen.duration,
+            profile.duration.map(|time| time.0),
+            default.duration,
+        ),
+        processes: many(chosen.processes, profile.processes, default.processes),
+        threads: many(chosen.threads, profile.threads, default.threads),
+        hold: or(chosen.hold, profile.hold.map(|time| time.0), default.hold),
         lease: chosen.lock.lease,
         stuck_after: chosen.stuck_after,
         scenarios: chosen.scenario.clone(),
-        deny_hazards: chosen.deny_hazards,
+        deny_hazards: chosen.deny_hazards || profile.deny_hazards,
     }
 }
 
@@ -124,38 +208,4 @@ fn running(scenario: Scenario, share: Duration, sofar: Sofar) -> String {
         "{scenario}: {elapsed:.1} of {share:.1} s, {} sections{overlaps}{waiting}",
         sofar.sections
     )
-}
-
-fn write_reports(card: &Card, chosen: &StressOptions) -> Result<()> {
-    if chosen.json {
-        let mut out = io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, card)?;
-        writeln!(out)?;
-    }
-    if let Some(file) = &chosen.junit {
-        let xml = report::junit(card).map_err(|why| anyhow!("the JUnit report: {why}"))?;
-        fs::write(file, xml).with_context(|| cannot_write(file))?;
-    }
-    if let Some(file) = &chosen.html {
-        fs::write(file, report::html(card)).with_context(|| cannot_write(file))?;
-        say::note(format_args!("the page is {}", file.display()));
-    }
-    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        // Workflow commands are read from standard output, and from standard error as well.
-        eprint!("{}", report::annotations(card));
-        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            let file = Path::new(&file);
-            let mut summary = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(file)
-                .with_context(|| cannot_write(file))?;
-            summary.write_all(report::job_summary(card).as_bytes())?;
-        }
-    }
-    Ok(())
-}
-
-fn cannot_write(file: &Path) -> String {
-    format!("{} cannot be written", file.display())
 }

@@ -21,7 +21,7 @@ const TARGETS: [&str; 10] = [
 ];
 
 pub fn run(options: TestOptions, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
-    let mut run = CargoRun::prepare(options, color, &passed_on)?;
+    let (mut run, passed_on) = CargoRun::prepare("test", options, color, passed_on)?;
     let status = match run.isolate() {
         Isolate::Run => run.cargo(&["test"], &passed_on, false),
         Isolate::Binary => isolated(&mut run, &passed_on),

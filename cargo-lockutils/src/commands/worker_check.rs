@@ -31,7 +31,7 @@ pub fn run(command: Vec<String>) -> Result<u8> {
     match wrong {
         0 => println!("{GOOD}the worker speaks the protocol{GOOD:#}"),
         wrong => println!(
-            "{BAD}{wrong} of {} are wrong{BAD:#}; docs/protocol.md says what is expected",
+            "{BAD}{wrong} of {} are wrong{BAD:#}; docs/reference/protocol.md says what is expected",
             findings.len()
         ),
     }

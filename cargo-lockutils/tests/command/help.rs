@@ -8,7 +8,16 @@ fn help_names_every_subcommand() {
     let help = stdout(&project.run(&["--help"]));
     let man = stdout(&project.run(&["man"]));
     let completions = stdout(&project.run(&["completions", "bash"]));
-    for subcommand in ["test", "nextest", "run", "show-env", "completions", "man"] {
+    for subcommand in [
+        "test",
+        "nextest",
+        "run",
+        "ls",
+        "clean",
+        "show-env",
+        "completions",
+        "man",
+    ] {
         assert!(help.contains(&format!("  {subcommand} ")), "{help}");
         assert!(completions.contains(subcommand), "{subcommand}");
         assert!(man.replace("\\-", "-").contains(subcommand), "{subcommand}");

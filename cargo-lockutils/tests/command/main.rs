@@ -1,11 +1,16 @@
 //! The built command, end to end, on small projects made for the purpose.
 
+mod clean;
+mod configuration;
 mod directory;
 mod exit_status;
 mod explore;
 mod help;
+mod holder;
 mod isolation;
 mod leaks;
+mod ls;
 mod project;
+mod reference;
 mod signals;
 mod stress;

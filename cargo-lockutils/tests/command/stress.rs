@@ -235,7 +235,7 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
             &["--builtin", "flock", "--html", "/no/such/folder/x.html"],
             "/no/such/folder/x.html cannot be written",
         ),
-        (&[], "LOCK"),
+        (&[], "no lock is named, and none is configured"),
     ] {
         let output = project.run(&[&["stress"], arguments].concat());
         verdict_is(&output, 2, &[told]);
@@ -472,7 +472,7 @@ fn worker_check_says_what_is_wrong() {
         &[
             "✘ `0 try` is refused while another worker holds it",
             "it has to answer `0 unsupported`",
-            "docs/protocol.md",
+            "docs/reference/protocol.md",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);

@@ -21,16 +21,18 @@
 //! assert!(verdict.is_violated());
 //! ```
 
-mod guarantees;
+mod guarantee;
 mod ours;
+mod trials;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use guarantee::Guarantee;
 pub use ours::Oslo;
 
-use crate::verdict::Verdict;
+use crate::verdict::{Unknown, Verdict};
 
 /// A lock between processes, of whatever make.
 pub trait Lock: Sync {
@@ -76,75 +78,21 @@ pub enum Answer {
     Unsupported,
 }
 
-/// What a lock may guarantee; docs/locks.md has the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guarantee {
-    /// 1: processes exclude each other.
-    Processes,
-    /// 1: threads of a process exclude each other as well.
-    Threads,
-    /// 2: a holder that dies frees it.
-    Death,
-    /// 3: opening and closing the lock file elsewhere in the holder does not free it.
-    Reopening,
-    /// 4: a child forked in the section cannot free it.
-    ForkedRelease,
-    /// 4: a child forked in the section does not keep it from others when the parent dies.
-    ForkedSurvivor,
-    /// 5: a lock file that is removed under those who wait does not let two in.
-    Removal,
-    /// 6: a timed wait ends neither early nor late.
-    Timeout,
-    /// 7: a panic in the section frees it.
-    Panic,
-}
-
-impl Guarantee {
-    /// All of them.
-    pub const ALL: [Guarantee; 9] = [
-        Guarantee::Processes,
-        Guarantee::Threads,
-        Guarantee::Death,
-        Guarantee::Reopening,
-        Guarantee::ForkedRelease,
-        Guarantee::ForkedSurvivor,
-        Guarantee::Removal,
-        Guarantee::Timeout,
-        Guarantee::Panic,
-    ];
-
-    /// For tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Guarantee::Processes => "processes",
-            Guarantee::Threads => "threads",
-            Guarantee::Death => "death",
-            Guarantee::Reopening => "reopening",
-            Guarantee::ForkedRelease => "forked release",
-            Guarantee::ForkedSurvivor => "forked survivor",
-            Guarantee::Removal => "removal",
-            Guarantee::Timeout => "timeout",
-            Guarantee::Panic => "panic",
-        }
-    }
-
-    /// Tries whether the locks that `make` makes in `directory` keep it. Each process, and each of its threads, makes one of its own.
-    pub fn examine<L: Lock>(self, directory: &Path, make: &(dyn Fn(&Path) -> L + Sync)) -> Verdict {
-        guarantees::examine(self, directory, make)
-    }
-}
-
-/// The verdict for each guarantee.
+/// The verdict for each guarantee; what the lock does not promise is not tried.
 pub fn examine<L: Lock>(
     directory: &Path,
     make: &(dyn Fn(&Path) -> L + Sync),
 ) -> Vec<(Guarantee, Verdict)> {
+    let verdict = |guarantee: Guarantee| {
+        if !make(directory).promises(guarantee) {
+            return Verdict::NotKnown(Unknown::NotPromised);
+        }
+        let directory = directory.join(guarantee.word().replace(' ', "-"));
+        guarantee.examine(&directory, make)
+    };
     Guarantee::ALL
-        .into_iter()
-        .map(|guarantee| {
-            let directory = directory.join(guarantee.word().replace(' ', "-"));
-            (guarantee, guarantee.examine(&directory, make))
-        })
+        .iter()
+        .map(|&guarantee| (guarantee, verdict(guarantee)))
         .collect()
 }
 
@@ -176,8 +124,9 @@ macro_rules! lock_conformance {
 
             $crate::lock_conformance!(@tests $make;
                 processes Processes, threads Threads, death Death, reopening Reopening,
-                forked_release ForkedRelease, forked_survivor ForkedSurvivor, removal Removal,
-                timeout Timeout, panic Panic);
+                forked_release ForkedRelease, forked_survivor ForkedSurvivor,
+                forked_locking ForkedLocking, executed Executed, removal Removal, timeout Timeout,
+                given_up GivenUp, signals Signals, panic Panic, fairness Fairness, refusal Refusal);
         }
     };
     (@tests $make:expr; $($test:ident $guarantee:ident),*) => {
@@ -188,4 +137,19 @@ macro_rules! lock_conformance {
             }
         )*
     };
+}
+
+/// Locks behind references take part as well.
+impl<L: Lock> Lock for &L {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        (**self).run(patience, section)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        (**self).promises(guarantee)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        (**self).file()
+    }
 }

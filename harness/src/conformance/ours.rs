@@ -1,24 +1,30 @@
 //! The external lock of oslo-concurrency, as one that takes part.
 
 use std::error::Error;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use oslo_concurrency::lockutils;
 
-use super::{Answer, Lock, Patience};
+use super::{Answer, Guarantee, Lock, Patience};
 
 /// `lockutils::lock(name).external(true)` in a directory.
 #[derive(Clone, Debug)]
 pub struct Oslo {
     directory: PathBuf,
+    /// Of its own for each directory: the locks between threads go by the name alone, and other tests of this process have theirs.
+    name: String,
     fair: bool,
 }
 
 impl Oslo {
     /// The lock in `directory`.
     pub fn new(directory: &Path) -> Self {
+        let mut hash = DefaultHasher::new();
+        directory.hash(&mut hash);
         Oslo {
             directory: directory.to_owned(),
+            name: format!("lock-{:x}", hash.finish()),
             fair: false,
         }
     }
@@ -34,7 +40,7 @@ impl Oslo {
 
 impl Lock for Oslo {
     fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let lock = lockutils::lock("lock")
+        let lock = lockutils::lock(&self.name)
             .external(true)
             .fair(self.fair)
             .lock_path(&self.directory);
@@ -51,7 +57,11 @@ impl Lock for Oslo {
         }
     }
 
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness || self.fair
+    }
+
     fn file(&self) -> Option<PathBuf> {
-        Some(self.directory.join("lock"))
+        Some(self.directory.join(&self.name))
     }
 }

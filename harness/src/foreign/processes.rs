@@ -6,6 +6,9 @@ use std::path::Path;
 
 use nix::unistd::Pid;
 
+/// So much of a command line is told.
+pub const LONGEST: usize = 60;
+
 /// Every process there is, ourselves left out.
 pub fn all() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten();
@@ -15,8 +18,13 @@ pub fn all() -> impl Iterator<Item = Pid> {
         .filter(|&pid| pid != Pid::this())
 }
 
-/// The process's command line, or its name in brackets if it has none.
+/// The process's command line, shortened, or its name in brackets if it has none.
 pub fn command(pid: Pid) -> String {
+    shorten(&command_line(pid), LONGEST)
+}
+
+/// The process's whole command line, or its name in brackets if it has none.
+pub fn command_line(pid: Pid) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<String> = line
         .split(|&byte| byte == 0)
@@ -27,7 +35,7 @@ pub fn command(pid: Pid) -> String {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         return format!("[{}]", name.trim());
     }
-    shorten(&words.join(" "))
+    words.join(" ")
 }
 
 /// Whether it lives: a process that nobody has reaped yet does not.
@@ -72,9 +80,9 @@ fn has_open(pid: Pid, directory: &Path) -> bool {
         .any(|file| file.starts_with(directory))
 }
 
-fn shorten(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
+/// The first `longest` characters, and an ellipsis if that is not all.
+pub fn shorten(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

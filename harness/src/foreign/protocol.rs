@@ -1,4 +1,4 @@
-//! The line protocol, version 1, which `docs/protocol.md` describes for people who write workers.
+//! The line protocol, version 1, which `docs/reference/protocol.md` describes for people who write workers.
 
 use std::collections::BTreeSet;
 use std::fmt;

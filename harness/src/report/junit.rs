@@ -4,17 +4,30 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Card, Outcome, Word, story};
+use super::expected::Rank;
+use super::{Judged, Outcome, Word, story};
 
-/// The card as JUnit's XML.
+/// The cards as JUnit's XML, a suite for each lock.
 ///
 /// # Errors
 /// If it cannot be written as XML.
-pub fn junit(card: &Card) -> Result<String, String> {
-    let mut suite = TestSuite::new(format!("cargo lockutils stress {}", card.lock.arguments));
+pub fn junit(cards: &[Judged]) -> Result<String, String> {
+    let mut report = Report::new("cargo-lockutils");
+    for judged in cards {
+        report.add_test_suite(suite(judged));
+    }
+    report.to_string().map_err(|error| error.to_string())
+}
+
+fn suite(judged: &Judged) -> TestSuite {
+    let card = &judged.card;
+    let mut suite = TestSuite::new(match &judged.name {
+        Some(name) => format!("cargo lockutils stress --lock {name}"),
+        None => format!("cargo lockutils stress {}", card.lock.arguments),
+    });
     for outcome in &card.outcomes {
-        let mut case = TestCase::new(outcome.scenario, status(outcome));
-        case.set_classname(card.lock.title.clone());
+        let mut case = TestCase::new(outcome.scenario, status(judged, outcome));
+        case.set_classname(judged.title().to_owned());
         case.set_time(Duration::from_secs_f64(outcome.seconds.max(0.0)));
         if let Some(story) = story(outcome) {
             case.set_system_out(quick_junit::XmlString::new(story));
@@ -22,13 +35,11 @@ pub fn junit(card: &Card) -> Result<String, String> {
         suite.add_test_case(case);
     }
     suite.add_property(("seed", card.seed.as_str()));
-    let mut report = Report::new("cargo-lockutils");
-    report.add_test_suite(suite);
-    report.to_string().map_err(|error| error.to_string())
+    suite
 }
 
-fn status(outcome: &Outcome) -> TestCaseStatus {
-    let message = match (&outcome.reason, outcome.overlaps + outcome.expiries) {
+fn status(judged: &Judged, outcome: &Outcome) -> TestCaseStatus {
+    let found = match (&outcome.reason, outcome.overlaps + outcome.expiries) {
         (Some(reason), _) => reason.clone(),
         (None, 0) => outcome.verdict.text().to_owned(),
         (None, overlaps) => format!(
@@ -37,23 +48,30 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
             outcome.sections
         ),
     };
-    match outcome.verdict {
-        Word::Held => TestCaseStatus::success(),
-        Word::NotKnown => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(message);
-            status
-        }
-        word if outcome.counts && word.exit_status() != 0 => {
+    let unmet = judged
+        .expectations
+        .iter()
+        .find(|one| one.scenario == outcome.scenario && !one.met);
+    match (judged.rank(outcome), outcome.verdict) {
+        (Rank::Failure, word) => {
             let kind = match word {
                 Word::Errors => NonSuccessKind::Error,
                 _ => NonSuccessKind::Failure,
+            };
+            let message = match unmet {
+                Some(expectation) => format!("{}; {found}", expectation.sentence()),
+                None => found,
             };
             let mut status = TestCaseStatus::non_success(kind);
             status.set_type(word.text()).set_message(message);
             status
         }
-        // A hazard that does not count must not turn CI red.
+        (_, Word::NotKnown) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(found);
+            status
+        }
+        // Neither a hazard that does not count nor what was expected may turn CI red.
         _ => TestCaseStatus::success(),
     }
 }

@@ -1,13 +1,15 @@
 //! What a trial has shown: one data model, from which text, JSON, JUnit, HTML and the notes of GitHub are made.
 //!
-//! `docs/report.md` describes the JSON for programs that read it.
+//! `docs/reference/report.md` describes the JSON for programs that read it.
 
+mod expected;
 mod github;
 mod html;
 mod junit;
 mod text;
 
-pub use github::{annotations, job_summary};
+pub use expected::{Expectation, Judged, worst};
+pub use github::{annotations, job_summary, workflow_command};
 pub use html::html;
 pub use junit::junit;
 pub use text::{headline, outcome_line, story, verdict_line};
@@ -84,6 +86,30 @@ pub enum Word {
 }
 
 impl Word {
+    /// All of them, from good to bad, and what is not known.
+    pub const ALL: [Word; 7] = [
+        Word::Held,
+        Word::LeaseExpired,
+        Word::Errors,
+        Word::Starved,
+        Word::Stuck,
+        Word::Broken,
+        Word::NotKnown,
+    ];
+
+    /// As it stands in the JSON and in a configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Word::Held => "held",
+            Word::Broken => "broken",
+            Word::Stuck => "stuck",
+            Word::Starved => "starved",
+            Word::LeaseExpired => "lease-expired",
+            Word::Errors => "errors",
+            Word::NotKnown => "not-known",
+        }
+    }
+
     /// For people.
     pub fn text(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Runs a body in many processes and threads at once, and says whether two were ever in its section.
 
 mod faults;
+mod last_events;
 mod observation;
 mod report;
 mod worker;

@@ -7,7 +7,7 @@ use crate::forking::Outcome;
 use crate::verdict::{Unknown, Verdict};
 use crate::witness::{Overlap, Shape, Step, Witness, overlaps};
 
-use super::{Fault, SEED};
+use super::{Fault, SEED, last_events};
 
 /// The outcome of a [`Stress`](super::Stress) run.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Report {
     lost: u64,
     overlaps: Vec<Overlap>,
     outcomes: Vec<Outcome>,
+    /// What the threads of each process that failed did last.
+    last_events: Vec<Vec<String>>,
     began: u64,
     seed: u64,
     errors: String,
@@ -42,7 +44,15 @@ impl Report {
             began = began.min(entries.first().map_or(u64::MAX, |entry| entry.time));
         }
         let thread = std::thread::current();
+        let last_events = (0..)
+            .zip(&outcomes)
+            .map(|(process, outcome)| match outcome {
+                Outcome::Done => Vec::new(),
+                _ => last_events::of_process(witness, process, began),
+            })
+            .collect();
         Report {
+            last_events,
             shape: witness.shape(),
             sections,
             lost: witness.lost(),
@@ -114,15 +124,10 @@ impl Report {
     #[track_caller]
     pub fn assert_exclusive(&self) {
         self.assert_verdict();
-        let failed: Vec<String> = (0..)
-            .zip(&self.outcomes)
-            .filter(|(_, outcome)| **outcome != Outcome::Done)
-            .map(|(process, outcome): (usize, _)| format!("process {process} {outcome}"))
-            .collect();
+        let failed = self.stories(|outcome| *outcome != Outcome::Done);
         assert!(
             failed.is_empty(),
-            "workers failed: {}{}{}",
-            failed.join("; "),
+            "workers failed\n{failed}{}{}",
             self.errors(),
             self.how_to_run_again()
         );
@@ -135,18 +140,24 @@ impl Report {
     #[track_caller]
     pub fn assert_exclusive_though_workers_died(&self) {
         self.assert_verdict();
-        let hung = self
-            .outcomes
-            .iter()
-            .filter(|outcome| **outcome == Outcome::Hung)
-            .count();
+        let hung = self.stories(|outcome| *outcome == Outcome::Hung);
         assert!(
-            hung == 0,
-            "{hung} of {} processes had not ended at the deadline{}{}",
-            self.outcomes.len(),
+            hung.is_empty(),
+            "workers hang\n{hung}{}{}",
             self.errors(),
             self.how_to_run_again()
         );
+    }
+
+    /// How those processes ended, and what they did last, a line each.
+    fn stories(&self, wanted: impl Fn(&Outcome) -> bool) -> String {
+        let mut lines = Vec::new();
+        let ends = self.outcomes.iter().zip(&self.last_events).enumerate();
+        for (process, (outcome, events)) in ends.filter(|(_, (outcome, _))| wanted(outcome)) {
+            lines.push(format!("  process {process} {outcome}"));
+            lines.extend(events.iter().map(|event| format!("    {event}")));
+        }
+        lines.join("\n")
     }
 
     #[track_caller]
@@ -171,14 +182,7 @@ impl Report {
     fn story_of_the_first(&self) -> String {
         let mut story = String::new();
         let first = self.overlaps[0];
-        let name = |worker: u32| {
-            let threads = self.shape.threads as u32;
-            format!(
-                "worker {worker} (process {}, thread {})",
-                worker / threads,
-                worker % threads
-            )
-        };
+        let name = |worker| last_events::name(self.shape, worker);
         let at = first.at.saturating_sub(self.began) as f64 / 1e6;
         let _ = writeln!(story, "  {} was in the section", name(first.first));
         let _ = writeln!(

@@ -27,7 +27,13 @@ broken_locks!(
     leaves_its_name_behind,
     locks_a_file_without_a_name,
     gives_up_early,
-    keeps_what_a_panic_left
+    keeps_what_a_panic_left,
+    is_kept_by_a_program,
+    remembers_its_holder_in_a_child,
+    takes_it_after_giving_up,
+    takes_a_signal_for_the_lock,
+    serves_whoever_looks_first,
+    locks_where_nobody_can
 );
 
 fn assert_found<L: Lock>(make: &(dyn Fn(&Path) -> L + Sync), found_by: Guarantee) {

@@ -11,9 +11,10 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
+use super::Cancel;
 use super::timer::Alarm;
 use crate::fork::ProcessFd;
-use crate::wait::{Missed, Wait};
+use crate::wait::{Missed, Patience, Wait};
 
 /// Whether the lock is taken for one or for many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,23 +61,55 @@ pub(super) fn wait_for_lock(
     fd: &ProcessFd,
     mode: Mode,
     wait: Wait,
+    patience: &mut Patience<'_>,
 ) -> io::Result<Result<(), Missed>> {
-    let Wait::Until(deadline) = wait else {
-        loop {
-            match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
-                Ok(_) => return Ok(Ok(())),
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    };
-    let _alarm = Alarm::at(deadline)?;
     loop {
-        if Instant::now() >= deadline {
+        let cancel = patience.cancel();
+        let limit = patience.limit(wait);
+        let alarm = match limit {
+            Wait::Until(limit) => Some(Alarm::at(limit)),
+            _ => cancel.map(|_| Alarm::silent()),
+        };
+        let alarm = match alarm.transpose() {
+            // Only to say that it lasts long: then it lasts long in silence.
+            Err(_) if wait == Wait::Forever && cancel.is_none() => None,
+            alarm => alarm?,
+        };
+        let _attached = cancel
+            .zip(alarm.as_ref())
+            .map(|(cancel, alarm)| cancel.interrupts(alarm));
+        let limit = match alarm {
+            Some(_) => limit,
+            None => Wait::Forever,
+        };
+        if wait_until(fd, mode, limit, cancel)? {
+            return Ok(Ok(()));
+        }
+        if patience.is_over(wait) {
             return Ok(Err(Missed::TimedOut));
         }
+    }
+}
+
+/// Whether the lock came before the limit and before somebody cancelled; the caller has set an alarm for both.
+fn wait_until(
+    fd: &ProcessFd,
+    mode: Mode,
+    limit: Wait,
+    cancel: Option<&Cancel>,
+) -> io::Result<bool> {
+    loop {
+        let deadline = match limit {
+            Wait::Until(deadline) => Some(deadline),
+            _ => None,
+        };
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            || cancel.is_some_and(Cancel::is_cancelled)
+        {
+            return Ok(false);
+        }
         match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
-            Ok(_) => return Ok(Ok(())),
+            Ok(_) => return Ok(true),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::NixPath;
 use nix::errno::Errno;
@@ -13,10 +15,16 @@ use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
 use super::filesystem;
 use super::kernel::{self, Mode};
 use crate::fork::ProcessFd;
-use crate::wait::{Missed, Wait};
+use crate::wait::{Missed, Patience, Wait};
 
 /// How often a directory that somebody removes under us is made again before we give up.
 const MAKE_DIRECTORY_TRIES: usize = 100;
+
+/// Somebody who has a lease on the file (as `cargo lockutils clean`, for some microseconds) makes opening it fail for so long at most:
+/// the kernel takes the lease away after 45 s (/proc/sys/fs/lease-break-time).
+const LEASES_END: Duration = Duration::from_secs(60);
+/// Between two tries to open a file that is leased.
+const LEASE_PAUSE: Duration = Duration::from_micros(50);
 
 /// An open lock file. It is never written to, truncated or deleted here.
 #[derive(Debug)]
@@ -54,6 +62,7 @@ impl LockFile {
     /// Opens the file at `path`, and makes it and its directories if they are missing.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut tries = 0;
+        let mut leased_since = None;
         loop {
             match ProcessFd::open(|| open_for_locking(path)) {
                 Ok(fd) => return Self::checked(fd),
@@ -64,6 +73,13 @@ impl LockFile {
                     if let Some(directory) = path.parent() {
                         fs::create_dir_all(directory)?;
                     }
+                }
+                // Only a lease does this to a regular file that is opened with O_NONBLOCK (fcntl(2), "Leases").
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && leased_since.get_or_insert_with(Instant::now).elapsed() < LEASES_END =>
+                {
+                    thread::sleep(LEASE_PAUSE);
                 }
                 Err(error) => return Err(explain_open(error)),
             }
@@ -104,7 +120,19 @@ impl LockFile {
         wait: Wait,
         path: &Path,
     ) -> io::Result<Result<(), Missed>> {
-        kernel::wait_for_lock(&self.fd, mode, wait).map_err(|error| explain_lock(error, path))
+        self.lock_patiently(mode, wait, path, &mut Patience::endless())
+    }
+
+    /// [`lock`](Self::lock) that is interrupted as `patience` says.
+    pub(crate) fn lock_patiently(
+        &self,
+        mode: Mode,
+        wait: Wait,
+        path: &Path,
+        patience: &mut Patience<'_>,
+    ) -> io::Result<Result<(), Missed>> {
+        kernel::wait_for_lock(&self.fd, mode, wait, patience)
+            .map_err(|error| explain_lock(error, path))
     }
 
     pub(crate) fn unlock(&self) {
@@ -167,4 +195,35 @@ fn explain_lock(error: io::Error, path: &Path) -> io::Error {
 struct Explained {
     advice: String,
     source: io::Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    fn fcntl(file: &fs::File, command: libc::c_int, argument: libc::c_int) -> libc::c_int {
+        // SAFETY: the descriptor is open, and these commands take a number and touch no memory.
+        unsafe { libc::fcntl(file.as_raw_fd(), command, argument) }
+    }
+
+    #[test]
+    fn opening_waits_for_the_end_of_a_lease() {
+        const F_SETSIG: libc::c_int = 10; // linux/fcntl.h
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let file = fs::File::create(&path).unwrap();
+        // Not SIGIO, the default, which would end the tests: SIGURG does nothing.
+        assert_eq!(fcntl(&file, F_SETSIG, libc::SIGURG), 0);
+        assert_eq!(fcntl(&file, libc::F_SETLEASE, libc::F_WRLCK), 0);
+        thread::scope(|scope| {
+            let opener = scope.spawn(|| LockFile::open(&path).map(|file| file.is_at(&path)));
+            while fcntl(&file, libc::F_GETLEASE, 0) == libc::F_WRLCK {
+                thread::yield_now();
+            }
+            assert!(!opener.is_finished());
+            assert_eq!(fcntl(&file, libc::F_SETLEASE, libc::F_UNLCK), 0);
+            assert!(opener.join().unwrap().unwrap().unwrap());
+        });
+    }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::kernel::Mode;
 use super::lock_file::{FileIdentity, LockFile};
 use crate::internal::QueueLock;
-use crate::wait::{Missed, Wait};
+use crate::wait::{Missed, Patience, Wait};
 
 /// For how long the threads of one process may pass the lock on among themselves while other processes wait.
 const BURST: Duration = Duration::from_millis(1);
@@ -92,11 +92,37 @@ impl ProcessLock {
     }
 
     /// Takes this thread's turn; [`lock`](Self::lock) and, in the end, [`release`](Self::release) must follow.
-    pub(crate) fn take_turn(&self, wait: Wait, fair: bool) -> Result<(), Missed> {
+    pub(crate) fn take_turn(
+        &self,
+        wait: Wait,
+        fair: bool,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Missed> {
+        self.turn(fair).acquire_patiently(wait, patience)
+    }
+
+    /// The turn-taking of the threads and tasks of this process.
+    pub(crate) fn turn(&self, fair: bool) -> &QueueLock {
         if fair {
             self.turn.make_fair();
         }
-        self.turn.acquire(wait)
+        &self.turn
+    }
+
+    /// The number of the thread or task whose turn it is, 0 when none is known.
+    pub(crate) fn holder(&self) -> u64 {
+        self.turn.holder()
+    }
+
+    /// The lock file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this process has to let others go first, so that the one whose turn it is must wait in the kernel. Only that one may ask.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn owes_courtesy(&self) -> bool {
+        self.state().courtesy
     }
 
     /// Frees a kernel lock that was passed on with the turn, since its new holder has to wait for something else first.
@@ -112,11 +138,12 @@ impl ProcessLock {
         wait: Wait,
         fair: bool,
         held_elsewhere: &dyn Fn(FileIdentity) -> bool,
+        patience: &mut Patience<'_>,
     ) -> Result<(), Failure> {
         let mut state = self.state();
         for _ in 0..REPLACED_TOO_OFTEN {
             if !state.locked {
-                self.lock_in_kernel(&mut state, wait, fair, held_elsewhere)?;
+                self.lock_in_kernel(&mut state, wait, fair, held_elsewhere, patience)?;
             }
             if state.was_just_looked_at() {
                 return Ok(());
@@ -149,6 +176,7 @@ impl ProcessLock {
         wait: Wait,
         fair: bool,
         held_elsewhere: &dyn Fn(FileIdentity) -> bool,
+        patience: &mut Patience<'_>,
     ) -> Result<(), Failure> {
         if state.open.is_none() {
             state.open = Some(LockFile::open(&self.path).map_err(|source| self.io(source))?);
@@ -172,7 +200,7 @@ impl ProcessLock {
         else {
             unreachable!("opened above")
         };
-        let blocked = |file: &LockFile| -> Result<(), Failure> {
+        let mut blocked = |file: &LockFile| -> Result<(), Failure> {
             if file
                 .try_lock(Mode::Exclusive, &self.path)
                 .map_err(|source| self.io(source))?
@@ -186,7 +214,7 @@ impl ProcessLock {
                 return Err(Missed::HeldBySelf.into());
             }
             Ok(file
-                .lock(Mode::Exclusive, wait, &self.path)
+                .lock_patiently(Mode::Exclusive, wait, &self.path, patience)
                 .map_err(|source| self.io(source))??)
         };
         match turnstile.as_ref().filter(|_| fair) {

@@ -16,12 +16,21 @@ const REPEAT: Duration = Duration::from_micros(200);
 
 /// Interrupts this thread from the deadline on, until it is dropped.
 pub(super) struct Alarm {
-    timer: libc::timer_t,
+    timer: TimerId,
     previous_mask: libc::sigset_t,
 }
 
 impl Alarm {
+    /// One that sounds at the deadline.
     pub(super) fn at(deadline: Instant) -> io::Result<Self> {
+        let alarm = Alarm::silent()?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        alarm.id().sound_in(left)?;
+        Ok(alarm)
+    }
+
+    /// One that sounds when somebody makes it: [`TimerId::sound_now`].
+    pub(super) fn silent() -> io::Result<Self> {
         let signal = claim_signal()?;
         // SAFETY: sigevent is plain data for which all zeroes is a valid value.
         let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -32,20 +41,39 @@ impl Alarm {
         let mut timer: libc::timer_t = ptr::null_mut();
         // SAFETY: `event` and `timer` are valid for the call.
         check(unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) })?;
-        let alarm = Alarm {
-            timer,
+        Ok(Alarm {
+            timer: TimerId(timer),
             previous_mask: unblock(signal),
-        };
-        let first = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_nanos(1));
+        })
+    }
+
+    /// For others to sound it with, as long as it lives.
+    pub(super) fn id(&self) -> TimerId {
+        self.timer
+    }
+}
+
+/// The kernel's number of an alarm. Its user sees to it that the alarm lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimerId(libc::timer_t);
+
+// SAFETY: a timer belongs to the process, and any thread may set it (timer_create(2)); the pointer is a number, never followed by us.
+unsafe impl Send for TimerId {}
+
+impl TimerId {
+    /// Sounds from now on, until the alarm is dropped.
+    #[cfg(feature = "tokio")]
+    pub(super) fn sound_now(self) {
+        let _ = self.sound_in(Duration::ZERO); // fails only for a timer that there is not
+    }
+
+    fn sound_in(self, left: Duration) -> io::Result<()> {
         let schedule = libc::itimerspec {
             it_interval: timespec(REPEAT),
-            it_value: timespec(first),
+            it_value: timespec(left.max(Duration::from_nanos(1))),
         };
-        // SAFETY: the timer was just created and `schedule` is valid for the call.
-        check(unsafe { libc::timer_settime(timer, 0, &schedule, ptr::null_mut()) })?;
-        Ok(alarm)
+        // SAFETY: the timer was not deleted yet, and `schedule` is valid for the call.
+        check(unsafe { libc::timer_settime(self.0, 0, &schedule, ptr::null_mut()) })
     }
 }
 
@@ -54,7 +82,7 @@ impl Drop for Alarm {
         // A signal that is already on its way is handled before these calls return: after them none can come.
         // SAFETY: the timer is ours and is not used again; the mask is the one that pthread_sigmask gave us.
         unsafe {
-            libc::timer_delete(self.timer);
+            libc::timer_delete(self.timer.0);
             libc::pthread_sigmask(libc::SIG_SETMASK, &self.previous_mask, ptr::null_mut());
         }
     }

@@ -1,5 +1,7 @@
 //! Locks between the threads of one process.
 
+#[cfg(feature = "tokio")]
+mod polling;
 mod queue;
 mod registry;
 #[cfg(test)]
@@ -10,4 +12,6 @@ mod waiter;
 
 pub(crate) use queue::QueueLock;
 pub(crate) use registry::{Named, Registry};
-pub(crate) use thread_id::current as current_thread;
+#[cfg(feature = "tokio")]
+pub(crate) use thread_id::new_task;
+pub(crate) use thread_id::{Who, current as current_thread, forget_after_fork, who};

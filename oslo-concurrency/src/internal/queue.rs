@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::thread_id;
 use super::waiter::{Call, Waiter};
-use crate::wait::{Missed, Wait};
+use crate::wait::{Missed, Patience, Wait};
 
 // The state word:
 //
@@ -39,7 +39,7 @@ pub(crate) struct QueueLock {
     /// Threads that found the lock held and have neither taken it nor queued yet; each will do one of the two.
     arriving: AtomicU32,
     fair: AtomicBool,
-    /// The thread that holds the lock, 0 when none is known. A thread can find its own number here only if it put it there.
+    /// The thread or task that holds the lock, 0 when none is known. A thread can find its own number here only if it put it there.
     holder: AtomicU64,
     queue: Mutex<VecDeque<Arc<Waiter>>>,
 }
@@ -47,15 +47,30 @@ pub(crate) struct QueueLock {
 impl QueueLock {
     #[inline]
     pub(crate) fn acquire(&self, wait: Wait) -> Result<(), Missed> {
+        self.acquire_patiently(wait, &mut Patience::endless())
+    }
+
+    /// [`acquire`](Self::acquire) that is interrupted as `patience` says.
+    #[inline]
+    pub(crate) fn acquire_patiently(
+        &self,
+        wait: Wait,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Missed> {
         if self
             .state
             .compare_exchange(0, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            self.acquire_contended(wait)?;
+            self.acquire_contended(wait, patience)?;
         }
         self.holder.store(thread_id::current(), Ordering::Relaxed);
         Ok(())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn taken_by(&self, holder: u64) {
+        self.holder.store(holder, Ordering::Relaxed);
     }
 
     /// From now on the lock is first come, first served, for all who use it.
@@ -65,8 +80,15 @@ impl QueueLock {
         }
     }
 
+    /// Whether the calling thread holds it, or the asynchronous section that it is running at this moment.
     pub(crate) fn is_held_by_current_thread(&self) -> bool {
-        self.holder.load(Ordering::Relaxed) == thread_id::current()
+        let holder = self.holder();
+        holder == thread_id::current() || is_of_current_section(holder)
+    }
+
+    /// The number of the thread or task that holds the lock, 0 when none is known.
+    pub(crate) fn holder(&self) -> u64 {
+        self.holder.load(Ordering::Relaxed)
     }
 
     /// Whether a thread waits, or is about to.
@@ -128,7 +150,7 @@ impl QueueLock {
     }
 
     #[cold]
-    fn acquire_contended(&self, wait: Wait) -> Result<(), Missed> {
+    fn acquire_contended(&self, wait: Wait, patience: &mut Patience<'_>) -> Result<(), Missed> {
         if self.try_take() {
             return Ok(());
         }
@@ -144,7 +166,7 @@ impl QueueLock {
         if taken {
             Ok(())
         } else {
-            self.wait_in_queue(&waiter, wait)
+            self.wait_in_queue(&waiter, wait, patience)
         }
     }
 
@@ -156,7 +178,7 @@ impl QueueLock {
             })
     }
 
-    fn take_or_queue(&self, waiter: &Arc<Waiter>) -> bool {
+    pub(super) fn take_or_queue(&self, waiter: &Arc<Waiter>) -> bool {
         let mut queue = self.queue();
         queue.push_back(Arc::clone(waiter));
         let taken = self.state.fetch_or(QUEUED, Ordering::Relaxed) & HELD == 0 && self.try_take();
@@ -167,7 +189,7 @@ impl QueueLock {
     }
 
     /// Takes the lock if it is free, whoever may be waiting.
-    fn try_take(&self) -> bool {
+    pub(super) fn try_take(&self) -> bool {
         let state = self.state.load(Ordering::Relaxed);
         state & HELD == 0
             && self
@@ -176,22 +198,37 @@ impl QueueLock {
                 .is_ok()
     }
 
-    fn wait_in_queue(&self, waiter: &Arc<Waiter>, wait: Wait) -> Result<(), Missed> {
+    fn wait_in_queue(
+        &self,
+        waiter: &Arc<Waiter>,
+        wait: Wait,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Missed> {
         loop {
-            match waiter.sleep(wait) {
+            match waiter.sleep(patience.limit(wait)) {
                 Call::Granted => return Ok(()),
                 Call::Compete => {
                     let taken = self.spin();
-                    let mut queue = self.queue();
-                    if taken || self.take_or_wait_for_call() {
-                        self.leave(&mut queue, waiter);
+                    if self.answer_call(waiter, taken) {
                         return Ok(());
                     }
-                    waiter.passed_by(PATIENCE);
                 }
-                Call::None => return self.give_up(waiter),
+                Call::None if patience.is_over(wait) => return self.give_up(waiter),
+                Call::None => {}
             }
         }
+    }
+
+    /// The first in the queue was called to compete: whether it has the lock now. If not, it will be called again.
+    pub(super) fn answer_call(&self, waiter: &Arc<Waiter>, taken: bool) -> bool {
+        let mut queue = self.queue();
+        let taken = taken || self.take_or_wait_for_call();
+        if taken {
+            self.leave(&mut queue, waiter);
+        } else {
+            waiter.passed_by(PATIENCE);
+        }
+        taken
     }
 
     /// The first in the queue looks whether the lock is free; if it is not, the next release calls again.
@@ -209,7 +246,7 @@ impl QueueLock {
 
     /// The deadline has passed. A lock that is free at this moment is taken all the same: the waiter may be the only one who
     /// was told so.
-    fn give_up(&self, waiter: &Arc<Waiter>) -> Result<(), Missed> {
+    pub(super) fn give_up(&self, waiter: &Arc<Waiter>) -> Result<(), Missed> {
         let mut queue = self.queue();
         if waiter.is_granted() {
             return Ok(());
@@ -245,16 +282,32 @@ impl QueueLock {
         let Some(first) = queue.front().cloned() else {
             return false;
         };
-        if self.fair.load(Ordering::Relaxed) || first.is_impatient() {
+        let task = if self.fair.load(Ordering::Relaxed) || first.is_impatient() {
             self.leave(&mut queue, &first);
-            first.call(Call::Granted);
+            let task = first.call(Call::Granted);
+            drop(queue);
+            task
         } else {
             self.state.store(QUEUED | CALLED, Ordering::Release);
             drop(queue);
-            first.call(Call::Compete);
+            first.call(Call::Compete)
+        };
+        if let Some(task) = task {
+            task.wake();
         }
         true
     }
+}
+
+#[cfg(feature = "tokio")]
+fn is_of_current_section(holder: u64) -> bool {
+    thread_id::who(holder) == thread_id::Who::Task
+        && crate::asynchronous::section::is_inside(holder)
+}
+
+#[cfg(not(feature = "tokio"))]
+fn is_of_current_section(_holder: u64) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
+use super::ini::{BadReference, Ini, Value};
 use super::scope;
 
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
@@ -60,7 +61,7 @@ pub(crate) fn with_lock_path<T>(
     of_the_call: Option<&Path>,
     with: impl FnOnce(Option<&Path>) -> T,
 ) -> T {
-    if of_the_call.is_some() {
+    if of_the_call.is_some_and(|path| !path.as_os_str().is_empty()) {
         return with(of_the_call);
     }
     scope::current(|scoped| {
@@ -99,6 +100,45 @@ pub enum ConfigError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A line is none of an ini file; oslo.config refuses the same files.
+    #[error("{path:?}, line {line}: {reason}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A value refers to an option (`$state_path`) that the file does not set.
+    #[error(
+        "{path:?}, line {line}: {option} refers to ${name}, which this file does not set, and of whose default only the service \
+         itself knows: write {name} = … into [DEFAULT], or give {option} without it"
+    )]
+    NotSet {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The option.
+        option: &'static str,
+        /// What it refers to.
+        name: String,
+    },
+    /// A value refers to itself.
+    #[error(
+        "{path:?}, line {line}: {option} leads back to ${name}; give one of them without the other"
+    )]
+    Circular {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The option.
+        option: &'static str,
+        /// The reference that closes the circle.
+        name: String,
+    },
     /// A value is not what its option takes.
     #[error("{path:?}, line {line}: {option} = {value:?} is not {expected}")]
     Value {
@@ -115,35 +155,50 @@ pub enum ConfigError {
     },
 }
 
-/// Takes `lock_path` and `disable_process_locking` from the section `[oslo_concurrency]` of a service's ini file.
+/// Takes `lock_path` and `disable_process_locking` from the section `[oslo_concurrency]` of a service's configuration file, as nova.conf.
 ///
-/// Nothing is changed unless the whole section is valid. Other sections and options are passed over.
+/// The file is read as oslo.config reads it: `#` and `;` begin comments, indented lines go on with a value, of several values the last
+/// counts, and `$name` or `${name}` is the value of another option, of the same section or of `[DEFAULT]`. What a Python service has
+/// as default of such an option is not known here. A lock path that is empty counts as not set. Of several files that are
+/// read one after the other, later ones go before earlier ones, as with several `--config-file`.
+///
+/// Nothing is changed unless the file is valid.
 ///
 /// # Errors
-/// [`ConfigError`].
+/// [`ConfigError`], which names file and line.
+///
+/// ```
+/// use oslo_concurrency::lockutils;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let nova_conf = directory.path().join("nova.conf");
+/// std::fs::write(&nova_conf, "[DEFAULT]\nstate_path = /var/lib/nova\n[oslo_concurrency]\nlock_path = $state_path/tmp\n")?;
+/// lockutils::configure_from_ini(&nova_conf)?;
+/// assert_eq!(lockutils::get_lock_path().unwrap().to_str(), Some("/var/lib/nova/tmp"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn configure_from_ini(path: impl AsRef<Path>) -> Result<(), ConfigError> {
     let path = path.as_ref();
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let mut lock_path = None;
-    let mut disabled = None;
-    for (line, option, value) in options_of_section(&text, "oslo_concurrency") {
-        match option {
-            "lock_path" => lock_path = Some(PathBuf::from(value)),
-            "disable_process_locking" => {
-                disabled = Some(parse_bool(value).ok_or_else(|| ConfigError::Value {
-                    path: path.to_owned(),
-                    line,
-                    option: "disable_process_locking",
-                    value: value.to_owned(),
-                    expected: "one of true, false, yes, no, on, off, 1, 0",
-                })?);
-            }
-            _ => {}
-        }
-    }
+    let ini = Ini::parse(&text).map_err(|bad| ConfigError::Syntax {
+        path: path.to_owned(),
+        line: bad.line,
+        reason: bad.reason,
+    })?;
+    let lock_path = option(&ini, path, "lock_path")?.map(|value| PathBuf::from(value.text));
+    let disabled = match option(&ini, path, "disable_process_locking")? {
+        None => None,
+        Some(value) => Some(parse_bool(&value.text).ok_or_else(|| ConfigError::Value {
+            path: path.to_owned(),
+            line: value.line,
+            option: "disable_process_locking",
+            value: value.text.clone(),
+            expected: "one of true, false, yes, no, on, off, 1, 0",
+        })?),
+    };
     if lock_path.is_some() {
         set(
             &FROM_INI,
@@ -156,26 +211,24 @@ pub fn configure_from_ini(path: impl AsRef<Path>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn options_of_section<'t>(
-    text: &'t str,
-    section: &str,
-) -> impl Iterator<Item = (usize, &'t str, &'t str)> {
-    let mut inside = false;
-    text.lines().enumerate().filter_map(move |(number, line)| {
-        let line = line.trim();
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
-            inside = name.trim() == section;
-            return None;
-        }
-        if !inside || line.starts_with(['#', ';']) {
-            return None;
-        }
-        let (option, value) = line.split_once(['=', ':'])?;
-        Some((number + 1, option.trim(), value.trim()))
-    })
+/// An option of ours, with what it refers to put in.
+fn option(ini: &Ini, path: &Path, option: &'static str) -> Result<Option<Value>, ConfigError> {
+    let path = path.to_owned();
+    match ini.get("oslo_concurrency", option).transpose() {
+        Ok(value) => Ok(value),
+        Err((line, BadReference::NotSet(name))) => Err(ConfigError::NotSet {
+            path,
+            line,
+            option,
+            name,
+        }),
+        Err((line, BadReference::Circular(name))) => Err(ConfigError::Circular {
+            path,
+            line,
+            option,
+            name,
+        }),
+    }
 }
 
 fn parse_bool(value: &str) -> Option<bool> {
@@ -191,17 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_options_of_one_section() {
-        let text = "[DEFAULT]\nlock_path = /no\n# c\n[oslo_concurrency]\n;x = y\nlock_path = /var/lock # not a comment\n\
-                    disable_process_locking: False\n[other]\nlock_path=/no\n";
-        let options: Vec<_> = options_of_section(text, "oslo_concurrency").collect();
-        assert_eq!(
-            options,
-            [
-                (6, "lock_path", "/var/lock # not a comment"),
-                (7, "disable_process_locking", "False")
-            ]
-        );
+    fn booleans_are_those_of_oslo_config() {
         assert_eq!(
             (parse_bool("Yes"), parse_bool("0"), parse_bool("maybe")),
             (Some(true), Some(false), None)

@@ -41,9 +41,9 @@ pub enum Error {
         /// The lock's name.
         name: String,
     },
-    /// The calling thread holds the lock already, and would wait for itself.
+    /// The calling thread, or the asynchronous section that asks, holds the lock already, and would wait for itself.
     #[error(
-        "lock {name:?} is already held by this thread, which would wait for itself forever; release it first, or move the \
+        "lock {name:?} is already held by this thread or section, which would wait for itself forever; release it first, or move the \
          inner part into a function that is not synchronized"
     )]
     WouldDeadlock {

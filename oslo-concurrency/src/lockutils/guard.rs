@@ -12,10 +12,16 @@ use crate::{fork, observe};
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct Guard {
+    _hold: Hold,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+/// Releases what is held when it is dropped, on whatever thread.
+#[derive(Debug)]
+pub(crate) struct Hold {
     held: Option<Held>,
     generation: u64,
     log: Option<HeldSince>,
-    _on_this_thread: PhantomData<*const ()>,
 }
 
 /// What a guard holds, in the order in which it is released.
@@ -40,11 +46,8 @@ pub(crate) struct HeldSince {
 
 impl Guard {
     pub(crate) fn new(held: Held, log: Option<HeldSince>) -> Self {
-        observe::acquired(|| held.internal.key().into());
         Guard {
-            held: Some(held),
-            generation: fork::generation(),
-            log,
+            _hold: Hold::new(held, log),
             _on_this_thread: PhantomData,
         }
     }
@@ -55,7 +58,18 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Hold {
+    pub(crate) fn new(held: Held, log: Option<HeldSince>) -> Self {
+        observe::acquired(|| held.internal.key().into());
+        Hold {
+            held: Some(held),
+            generation: fork::generation(),
+            log,
+        }
+    }
+}
+
+impl Drop for Hold {
     fn drop(&mut self) {
         let Some(held) = self.held.take() else { return };
         if self.generation != fork::generation() {

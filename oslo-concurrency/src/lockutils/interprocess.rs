@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::long_wait::{LongWait, WARN_AFTER};
 use super::world::{self, ExternalEntry};
-use super::{Error, config, name};
+use super::{Error, config, interprocess_rw, name};
 use crate::external::{Failure, FileIdentity};
 use crate::fork::{self, PerProcess};
+use crate::internal::current_thread;
 use crate::observe;
-use crate::wait::Wait;
+use crate::wait::{Patience, Wait};
 
 /// The external lock that [`lock`](super::lock)`(name).external(true)` takes, without the lock between threads that goes with it.
 ///
@@ -139,10 +141,20 @@ impl InterProcessLock {
     fn acquire_within(&self, wait: Wait) -> Result<InterProcessGuard, Error> {
         let named = |failure| Error::external(&self.path().to_string_lossy(), failure);
         let entry = self.entry();
+        let path = self.path().to_string_lossy();
+        let long = LongWait {
+            name: &path,
+            function: "",
+            waiter: current_thread(),
+            internal: None,
+            external: Some(entry),
+        };
+        let tell = |waited| long.tell(waited);
+        let mut patience = Patience::new(WARN_AFTER, &tell);
         entry
-            .take_turn(wait, false)
+            .take_turn(wait, false, &mut patience)
             .map_err(|missed| named(missed.into()))?;
-        lock_in_turn(entry, wait, false).map_err(named)?;
+        lock_in_turn(entry, wait, false, &mut patience).map_err(named)?;
         observe::acquired(|| self.path().to_string_lossy());
         Ok(InterProcessGuard {
             entry: Some(Arc::clone(entry)),
@@ -157,10 +169,11 @@ pub(crate) fn lock_in_turn(
     entry: &Arc<ExternalEntry>,
     wait: Wait,
     fair: bool,
+    patience: &mut Patience<'_>,
 ) -> Result<(), Failure> {
-    let outcome = entry.lock(wait, fair, &|identity| {
-        this_thread_holds_another_path_of(entry, identity)
-    });
+    let held_elsewhere =
+        |identity: FileIdentity| this_thread_holds_another_path_of(entry, identity);
+    let outcome = entry.lock(wait, fair, &held_elsewhere, patience);
     if outcome.is_err() {
         entry.release(fair);
     }
@@ -172,7 +185,7 @@ fn this_thread_holds_another_path_of(entry: &Arc<ExternalEntry>, identity: FileI
         !Arc::ptr_eq(other, entry)
             && other.is_held_by_current_thread()
             && other.identity() == Some(identity)
-    })
+    }) || interprocess_rw::is_held_by_this_thread(identity)
 }
 
 /// An [`InterProcessLock`] that is held, until this is dropped.

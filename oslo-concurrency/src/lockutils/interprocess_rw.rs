@@ -2,11 +2,11 @@
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Error;
-use crate::external::{Failure, LockFile, Mode};
+use super::{Error, world};
+use crate::external::{Failure, FileIdentity, LockFile, Mode};
 use crate::fork::{self, PerProcess};
 use crate::internal::current_thread;
 use crate::wait::{Missed, Wait};
@@ -17,7 +17,9 @@ use crate::wait::{Missed, Wait};
 /// exclusive record locks. The kernel lets a new reader in while a writer waits: readers that never pause starve writers.
 ///
 /// A thread that reads may read again; it may not write ([`Error::UpgradeRefused`]), and a thread that writes may neither read
-/// nor write again ([`Error::WouldDeadlock`]).
+/// nor write again ([`Error::WouldDeadlock`]), by this value or by any other on the same file. There fasteners differs: its locks belong to
+/// the process, so that its threads do not exclude each other, a second acquire turns the first hold into the other kind, and the first
+/// release ends both.
 ///
 /// ```
 /// use oslo_concurrency::lockutils::{Error, InterProcessReaderWriterLock};
@@ -32,24 +34,42 @@ use crate::wait::{Missed, Wait};
 /// ```
 #[derive(Debug)]
 pub struct InterProcessReaderWriterLock {
-    path: PathBuf,
-    files: PerProcess<Mutex<Files>>,
+    path: Arc<Path>,
+    /// Open and not locked. Each hold has an open file description of its own, so that the kernel keeps the threads of a process apart as well.
+    idle: PerProcess<Mutex<Vec<LockFile>>>,
 }
 
-/// Each hold has an open file description of its own, so that the kernel keeps the threads of a process apart as well.
-#[derive(Debug, Default)]
-struct Files {
-    /// Open and not locked.
-    idle: Vec<LockFile>,
-    held: Vec<(u64, Mode)>,
+/// What a thread of this process holds, by whichever value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    path: Arc<Path>,
+    file: FileIdentity,
+    thread: u64,
+    mode: Mode,
+}
+
+static HELD: PerProcess<Mutex<Vec<Held>>> = PerProcess::new();
+
+fn held() -> MutexGuard<'static, Vec<Held>> {
+    HELD.get_or_make(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the calling thread reads or writes under a lock on this file.
+pub(super) fn is_held_by_this_thread(file: FileIdentity) -> bool {
+    let thread = current_thread();
+    held()
+        .iter()
+        .any(|held| held.thread == thread && held.file == file)
 }
 
 impl InterProcessReaderWriterLock {
     /// A lock on the file at `path`, which is made when the lock is first acquired.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         InterProcessReaderWriterLock {
-            path: path.into(),
-            files: PerProcess::new(),
+            path: path.into().into(),
+            idle: PerProcess::new(),
         }
     }
 
@@ -120,31 +140,72 @@ impl InterProcessReaderWriterLock {
 
     fn acquire(&self, mode: Mode, wait: Wait) -> Result<Hold<'_>, Error> {
         let thread = current_thread();
-        self.refuse_a_wait_for_ourselves(thread, mode, wait)?;
-        let file = self
-            .lock(mode, wait)
-            .map_err(|failure| Error::external(&self.name(), failure))?;
-        self.files().held.push((thread, mode));
-        Ok(Hold {
-            lock: self,
-            file: Some(file),
-            thread,
-            mode,
-            generation: fork::generation(),
-            _on_this_thread: PhantomData,
-        })
+        self.refuse_a_wait_for_ourselves(thread, mode, wait, None)?;
+        loop {
+            let idle = self.idle().pop();
+            let file = match idle {
+                Some(file) => file,
+                None => LockFile::open(&self.path).map_err(|source| self.io(source))?,
+            };
+            if let Err(error) = self.lock(&file, thread, mode, wait) {
+                self.idle().push(file);
+                return Err(error);
+            }
+            // A file that was removed or replaced meanwhile excludes nobody: closing it frees the lock, and we try the new one.
+            if file.is_at(&*self.path).map_err(|source| self.io(source))? {
+                let what = Held {
+                    path: Arc::clone(&self.path),
+                    file: file.identity(),
+                    thread,
+                    mode,
+                };
+                held().push(what.clone());
+                return Ok(Hold {
+                    lock: self,
+                    file: Some(file),
+                    what,
+                    generation: fork::generation(),
+                    _on_this_thread: PhantomData,
+                });
+            }
+        }
     }
 
+    fn lock(&self, file: &LockFile, thread: u64, mode: Mode, wait: Wait) -> Result<(), Error> {
+        let tried = file.try_lock(mode, &self.path);
+        if tried.map_err(|source| self.io(source))? {
+            return Ok(());
+        }
+        self.refuse_a_wait_for_ourselves(thread, mode, wait, Some(file.identity()))?;
+        let outcome = match wait {
+            Wait::Never => Err(Missed::Busy),
+            wait => file
+                .lock(mode, wait, &self.path)
+                .map_err(|source| self.io(source))?,
+        };
+        outcome.map_err(|missed| Error::missed(&self.name(), missed))
+    }
+
+    /// `file` is the one that is locked already, by whomever: by this thread under another path, or as an `InterProcessLock`?
     fn refuse_a_wait_for_ourselves(
         &self,
         thread: u64,
         mode: Mode,
         wait: Wait,
+        file: Option<FileIdentity>,
     ) -> Result<(), Error> {
-        let files = self.files();
-        let holds = |mode| files.held.contains(&(thread, mode));
+        let holds_otherwise =
+            file.is_some_and(|file| world::this_thread_holds(|other| other == file));
+        let held = held();
+        let holds = |mode| {
+            held.iter().any(|held| {
+                held.thread == thread
+                    && held.mode == mode
+                    && (held.path == self.path || Some(held.file) == file)
+            })
+        };
         let name = self.name();
-        if holds(Mode::Exclusive) {
+        if holds(Mode::Exclusive) || holds_otherwise {
             return Err(match wait {
                 Wait::Never => Error::NotAcquired { name },
                 _ => Error::WouldDeadlock { name },
@@ -156,39 +217,16 @@ impl InterProcessReaderWriterLock {
         Ok(())
     }
 
-    fn lock(&self, mode: Mode, wait: Wait) -> Result<LockFile, Failure> {
-        let io = |source| Failure::Io {
-            path: self.path.clone(),
-            source,
-        };
-        loop {
-            let idle = self.files().idle.pop();
-            let file = match idle {
-                Some(file) => file,
-                None => LockFile::open(&self.path).map_err(io)?,
-            };
-            if !file.try_lock(mode, &self.path).map_err(io)? {
-                let outcome = match wait {
-                    Wait::Never => Err(Missed::Busy),
-                    wait => file.lock(mode, wait, &self.path).map_err(io)?,
-                };
-                if let Err(missed) = outcome {
-                    self.files().idle.push(file);
-                    return Err(missed.into());
-                }
-            }
-            // A file that was removed or replaced meanwhile excludes nobody: closing it frees the lock, and we try the new one.
-            if file.is_at(&self.path).map_err(io)? {
-                return Ok(file);
-            }
-        }
-    }
-
-    fn files(&self) -> MutexGuard<'_, Files> {
-        self.files
+    fn idle(&self) -> MutexGuard<'_, Vec<LockFile>> {
+        self.idle
             .get_or_make(Mutex::default)
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn io(&self, source: std::io::Error) -> Error {
+        let path = self.path.to_path_buf();
+        Error::external(&self.name(), Failure::Io { path, source })
     }
 
     fn name(&self) -> String {
@@ -200,8 +238,7 @@ impl InterProcessReaderWriterLock {
 struct Hold<'a> {
     lock: &'a InterProcessReaderWriterLock,
     file: Option<LockFile>,
-    thread: u64,
-    mode: Mode,
+    what: Held,
     generation: u64,
     _on_this_thread: PhantomData<*const ()>,
 }
@@ -213,15 +250,12 @@ impl Drop for Hold<'_> {
             return; // the child's copy of the descriptor was closed by the fork
         }
         file.unlock();
-        let mut files = self.lock.files();
-        if let Some(hold) = files
-            .held
-            .iter()
-            .position(|&held| held == (self.thread, self.mode))
-        {
-            files.held.swap_remove(hold);
+        let mut held = held();
+        if let Some(hold) = held.iter().position(|held| *held == self.what) {
+            held.swap_remove(hold);
         }
-        files.idle.push(file);
+        drop(held);
+        self.lock.idle().push(file);
     }
 }
 
@@ -242,6 +276,7 @@ pub struct InterProcessWriteGuard<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockutils::InterProcessLock;
     use std::thread;
 
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -285,5 +320,37 @@ mod tests {
         assert!(matches!(two.try_read(), Err(Error::NotAcquired { .. })));
         drop(writer);
         drop(two.try_read().unwrap());
+    }
+
+    #[test]
+    fn a_thread_does_not_wait_for_itself_by_whatever_value_or_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.lock");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(directory.path(), &link).unwrap();
+        let one = InterProcessReaderWriterLock::new(&path);
+        let others = [path.clone(), link.join("index.lock")].map(InterProcessReaderWriterLock::new);
+        let exclusive = InterProcessLock::new(&path);
+        let reader = one.read().unwrap();
+        for other in &others {
+            drop(other.read().expect("readers share"));
+            assert!(matches!(other.write(), Err(Error::UpgradeRefused { .. })));
+        }
+        assert!(matches!(
+            exclusive.acquire(),
+            Err(Error::WouldDeadlock { .. })
+        ));
+        drop(reader);
+        let writer = one.write().unwrap();
+        for other in &others {
+            assert!(matches!(other.read(), Err(Error::WouldDeadlock { .. })));
+            assert!(matches!(other.write(), Err(Error::WouldDeadlock { .. })));
+            assert!(matches!(other.try_read(), Err(Error::NotAcquired { .. })));
+        }
+        drop(writer);
+        let guard = exclusive.acquire().unwrap();
+        assert!(matches!(one.read(), Err(Error::WouldDeadlock { .. })));
+        drop(guard);
+        drop(one.write().unwrap());
     }
 }

@@ -1,10 +1,14 @@
 //! Named locks: the Rust form of `oslo_concurrency.lockutils`.
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod config;
 mod error;
 mod guard;
+mod ini;
 mod interprocess;
 mod interprocess_rw;
+mod long_wait;
 mod name;
 mod options;
 mod reader_writer;
@@ -14,8 +18,10 @@ pub mod scope;
 mod semaphores;
 pub(crate) mod site;
 mod synchronizer;
-mod world;
+pub(crate) mod world;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::AsyncGuard;
 pub use config::{
     ConfigError, configure_from_ini, get_lock_path, set_defaults, set_disable_process_locking,
 };

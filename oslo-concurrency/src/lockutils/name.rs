@@ -1,6 +1,7 @@
 //! From the name of a lock to the name of its file.
 
 use std::borrow::Cow;
+use std::path::{Component, Path};
 
 use super::Error;
 use crate::external::TURNSTILE_SUFFIX;
@@ -8,8 +9,8 @@ use crate::external::TURNSTILE_SUFFIX;
 /// The longest file name that Linux file systems take, in bytes (NAME_MAX, limits.h).
 const LONGEST: usize = 255;
 
-/// The file name of lock `name` with `prefix`, as oslo.concurrency makes it: `/` becomes `_`, and the prefix is joined
-/// with `-` unless it ends in one.
+/// The file of lock `name` with `prefix` below the lock path, as oslo.concurrency makes it: `/` in the name becomes `_`, and the prefix is
+/// joined with `-` unless it ends in one. A prefix with `/` is a folder and a prefix.
 pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'a, str>, Error> {
     let invalid = |reason| Error::InvalidName {
         name: name.to_owned(),
@@ -24,16 +25,24 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
         Cow::Borrowed(name)
     };
     if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
+        if Path::new(prefix)
+            .components()
+            .any(|part| matches!(part, Component::RootDir | Component::ParentDir))
+        {
+            return Err(invalid(
+                "its prefix leads out of the lock path; take one without `..` that does not begin with `/`",
+            ));
+        }
         let joint = if prefix.ends_with('-') { "" } else { "-" };
-        file = Cow::Owned(format!("{prefix}{joint}{file}").replace('/', "_"));
+        file = Cow::Owned(format!("{prefix}{joint}{file}"));
     }
-    match &*file {
+    match file.rsplit('/').next().unwrap_or_default() {
         "" => Err(invalid("an external lock needs a name that is not empty")),
         "." | ".." => Err(invalid("it is a directory; choose another name")),
-        file if file.len() > LONGEST => Err(invalid(
+        last if last.len() > LONGEST => Err(invalid(
             "its file name has more than 255 bytes; choose a shorter name",
         )),
-        file if file.starts_with('.') && file.ends_with(TURNSTILE_SUFFIX) => Err(invalid(
+        last if last.starts_with('.') && last.ends_with(TURNSTILE_SUFFIX) => Err(invalid(
             "names of the form `.NAME.turnstile` belong to fair locks; choose another",
         )),
         _ => Ok(file),
@@ -51,6 +60,7 @@ mod tests {
         assert_eq!(file_name(Some("myapp"), "db").unwrap(), "myapp-db");
         assert_eq!(file_name(Some("myapp-"), "db").unwrap(), "myapp-db");
         assert_eq!(file_name(Some(""), "db").unwrap(), "db");
+        assert_eq!(file_name(Some("my/app"), "d/b").unwrap(), "my/app-d_b");
     }
 
     #[test]
@@ -61,6 +71,10 @@ mod tests {
             (None, ".."),
             (None, "a\0b"),
             (Some("a\0"), "b"),
+            (Some("/a"), "b"),
+            (Some("../a"), "b"),
+            (Some("a/.."), "b"),
+            (Some(".x"), "b.turnstile"),
             (None, ".x.turnstile"),
         ] {
             assert!(

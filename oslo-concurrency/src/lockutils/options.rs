@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Held, HeldExternal, HeldSince};
 use super::interprocess::{lock_file_path, lock_in_turn};
+use super::long_wait::{LongWait, WARN_AFTER};
 use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, Semaphores, Synchronizer, config, resolved};
-use crate::wait::Wait;
+use crate::internal::current_thread;
+use crate::wait::{Patience, Wait};
 
 /// The lock named `name`: choose what it must do, then [`acquire`](LockOptions::acquire) it or [`run`](LockOptions::run) under it.
 ///
@@ -33,6 +35,7 @@ pub fn lock<'a, N: AsRef<str> + ?Sized>(name: &'a N) -> LockOptions<'a> {
         blocking: true,
         timeout: None,
         log: true,
+        warn_after: WARN_AFTER,
     }
 }
 
@@ -60,14 +63,16 @@ pub struct LockOptions<'a> {
     pub(crate) external: bool,
     pub(crate) lock_path: Option<&'a Path>,
     pub(crate) semaphores: Option<&'a Semaphores>,
-    fair: bool,
+    pub(super) fair: bool,
     blocking: bool,
     timeout: Option<Duration>,
     log: bool,
+    pub(super) warn_after: Duration,
 }
 
 impl<'a> LockOptions<'a> {
-    /// Puts `prefix` and `-` before the name of the lock file. The lock between threads has no prefix, as in oslo.
+    /// Puts `prefix` and `-` before the name of the lock file. With a `/` in it, it is a folder and a prefix. The lock between threads has
+    /// no prefix. All this is so in oslo, too.
     pub fn prefix(mut self, prefix: &'a str) -> Self {
         self.prefix = Some(prefix);
         self
@@ -79,9 +84,9 @@ impl<'a> LockOptions<'a> {
         self
     }
 
-    /// The directory of the lock file; it goes before every other setting.
+    /// The directory of the lock file; it goes before every other setting. An empty one is none, as in oslo.
     pub fn lock_path<P: AsRef<Path> + ?Sized>(mut self, directory: &'a P) -> Self {
-        self.lock_path = Some(directory.as_ref());
+        self.lock_path = Some(directory.as_ref()).filter(|path| !path.as_os_str().is_empty());
         self
     }
 
@@ -116,6 +121,25 @@ impl<'a> LockOptions<'a> {
         self
     }
 
+    /// A wait that lasts so long is told of, with who holds the lock, in an event at level warn; again after twice the time,
+    /// four times, and so on. 60 seconds unless set; `Duration::MAX` is never.
+    ///
+    /// The event has the fields `lock`, `function`, `waited_seconds`, `file` and `held_by`: processes with their command line and for
+    /// how long they have been running, or the thread of this process. The kernel does not record when a lock was taken.
+    /// A lock that is got without a wait pays nothing for it.
+    ///
+    /// ```
+    /// use oslo_concurrency::lockutils;
+    /// use std::time::Duration;
+    ///
+    /// lockutils::lock("image-7").warn_after(Duration::from_secs(5)).run(|| ())?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn warn_after(mut self, warn_after: Duration) -> Self {
+        self.warn_after = warn_after;
+        self
+    }
+
     /// Takes the prefix of `synchronizer`.
     pub fn with(mut self, synchronizer: &Synchronizer) -> Self {
         self.prefix = Some(synchronizer.prefix());
@@ -128,12 +152,19 @@ impl<'a> LockOptions<'a> {
     /// [`Error::NotAcquired`] if it is held and `blocking` is off; [`Error::Timeout`]; [`Error::WouldDeadlock`] if this
     /// thread holds it; for an external lock also [`Error::LockPathRequired`], [`Error::InvalidName`] and [`Error::Io`].
     pub fn acquire(&self) -> Result<Guard, Error> {
-        let (internal, external) = if self.external {
-            resolved::external(self)?
-        } else {
-            (self.internal_entry(), None)
-        };
+        let (internal, external) = self.entries()?;
         self.acquire_entries(internal, external, "")
+    }
+
+    /// The locks that these options name, which were perhaps looked up before.
+    pub(super) fn entries(
+        &self,
+    ) -> Result<(Arc<InternalEntry>, Option<Arc<ExternalEntry>>), Error> {
+        if self.external {
+            resolved::external(self)
+        } else {
+            Ok((self.internal_entry(), None))
+        }
     }
 
     /// Runs `section` while the lock is held.
@@ -173,12 +204,17 @@ impl<'a> LockOptions<'a> {
         Ok(Some(world::external(&path, shared)))
     }
 
-    fn wait(&self) -> Wait {
+    pub(super) fn wait(&self) -> Wait {
         match (self.blocking, self.timeout) {
             (false, _) => Wait::Never,
             (true, None) => Wait::Forever,
             (true, Some(timeout)) => Wait::at_most(timeout),
         }
+    }
+
+    /// The moment, if it is to be logged how long the lock is waited for and held.
+    pub(super) fn asked(&self) -> Option<Instant> {
+        (self.log && tracing::enabled!(tracing::Level::DEBUG)).then(Instant::now)
     }
 
     /// Acquires the two in the order turn, lock between threads, file. The kernel's lock is never held while waiting for a thread.
@@ -189,44 +225,59 @@ impl<'a> LockOptions<'a> {
         function: &'static str,
     ) -> Result<Guard, Error> {
         let wait = self.wait();
-        let log = self.log && tracing::enabled!(tracing::Level::DEBUG);
-        let asked = log.then(Instant::now);
+        let asked = self.asked();
+        let long = LongWait {
+            name: self.name,
+            function,
+            waiter: current_thread(),
+            internal: Some(&internal),
+            external: external.as_deref().map(|external| &**external),
+        };
+        let tell = |waited| long.tell(waited);
+        let mut patience = Patience::new(self.warn_after, &tell);
         if self.fair {
             internal.make_fair();
         }
         let missed = |missed| Error::missed(self.name, missed);
         match &external {
-            None => internal.acquire(wait).map_err(missed)?,
+            None => internal
+                .acquire_patiently(wait, &mut patience)
+                .map_err(missed)?,
             Some(external) => {
-                external.take_turn(wait, self.fair).map_err(missed)?;
+                external
+                    .take_turn(wait, self.fair, &mut patience)
+                    .map_err(missed)?;
                 if internal.acquire(Wait::Never).is_err() {
                     external.return_to_kernel();
-                    if let Err(error) = internal.acquire(wait) {
+                    if let Err(error) = internal.acquire_patiently(wait, &mut patience) {
                         external.release(self.fair);
                         return Err(missed(error));
                     }
                 }
-                if let Err(failure) = lock_in_turn(external, wait, self.fair) {
+                if let Err(failure) = lock_in_turn(external, wait, self.fair, &mut patience) {
                     internal.release();
                     return Err(Error::external(self.name, failure));
                 }
             }
         }
-        let log = asked.map(|asked| {
-            let acquired = Instant::now();
-            tracing::debug!(
-                lock = self.name,
-                function,
-                waited_seconds = (acquired - asked).as_secs_f64(),
-                external = external.is_some(),
-                "lock acquired"
-            );
-            HeldSince { function, acquired }
-        });
+        let log = asked.map(|asked| log_acquired(self.name, function, asked, external.is_some()));
         let external = external.map(|entry| HeldExternal {
             entry,
             fair: self.fair,
         });
         Ok(Guard::new(Held { external, internal }, log))
     }
+}
+
+#[cold]
+pub(super) fn log_acquired(
+    lock: &str,
+    function: &'static str,
+    asked: Instant,
+    external: bool,
+) -> HeldSince {
+    let acquired = Instant::now();
+    let waited_seconds = (acquired - asked).as_secs_f64();
+    tracing::debug!(lock, function, waited_seconds, external, "lock acquired");
+    HeldSince { function, acquired }
 }

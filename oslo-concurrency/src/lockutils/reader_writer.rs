@@ -11,10 +11,10 @@ use crate::wait::{Missed, Wait};
 
 /// A lock that many threads hold for reading or one thread for writing.
 ///
-/// It follows fasteners' `ReaderWriterLock`, which is oslo's: a thread that reads may read again, a thread that writes may write
-/// again and may read, a thread that reads may not write ([`Error::UpgradeRefused`]). Unlike fasteners', it prefers writers: while one
-/// waits, threads that do not yet read wait behind it, so that a stream of readers cannot starve a writer. Writers take turns in the
-/// order in which they came.
+/// It follows fasteners' `ReaderWriterLock` (0.20), which is oslo's: a thread that reads may read again, a thread that writes may write
+/// again and may read, and stays a reader when it stops writing; a thread that reads may not write ([`Error::UpgradeRefused`], fasteners'
+/// `RuntimeError`). Writers are preferred: while one waits, threads that do not yet read wait behind it, so that a stream of readers
+/// cannot starve a writer. Writers take turns in the order in which they came.
 ///
 /// In a forked child it is free, whoever held it in the parent.
 ///

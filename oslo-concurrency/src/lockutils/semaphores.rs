@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
+use super::long_wait::{LongWait, WARN_AFTER};
 use super::world::{self, InternalEntry};
 use crate::fork::{self, PerProcess};
-use crate::internal::{QueueLock, Registry};
+use crate::internal::{QueueLock, Registry, current_thread};
 use crate::made_once::MadeOnce;
 use crate::observe;
-use crate::wait::Wait;
+use crate::wait::{Patience, Wait};
 
 /// A container of named locks between threads, apart from the one that all share by default.
 ///
@@ -166,8 +167,18 @@ impl InternalLock {
 
     fn acquire_within(&self, wait: Wait) -> Result<InternalGuard, Error> {
         let entry = self.entry();
+        let tell = |waited| {
+            let wait = LongWait {
+                name: self.name(),
+                function: "",
+                waiter: current_thread(),
+                internal: Some(entry),
+                external: None,
+            };
+            wait.tell(waited);
+        };
         entry
-            .acquire(wait)
+            .acquire_patiently(wait, &mut Patience::new(WARN_AFTER, &tell))
             .map_err(|missed| Error::missed(self.name(), missed))?;
         observe::acquired(|| self.name().into());
         Ok(InternalGuard {

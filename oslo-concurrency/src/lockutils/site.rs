@@ -2,15 +2,18 @@
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::guard::{Guard, HeldSince};
+use super::long_wait::{LongWait, WARN_AFTER};
+use super::options::log_acquired;
 use super::resolved::{Question, depends_on_more};
 use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
 use crate::fork::{self, PerProcess};
+use crate::internal::current_thread;
 use crate::observe;
-use crate::wait::Wait;
+use crate::wait::{Patience, Wait};
 
 /// One `#[synchronized]` function.
 #[derive(Debug)]
@@ -64,17 +67,31 @@ impl Site {
     pub fn enter(&'static self) -> SiteGuard {
         let lock = self.internal.get_or_make(|| world::internal(self.name));
         let asked = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
-        if let Err(missed) = lock.acquire(Wait::Forever) {
+        let tell = |waited| self.tell_of_long_wait(lock, waited);
+        let mut patience = Patience::new(WARN_AFTER, &tell);
+        if let Err(missed) = lock.acquire_patiently(Wait::Forever, &mut patience) {
             panic!("{}: {}", self.function, Error::missed(self.name, missed));
         }
         observe::acquired(|| self.name.into());
-        let log = asked.map(|asked| log_acquired(self.name, self.function, asked));
+        let log = asked.map(|asked| log_acquired(self.name, self.function, asked, false));
         SiteGuard {
             lock,
             generation: fork::generation(),
             log,
             _on_this_thread: PhantomData,
         }
+    }
+
+    #[cold]
+    fn tell_of_long_wait(&self, lock: &InternalEntry, waited: Duration) {
+        let wait = LongWait {
+            name: self.name,
+            function: self.function,
+            waiter: current_thread(),
+            internal: Some(lock),
+            external: None,
+        };
+        wait.tell(waited);
     }
 
     /// Acquires the lock that `options` describe.
@@ -86,16 +103,11 @@ impl Site {
         options.acquire_entries(internal, external, self.function)
     }
 
-    /// As [`acquire`](Self::acquire).
-    ///
-    /// # Panics
-    /// If the lock fails, with the error's message.
+    /// Panics, since the lock failed, and the function cannot say so otherwise.
+    #[cold]
     #[track_caller]
-    pub fn acquire_or_panic(&'static self, options: LockOptions<'_>) -> Guard {
-        match self.acquire(options) {
-            Ok(guard) => guard,
-            Err(error) => panic!("{}: {error}", self.function),
-        }
+    pub fn panic(&'static self, error: Error) -> ! {
+        panic!("{}: {error}", self.function)
     }
 
     fn resolve(
@@ -126,18 +138,42 @@ impl Site {
     }
 }
 
-#[cold]
-fn log_acquired(lock: &str, function: &'static str, asked: Instant) -> HeldSince {
-    let acquired = Instant::now();
-    let waited_seconds = (acquired - asked).as_secs_f64();
-    tracing::debug!(
-        lock,
-        function,
-        waited_seconds,
-        external = false,
-        "lock acquired"
-    );
-    HeldSince { function, acquired }
+/// One run of a synchronized `async fn`.
+#[cfg(feature = "tokio")]
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    owner: u64,
+}
+
+#[cfg(feature = "tokio")]
+impl Section {
+    /// A run that has not begun.
+    #[expect(clippy::new_without_default, reason = "no two are alike")]
+    pub fn new() -> Self {
+        Section {
+            owner: crate::internal::new_task(),
+        }
+    }
+
+    /// Acquires the lock that `options` describe.
+    ///
+    /// # Errors
+    /// As [`LockOptions::acquire_async`].
+    pub async fn acquire(
+        self,
+        site: &'static Site,
+        options: LockOptions<'_>,
+    ) -> Result<super::AsyncGuard, Error> {
+        let (internal, external) = site.resolve(&options)?;
+        options
+            .acquire_entries_async(internal, external, site.function, self.owner)
+            .await
+    }
+
+    /// The body of the function, which asks in vain for its own lock.
+    pub fn within<F: Future>(self, body: F) -> crate::asynchronous::section::Within<F> {
+        crate::asynchronous::section::within(self.owner, body)
+    }
 }
 
 impl Drop for SiteGuard {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::external::ProcessLock;
+use crate::external::{FileIdentity, ProcessLock};
 use crate::fork::PerProcess;
 use crate::internal::{Named, QueueLock, Registry};
 
@@ -64,4 +64,11 @@ pub(crate) fn external(path: &Path, internal: Option<&Arc<InternalEntry>>) -> Ar
 /// All external locks in use.
 pub(crate) fn externals() -> Vec<Arc<ExternalEntry>> {
     world().external.values()
+}
+
+/// Whether the calling thread holds an external lock whose file is such a one.
+pub(crate) fn this_thread_holds(is: impl Fn(FileIdentity) -> bool) -> bool {
+    externals()
+        .iter()
+        .any(|lock| lock.is_held_by_current_thread() && lock.identity().is_some_and(&is))
 }

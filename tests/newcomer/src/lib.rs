@@ -2,6 +2,14 @@
 
 use oslo_concurrency::lockutils;
 
+/// One process at a time.
+///
+/// ```
+/// use lockutils_harness::prelude::*;
+///
+/// let stress = Stress::new().isolated().processes(2).sections(100);
+/// stress.run(|worker| cache::refresh(|| worker.section(|| ())).unwrap()).assert_exclusive();
+/// ```
 #[lockutils::synchronized("cache", external)]
 pub fn refresh(work: impl FnOnce()) -> Result<(), lockutils::Error> {
     work();
@@ -50,6 +58,24 @@ mod tests {
             .processes(4)
             .observe("cache")
             .run(|_| refresh(|| ()).unwrap())
+            .assert_exclusive();
+    }
+
+    #[tokio::test]
+    async fn refresh_is_safe_in_an_asynchronous_test() {
+        let stress = Stress::new().isolated().sections(100);
+        let report = stress.run(|worker| refresh(|| worker.section(|| ())).unwrap());
+        report.assert_exclusive();
+    }
+
+    #[rstest]
+    #[case::two(2)]
+    #[case::three(3)]
+    fn refresh_is_safe_in_cases(stress: Stress, #[case] processes: usize) {
+        stress
+            .processes(processes)
+            .sections(100)
+            .run(|worker| refresh(|| worker.section(|| ())).unwrap())
             .assert_exclusive();
     }
 

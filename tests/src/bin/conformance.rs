@@ -8,61 +8,67 @@ use lockutils_tests::peers::{FdLock, FileGuard, Fslock, Named, StdFile};
 
 fn main() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
-    let mut evidence = Vec::new();
-    print!("| lock |");
-    for guarantee in Guarantee::ALL {
-        print!(" {} |", guarantee.word());
-    }
-    println!("\n|---|{}", "---|".repeat(Guarantee::ALL.len()));
     let at = directory.path();
-    row("oslo-concurrency", at, &|d| Oslo::new(d), &mut evidence);
-    row(
-        "oslo-concurrency, fair",
-        at,
-        &|d| Oslo::fair(d),
-        &mut evidence,
-    );
-    row("fslock 0.2.1", at, &|d| Fslock::new(d), &mut evidence);
-    row("fd-lock 4.0.4", at, &|d| FdLock::new(d), &mut evidence);
-    row("named-lock 0.4.1", at, &|d| Named::new(d), &mut evidence);
-    row(
-        "file-guard 0.2.0",
-        at,
-        &|d| FileGuard::new(d),
-        &mut evidence,
-    );
-    row("std File::lock", at, &|d| StdFile::new(d), &mut evidence);
+    let columns = [
+        tried("ours", at, &|d| Oslo::new(d)),
+        tried("ours, fair", at, &|d| Oslo::fair(d)),
+        tried("fslock 0.2.1", at, &|d| Fslock::new(d)),
+        tried("fd-lock 4.0.4", at, &|d| FdLock::new(d)),
+        tried("named-lock 0.4.1", at, &|d| Named::new(d)),
+        tried("file-guard 0.2.0", at, &|d| FileGuard::new(d)),
+        tried("std File::lock", at, &|d| StdFile::new(d)),
+    ];
+    print!("| guarantee |");
+    for (name, _) in &columns {
+        print!(" {name} |");
+    }
+    println!("\n|---|{}", "---|".repeat(columns.len()));
+    for (row, guarantee) in Guarantee::ALL.iter().enumerate() {
+        print!("| {} |", guarantee.word());
+        for (_, verdicts) in &columns {
+            print!(" {} |", word(&verdicts[row].1));
+        }
+        println!();
+    }
     println!();
-    for line in evidence {
-        println!("* {line}");
+    for (name, verdicts) in &columns {
+        for (guarantee, verdict) in verdicts
+            .iter()
+            .filter(|(_, verdict)| needs_evidence(verdict))
+        {
+            let story = verdict.to_string();
+            let story: Vec<&str> = story.lines().map(str::trim).collect();
+            let story = story.join("; ").replace("   ", " ");
+            println!("* {name}, {}: {story}", guarantee.word());
+        }
     }
     Ok(())
 }
 
-fn row<L: Lock>(
-    name: &str,
+type Tried = (&'static str, Vec<(Guarantee, Verdict)>);
+
+fn tried<L: Lock>(
+    name: &'static str,
     directory: &Path,
     make: &(dyn Fn(&Path) -> L + Sync),
-    evidence: &mut Vec<String>,
-) {
-    print!("| {name} |");
-    for (guarantee, verdict) in examine(&directory.join(name), make) {
-        let word = match &verdict {
-            Verdict::Held => "kept",
-            Verdict::Violated(_) => "**broken**",
-            Verdict::NotKnown(Unknown::Unsupported(_)) => "not offered",
-            Verdict::NotKnown(_) => "not known",
-        };
-        print!(" {word} |");
-        if !verdict.is_held() {
-            let story = verdict.to_string();
-            let story: Vec<&str> = story.lines().map(str::trim).collect();
-            evidence.push(format!(
-                "{name}, {}: {}",
-                guarantee.word(),
-                story.join("; ")
-            ));
-        }
+) -> Tried {
+    (name, examine(&directory.join(name), make))
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Held => "kept",
+        Verdict::Violated(_) => "**broken**",
+        Verdict::NotKnown(Unknown::Unsupported(_)) => "not offered",
+        Verdict::NotKnown(Unknown::NotPromised) => "not promised",
+        Verdict::NotKnown(_) => "not known",
     }
-    println!();
+}
+
+fn needs_evidence(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Held => false,
+        Verdict::Violated(_) => true,
+        Verdict::NotKnown(why) => !matches!(why, Unknown::Unsupported(_) | Unknown::NotPromised),
+    }
 }

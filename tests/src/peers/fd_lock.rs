@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::conformance::{Answer, Lock, Patience};
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `fd_lock::RwLock`, held for writing: flock(2).
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl Lock for FdLock {
         };
         section();
         Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
     }
 
     fn file(&self) -> Option<PathBuf> {

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::conformance::{Answer, Lock, Patience};
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `file_guard::FileGuard` on the first byte: POSIX record locks.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ impl Lock for FileGuard {
         };
         section();
         Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
     }
 
     fn file(&self) -> Option<PathBuf> {

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::conformance::{Answer, Lock, Patience};
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `fslock::LockFile`: flock(2).
 #[derive(Debug)]
@@ -26,6 +26,10 @@ impl Lock for Fslock {
         section();
         file.unlock()?;
         Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
     }
 
     fn file(&self) -> Option<PathBuf> {

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ::named_lock::NamedLock;
-use lockutils_harness::conformance::{Answer, Lock, Patience};
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `named_lock::NamedLock` with a path: flock(2) and a mutex of the process.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl Lock for Named {
         };
         section();
         Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
     }
 
     fn file(&self) -> Option<PathBuf> {

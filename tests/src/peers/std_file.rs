@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::conformance::{Answer, Lock, Patience};
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `std::fs::File::lock`: flock(2).
 #[derive(Debug)]
@@ -30,6 +30,10 @@ impl Lock for StdFile {
         section();
         file.unlock()?;
         Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
     }
 
     fn file(&self) -> Option<PathBuf> {

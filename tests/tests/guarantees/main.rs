@@ -1,4 +1,4 @@
-//! The nine guarantees of an external lock, each with real processes: see docs/locks.md, where they are numbered.
+//! The nine guarantees of an external lock, each with real processes: see docs/explanation/locks.md, where they are numbered.
 
 mod guarantee_1_exclusion;
 mod guarantee_2_death;

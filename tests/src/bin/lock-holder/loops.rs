@@ -4,10 +4,37 @@ use std::path::Path;
 use std::time::Duration;
 
 use lockutils_tests::sections::Sections;
-use oslo_concurrency::lockutils::{self, Error};
+use oslo_concurrency::lockutils::{self, Error, InterProcessReaderWriterLock};
 
 pub fn obey(command: &str, words: &[&str]) -> Option<String> {
-    (command == "sections").then(|| sections(words))
+    match command {
+        "sections" => Some(sections(words)),
+        "read-write-sections" => Some(read_write_sections(words)),
+        _ => None,
+    }
+}
+
+/// `read-write-sections NAME FILE N ID`: N sections, every third of which writes.
+fn read_write_sections(words: &[&str]) -> String {
+    let directory = lockutils::get_lock_path().expect("OSLO_LOCK_PATH");
+    let lock = InterProcessReaderWriterLock::new(directory.join(words[0]));
+    let file = Sections::open(Path::new(words[1])).expect("the file of sections");
+    let (n, me): (u64, u64) = (
+        words[2].parse().expect("a number"),
+        words[3].parse().expect("a number"),
+    );
+    for round in 0..n {
+        if round % 3 == 0 {
+            let _guard = lock.write().expect("the lock");
+            file.enter(me);
+        } else {
+            let _guard = lock.read().expect("the lock");
+            file.look();
+        }
+        // Time for the others, as below: readers that never pause starve writers.
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    "done".into()
 }
 
 /// `sections NAME FILE N ID MODE [PREFIX]`: N sections, `MODE` being blocking, polling or synchronized.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use lockutils_tests::python;
+use lockutils_tests::{debian, python};
 
 use crate::servers::{self, Server};
 use crate::table::Lock;
@@ -116,7 +116,7 @@ impl Tools {
             }
             "postgres" => {
                 if !Path::new("/usr/lib/postgresql").exists() {
-                    install("postgresql")?;
+                    debian::install("postgresql")?;
                 }
                 servers::postgres()?
             }
@@ -129,20 +129,7 @@ impl Tools {
 /// Installs the Debian package of `program=package` if the program is not there.
 fn apt(pair: &str) -> Result<()> {
     let (program, package) = pair.split_once('=').context("program=package")?;
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    match std::env::split_paths(&folders).any(|folder| folder.join(program).exists()) {
-        true => Ok(()),
-        false => install(package),
-    }
-}
-
-fn install(package: &str) -> Result<()> {
-    run(Command::new("apt-get").args(["update", "-qq"]))?;
-    let mut command = Command::new("apt-get");
-    command
-        .args(["install", "-qq", "-y", "--no-install-recommends", package])
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    run(&mut command)
+    debian::provide(program, package).map(drop)
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -1,0 +1,113 @@
+//! Values as they are written on the command line and in the configuration.
+
+use std::time::Duration;
+
+use lockutils_harness::explore::{Choice, Plot};
+use lockutils_harness::foreign::Scenario;
+
+/// As `20s`, `1.5s`, `800us`, `2m`; a bare number is seconds.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let at = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let advice = || "a time is a number and a unit: us, ms, s, m or h, as 20s or 1.5m".to_owned();
+    let scale = match unit {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(advice()),
+    };
+    let number: f64 = number.parse().map_err(|_| advice())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|_| advice())
+}
+
+pub fn seed(text: &str) -> Result<u64, String> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+    .map_err(|_| "a seed is a whole number, as 4711 or 0x5eed".to_owned())
+}
+
+pub fn scenario(text: &str) -> Result<Scenario, String> {
+    one_of("scenario", text, &Scenario::ALL, |scenario| scenario.word())
+}
+
+pub fn plot(text: &str) -> Result<Plot, String> {
+    one_of("scenario", text, &Plot::ALL, |plot| plot.word())
+}
+
+fn one_of<T: Copy>(
+    what: &str,
+    text: &str,
+    all: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    all.iter()
+        .copied()
+        .find(|one| word(*one) == text)
+        .ok_or_else(|| {
+            let known: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+            unknown(what, text, &known)
+        })
+}
+
+/// Says that there is no such thing, what was likely meant, and what there is.
+pub fn unknown(what: &str, text: &str, known: &[&str]) -> String {
+    let meant = match did_you_mean(text, known) {
+        Some(meant) => format!("did you mean `{meant}`? "),
+        None => String::new(),
+    };
+    format!(
+        "there is no {what} `{text}`; {meant}there are: {}",
+        known.join(", ")
+    )
+}
+
+/// The one that is most like what was written, if any is.
+pub fn did_you_mean<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let alike = |known: &str| strsim::jaro_winkler(wrong, known);
+    known
+        .iter()
+        .copied()
+        .filter(|known| alike(known) > 0.8)
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_seeds_are_read() {
+        for (text, micros) in [
+            ("20s", 20_000_000),
+            ("1.5", 1_500_000),
+            ("800us", 800),
+            ("2m", 120_000_000),
+            ("3ms", 3000),
+        ] {
+            assert_eq!(time(text), Ok(Duration::from_micros(micros)), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1 s",
+            "1y",
+            "1.2.3s",
+            "99999999999999999999h",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
+        assert_eq!((seed("0x5eed"), seed("12")), (Ok(0x5eed), Ok(12)));
+        assert!(seed("soon").is_err() && scenario("explode").is_err());
+    }
+}
+
+pub fn strategy(text: &str) -> Result<Choice, String> {
+    one_of("strategy", text, &Choice::ALL, |choice| choice.word())
+}

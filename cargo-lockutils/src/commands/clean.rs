@@ -1,0 +1,176 @@
+//! `cargo lockutils clean`: removes lock files that nobody uses.
+
+mod lease;
+mod removal;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use lockutils_harness::foreign::processes;
+
+use crate::cli::CleanOptions;
+use crate::lock_scan::{self, Role, User, lock_of_turnstile};
+use crate::say;
+use removal::Outcome;
+
+/// Some files that nobody seems to use are still there.
+const NOT_ALL: u8 = 1;
+
+pub fn run(options: &CleanOptions) -> Result<u8> {
+    let directory = options.lock_path.existing()?;
+    if !directory.is_dir() {
+        bail!(
+            "{} is not a directory; name the directory of the lock files",
+            directory.display()
+        );
+    }
+    let mut tally = Tally::default();
+    for file in candidates(&directory, &mut tally)? {
+        let lock = lock_of_turnstile(&file);
+        if let Some(lock) = &lock
+            && lock.symlink_metadata().is_ok()
+            && !tally.removed.contains(lock)
+        {
+            continue; // a turnstile stays with its lock
+        }
+        match removal::remove(&file, options.dry_run) {
+            Ok(outcome) => tally.count(file, outcome),
+            Err(error) => tally.failed.push((file, error.to_string())),
+        }
+    }
+    Ok(tally.tell(&directory, options.dry_run))
+}
+
+/// What may be a lock file, turnstiles last.
+fn candidates(directory: &Path, tally: &mut Tally) -> Result<Vec<PathBuf>> {
+    let problem = || format!("the lock path {} cannot be read", directory.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).with_context(problem)? {
+        let entry = entry.with_context(problem)?;
+        let path = entry.path();
+        let kind = entry.file_type().with_context(problem)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_ours = !name.starts_with('.')
+            || lock_of_turnstile(&path).is_some()
+            || removal::is_left_over(&name);
+        let foreign = if kind.is_symlink() {
+            Some("a symbolic link")
+        } else if kind.is_dir() {
+            Some("a directory")
+        } else if !is_ours {
+            Some("hidden")
+        } else {
+            None
+        };
+        match foreign {
+            Some(what) => tally.count(path, Outcome::Foreign(what)),
+            None => files.push(path),
+        }
+    }
+    files.sort_by_key(|file| (lock_of_turnstile(file).is_some(), file.clone()));
+    Ok(files)
+}
+
+#[derive(Default)]
+struct Tally {
+    removed: Vec<PathBuf>,
+    in_use: Vec<PathBuf>,
+    foreign: Vec<(PathBuf, &'static str)>,
+    failed: Vec<(PathBuf, String)>,
+    torn: Vec<PathBuf>,
+}
+
+impl Tally {
+    fn count(&mut self, file: PathBuf, outcome: Outcome) {
+        match outcome {
+            Outcome::Removed => self.removed.push(file),
+            Outcome::InUse => self.in_use.push(file),
+            Outcome::Foreign(what) => self.foreign.push((file, what)),
+            Outcome::NotKnown(reason) => self.failed.push((file, reason)),
+            Outcome::Gone => {}
+            Outcome::Torn => self.torn.push(file),
+        }
+    }
+
+    /// Prints what became of the files and gives the exit status.
+    fn tell(&self, directory: &Path, dry_run: bool) -> u8 {
+        let removed = if dry_run { "would remove" } else { "removed" };
+        let locks = |files: &[PathBuf]| -> Vec<String> {
+            let locks = files
+                .iter()
+                .filter(|file| lock_of_turnstile(file).is_none());
+            locks.map(|file| name(file)).collect()
+        };
+        for file in locks(&self.removed) {
+            println!("{removed} {file}");
+        }
+        let users = if self.in_use.is_empty() {
+            BTreeMap::new()
+        } else {
+            lock_scan::scan(directory).files
+        };
+        let in_use = locks(&self.in_use);
+        for file in &in_use {
+            let user = users.get(Path::new(file)).and_then(|users| users.first());
+            println!(
+                "{file} stays: {}",
+                user.map_or("it is in use".into(), what_of)
+            );
+        }
+        for (file, what) in &self.foreign {
+            println!("{} stays: no lock file, but {what}", name(file));
+        }
+        for (file, reason) in &self.failed {
+            say::warning(format_args!("{} stays: {reason}", name(file)));
+        }
+        for file in &self.torn {
+            say::warning(format_args!(
+                "{} was opened while it was removed, and made anew: restart what uses it and does not look again after locking, as Python's oslo",
+                name(file)
+            ));
+        }
+        let count = |n: usize, what: &str| match n {
+            1 => format!("1 {what}"),
+            n => format!("{n} {what}s"),
+        };
+        println!(
+            "{removed} {}, {} in use, {} in doubt, {} left alone",
+            count(locks(&self.removed).len(), "lock file"),
+            in_use.len(),
+            self.failed.len(),
+            count(self.foreign.len(), "other file")
+        );
+        if self.failed.is_empty() && self.torn.is_empty() {
+            0
+        } else {
+            NOT_ALL
+        }
+    }
+}
+
+fn what_of(user: &User) -> String {
+    let does = match user.role {
+        Role::Holds(_) => "holds it",
+        Role::Waits(_) => "waits for it",
+        Role::HasOpen => "has it open",
+    };
+    match &user.process {
+        Some(process) => format!(
+            "process {} {does}: {}",
+            process.pid,
+            processes::shorten(&process.command, processes::LONGEST)
+        ),
+        None => format!("a process that only root can see {does}"),
+    }
+}
+
+fn name(file: &Path) -> String {
+    file.file_name()
+        .unwrap_or(OsStr::new("?"))
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,216 @@
+//! Removing one lock file, if nobody uses it, without letting two in.
+//!
+//! Nobody may have it open: then nobody holds it, nor is about to lock it. We lock it nevertheless, so that a process of ours that opens it
+//! at that very moment waits, and finds after locking that its path names another file. Python's oslo.concurrency does not look again;
+//! for its sake a lease keeps openers waiting, and the file is first moved aside: if somebody has come, it is put back.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+use super::lease::Lease;
+use crate::lock_scan::{self, Identity};
+
+/// What became of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Removed,
+    /// Somebody has it open, and perhaps locked.
+    InUse,
+    /// It is no lock file.
+    Foreign(&'static str),
+    /// Whether somebody has it open cannot be told, for this reason.
+    NotKnown(String),
+    /// Somebody else has removed or replaced it.
+    Gone,
+    /// Removed, while somebody opened it and somebody else made another of its name, all within some microseconds.
+    Torn,
+}
+
+/// Removes the file at `path`; with `dry_run` only says what it would do.
+///
+/// # Errors
+/// If the operating system refuses.
+pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
+    let file = match open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            return match error.raw_os_error() {
+                Some(libc::ENOENT) => Ok(Outcome::Gone),
+                Some(libc::ELOOP) => Ok(Outcome::Foreign("a symbolic link")),
+                Some(libc::EISDIR) => Ok(Outcome::Foreign("a directory")),
+                Some(libc::EAGAIN) => Ok(Outcome::InUse), // somebody else has a lease on it
+                Some(libc::EACCES) => Ok(Outcome::NotKnown("it may not be opened".into())),
+                _ => Err(error),
+            };
+        }
+    };
+    if let Some(what) = foreign(&file)? {
+        return Ok(Outcome::Foreign(what));
+    }
+    let lease = match Lease::take(&file) {
+        Ok(None) => return Ok(Outcome::InUse),
+        Ok(lease) => lease,
+        Err(refused) => match without_lease(path, &refused) {
+            Some(outcome) => return Ok(outcome),
+            None => None,
+        },
+    };
+    if !lock(&file)? {
+        return Ok(Outcome::InUse);
+    }
+    // It may have been replaced since we opened it, or written to.
+    if !names(path, &file)? {
+        return Ok(Outcome::Gone);
+    }
+    if let Some(what) = foreign(&file)? {
+        return Ok(Outcome::Foreign(what));
+    }
+    if dry_run {
+        return Ok(Outcome::Removed);
+    }
+    take_away(path, lease.as_ref())
+}
+
+/// O_NONBLOCK: neither a FIFO nor another's lease must hang us.
+fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+/// Why the file is none that a lock made.
+fn foreign(file: &File) -> io::Result<Option<&'static str>> {
+    let metadata = file.metadata()?;
+    Ok(if !metadata.is_file() {
+        Some("not a regular file")
+    } else if metadata.len() > 0 {
+        Some("not empty")
+    } else if metadata.nlink() > 1 {
+        Some("a file of several names")
+    } else {
+        None
+    })
+}
+
+/// Where there are no leases: what /proc tells, if it tells of all processes.
+fn without_lease(path: &Path, refused: &io::Error) -> Option<Outcome> {
+    let (openers, hidden) = lock_scan::that_have_open(path);
+    if !openers.is_empty() {
+        return Some(Outcome::InUse);
+    }
+    (hidden > 0).then(|| {
+        Outcome::NotKnown(format!(
+            "no lease on it was granted ({refused}), and {}",
+            super::super::ls::hidden(hidden)
+        ))
+    })
+}
+
+fn lock(file: &File) -> io::Result<bool> {
+    let request = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&request)) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Identity::of(&metadata) == Identity::of(&file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn take_away(path: &Path, lease: Option<&Lease<'_>>) -> io::Result<Outcome> {
+    let aside = aside(path);
+    fs::rename(path, &aside)?;
+    let mut outcome = Outcome::Removed;
+    if lease.is_some_and(Lease::is_in_the_way) {
+        // Unlike a rename, a link does not replace what somebody may have made here meanwhile.
+        outcome = match fs::hard_link(&aside, path) {
+            Ok(()) => Outcome::InUse,
+            Err(_) => Outcome::Torn,
+        };
+    }
+    fs::remove_file(&aside)?;
+    Ok(outcome)
+}
+
+/// What its name begins with; a run that was killed leaves one file at most, for the next.
+const ASIDE: &str = ".lockutils-clean-";
+
+fn aside(path: &Path) -> PathBuf {
+    path.with_file_name(format!("{ASIDE}{}", std::process::id()))
+}
+
+/// Whether a run that was killed has left this.
+pub fn is_left_over(name: &str) -> bool {
+    name.strip_prefix(ASIDE)
+        .is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lease::tests::take_in_the_end;
+    use super::*;
+    use std::process::{Command, Stdio};
+    use std::thread;
+
+    #[test]
+    fn a_file_that_somebody_comes_to_open_is_put_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        fs::write(&path, "").unwrap();
+        let file = open(&path).unwrap();
+        let lease = take_in_the_end(&file);
+        thread::scope(|scope| {
+            let opener = scope.spawn(|| File::options().append(true).open(&path).unwrap());
+            while !lease.is_in_the_way() {
+                thread::yield_now();
+            }
+            assert_eq!(take_away(&path, Some(&lease)).unwrap(), Outcome::InUse);
+            drop(lease);
+            assert!(names(&path, &opener.join().unwrap()).unwrap());
+        });
+        let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn without_leases_proc_tells_who_has_it_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        fs::write(&path, "").unwrap();
+        let refused = io::Error::from(Errno::EINVAL);
+        let mut opener = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(File::options().append(true).open(&path).unwrap())
+            .spawn()
+            .unwrap();
+        assert_eq!(without_lease(&path, &refused), Some(Outcome::InUse));
+        opener.kill().unwrap();
+        opener.wait().unwrap();
+        let outcome = without_lease(&path, &refused);
+        if lock_scan::that_have_open(&path).1 == 0 {
+            assert_eq!(outcome, None);
+        } else {
+            assert!(matches!(outcome, Some(Outcome::NotKnown(_))), "{outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What `stress` and `explore` try when no lock is given: the locks of the configuration, under a profile.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use lockutils_harness::foreign::LockUnderTest;
+
+use crate::cli::{LockOptions, values};
+use crate::settings::{ConfiguredLock, Profile, Workspace};
+
+/// The profile that the command line names, if any; without one, what the command line says and the defaults.
+pub fn profile(lock: &LockOptions) -> Result<Profile> {
+    match &lock.profile {
+        None => Ok(Profile::default()),
+        Some(name) => match workspace() {
+            Ok(workspace) => workspace.profile(name),
+            // Those that come along need no project.
+            Err(_) => Profile::find(name, &Default::default()),
+        },
+    }
+}
+
+/// What the command line means.
+pub enum Meant {
+    /// The lock that it gives.
+    Given(LockUnderTest),
+    /// Locks of the configuration.
+    Configured(Vec<ConfiguredLock>),
+}
+
+impl Meant {
+    pub fn by(lock: &LockOptions) -> Result<Meant> {
+        match lock.is_configured() {
+            true => locks(lock).map(Meant::Configured),
+            false => lock.lock().map(Meant::Given),
+        }
+    }
+}
+
+/// The locks of the configuration, all or some by name.
+fn locks(lock: &LockOptions) -> Result<Vec<ConfiguredLock>> {
+    const ADVICE: &str = "give a worker after `--`, or `--wrapper -- COMMAND`, or `--builtin NAME`";
+    let workspace = workspace().map_err(|why| anyhow!("no lock is named: {ADVICE} ({why:#})"))?;
+    let mut locks = workspace.locks()?;
+    if locks.is_empty() {
+        bail!(
+            "no lock is named, and none is configured: {ADVICE}, or let `cargo lockutils init` write a configuration"
+        );
+    }
+    for name in &lock.names {
+        if !locks.iter().any(|lock| lock.name == *name) {
+            let known: Vec<&str> = locks.iter().map(|lock| lock.name.as_str()).collect();
+            bail!("{}", values::unknown("configured lock", name, &known));
+        }
+    }
+    if !lock.names.is_empty() {
+        locks.retain(|one| lock.names.contains(&one.name));
+    }
+    Ok(locks)
+}
+
+fn workspace() -> Result<Workspace> {
+    let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+    Workspace::load(&cargo, &[])
+}
+
+/// Makes the folder of a configured lock the current one, in which its words are understood.
+pub fn enter(lock: &ConfiguredLock) -> Result<()> {
+    env::set_current_dir(&lock.folder).with_context(|| {
+        format!(
+            "the folder {} of the lock `{}`",
+            lock.folder.display(),
+            lock.name
+        )
+    })
+}

@@ -1,0 +1,114 @@
+//! The files that `init` writes, from templates.
+
+use std::path::Path;
+
+use crate::cli::{Service, WorkerLanguage};
+
+/// A file, below the folder of the project.
+pub struct NewFile {
+    pub path: &'static str,
+    pub text: String,
+    pub what: &'static str,
+}
+
+const PYTHON: &str = include_str!("templates/lock_worker.py");
+const JAVASCRIPT: &str = include_str!("templates/lock_worker.js");
+const SHELL: &str = include_str!("templates/lock_worker.sh");
+const RUST: &str = include_str!("templates/lock_worker.rs");
+const PYTHON_HELPER: &str = include_str!("templates/lockutils_worker.py");
+const JAVASCRIPT_HELPER: &str = include_str!("templates/lockutils_worker.js");
+const SHELL_HELPER: &str = include_str!("templates/lockutils_worker.sh");
+const CONFIGURATION: &str = include_str!("templates/configuration.toml");
+const GITHUB: &str = include_str!("templates/github.yml");
+const GITLAB: &str = include_str!("templates/gitlab.yml");
+const SCRIPT: &str = include_str!("templates/lockutils-ci");
+
+/// Said of the helpers, which are the same for every worker.
+const HELPER: &str = "speaks the line protocol";
+
+/// The worker, and what it needs beside it.
+pub fn worker(language: WorkerLanguage, name: &str) -> Vec<NewFile> {
+    let file = |path, text: &str, what| NewFile {
+        path,
+        text: text.replace("@NAME@", name),
+        what,
+    };
+    let worker = "takes the lock, for stress and explore";
+    match language {
+        WorkerLanguage::Rust => vec![file("examples/lock_worker.rs", RUST, worker)],
+        WorkerLanguage::Python => vec![
+            file("lock_worker.py", PYTHON, worker),
+            file("lockutils_worker.py", PYTHON_HELPER, HELPER),
+        ],
+        WorkerLanguage::JavaScript => vec![
+            file("lock_worker.js", JAVASCRIPT, worker),
+            file("lockutils_worker.js", JAVASCRIPT_HELPER, HELPER),
+        ],
+        WorkerLanguage::Shell => vec![
+            file("lock_worker.sh", SHELL, worker),
+            file("lockutils_worker.sh", SHELL_HELPER, HELPER),
+        ],
+    }
+}
+
+/// The table for the manifest.
+pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> String {
+    let lock = match language {
+        WorkerLanguage::Rust => "example = \"lock_worker\"",
+        WorkerLanguage::Python => "worker = \"python3 lock_worker.py\"",
+        WorkerLanguage::JavaScript => "worker = \"node lock_worker.js\"",
+        WorkerLanguage::Shell => "worker = \"sh lock_worker.sh\"",
+    };
+    let scenarios = match language {
+        WorkerLanguage::Rust => {
+            "# scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]    # all that the lock can take part in, without this"
+        }
+        WorkerLanguage::Python => {
+            "scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]      # all that the lock can take part in, without this"
+        }
+        // A directory does not go away when its maker dies.
+        _ => {
+            "scenarios = [\"contend\", \"respawn\"]    # `die`, too, if your lock survives its holder's death"
+        }
+    };
+    let explore = match language {
+        WorkerLanguage::JavaScript | WorkerLanguage::Shell => {
+            "explore = { scenarios = [\"contend\"], parties = 2 }"
+        }
+        _ => "# explore = { scenarios = [\"contend\"], parties = 2 }",
+    };
+    CONFIGURATION
+        .replace(
+            "# explore = { scenarios = [\"contend\"], parties = 2 }",
+            explore,
+        )
+        .replace("@TABLE@", table)
+        .replace("@NAME@", name)
+        .replace("@LOCK@", lock)
+        .replace("@SCENARIOS@", scenarios)
+}
+
+/// What CI runs, and the script that it calls. `install` is the command that installs ours.
+pub fn ci(service: Service, folder: &Path, install: &str) -> Vec<NewFile> {
+    let (path, text) = match service {
+        Service::None => return Vec::new(),
+        Service::GitHub => (".github/workflows/lockutils.yml", GITHUB),
+        // Somebody's own is left alone, and includes ours.
+        Service::GitLab if folder.join(".gitlab-ci.yml").exists() => {
+            ("lockutils.gitlab-ci.yml", GITLAB)
+        }
+        Service::GitLab => (".gitlab-ci.yml", GITLAB),
+    };
+    vec![
+        NewFile {
+            path,
+            text: text.replace("@INSTALL@", install),
+            what: "runs the tests and the trials in CI",
+        },
+        NewFile {
+            path: "ci/lockutils-ci",
+            text: SCRIPT.to_owned(),
+            what: "what CI calls; it runs here as well",
+        },
+    ]
+}

@@ -1,0 +1,1 @@
+../../../../../docs/workers/lockutils_worker.js

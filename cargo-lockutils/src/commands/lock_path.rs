@@ -1,0 +1,31 @@
+//! The lock path that `ls` and `clean` look at.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use oslo_concurrency::lockutils;
+
+use crate::cli::LockPathOptions;
+
+impl LockPathOptions {
+    /// The path, which is there.
+    pub fn existing(&self) -> Result<PathBuf> {
+        let path = match &self.path {
+            Some(path) => path.clone(),
+            None => self.in_force()?,
+        };
+        std::fs::metadata(&path)
+            .with_context(|| format!("the lock path {} cannot be looked at", path.display()))?;
+        Ok(path)
+    }
+
+    fn in_force(&self) -> Result<PathBuf> {
+        if let Some(file) = &self.config_file {
+            lockutils::configure_from_ini(file)?;
+        }
+        lockutils::get_lock_path().context(
+            "no lock path is set: name the directory, set OSLO_LOCK_PATH, or give --config-file with a file that has \
+             `lock_path` in its section [oslo_concurrency]",
+        )
+    }
+}

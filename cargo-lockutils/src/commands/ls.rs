@@ -1,0 +1,33 @@
+//! `cargo lockutils ls`: who holds which lock file.
+
+mod json;
+mod table;
+
+use anyhow::Result;
+
+use crate::cli::LsOptions;
+use crate::lock_scan;
+use crate::say;
+
+pub fn run(options: &LsOptions) -> Result<u8> {
+    let lock_path = options.lock_path.existing()?;
+    let scan = lock_scan::scan(&lock_path);
+    if options.json {
+        println!("{}", json::of(&lock_path, &scan)?);
+        return Ok(0);
+    }
+    anstream::print!("{}", table::of(&scan, options.all, table::width()));
+    if scan.hidden > 0 {
+        say::note(hidden(scan.hidden));
+    }
+    Ok(0)
+}
+
+/// What is not known, and what to do about it.
+pub fn hidden(processes: usize) -> String {
+    let (count, them) = match processes {
+        1 => ("1 process".to_owned(), "it"),
+        n => (format!("{n} processes"), "them"),
+    };
+    format!("{count} of other users could not be looked into: run as root to see {them} as well")
+}

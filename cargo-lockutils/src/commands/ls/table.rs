@@ -1,0 +1,159 @@
+//! The table of `ls`, as wide as the terminal.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use clap::builder::styling::Style;
+use lockutils_harness::foreign::processes;
+
+use crate::lock_scan::{Role, Scan, User};
+
+/// Where nobody says how wide the screen is.
+const WIDTH: usize = 80;
+/// What stands before the command: two blanks, role, pid, lock and age, with two blanks between them.
+const BEFORE_COMMAND: usize = 2 + 8 + 2 + 7 + 2 + 15 + 2 + 4 + 2;
+/// So many files that nobody uses are named without `--all`.
+const NAMED: usize = 3;
+
+const FILE: Style = Style::new().bold();
+
+/// The width of the terminal on standard output, or 80.
+pub fn width() -> usize {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map_or(WIDTH, |(width, _)| usize::from(width.0).max(60))
+}
+
+pub fn of(scan: &Scan, all: bool, width: usize) -> String {
+    let (unused, used): (Vec<_>, Vec<_>) =
+        scan.files.iter().partition(|(_, users)| users.is_empty());
+    let mut text = String::new();
+    if !used.is_empty() {
+        line(
+            &mut text,
+            "WHO",
+            "PID",
+            "LOCK",
+            "AGE",
+            "COMMAND OF THE PROCESS",
+        );
+    }
+    let command_width = width.saturating_sub(BEFORE_COMMAND + 1);
+    for (file, users) in &used {
+        let _ = writeln!(text, "{FILE}{}{FILE:#}", printable(&file.to_string_lossy()));
+        for user in *users {
+            row(&mut text, user, command_width);
+        }
+    }
+    let names: Vec<String> = unused
+        .iter()
+        .map(|(file, _)| printable(&file.to_string_lossy()))
+        .collect();
+    if all {
+        for name in &names {
+            let _ = writeln!(text, "{FILE}{name}{FILE:#}\n  nobody");
+        }
+    } else {
+        text += &summary(&names, used.is_empty());
+    }
+    text
+}
+
+fn row(text: &mut String, user: &User, command_width: usize) {
+    let (who, lock) = match user.role {
+        Role::Holds(lock) => ("holds", lock.to_string()),
+        Role::Waits(lock) => ("waits", lock.to_string()),
+        Role::HasOpen => ("has open", "-".into()),
+    };
+    let (pid, age, command) = match &user.process {
+        Some(process) => (
+            process.pid.to_string(),
+            process.age.map_or("?".into(), short),
+            processes::shorten(&printable(&process.command), command_width),
+        ),
+        None => ("?".into(), "?".into(), "(only root can see it)".into()),
+    };
+    line(text, who, &pid, &lock, &age, &command);
+}
+
+fn line(text: &mut String, who: &str, pid: &str, lock: &str, age: &str, command: &str) {
+    let _ = writeln!(
+        text,
+        "  {who:<8}  {pid:>7}  {lock:<15}  {age:>4}  {command}"
+    );
+}
+
+fn summary(unused: &[String], nothing_used: bool) -> String {
+    let but = if nothing_used { "" } else { "besides, " };
+    match unused {
+        [] if nothing_used => "no lock files\n".into(),
+        [] => String::new(),
+        [one] => format!("{but}1 lock file that nobody uses: {one}\n"),
+        names if names.len() <= NAMED => {
+            let count = names.len();
+            format!(
+                "{but}{count} lock files that nobody uses: {}\n",
+                names.join(", ")
+            )
+        }
+        names => {
+            let count = names.len();
+            format!("{but}{count} lock files that nobody uses; --all names them\n")
+        }
+    }
+}
+
+/// A name or command line that could move the cursor is not printed as it is.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// In at most four characters, with the unit that says most: 12s, 3m, 5h, 2d.
+fn short(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock_scan::{Kind, Lock, Mode, Process};
+
+    #[test]
+    fn the_widest_row_has_eighty_columns() {
+        let process = Process {
+            pid: 4_194_304,
+            command: "x".repeat(200),
+            age: Some(Duration::from_secs(86_400 * 365)),
+        };
+        let lock = Lock {
+            kind: Kind::Posix,
+            mode: Mode::Exclusive,
+        };
+        let user = |role| User {
+            role,
+            process: Some(process.clone()),
+        };
+        let users = vec![user(Role::Waits(lock)), user(Role::HasOpen)];
+        let scan = Scan {
+            files: [("a".into(), users), ("b".into(), vec![])].into(),
+            hidden: 0,
+        };
+        let table = of(&scan, false, 80);
+        let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(*widths.iter().max().unwrap(), 80, "{table}");
+        assert!(table.ends_with("besides, 1 lock file that nobody uses: b\n"));
+        assert!(table.contains("365d"));
+    }
+
+    #[test]
+    fn nothing_that_moves_the_cursor_is_printed() {
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+}

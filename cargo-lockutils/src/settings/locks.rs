@@ -1,0 +1,174 @@
+//! The configured locks, checked, each with the folder in which it runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use cargo_metadata::{Metadata, PackageId};
+use lockutils_harness::explore::Plot;
+use lockutils_harness::foreign::{LockUnderTest, Scenario};
+use lockutils_harness::report::Word;
+
+use super::example;
+use super::model::{LockSettings, PackageSettings};
+use super::read::read;
+use super::words::Words;
+
+/// A lock that is to be tried when none is named.
+#[derive(Clone, Debug)]
+pub struct ConfiguredLock {
+    pub name: String,
+    /// Where its words are to be understood.
+    pub folder: PathBuf,
+    pub lease: Option<Duration>,
+    /// Of `stress`; all, if there are none.
+    pub scenarios: Vec<Scenario>,
+    pub expect: BTreeMap<Scenario, Vec<Word>>,
+    /// Whether `explore` tries it.
+    pub explored: bool,
+    pub parties: Option<u16>,
+    pub plots: Vec<Plot>,
+    plots_expect: Vec<(Plot, Vec<Word>)>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// A worker that is an example of the package.
+    Example(String),
+    Worker(Words),
+    Wrapper(Words, Option<u8>),
+    Builtin(&'static str),
+}
+
+impl ConfiguredLock {
+    /// The lock. Its words are looked up in the current folder, which is to be [`folder`](Self::folder).
+    pub fn lock(&self) -> Result<LockUnderTest> {
+        let ours = std::env::current_exe().context("our own path")?;
+        let lock = match &self.kind {
+            Kind::Example(name) => LockUnderTest::worker(vec![example::build(name)?]),
+            Kind::Worker(words) => LockUnderTest::worker(words.0.clone()),
+            Kind::Wrapper(words, busy) => LockUnderTest::wrapper(words.0.clone(), *busy, ours),
+            Kind::Builtin(word) => Ok(LockUnderTest::builtin(word, ours)),
+        };
+        lock.with_context(|| {
+            format!(
+                "the lock `{}`, which runs in {}",
+                self.name,
+                self.folder.display()
+            )
+        })
+    }
+
+    /// The verdicts of `explore` that are right, if any were named.
+    pub fn expected(&self, plot: Plot) -> Option<&[Word]> {
+        self.plots_expect
+            .iter()
+            .find(|(of, _)| *of == plot)
+            .map(|(_, expected)| expected.as_slice())
+    }
+
+    fn new(settings: LockSettings, folder: PathBuf) -> Result<Self> {
+        let kind = match (
+            settings.example,
+            settings.worker,
+            settings.wrapper,
+            settings.builtin,
+        ) {
+            (Some(name), None, None, None) => Kind::Example(name),
+            (None, Some(words), None, None) => Kind::Worker(words),
+            (None, None, Some(words), None) => Kind::Wrapper(words, settings.busy_status),
+            (None, None, None, Some(builtin)) => Kind::Builtin(builtin.word()),
+            _ => bail!("it needs one of `example`, `worker`, `wrapper` and `builtin`"),
+        };
+        ensure!(
+            settings.busy_status.is_none() || matches!(kind, Kind::Wrapper(..)),
+            "`busy-status` is for a `wrapper`"
+        );
+        let explore = settings.explore;
+        if let Some(parties) = explore.parties {
+            ensure!(
+                (2..=16).contains(&parties),
+                "`explore.parties` is 2 to 16, not {parties}"
+            );
+        }
+        for scenario in settings.expect.keys() {
+            ensure!(
+                settings.scenarios.is_empty() || settings.scenarios.contains(scenario),
+                "a verdict on `{scenario}` is expected, which is not among its `scenarios`"
+            );
+        }
+        for (plot, _) in &explore.expect {
+            ensure!(
+                explore.scenarios.is_empty() || explore.scenarios.contains(plot),
+                "a verdict of explore on `{}` is expected, which is not among its `explore.scenarios`",
+                plot.word()
+            );
+        }
+        Ok(ConfiguredLock {
+            name: settings.name,
+            folder,
+            lease: settings.lease.map(|lease| lease.0),
+            scenarios: settings.scenarios,
+            expect: settings
+                .expect
+                .into_iter()
+                .map(|(scenario, expected)| (scenario, expected.0))
+                .collect(),
+            explored: !explore.skip,
+            parties: explore.parties,
+            plots: explore.scenarios,
+            plots_expect: explore
+                .expect
+                .into_iter()
+                .map(|(plot, expected)| (plot, expected.0))
+                .collect(),
+            kind,
+        })
+    }
+}
+
+/// Those of the workspace, and those of its packages but for `but`, whose table was read as the workspace's.
+pub fn all(
+    metadata: &Metadata,
+    of_workspace: Vec<LockSettings>,
+    but: Option<&PackageId>,
+) -> Result<Vec<ConfiguredLock>> {
+    let root = metadata.workspace_root.as_std_path().to_owned();
+    let mut found: Vec<(LockSettings, PathBuf)> = of_workspace
+        .into_iter()
+        .map(|lock| (lock, root.clone()))
+        .collect();
+    for package in metadata.workspace_packages() {
+        if Some(&package.id) == but {
+            continue;
+        }
+        let settings: PackageSettings = read(
+            package.metadata.get("lockutils"),
+            "package.metadata.lockutils",
+            package.manifest_path.as_str(),
+        )?;
+        let folder = package
+            .manifest_path
+            .parent()
+            .map_or_else(|| root.clone(), |folder| folder.as_std_path().to_owned());
+        found.extend(settings.lock.into_iter().map(|lock| (lock, folder.clone())));
+    }
+    let mut names = BTreeSet::new();
+    found
+        .into_iter()
+        .map(|(settings, folder)| {
+            let name = settings.name.clone();
+            // It becomes a part of file names.
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            ensure!(
+                !name.is_empty() && name.chars().all(plain) && !name.starts_with('.'),
+                "the name `{name}` of a configured lock is not made of letters, digits, `-`, `_` and `.`"
+            );
+            ensure!(names.insert(name.clone()), "two configured locks are called `{name}`");
+            ConfiguredLock::new(settings, folder)
+                .map_err(|why| anyhow!("the configured lock `{name}`: {why:#}"))
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! Values of the configuration that are written as words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lockutils_harness::explore::Plot;
+use lockutils_harness::foreign::Scenario;
+use lockutils_harness::report::Word;
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::cli::values;
+
+/// A command: a list of words, or one text that is split as a shell does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = match OneOrMore::deserialize(deserializer)? {
+            OneOrMore::More(words) => words,
+            OneOrMore::One(text) => shell_words::split(&text).map_err(D::Error::custom)?,
+        };
+        if words.is_empty() {
+            return Err(D::Error::custom("the command is empty"));
+        }
+        Ok(Words(words))
+    }
+}
+
+/// A time, as on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        values::time(&text).map(Time).map_err(D::Error::custom)
+    }
+}
+
+/// The verdicts that are right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected(pub Vec<Word>);
+
+impl<'de> Deserialize<'de> for Expected {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = match OneOrMore::deserialize(deserializer)? {
+            OneOrMore::One(word) => vec![word],
+            OneOrMore::More(words) => words,
+        };
+        let known = Word::ALL.map(Word::word);
+        words
+            .iter()
+            .map(|text| {
+                Word::ALL
+                    .into_iter()
+                    .find(|word| word.word() == text)
+                    .ok_or_else(|| D::Error::custom(values::unknown("verdict", text, &known)))
+            })
+            .collect::<Result<_, _>>()
+            .map(Expected)
+    }
+}
+
+/// Untagged, so that the error of neither is hidden behind "no variant matches" for what is plainly a list or a text.
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "a text, or a list of texts")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+pub fn scenarios<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scenario>, D::Error> {
+    all(deserializer, values::scenario)
+}
+
+pub fn plots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Plot>, D::Error> {
+    all(deserializer, values::plot)
+}
+
+pub fn expected_of_scenarios<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Scenario, Expected>, D::Error> {
+    Ok(keyed(deserializer, values::scenario)?.into_iter().collect())
+}
+
+pub fn expected_of_plots<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(Plot, Expected)>, D::Error> {
+    keyed(deserializer, values::plot)
+}
+
+fn all<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?
+        .iter()
+        .map(|text| read(text).map_err(D::Error::custom))
+        .collect()
+}
+
+fn keyed<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<(T, Expected)>, D::Error> {
+    BTreeMap::<String, Expected>::deserialize(deserializer)?
+        .into_iter()
+        .map(|(text, expected)| Ok((read(&text).map_err(D::Error::custom)?, expected)))
+        .collect()
+}

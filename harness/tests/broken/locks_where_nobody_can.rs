@@ -1,0 +1,26 @@
+//! Bug: if the kernel refuses to lock, it goes on without.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Refusal;
+
+pub struct Careless(PathBuf);
+
+pub fn make(directory: &Path) -> Careless {
+    Careless(directory.join("lock"))
+}
+
+impl Lock for Careless {
+    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        if let Err(error) = file.lock() {
+            eprintln!("going on without a lock: {error}");
+        }
+        section();
+        Ok(Answer::Ran)
+    }
+}

@@ -1,0 +1,32 @@
+//! Bug: those who wait look now and then, so whoever looks first after the release comes in.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Fairness;
+
+/// The later one comes, the more often it looks.
+static COMERS: AtomicU64 = AtomicU64::new(0);
+
+pub struct Polling(PathBuf);
+
+pub fn make(directory: &Path) -> Polling {
+    Polling(directory.join("lock"))
+}
+
+impl Lock for Polling {
+    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        let comer = COMERS.fetch_add(1, Ordering::Relaxed);
+        while file.try_lock().is_err() {
+            std::thread::sleep(Duration::from_millis(5 - comer % 5));
+        }
+        section();
+        Ok(Answer::Ran)
+    }
+}

@@ -1,0 +1,24 @@
+//! Bug: whatever ends the wait is taken for success, a signal too.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Signals;
+
+pub struct Interrupted(PathBuf);
+
+pub fn make(directory: &Path) -> Interrupted {
+    Interrupted(directory.join("lock"))
+}
+
+impl Lock for Interrupted {
+    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        let _ = file.lock();
+        section();
+        Ok(Answer::Ran)
+    }
+}

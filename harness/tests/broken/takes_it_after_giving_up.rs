@@ -1,0 +1,43 @@
+//! Bug: a thread waits in the caller's place, and takes the lock although the caller has given up.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
+
+pub struct Deputy(PathBuf);
+
+pub fn make(directory: &Path) -> Deputy {
+    Deputy(directory.join("lock"))
+}
+
+impl Lock for Deputy {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        match patience {
+            Patience::Forever => file.lock()?,
+            Patience::None if file.try_lock().is_err() => return Ok(Answer::Busy),
+            Patience::None => {}
+            Patience::AtMost(time) => {
+                let (tell, told) = mpsc::channel();
+                let deputy = file.try_clone()?;
+                std::thread::spawn(move || {
+                    let _ = deputy.lock();
+                    if tell.send(()).is_err() {
+                        std::mem::forget(deputy);
+                    }
+                });
+                if told.recv_timeout(time).is_err() {
+                    return Ok(Answer::TimedOut);
+                }
+            }
+        }
+        section();
+        file.unlock()?;
+        Ok(Answer::Ran)
+    }
+}

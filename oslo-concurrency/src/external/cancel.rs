@@ -1,0 +1,48 @@
+//! Ending the wait of another thread in the kernel, before its deadline or without one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::timer::{Alarm, TimerId};
+
+/// Asked for by one thread, heeded by another that waits in the kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Cancel {
+    cancelled: AtomicBool,
+    /// The alarm that interrupts the waiting thread, while it waits.
+    timer: Mutex<Option<TimerId>>,
+}
+
+impl Cancel {
+    /// The wait ends within a moment, or has ended. Blocks nobody.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        if let Some(timer) = &*self.timer() {
+            timer.sound_now();
+        }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// While the answer lives, cancelling sounds `alarm`.
+    pub(super) fn interrupts<'a>(&'a self, alarm: &'a Alarm) -> Attached<'a> {
+        *self.timer() = Some(alarm.id());
+        Attached(self)
+    }
+
+    fn timer(&self) -> MutexGuard<'_, Option<TimerId>> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps an alarm within a canceller's reach; dropped before the alarm is.
+pub(super) struct Attached<'a>(&'a Cancel);
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        *self.0.timer() = None;
+    }
+}

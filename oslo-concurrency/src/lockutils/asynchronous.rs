@@ -1,0 +1,282 @@
+//! Named locks for tasks; feature `tokio`.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tracing::level_filters::LevelFilter;
+
+use super::guard::{Held, HeldExternal, Hold};
+use super::long_wait::LongWait;
+use super::options::log_acquired;
+use super::world::{ExternalEntry, InternalEntry};
+use super::{Error, LockOptions};
+use crate::asynchronous::kernel_wait::{self, Turn};
+use crate::asynchronous::section;
+use crate::external::Failure;
+use crate::fork;
+use crate::internal::{QueueLock, new_task};
+use crate::wait::{Missed, Wait};
+use crate::watchdog::Subscriber;
+use crate::watchdog::alarms::{self, Alarm, Stopped};
+
+/// A lock that a task holds. It is released when the guard is dropped, also when the task is cancelled or panics.
+///
+/// It may be held over an `.await`, and go to another thread or task, which then holds the lock. In a forked child it is void.
+#[derive(Debug)]
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct AsyncGuard {
+    _hold: Hold,
+}
+
+impl AsyncGuard {
+    /// Releases the lock now.
+    pub fn release(self) {
+        drop(self);
+    }
+}
+
+impl<'a> LockOptions<'a> {
+    /// Acquires the lock without blocking the thread; needs the feature `tokio`.
+    ///
+    /// It is the same lock as [`acquire`](Self::acquire)'s: tasks, threads and other processes exclude each other. While another
+    /// process holds it, one thread of ours waits in the kernel for each lock file, outside of any executor's pool. What is done in
+    /// place are the calls that open, try and look at the lock file. Everything runs on any executor, but for a
+    /// [`timeout`](Self::timeout), which needs a tokio runtime with time.
+    ///
+    /// Dropping the future is safe at any moment. It leaves the queue, or gives back what it had; its wait in the kernel is interrupted,
+    /// and should that have been granted in the same moment, the lock is released at once. A future that is neither polled nor dropped may keep
+    /// others waiting, as with every fair lock.
+    ///
+    /// There is no owner that could ask twice: a task that asks for a lock of which it has a guard waits for it, until another
+    /// branch of the task or another task drops the guard, or for ever. [`run_async`](Self::run_async) and
+    /// `#[synchronized]` can tell, and fail. A thread that blocks on a lock that a task on the same thread holds is told nothing either: use
+    /// this in tasks.
+    ///
+    /// The lock path is looked up when the future is first polled, in the scope of that thread.
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire). [`Error::WouldDeadlock`] only inside a section of the lock's own. [`Error::Io`] also if
+    /// the thread that waits cannot be started.
+    ///
+    /// # Panics
+    /// If it waits with a timeout outside of a tokio runtime, or in one without time.
+    ///
+    /// ```
+    /// use oslo_concurrency::lockutils;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), lockutils::Error> {
+    /// let guard = lockutils::lock("image-7").acquire_async().await?;
+    /// tokio::task::yield_now().await;
+    /// tokio::spawn(async move { drop(guard) });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn acquire_async(self) -> Result<AsyncGuard, Error> {
+        let (internal, external) = self.entries()?;
+        self.acquire_entries_async(internal, external, "", new_task())
+            .await
+    }
+
+    /// Runs `section` while the lock is held; needs the feature `tokio`. Cancelled, it drops the section before it releases the lock.
+    ///
+    /// What runs inside the section, on its own thread and not in a task that it spawns, gets [`Error::WouldDeadlock`] if it
+    /// asks for the lock again, be it with `acquire` or `acquire_async`.
+    ///
+    /// # Errors
+    /// As [`acquire_async`](Self::acquire_async); `section` has not run then.
+    ///
+    /// # Panics
+    /// As [`acquire_async`](Self::acquire_async).
+    ///
+    /// ```
+    /// use oslo_concurrency::lockutils::{self, Error};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), lockutils::Error> {
+    /// let again = lockutils::lock("image-7")
+    ///     .run_async(|| async { lockutils::lock("image-7").acquire_async().await })
+    ///     .await?;
+    /// assert!(matches!(again, Err(Error::WouldDeadlock { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run_async<F>(self, section: impl FnOnce() -> F) -> Result<F::Output, Error>
+    where
+        F: Future,
+    {
+        let owner = new_task();
+        let (internal, external) = self.entries()?;
+        let _guard = self
+            .acquire_entries_async(internal, external, "", owner)
+            .await?;
+        Ok(section::within(owner, section()).await)
+    }
+
+    pub(crate) async fn acquire_entries_async(
+        self,
+        internal: Arc<InternalEntry>,
+        external: Option<Arc<ExternalEntry>>,
+        function: &'static str,
+        owner: u64,
+    ) -> Result<AsyncGuard, Error> {
+        let asked = self.asked();
+        let wait = self.wait();
+        let gates = Gates {
+            internal,
+            external,
+            fair: self.fair,
+            owner,
+            may_wait: wait != Wait::Never,
+        };
+        let mut acquired = pin!(gates.acquire());
+        let at_once = poll_fn(|context| {
+            Poll::Ready(match acquired.as_mut().poll(context) {
+                Poll::Ready(outcome) => Some(outcome),
+                Poll::Pending => None,
+            })
+        });
+        let outcome = match at_once.await {
+            Some(outcome) => outcome,
+            None => {
+                let _told = gates.tell_of_a_long_wait(self.name, function, self.warn_after);
+                within(wait, acquired).await
+            }
+        };
+        let held = outcome.map_err(|failure| Error::external(self.name, failure))?;
+        let log =
+            asked.map(|asked| log_acquired(self.name, function, asked, held.external.is_some()));
+        Ok(AsyncGuard {
+            _hold: Hold::new(held, log),
+        })
+    }
+}
+
+/// `acquired`, unless it comes too late.
+async fn within(
+    wait: Wait,
+    acquired: Pin<&mut impl Future<Output = Result<Held, Failure>>>,
+) -> Result<Held, Failure> {
+    let Wait::Until(deadline) = wait else {
+        return acquired.await;
+    };
+    // Counted from now on tokio's clock, which a test may have paused.
+    let left = deadline.saturating_duration_since(Instant::now());
+    tokio::time::timeout(left, acquired)
+        .await
+        .unwrap_or(Err(Failure::Missed(Missed::TimedOut)))
+}
+
+/// What a task has to pass: the same gates, in the same order, as a thread.
+struct Gates {
+    internal: Arc<InternalEntry>,
+    external: Option<Arc<ExternalEntry>>,
+    fair: bool,
+    owner: u64,
+    may_wait: bool,
+}
+
+impl Gates {
+    /// Everything that is taken is in a value that gives it back when it is dropped, at every await.
+    async fn acquire(&self) -> Result<Held, Failure> {
+        if self.fair {
+            self.internal.make_fair();
+        }
+        let mut turn = None;
+        if let Some(entry) = &self.external {
+            self.pass(entry.turn(self.fair)).await?;
+            turn = Some(Turn::taken(Arc::clone(entry), self.fair));
+        }
+        if self.internal.try_acquire_for(self.owner).is_err() {
+            if let Some(entry) = &self.external {
+                entry.return_to_kernel();
+            }
+            self.pass(&self.internal).await?;
+        }
+        let internal = Internal::taken(Arc::clone(&self.internal));
+        if let Some(took) = turn {
+            turn = Some(kernel_wait::lock(took, self.may_wait).await?);
+        }
+        let external = turn.and_then(Turn::into_entry);
+        Ok(Held {
+            external: external.map(|entry| HeldExternal {
+                entry,
+                fair: self.fair,
+            }),
+            internal: internal.into_entry(),
+        })
+    }
+
+    async fn pass(&self, gate: &QueueLock) -> Result<(), Missed> {
+        if self.may_wait {
+            gate.acquire_async(self.owner).await
+        } else {
+            gate.try_acquire_for(self.owner)
+        }
+    }
+
+    /// Until the answer is dropped.
+    fn tell_of_a_long_wait(
+        &self,
+        name: &str,
+        function: &'static str,
+        after: Duration,
+    ) -> Option<Alarm> {
+        if after == Duration::MAX || LevelFilter::WARN > LevelFilter::current() {
+            return None;
+        }
+        let subscriber = Subscriber::current();
+        let (internal, external) = (Arc::clone(&self.internal), self.external.clone());
+        let (name, waiter) = (name.to_owned(), self.owner);
+        let mut next = after;
+        Some(alarms::call_after(
+            after,
+            move |waited, stopped: &Stopped| {
+                let wait = LongWait {
+                    name: &name,
+                    function,
+                    waiter,
+                    internal: Some(&internal),
+                    external: external.as_deref().map(|external| &**external),
+                };
+                subscriber.tell(|| wait.tell_unless(waited, stopped));
+                next = next.saturating_mul(2);
+                Some(next)
+            },
+        ))
+    }
+}
+
+/// The lock between threads, taken; dropping this releases it.
+struct Internal {
+    entry: Arc<InternalEntry>,
+    generation: u64,
+    given_on: bool,
+}
+
+impl Internal {
+    fn taken(entry: Arc<InternalEntry>) -> Self {
+        Internal {
+            entry,
+            generation: fork::generation(),
+            given_on: false,
+        }
+    }
+
+    /// The lock, which somebody else will release.
+    fn into_entry(mut self) -> Arc<InternalEntry> {
+        self.given_on = true;
+        Arc::clone(&self.entry)
+    }
+}
+
+impl Drop for Internal {
+    fn drop(&mut self) {
+        if !self.given_on && self.generation == fork::generation() {
+            self.entry.release();
+        }
+    }
+}

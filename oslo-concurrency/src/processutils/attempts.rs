@@ -1,0 +1,256 @@
+//! Running a command as often as is asked for, and telling how it went.
+
+use std::io;
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use super::child::{Plan, Step};
+use super::communicate::{Missed, Written, communicate};
+use super::error::{Error, ProcessExecutionError};
+use super::exit_codes::CheckExitCode;
+use super::log::{LogErrors, log_at};
+use super::mask::{into_text, mask_password};
+use super::output::Output;
+use super::process::Process;
+use super::retry::RetryDelay;
+
+pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
+
+/// A command whose options have been understood.
+pub(super) struct Attempts<'a> {
+    pub(super) plan: Plan,
+    /// The command for people, masked.
+    pub(super) cmd: String,
+    pub(super) input: Vec<u8>,
+    pub(super) check_exit_code: CheckExitCode,
+    pub(super) attempts: u32,
+    pub(super) delay: RetryDelay,
+    pub(super) timeout: Option<Duration>,
+    pub(super) log_errors: LogErrors,
+    pub(super) level: Level,
+    pub(super) on_execute: Callback<'a>,
+    pub(super) on_completion: Callback<'a>,
+}
+
+impl Attempts<'_> {
+    pub(super) fn run(mut self) -> Result<Output<Vec<u8>>, Error> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt() {
+                Ok(output) => return Ok(output),
+                Err(error) => error,
+            };
+            // As the original: what a second try cannot change, and a timeout, are final.
+            let may_retry = matches!(
+                error,
+                Error::Failed(_) | Error::Start { .. } | Error::Io { .. }
+            );
+            if !may_retry {
+                return Err(error);
+            }
+            if self.log_errors.wants(attempt, self.attempts) {
+                self.log(&error);
+            }
+            if attempt >= self.attempts {
+                log_at!(
+                    self.level,
+                    command = self.cmd,
+                    attempt,
+                    "failed, not retrying"
+                );
+                return Err(error);
+            }
+            log_at!(self.level, command = self.cmd, attempt, "failed, retrying");
+            thread::sleep(self.delay.next());
+            attempt += 1;
+        }
+    }
+
+    fn log(&self, error: &Error) {
+        match error {
+            Error::Failed(failed) => log_at!(
+                self.level,
+                command = self.cmd,
+                exit_code = failed.exit_code,
+                stdout = failed.stdout,
+                stderr = failed.stderr,
+                "the command failed"
+            ),
+            Error::Start { source, .. } | Error::Io { source, .. } => log_at!(
+                self.level,
+                command = self.cmd,
+                errno = source.raw_os_error(),
+                "the command could not be run: {source}"
+            ),
+            _ => {}
+        }
+    }
+
+    fn attempt(&mut self) -> Result<Output<Vec<u8>>, Error> {
+        let began = Instant::now();
+        let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
+        log_at!(self.level, command = self.cmd, "running");
+        let child = self
+            .plan
+            .start()
+            .map_err(|(step, error)| self.not_started(step, error))?;
+        let mut running = Running::of(child, self.plan.own_group)
+            .map_err(|error| self.io("watching it", error))?;
+        if let Some(on_execute) = &mut self.on_execute {
+            on_execute(&running.process);
+        }
+        let mut written = Written::default();
+        let ended = running.communicate(&self.input, deadline, &mut written);
+        let seconds = began.elapsed().as_secs_f64();
+        let result = match ended {
+            Ok(exit_code) => {
+                log_at!(self.level, command = self.cmd, exit_code, seconds, "ended");
+                Ok(exit_code)
+            }
+            Err(Missed::Io(doing, error)) => Err(self.io(doing, error)),
+            Err(Missed::TimedOut) => {
+                log_at!(self.level, command = self.cmd, seconds, "its time is over");
+                Err(Error::Timeout {
+                    cmd: self.cmd.clone(),
+                    left_running: (!running.stop()).then_some("it runs as another user"),
+                    timeout: self.timeout.unwrap_or_default(),
+                    stdout: readable(std::mem::take(&mut written.stdout)),
+                    stderr: readable(std::mem::take(&mut written.stderr)),
+                })
+            }
+        };
+        running.stop();
+        if let Some(on_completion) = &mut self.on_completion {
+            on_completion(&running.process);
+        }
+        let exit_code = result?;
+        match self.check_exit_code.accepts(exit_code) {
+            true => Ok(Output {
+                stdout: written.stdout,
+                stderr: written.stderr,
+                exit_code,
+            }),
+            false => Err(Error::Failed(ProcessExecutionError {
+                stdout: Some(readable(written.stdout)),
+                stderr: Some(readable(written.stderr)),
+                exit_code: Some(exit_code),
+                cmd: Some(self.cmd.clone()),
+                description: None,
+            })),
+        }
+    }
+
+    fn io(&self, doing: &'static str, source: io::Error) -> Error {
+        let cmd = self.cmd.clone();
+        Error::Io { cmd, doing, source }
+    }
+
+    fn not_started(&self, step: Step, source: io::Error) -> Error {
+        let cmd = self.cmd.clone();
+        match step {
+            Step::Preexec => Error::Preexec { cmd, source },
+            Step::Limit(number) => {
+                let (limit, value) = self.plan.limits.by_number(number);
+                Error::Limit {
+                    cmd,
+                    limit,
+                    value,
+                    source,
+                }
+            }
+            Step::Exec => {
+                let hint = self.hint(&source);
+                Error::Start { cmd, hint, source }
+            }
+        }
+    }
+
+    fn hint(&self, error: &io::Error) -> String {
+        match (&self.plan.cwd, error.kind()) {
+            (Some(cwd), _) if !cwd.is_dir() => format!(" (the directory {cwd:?} is not there)"),
+            (_, io::ErrorKind::NotFound) => {
+                " (is the program installed and in a directory of PATH? for a script: is its interpreter there?)".to_owned()
+            }
+            (_, io::ErrorKind::PermissionDenied) => " (is the file executable?)".to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Output for people.
+pub(super) fn readable(output: Vec<u8>) -> String {
+    mask_password(&into_text(output)).into_owned()
+}
+
+/// A child that is never left behind: killed and waited for when this is dropped, unless that has happened.
+struct Running {
+    child: Option<Child>,
+    process: Process,
+}
+
+impl Running {
+    fn of(mut child: Child, leads_group: bool) -> io::Result<Self> {
+        match Process::of_child(child.id(), leads_group) {
+            Ok(process) => Ok(Running {
+                child: Some(child),
+                process,
+            }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    fn communicate(
+        &mut self,
+        input: &[u8],
+        deadline: Option<Instant>,
+        written: &mut Written,
+    ) -> Result<i32, Missed> {
+        let Some(child) = &mut self.child else {
+            return Err(Missed::Io("waiting for it", io::ErrorKind::NotFound.into()));
+        };
+        let status = communicate(child, &self.process, input, deadline, written)?;
+        self.child = None;
+        Ok(exit_code(status))
+    }
+
+    /// Kills and waits for it, if it has not been waited for. Whether that could be done.
+    fn stop(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else {
+            return true;
+        };
+        match self.process.kill_all() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                // It runs as another user and ends when it likes; somebody has to wait for it.
+                thread::spawn(move || child.wait());
+                false
+            }
+            _ => {
+                let _ = child.wait();
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The exit code; -n for signal n.
+fn exit_code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => -signal,
+        (None, None) => status.into_raw(),
+    }
+}

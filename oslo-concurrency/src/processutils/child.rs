@@ -1,0 +1,164 @@
+//! Starting a child: what happens between fork and exec, and how an error there comes back with its cause.
+
+use std::ffi::OsString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use nix::fcntl::OFlag;
+use nix::unistd::{pipe2, read};
+
+use super::limits::ProcessLimits;
+
+pub(super) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
+
+/// Everything about a child that is settled before it is started, as often as there are attempts.
+pub(super) struct Plan {
+    /// The program and its arguments.
+    pub(super) words: Vec<OsString>,
+    pub(super) shell: bool,
+    pub(super) cwd: Option<PathBuf>,
+    /// Its whole environment; `None` is ours.
+    pub(super) environment: Option<Vec<(OsString, OsString)>>,
+    pub(super) own_group: bool,
+    pub(super) limits: ProcessLimits,
+    pub(super) preexec: Option<Preexec>,
+}
+
+/// What failed in the child before it became the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing of ours: the exec, or a change of the directory.
+    Exec,
+    Preexec,
+    /// The limit with this number.
+    Limit(usize),
+}
+
+impl Plan {
+    /// Starts the child.
+    pub(super) fn start(&self) -> Result<Child, (Step, io::Error)> {
+        let at_exec = |error| (Step::Exec, error);
+        let mut command = self.command().map_err(at_exec)?;
+        let (report, report_to) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| at_exec(errno.into()))?;
+        let (preexec, limits, report_fd) =
+            (self.preexec.clone(), self.limits, report_to.as_raw_fd());
+        // SAFETY: `prepare` makes only calls that are async-signal-safe, beside what the caller of the unsafe `preexec` answers for; it
+        // allocates nothing, and takes no lock. `report_to` outlives the spawn.
+        unsafe { command.pre_exec(move || prepare(preexec.as_ref(), &limits, report_fd)) };
+        let spawned = command.spawn();
+        drop(report_to);
+        spawned.map_err(|error| (failed_step(&report), error))
+    }
+
+    fn command(&self) -> io::Result<Command> {
+        let (first, rest) = self
+            .words
+            .split_first()
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let mut command = match self.shell {
+            true => {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg("-c").arg(first);
+                shell
+            }
+            false => Command::new(first),
+        };
+        command
+            .args(rest)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        if let Some(environment) = &self.environment {
+            command.env_clear();
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
+        }
+        if self.own_group {
+            command.process_group(0);
+        }
+        Ok(command)
+    }
+}
+
+// ---- in the child: only async-signal-safe calls ----
+
+const REPORT_PREEXEC: u8 = u8::MAX;
+
+fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> io::Result<()> {
+    signals_as_at_the_start();
+    if let Some(preexec) = preexec {
+        preexec().inspect_err(|_| tell(report, REPORT_PREEXEC))?;
+    }
+    limits
+        .apply()
+        .inspect_err(|(number, _)| tell(report, *number as u8))
+        .map_err(|(_, error)| error)?;
+    inherit_nothing();
+    Ok(())
+}
+
+/// No signal is blocked, and SIGPIPE, which Rust programs ignore, ends who writes in vain.
+fn signals_as_at_the_start() {
+    let mut none = MaybeUninit::uninit();
+    // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+/// Tells the parent which step failed; the error number comes by the pipe of `Command`.
+fn tell(report: RawFd, step: u8) {
+    // SAFETY: writes one byte that lives on this stack to the pipe that the parent keeps open until the spawn is over.
+    unsafe { libc::write(report, (&raw const step).cast(), 1) };
+}
+
+/// Marks every descriptor but the standard three close-on-exec, also those that another library has opened without care. They are not
+/// closed yet: `Command` reports a failed exec through one.
+fn inherit_nothing() {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            FIRST,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    if done == 0 {
+        return;
+    }
+    // Linux before 5.11, or a sandbox that does not know the call.
+    // SAFETY: as above; getrlimit fills the structure.
+    unsafe {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        for fd in FIRST.cast_signed()..RawFd::try_from(limit.rlim_max).unwrap_or(RawFd::MAX) {
+            libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
+    }
+}
+
+// ---- in the parent ----
+
+fn failed_step(report: &OwnedFd) -> Step {
+    let mut step = [0];
+    match read(report, &mut step) {
+        Ok(1) if step[0] == REPORT_PREEXEC => Step::Preexec,
+        Ok(1) => Step::Limit(step[0].into()),
+        _ => Step::Exec,
+    }
+}

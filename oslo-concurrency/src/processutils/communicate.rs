@@ -1,0 +1,164 @@
+//! Feeding a child its input while reading its output, so that neither waits for the other, until it has ended.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::process::Process;
+use super::sigpipe::SigpipeHeldBack;
+
+/// What a child has written so far.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+}
+
+/// Why the child's end was not seen.
+#[derive(Debug)]
+pub(super) enum Missed {
+    TimedOut,
+    Io(&'static str, io::Error),
+}
+
+/// Talks with `child` until both of its outputs are closed and it has ended.
+pub(super) fn communicate(
+    child: &mut Child,
+    process: &Process,
+    input: &[u8],
+    deadline: Option<Instant>,
+    written: &mut Written,
+) -> Result<ExitStatus, Missed> {
+    let _held_back = (!input.is_empty()).then(SigpipeHeldBack::new);
+    let mut pipes = Pipes::of(child, input).map_err(io_error("preparing its pipes"))?;
+    while pipes.are_open() {
+        if let Err(missed) = pipes.wait(deadline) {
+            // What is there already belongs in the error.
+            let _ = pipes.read(written);
+            return Err(missed);
+        }
+        pipes.write();
+        pipes.read(written)?;
+    }
+    drop(pipes);
+    wait_for(
+        &mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)],
+        deadline,
+    )?;
+    child.wait().map_err(io_error("reading its exit code"))
+}
+
+fn io_error(doing: &'static str) -> impl Fn(io::Error) -> Missed {
+    move |error| Missed::Io(doing, error)
+}
+
+struct Pipes<'a> {
+    stdin: Option<ChildStdin>,
+    input: &'a [u8],
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+impl<'a> Pipes<'a> {
+    fn of(child: &mut Child, input: &'a [u8]) -> io::Result<Self> {
+        let pipes = Pipes {
+            // A child without input sees its end at once.
+            stdin: child.stdin.take().filter(|_| !input.is_empty()),
+            input,
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+        };
+        for (fd, _) in pipes.awaited() {
+            let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+            fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        }
+        Ok(pipes)
+    }
+
+    fn awaited(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        let stdin = self.stdin.iter().map(|fd| (fd.as_fd(), PollFlags::POLLOUT));
+        let stdout = self.stdout.iter().map(|fd| (fd.as_fd(), PollFlags::POLLIN));
+        let stderr = self.stderr.iter().map(|fd| (fd.as_fd(), PollFlags::POLLIN));
+        stdin.chain(stdout).chain(stderr)
+    }
+
+    fn are_open(&self) -> bool {
+        self.awaited().next().is_some()
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Result<(), Missed> {
+        let mut awaited: Vec<PollFd<'_>> = self
+            .awaited()
+            .map(|(fd, events)| PollFd::new(fd, events))
+            .collect();
+        wait_for(&mut awaited, deadline)
+    }
+
+    /// Writes what the pipe takes. A child that does not want its input, or not all of it, is no error.
+    fn write(&mut self) {
+        let Some(stdin) = &mut self.stdin else { return };
+        let done = loop {
+            match stdin.write(self.input) {
+                Ok(count) => self.input = &self.input[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => break error.kind() != io::ErrorKind::WouldBlock,
+            }
+            if self.input.is_empty() {
+                break true;
+            }
+        };
+        if done {
+            self.stdin = None;
+        }
+    }
+
+    fn read(&mut self, written: &mut Written) -> Result<(), Missed> {
+        read_some(&mut self.stdout, &mut written.stdout)
+            .and_then(|()| read_some(&mut self.stderr, &mut written.stderr))
+            .map_err(io_error("reading its output"))
+    }
+}
+
+/// Reads what is there, and closes the pipe at its end.
+fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()> {
+    if let Some(open) = pipe
+        && read_available(open, into)?
+    {
+        *pipe = None;
+    }
+    Ok(())
+}
+
+/// Reads what is there, but not so much that others wait long for their turn. Whether it was the end.
+pub(super) fn read_available(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
+    const AT_ONCE: u64 = 1 << 20;
+    match from.take(AT_ONCE).read_to_end(into) {
+        Ok(count) => Ok((count as u64) < AT_ONCE),
+        // What came before has been read.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until one of them is ready.
+pub(super) fn wait_for(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<(), Missed> {
+    loop {
+        let timeout =
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => PollTimeout::NONE,
+                Some(Duration::ZERO) => return Err(Missed::TimedOut),
+                Some(left) => PollTimeout::try_from(left.as_micros().div_ceil(1000))
+                    .unwrap_or(PollTimeout::MAX),
+            };
+        match poll(fds, timeout) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(Missed::Io("waiting for it", errno.into())),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What goes wrong with a command.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// A command ended with an exit code that was not expected.
+///
+/// `cmd`, `stdout` and `stderr` are for people: secrets are masked, and what is not UTF-8 is replaced.
+///
+/// ```
+/// use oslo_concurrency::processutils::ProcessExecutionError;
+///
+/// let error = ProcessExecutionError { exit_code: Some(-9), cmd: Some("sleep 1".into()), ..Default::default() };
+/// assert!(error.to_string().contains("Exit code: -9 (signal SIGKILL)"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessExecutionError {
+    /// What the command wrote to its standard output.
+    pub stdout: Option<String>,
+    /// What the command wrote to its standard error.
+    pub stderr: Option<String>,
+    /// The exit code; -n if signal n ended the command.
+    pub exit_code: Option<i32>,
+    /// The command.
+    pub cmd: Option<String>,
+    /// What went wrong, if more is known than the exit code says.
+    pub description: Option<String>,
+}
+
+impl fmt::Display for ProcessExecutionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let description = self.description.as_deref();
+        writeln!(f, "{}", description.unwrap_or("The command failed."))?;
+        writeln!(f, "Command: {}", self.cmd.as_deref().unwrap_or("None"))?;
+        match self.exit_code {
+            None => writeln!(f, "Exit code: -")?,
+            Some(code) => match signal_of(code) {
+                Some(signal) => writeln!(f, "Exit code: {code} (signal {signal})")?,
+                None => writeln!(f, "Exit code: {code}")?,
+            },
+        }
+        writeln!(f, "Stdout: {}", Shown(&self.stdout))?;
+        write!(f, "Stderr: {}", Shown(&self.stderr))
+    }
+}
+
+impl std::error::Error for ProcessExecutionError {}
+
+fn signal_of(exit_code: i32) -> Option<&'static str> {
+    let signal = nix::sys::signal::Signal::try_from(exit_code.checked_neg()?).ok()?;
+    Some(signal.as_str())
+}
+
+struct Shown<'a>(&'a Option<String>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(output) => write!(f, "{output:?}"),
+            None => f.write_str("None"),
+        }
+    }
+}
+
+/// Why a command did not do what was asked. Each message names the command, with its secrets masked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It ended with an exit code that was not expected.
+    #[error(transparent)]
+    Failed(#[from] ProcessExecutionError),
+    /// It was still running when its time was over.
+    #[error(
+        "`{cmd}` did not end within {timeout:?} and {}; allow more time, or see what it waits for\nStdout: {stdout:?}\nStderr: {stderr:?}",
+        left_running.map_or("was killed".to_owned(), |why| format!("is left running, since {why}"))
+    )]
+    Timeout {
+        /// The command.
+        cmd: String,
+        /// Why it is left running; `None` if it has been killed with its process group.
+        left_running: Option<&'static str>,
+        /// The time it had.
+        timeout: Duration,
+        /// What it had written to its standard output, masked.
+        stdout: String,
+        /// What it had written to its standard error, masked.
+        stderr: String,
+    },
+    /// It could not be started.
+    #[error("`{cmd}` cannot be started: {source}{hint}")]
+    Start {
+        /// The command.
+        cmd: String,
+        /// What to look at.
+        hint: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// It was started, but its output or its exit code could not be read.
+    #[error("`{cmd}` was started, but then {doing} failed: {source}")]
+    Io {
+        /// The command.
+        cmd: String,
+        /// What failed.
+        doing: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A limit of `prlimit` could not be set, so the command was not run.
+    #[error(
+        "`{cmd}` was not run: its {limit} cannot be limited to {value}: {source}; a limit above the hard limit of this process needs privileges"
+    )]
+    Limit {
+        /// The command.
+        cmd: String,
+        /// The field of [`ProcessLimits`](super::ProcessLimits).
+        limit: &'static str,
+        /// Its value.
+        value: u64,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The `preexec` function failed in the child, so the command was not run.
+    #[error("`{cmd}` was not run: its preexec function failed: {source}")]
+    Preexec {
+        /// The command.
+        cmd: String,
+        /// What the function returned, as far as it has an error number.
+        source: io::Error,
+    },
+    /// `run_as_root` was asked for, this process is not root, and there is no `root_helper`.
+    #[error(
+        "`{cmd}` is to be run as root, which this process is not: give it a root_helper, such as \"sudo\""
+    )]
+    NoRootWrapSpecified {
+        /// The command.
+        cmd: String,
+    },
+    /// What was asked for makes no sense.
+    #[error("`{cmd}`: {argument}: {reason}")]
+    InvalidArgument {
+        /// The command.
+        cmd: String,
+        /// Which option.
+        argument: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// The SSH connection failed.
+    #[cfg(feature = "ssh")]
+    #[error("`{cmd}` over SSH: {source}; the connection may be unusable, connect again")]
+    Ssh {
+        /// The command.
+        cmd: String,
+        /// What libssh2 said.
+        source: ssh2::Error,
+    },
+}
+
+impl Error {
+    /// The error about a command's end, if it is that.
+    ///
+    /// ```
+    /// use oslo_concurrency::processutils::execute;
+    ///
+    /// let error = execute(["sh", "-c", "exit 3"]).run().unwrap_err();
+    /// assert_eq!(error.failed().and_then(|failed| failed.exit_code), Some(3));
+    /// ```
+    pub fn failed(&self) -> Option<&ProcessExecutionError> {
+        match self {
+            Error::Failed(failed) => Some(failed),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_said_to_be_none() {
+        let message = ProcessExecutionError::default().to_string();
+        assert_eq!(
+            message,
+            "The command failed.\nCommand: None\nExit code: -\nStdout: None\nStderr: None"
+        );
+    }
+
+    #[test]
+    fn everything_that_is_known_is_shown() {
+        let error = ProcessExecutionError {
+            stdout: Some("out\n\"x\"".into()),
+            stderr: Some("err".into()),
+            exit_code: Some(0),
+            cmd: Some("telinit 6".into()),
+            description: Some("It went away".into()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "It went away\nCommand: telinit 6\nExit code: 0\nStdout: \"out\\n\\\"x\\\"\"\nStderr: \"err\""
+        );
+    }
+
+    #[test]
+    fn a_signal_has_its_name() {
+        let ended = |code| {
+            let exit_code = Some(code);
+            ProcessExecutionError {
+                exit_code,
+                ..Default::default()
+            }
+            .to_string()
+        };
+        assert!(ended(-15).contains("Exit code: -15 (signal SIGTERM)"));
+        assert!(ended(15).contains("Exit code: 15\n"));
+        assert!(ended(i32::MIN).contains("Exit code: -2147483648\n"));
+    }
+
+    #[test]
+    fn a_copy_says_the_same() {
+        let error = ProcessExecutionError {
+            exit_code: Some(42),
+            stdout: Some("o".into()),
+            ..Default::default()
+        };
+        let copy = error.clone();
+        assert_eq!(copy, error);
+        let sent = std::thread::spawn(move || copy.to_string()).join().unwrap();
+        assert_eq!(sent, error.to_string());
+    }
+}

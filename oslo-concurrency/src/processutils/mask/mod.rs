@@ -1,0 +1,258 @@
+//! Secrets in text: command lines, `key=value`, JSON and Python's way of printing it, XML, headers, URLs.
+//!
+//! Everything that oslo.utils' `mask_password` masks is masked here too, and some of what it misses (tests compare the two). The text is read
+//! once, whatever it contains, and need not be UTF-8.
+
+mod command;
+mod keys;
+mod value;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+pub use self::command::shell_join;
+pub(super) use self::command::{mask_command, mask_shell};
+use self::keys::{ends_of_keys, name_before, skip};
+use self::value::{Quote, bare, end_of_line, json, quoted};
+
+/// What stands for a secret.
+pub(super) const MASK: &str = "***";
+
+/// The message with `***` in place of what looks like a password, token or key.
+///
+/// A value counts as a secret because of its name, which ends in `password`, `token`, `secret`, `admin_pass`, `private_key` and the like,
+/// in any case, maybe numbered: `password=x`, `'password': 'x'`, `--password x`, `<password>x</password>`, `X-Auth-Token: x`; so do
+/// `-u user:x` and `scheme://user:x@host`. It is a guess: a secret whose name says nothing stays.
+///
+/// ```
+/// use oslo_concurrency::processutils::mask_password;
+///
+/// assert_eq!(mask_password("mysqld --password aaa -v"), "mysqld --password *** -v");
+/// assert_eq!(mask_password(r#"{"adminPass": "aaa", "id": 7}"#), r#"{"adminPass": "***", "id": 7}"#);
+/// ```
+pub fn mask_password(message: &str) -> Cow<'_, str> {
+    match mask_password_bytes(message.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(message),
+        Cow::Owned(masked) => Cow::Owned(into_text(masked)),
+    }
+}
+
+/// [`mask_password`] for output that need not be UTF-8; what is not masked is left as it is, byte for byte.
+pub fn mask_password_bytes(message: &[u8]) -> Cow<'_, [u8]> {
+    let secrets = secrets(message);
+    if secrets.is_empty() {
+        return Cow::Borrowed(message);
+    }
+    let mut masked = Vec::with_capacity(message.len());
+    let mut done = 0;
+    for secret in secrets {
+        masked.extend_from_slice(&message[done..secret.start]);
+        masked.extend_from_slice(MASK.as_bytes());
+        done = secret.end;
+    }
+    masked.extend_from_slice(&message[done..]);
+    Cow::Owned(masked)
+}
+
+/// Text of bytes, each that is not UTF-8 replaced.
+pub(super) fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Where the secrets are: in order, not overlapping.
+fn secrets(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let before = found.len();
+        match text[at] {
+            b':' if text[at..].starts_with(b"://") => found.extend(in_url(text, at + 3)),
+            b'-' => found.extend(after_user_option(text, at)),
+            b'a' | b'A' if is_word(text, at, b"authorization") => {
+                found.extend(after_authorization(text, at + b"authorization".len()));
+            }
+            _ => {}
+        }
+        for end in ends_of_keys(text, at) {
+            if found.len() == before {
+                after_key(text, at, end, &mut found);
+            }
+        }
+        at = match found[before..].last() {
+            Some(secret) => secret.end.max(at + 1),
+            None => at + 1,
+        };
+    }
+    found
+}
+
+fn is_word(text: &[u8], at: usize, word: &[u8]) -> bool {
+    text.get(at..at + word.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(word))
+}
+
+fn skip_spaces(text: &[u8], at: usize) -> usize {
+    skip(text, at, |byte| byte.is_ascii_whitespace())
+}
+
+/// The value of the key that begins at `start` and ends at `end`.
+fn after_key(text: &[u8], start: usize, end: usize, found: &mut Vec<Range<usize>>) {
+    if text.get(end) == Some(&b'>') {
+        return found.extend(in_element(text, start, end + 1));
+    }
+    if let Some((_, after)) = Quote::at(text, end) {
+        return after_quoted_key(text, start, after, found);
+    }
+    let next = skip_spaces(text, end);
+    match text.get(next) {
+        Some(b'=') => {
+            let arrow = usize::from(text.get(next + 1) == Some(&b'>'));
+            let value = skip_spaces(text, next + 1 + arrow);
+            found.extend(quoted(text, value).or_else(|| bare(text, value)));
+        }
+        Some(b':') => {
+            let value = skip_spaces(text, next + 1);
+            let nested = matches!(text.get(value), Some(b'{' | b'['));
+            if !nested {
+                found.extend(quoted(text, value).or_else(|| bare(text, value)));
+            }
+        }
+        Some(_) if next > end => after_space(text, start, next, found),
+        _ => {}
+    }
+}
+
+/// `--password x`, `password "x"`, `node.session.auth.password -v x`.
+fn after_space(text: &[u8], start: usize, next: usize, found: &mut Vec<Range<usize>>) {
+    if let Some(value) = quoted(text, next) {
+        found.push(value);
+    } else if is_option(text, start) {
+        found.extend(bare(text, next));
+    } else if let Some(after) = option(text, next) {
+        found.extend(bare(text, skip_spaces(text, after)));
+    }
+}
+
+/// Whether the name that goes on at `start` is an option, as `--db-password`.
+fn is_option(text: &[u8], start: usize) -> bool {
+    text[name_before(text, start)].starts_with(b"-") || (start > 0 && text[start - 1] == b'-')
+}
+
+/// The end of the option, as `-v` or `--value`, that begins at `at`.
+fn option(text: &[u8], at: usize) -> Option<usize> {
+    let name = skip(text, at, |byte| byte == b'-');
+    let end = skip(text, name, |byte| {
+        byte.is_ascii_alphabetic() || b"-_".contains(&byte)
+    });
+    (matches!(name - at, 1 | 2) && end > name).then_some(end)
+}
+
+/// `"password": "x"`, `"password": 7`, and lists of arguments: `"--password", "x"` and `"name.password", "-v", "x"`.
+fn after_quoted_key(text: &[u8], start: usize, after: usize, found: &mut Vec<Range<usize>>) {
+    let next = skip_spaces(text, after);
+    match text.get(next) {
+        Some(b':' | b'=') => {
+            let arrow = usize::from(text.get(next + 1) == Some(&b'>'));
+            let value = skip_spaces(text, next + 1 + arrow);
+            found.extend(quoted(text, value).or_else(|| json(text, value)));
+        }
+        Some(b',') => {
+            let Some(first) = quoted(text, skip_spaces(text, next + 1)) else {
+                return;
+            };
+            let second = option(text, first.start)
+                .filter(|end| *end == first.end)
+                .and_then(|end| Quote::at(text, end))
+                .map(|(_, after)| skip_spaces(text, after))
+                .filter(|comma| text.get(*comma) == Some(&b','))
+                .and_then(|comma| quoted(text, skip_spaces(text, comma + 1)));
+            if is_option(text, start) {
+                found.push(first);
+            }
+            found.extend(second);
+        }
+        _ => {}
+    }
+}
+
+/// The content of an XML element whose name goes on at `start`.
+fn in_element(text: &[u8], start: usize, content: usize) -> Option<Range<usize>> {
+    let name = name_before(text, start);
+    if name.start == 0 || text[name.start - 1] != b'<' {
+        return None;
+    }
+    let rest = &text[content..];
+    let length = match rest.starts_with(b"<![CDATA[") {
+        true => rest.windows(3).position(|end| end == b"]]>")? + 3,
+        false => rest.iter().position(|byte| *byte == b'<')?,
+    };
+    rest[length..]
+        .starts_with(b"</")
+        .then_some(content..content + length)
+}
+
+/// The password of `scheme://user:password@host`, whose `user` begins at `at`.
+fn in_url(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let part = |at, ends: &'static [u8]| {
+        skip(text, at, move |byte| {
+            !byte.is_ascii_whitespace() && !ends.contains(&byte)
+        })
+    };
+    let user = part(at, b"/:@\"'");
+    (text.get(user) == Some(&b':')).then_some(())?;
+    let password = part(user + 1, b"/@\"'");
+    let closed = text.get(password) == Some(&b'@') && password > user + 1;
+    closed.then_some(user + 1..password)
+}
+
+/// The options that take `user:password`, as curl's.
+const USER_OPTIONS: [&[u8]; 4] = [b"-u", b"-U", b"--user", b"--proxy-user"];
+
+/// The password of `-u user:password`, if such an option begins at `at`.
+fn after_user_option(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let begins = at == 0 || text[at - 1].is_ascii_whitespace() || b"\"'".contains(&text[at - 1]);
+    let name = skip(text, at, |byte| {
+        !byte.is_ascii_whitespace() && !b"=\"'".contains(&byte)
+    });
+    if !begins || !USER_OPTIONS.contains(&&text[at..name]) {
+        return None;
+    }
+    let value = skip(text, name, |byte| {
+        byte.is_ascii_whitespace() || b"=,\"'".contains(&byte)
+    });
+    let pair = match value
+        .checked_sub(1)
+        .and_then(|quote| Quote::at(text, quote))
+    {
+        Some((_, inside)) if inside == value => quoted(text, value - 1),
+        _ => bare(text, value),
+    }?;
+    password_of_pair(&text[pair.clone()]).map(|start| pair.start + start..pair.end)
+}
+
+/// Where the password of `user:password` begins; a user and a group in numbers are no such pair.
+fn password_of_pair(pair: &[u8]) -> Option<usize> {
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    let numbers = pair
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b':');
+    (colon > 0 && colon + 1 < pair.len() && !numbers).then_some(colon + 1)
+}
+
+/// The credentials of `Authorization: Bearer x`; the scheme stays.
+fn after_authorization(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let at = skip(text, at, |byte| b"\"' \t".contains(&byte));
+    (text.get(at) == Some(&b':')).then_some(())?;
+    let at = skip(text, at + 1, |byte| b"\"' \t".contains(&byte));
+    let first = bare(text, at)?;
+    let second = skip(text, first.end, |byte| byte == b' ');
+    let credentials = skip(text, second, |byte| !b"\"'\r\n".contains(&byte));
+    match second > first.end && credentials > second && second < end_of_line(text, at) {
+        true => Some(second..credentials),
+        false => Some(first),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! A running command, for those who watch or stop it from elsewhere.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+
+/// A command that [`execute`](super::execute) has started. It can be kept, sent to other threads, and used when the command has ended:
+/// a signal never hits another process that got the same id later.
+#[derive(Clone, Debug)]
+pub struct Process {
+    pid: u32,
+    leads_group: bool,
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Process {
+    /// The handle of our child `pid`, which has not been waited for.
+    pub(super) fn of_child(pid: u32, leads_group: bool) -> io::Result<Self> {
+        // SAFETY: plain numbers go in; the flags are none, and the result is close-on-exec.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let fd = i32::try_from(fd).map_err(io::Error::other)?;
+        // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+        let pidfd = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
+        Ok(Process {
+            pid,
+            leads_group,
+            pidfd,
+        })
+    }
+
+    /// The process id of the command, or of the helper that it runs behind.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends a signal, by its number, to the process.
+    ///
+    /// # Errors
+    /// As kill(2): `ESRCH` if it has ended and its exit code has been read, `EPERM` if it runs as somebody else.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let no_info = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: the descriptor is open for as long as `self` lives, and no signal information is given.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.pidfd.as_raw_fd(),
+                signal,
+                no_info,
+                0,
+            )
+        };
+        match done {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Kills the process, and everything in its process group if it has one of its own, as commands with a timeout have. To be called
+    /// before it has been waited for: until then its number belongs to it.
+    pub(super) fn kill_all(&self) -> io::Result<()> {
+        let killed = self.signal(libc::SIGKILL);
+        let is_there = !matches!(&killed, Err(error) if error.raw_os_error() == Some(libc::ESRCH));
+        if self.leads_group && is_there {
+            // SAFETY: plain numbers. The group has the number of its leader, which is ours as long as the leader is not waited for.
+            unsafe { libc::kill(-self.pid.cast_signed(), libc::SIGKILL) };
+        }
+        killed
+    }
+}
+
+impl AsFd for Process {
+    /// The pidfd: poll(2) says that it can be read once the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}

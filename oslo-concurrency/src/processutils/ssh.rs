@@ -1,0 +1,326 @@
+//! Commands on other hosts, over a connection that the caller has made and authenticated.
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::Signal;
+use ssh2::{BlockDirections, Channel, ErrorCode, Session};
+use tracing::Level;
+
+use super::attempts::readable;
+use super::communicate::{self, Written, read_available, wait_for};
+use super::error::{Error, ProcessExecutionError};
+use super::exit_codes::CheckExitCode;
+use super::log::log_at;
+use super::mask::{mask_password, mask_password_bytes};
+use super::output::Output;
+
+/// A command line for the shell of another host, to be run by [`SshExecute::run`].
+///
+/// SSH has no list of arguments: the shell of the remote user reads the line. Put it together with
+/// [`shell_join`](super::shell_join), and nothing in an argument is read as more than an argument.
+///
+/// ```no_run
+/// use oslo_concurrency::processutils::{shell_join, ssh_execute};
+///
+/// let mut session = ssh2::Session::new()?;
+/// session.set_tcp_stream(std::net::TcpStream::connect("storage-1:22")?);
+/// session.handshake()?; // compare session.host_key() with what you know of the host
+/// session.userauth_agent("cinder")?;
+/// let listing = ssh_execute(&session, shell_join(["ls", "--", "it's; here"])).run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// No other thread may use the session meanwhile.
+pub fn ssh_execute(session: &Session, command: impl Into<String>) -> SshExecute<'_> {
+    SshExecute {
+        session,
+        command: command.into(),
+        refused: None,
+        check_exit_code: CheckExitCode::default(),
+        timeout: None,
+        sanitize_stdout: true,
+    }
+}
+
+/// A remote command that is yet to run, and how: made by [`ssh_execute`].
+#[must_use = "the command does not run until `run` or `run_binary` is called"]
+pub struct SshExecute<'a> {
+    session: &'a Session,
+    command: String,
+    refused: Option<(&'static str, &'static str)>,
+    check_exit_code: CheckExitCode,
+    timeout: Option<Duration>,
+    sanitize_stdout: bool,
+}
+
+/// Why the command's end was not seen.
+enum Missed {
+    TimedOut,
+    Ssh(ssh2::Error),
+}
+
+/// How a remote command ended.
+enum Ended {
+    Code(i32),
+    Signal(String),
+}
+
+impl<'a> SshExecute<'a> {
+    /// Refused by [`SshExecute::run`], as by the original: remote commands get no input.
+    pub fn process_input(mut self, _input: impl Into<Vec<u8>>) -> Self {
+        self.refused = Some((
+            "process_input",
+            "there is none over SSH: copy a file first, or put it into the command",
+        ));
+        self
+    }
+
+    /// Refused by [`SshExecute::run`], as by the original: servers ignore variables unless they are set up to accept them.
+    pub fn addl_env<N, V>(mut self, _variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        self.refused = Some((
+            "addl_env",
+            "there is none over SSH: put `env NAME=value` before the command",
+        ));
+        self
+    }
+
+    /// Which exit codes are no error, as in [`Execute::check_exit_code`](super::Execute::check_exit_code).
+    pub fn check_exit_code(mut self, codes: impl Into<CheckExitCode>) -> Self {
+        self.check_exit_code = codes.into();
+        self
+    }
+
+    /// How long it may take. Then [`Error::Timeout`] is returned and the connection is shut down, since SSH has no reliable way to end the
+    /// remote command or to give its channel up: connect again. Without this it may take forever.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether secrets in the standard output that is returned are masked, as they are by default. Those in the standard error always are, and
+    /// so are those in an error.
+    pub fn sanitize_stdout(mut self, sanitize: bool) -> Self {
+        self.sanitize_stdout = sanitize;
+        self
+    }
+
+    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by `U+FFFD`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] for an exit code that is not allowed, or a signal; [`Error::Timeout`]; [`Error::InvalidArgument`] for what SSH
+    /// cannot do; [`Error::Ssh`] if the connection fails. A server that closes the channel without telling the exit code counts as 0: libssh2
+    /// does not tell the difference.
+    pub fn run(self) -> Result<Output, Error> {
+        self.run_binary().map(Output::into_text)
+    }
+
+    /// Runs it, and returns what it wrote as bytes.
+    ///
+    /// # Errors
+    /// As [`SshExecute::run`].
+    pub fn run_binary(self) -> Result<Output<Vec<u8>>, Error> {
+        let cmd = mask_password(&self.command).into_owned();
+        self.check(&cmd)?;
+        log_at!(Level::DEBUG, command = cmd, "running over SSH");
+        let mut written = Written::default();
+        let ended = match self.talk(&mut written) {
+            Ok(ended) => ended,
+            Err(Missed::Ssh(source)) => return Err(Error::Ssh { cmd, source }),
+            Err(Missed::TimedOut) => {
+                log_at!(
+                    Level::DEBUG,
+                    command = cmd,
+                    "its time is over, the connection is shut down"
+                );
+                return Err(Error::Timeout {
+                    cmd,
+                    left_running: Some("it runs on another host"),
+                    timeout: self.timeout.unwrap_or_default(),
+                    stdout: readable(written.stdout),
+                    stderr: readable(written.stderr),
+                });
+            }
+        };
+        let (exit_code, description) = match ended {
+            Ended::Code(code) => (Some(code), None),
+            Ended::Signal(name) => {
+                let signal = Signal::from_str(&format!("SIG{name}")).ok();
+                let description = format!("The command was ended by SIG{name}.");
+                (signal.map(|signal| -(signal as i32)), Some(description))
+            }
+        };
+        log_at!(Level::DEBUG, command = cmd, exit_code, "ended");
+        let accepted = match exit_code {
+            Some(code) => self.check_exit_code.accepts(code),
+            None => self.check_exit_code == CheckExitCode::Any,
+        };
+        if !accepted {
+            return Err(Error::Failed(ProcessExecutionError {
+                stdout: Some(readable(written.stdout)),
+                stderr: Some(readable(written.stderr)),
+                exit_code,
+                cmd: Some(cmd),
+                description,
+            }));
+        }
+        Ok(Output {
+            stdout: match self.sanitize_stdout {
+                true => mask_password_bytes(&written.stdout).into_owned(),
+                false => written.stdout,
+            },
+            stderr: mask_password_bytes(&written.stderr).into_owned(),
+            exit_code: exit_code.unwrap_or(-1),
+        })
+    }
+
+    fn check(&self, cmd: &str) -> Result<(), Error> {
+        let (argument, reason) = match self.refused {
+            Some(refused) => refused,
+            None if self.command.contains('\0') => (
+                "command",
+                "it contains a NUL, which no command line can carry",
+            ),
+            None if !self.session.authenticated() => (
+                "session",
+                "it is not authenticated: connect and log in first",
+            ),
+            None => return Ok(()),
+        };
+        Err(Error::InvalidArgument {
+            cmd: cmd.to_owned(),
+            argument,
+            reason: reason.to_owned(),
+        })
+    }
+
+    fn talk(&self, written: &mut Written) -> Result<Ended, Missed> {
+        let _restored = NonBlocking::new(self.session);
+        let line = Line {
+            session: self.session,
+            deadline: self
+                .timeout
+                .and_then(|timeout| Instant::now().checked_add(timeout)),
+        };
+        let mut channel = line.until_done(|| self.session.channel_session())?;
+        let ended = line.converse(&mut channel, &self.command, written);
+        if matches!(ended, Err(Missed::TimedOut)) {
+            // Dropping the channel would wait for the remote command.
+            line.shut_down();
+        }
+        ended
+    }
+}
+
+/// A session that does not block, until this is dropped.
+struct NonBlocking<'a> {
+    session: &'a Session,
+    was_blocking: bool,
+}
+
+impl<'a> NonBlocking<'a> {
+    fn new(session: &'a Session) -> Self {
+        let was_blocking = session.is_blocking();
+        session.set_blocking(false);
+        NonBlocking {
+            session,
+            was_blocking,
+        }
+    }
+}
+
+impl Drop for NonBlocking<'_> {
+    fn drop(&mut self) {
+        self.session.set_blocking(self.was_blocking);
+    }
+}
+
+/// The connection, and until when it is of interest.
+struct Line<'a> {
+    session: &'a Session,
+    deadline: Option<Instant>,
+}
+
+impl Line<'_> {
+    fn converse(
+        &self,
+        channel: &mut Channel,
+        command: &str,
+        written: &mut Written,
+    ) -> Result<Ended, Missed> {
+        self.until_done(|| channel.exec(command))?;
+        self.until_done(|| channel.send_eof())?;
+        loop {
+            let before = written.stdout.len() + written.stderr.len();
+            self.read_some(channel, &mut written.stdout)?;
+            self.read_some(&mut channel.stderr(), &mut written.stderr)?;
+            let came = written.stdout.len() + written.stderr.len() > before;
+            match came {
+                true if self.is_over() => return Err(Missed::TimedOut),
+                true => {}
+                false if channel.eof() => break,
+                false => self.wait()?,
+            }
+        }
+        self.until_done(|| channel.close())?;
+        self.until_done(|| channel.wait_close())?;
+        match channel.exit_signal().map_err(Missed::Ssh)?.exit_signal {
+            Some(name) => Ok(Ended::Signal(name)),
+            None => Ok(Ended::Code(channel.exit_status().map_err(Missed::Ssh)?)),
+        }
+    }
+
+    fn until_done<T>(&self, mut step: impl FnMut() -> Result<T, ssh2::Error>) -> Result<T, Missed> {
+        /// `LIBSSH2_ERROR_EAGAIN`.
+        const AGAIN: ErrorCode = ErrorCode::Session(-37);
+        loop {
+            match step() {
+                Err(error) if error.code() == AGAIN => self.wait()?,
+                other => return other.map_err(Missed::Ssh),
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn read_some(&self, stream: &mut impl Read, into: &mut Vec<u8>) -> Result<(), Missed> {
+        match read_available(stream, into) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let error = ssh2::Error::last_session_error(self.session);
+                Err(Missed::Ssh(error.unwrap_or_else(ssh2::Error::unknown)))
+            }
+        }
+    }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        // SAFETY: an authenticated session has a socket, which it keeps for as long as it lives.
+        unsafe { BorrowedFd::borrow_raw(self.session.as_raw_fd()) }
+    }
+
+    /// Waits until the connection can go on.
+    fn wait(&self) -> Result<(), Missed> {
+        let events = match self.session.block_directions() {
+            BlockDirections::Outbound => PollFlags::POLLOUT,
+            BlockDirections::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
+            BlockDirections::Inbound | BlockDirections::None => PollFlags::POLLIN,
+        };
+        wait_for(&mut [PollFd::new(self.socket(), events)], self.deadline).map_err(|missed| {
+            match missed {
+                communicate::Missed::TimedOut => Missed::TimedOut,
+                communicate::Missed::Io(..) => Missed::Ssh(ssh2::Error::unknown()),
+            }
+        })
+    }
+
+    fn shut_down(&self) {
+        // SAFETY: ends the connection of a socket that is open; the descriptor remains the session's.
+        unsafe { libc::shutdown(self.socket().as_raw_fd(), libc::SHUT_RDWR) };
+    }
+}

@@ -1,0 +1,149 @@
+//! Says that an action takes long: the Rust form of `oslo_concurrency.watchdog`.
+//!
+//! ```
+//! use oslo_concurrency::watchdog;
+//! use std::time::Duration;
+//!
+//! let copied = watchdog::watch("copying image 7")
+//!     .level(tracing::Level::WARN)
+//!     .after(Duration::from_secs(30))
+//!     .run(|| 42); // after 30 s: WARN copying image 7 not completed after 30.000s
+//! assert_eq!(copied, 42);
+//! ```
+//!
+//! Waits for locks are watched without being asked: see
+//! [`LockOptions::warn_after`](crate::lockutils::LockOptions::warn_after).
+
+pub(crate) mod alarms;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Level, Span};
+
+use alarms::{Alarm, Stopped};
+
+/// How long oslo's watchdog waits, and ours.
+const AFTER: Duration = Duration::from_secs(5);
+
+/// Watches `action`, which is said in the event: choose [`level`](Options::level) and [`after`](Options::after), then
+/// [`start`](Options::start) or [`run`](Options::run).
+pub fn watch(action: impl Into<Cow<'static, str>>) -> Options {
+    Options {
+        action: action.into(),
+        level: Level::DEBUG,
+        after: AFTER,
+    }
+}
+
+/// How an action is to be watched; made by [`watch`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is watched before `start` or `run`"]
+pub struct Options {
+    action: Cow<'static, str>,
+    level: Level,
+    after: Duration,
+}
+
+impl Options {
+    /// The level of the event; `DEBUG` unless set, as in oslo.
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// How long the action may take; 5 seconds unless set, as in oslo.
+    pub fn after(mut self, after: Duration) -> Self {
+        self.after = after;
+        self
+    }
+
+    /// Watches until the guard is dropped.
+    ///
+    /// If that takes longer than [`after`](Self::after), one event is sent, with the fields `action` and `elapsed_seconds`. It goes to
+    /// the subscriber of this thread and belongs to the span that is current now. After the guard is dropped no event is sent; dropping it
+    /// waits for one that is being sent.
+    ///
+    /// All watches share one thread, which is started when it is first needed and ends 10 s after it was last. Nothing at all is
+    /// started if nobody listens to events of this level. In a forked child the guard is void.
+    ///
+    /// ```
+    /// use oslo_concurrency::watchdog;
+    ///
+    /// let watch = watchdog::watch("migrating the database").start();
+    /// // migrate …
+    /// drop(watch);
+    /// ```
+    pub fn start(self) -> Watch {
+        let Options {
+            action,
+            level,
+            after,
+        } = self;
+        if level > LevelFilter::current() {
+            return Watch { _alarm: None };
+        }
+        let subscriber = Subscriber::current();
+        let alarm = alarms::call_after(after, move |elapsed, _: &Stopped| {
+            subscriber.tell(|| not_completed(&action, level, elapsed));
+            None
+        });
+        Watch {
+            _alarm: Some(alarm.awaited()),
+        }
+    }
+
+    /// Watches while `action` runs; see [`start`](Self::start).
+    pub fn run<T>(self, action: impl FnOnce() -> T) -> T {
+        let _watch = self.start();
+        action()
+    }
+}
+
+/// An action that is watched, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the action is watched until this is dropped"]
+pub struct Watch {
+    _alarm: Option<Alarm>,
+}
+
+fn not_completed(action: &str, level: Level, elapsed: Duration) {
+    let elapsed_seconds = elapsed.as_secs_f64();
+    macro_rules! at {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                action,
+                elapsed_seconds,
+                "{action} not completed after {elapsed_seconds:.3}s"
+            )
+        };
+    }
+    match level {
+        Level::ERROR => at!(Level::ERROR),
+        Level::WARN => at!(Level::WARN),
+        Level::INFO => at!(Level::INFO),
+        Level::DEBUG => at!(Level::DEBUG),
+        _ => at!(Level::TRACE),
+    }
+}
+
+/// Who listens where the watch began, and the span there: the event is sent by another thread.
+pub(crate) struct Subscriber {
+    dispatch: Dispatch,
+    span: Span,
+}
+
+impl Subscriber {
+    pub(crate) fn current() -> Self {
+        Subscriber {
+            dispatch: tracing::dispatcher::get_default(Dispatch::clone),
+            span: Span::current(),
+        }
+    }
+
+    pub(crate) fn tell(&self, event: impl FnOnce()) {
+        tracing::dispatcher::with_default(&self.dispatch, || self.span.in_scope(event));
+    }
+}

@@ -1,0 +1,305 @@
+//! Another process holds the lock (a [`Stranger`] with a descriptor of its own, which is the same to the kernel).
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use oslo_concurrency::lockutils::{self, Error};
+
+use super::{Stranger, Woken, block_on, external, is_free, poll_once, until};
+
+/// These tests count the threads that wait, so they run one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Threads of ours that wait in the kernel, or are about to or have just done so.
+fn waiting_threads() -> usize {
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
+        .filter(|name| name.trim_end() == "lock-wait")
+        .count()
+}
+
+fn until_a_thread_waits() {
+    let call = format!("{} ", nix::libc::SYS_fcntl);
+    until("a thread waits in the kernel", || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        tasks.map(|task| task.path()).any(|task| {
+            let says = |file, what: &str| {
+                std::fs::read_to_string(task.join(file)).is_ok_and(|text| text.starts_with(what))
+            };
+            says("comm", "lock-wait") && says("syscall", &call)
+        })
+    });
+}
+
+fn until_no_thread_waits() {
+    until("no thread is left", || waiting_threads() == 0);
+}
+
+#[test]
+fn other_tasks_go_on_and_the_lock_comes_when_it_is_free() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let stranger = Stranger::locks(&directory.path().join("a"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut waiting = pin!(external("a", &directory).acquire_async());
+        let ticks = async {
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            guard = &mut waiting => panic!("two are in: {guard:?}"),
+            () = ticks => {}
+        }
+        until_a_thread_waits();
+        stranger.unlocks();
+        let guard = waiting.await.unwrap();
+        assert!(!is_free(external("a", &directory)));
+        drop(guard);
+        assert!(is_free(external("a", &directory)));
+    });
+    until_no_thread_waits();
+}
+
+#[test]
+fn a_dropped_wait_never_takes_the_lock_and_its_thread_ends() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    for fair in [false, true] {
+        let stranger = Stranger::locks(&directory.path().join("a"));
+        let woken = Arc::new(Woken::default());
+        {
+            let mut waits = pin!(external("a", &directory).fair(fair).acquire_async());
+            assert!(poll_once(waits.as_mut(), &woken).is_pending());
+            until_a_thread_waits();
+        }
+        until_no_thread_waits(); // though the stranger still holds the lock
+        stranger.unlocks();
+        // Nobody of this process has it: a stranger does not have to wait.
+        Stranger::locks(&directory.path().join("a")).unlocks();
+        assert!(is_free(external("a", &directory).fair(fair)));
+        assert_eq!(woken.times(), 0);
+    }
+}
+
+/// The wait is dropped at the moment when it is granted, a little before and a little after.
+#[test]
+fn a_wait_that_is_dropped_as_it_is_granted_gives_the_lock_back() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a");
+    let mut granted = 0;
+    for round in 0..300_u32 {
+        let stranger = Stranger::locks(&path);
+        let woken = Arc::new(Woken::default());
+        let mut waits = Box::pin(
+            external("a", &directory)
+                .fair(round % 2 == 0)
+                .acquire_async(),
+        );
+        assert!(poll_once(waits.as_mut(), &woken).is_pending());
+        if round % 3 == 0 {
+            until_a_thread_waits();
+        }
+        let unlocks = std::thread::spawn(|| stranger.unlocks());
+        let drop_at = Instant::now() + Duration::from_micros(u64::from(round % 50) * 5);
+        while Instant::now() < drop_at {
+            std::hint::spin_loop();
+        }
+        granted += woken.times();
+        drop(waits);
+        unlocks.join().unwrap();
+        // Waits for a thread that took it in the last moment, not for ever.
+        assert!(
+            external("a", &directory)
+                .timeout(super::DEADLINE)
+                .acquire()
+                .is_ok()
+        );
+    }
+    until_no_thread_waits();
+    Stranger::locks(&path).unlocks();
+    println!("{granted} of 300 were granted before they were dropped");
+}
+
+#[test]
+fn one_thread_waits_for_a_file_however_many_tasks_do() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let stranger = Stranger::locks(&directory.path().join("a"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let path: &'static std::path::Path = Box::leak(directory.path().into());
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                tokio::spawn(async {
+                    let lock = lockutils::lock("a").external(true).lock_path(path);
+                    lock.run_async(tokio::task::yield_now).await
+                })
+            })
+            .collect();
+        until_a_thread_waits();
+        assert_eq!(waiting_threads(), 1);
+        // The pool is as free as it was.
+        assert_eq!(tokio::task::spawn_blocking(|| 7).await.unwrap(), 7);
+        stranger.unlocks();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    });
+    until_no_thread_waits();
+}
+
+#[test]
+fn a_timeout_ends_the_wait_not_early_and_for_good() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    for fair in [false, true] {
+        let stranger = Stranger::locks(&directory.path().join("a"));
+        for _ in 0..20 {
+            let began = Instant::now();
+            let timeout = Duration::from_millis(3);
+            let lock = external("a", &directory).fair(fair).timeout(timeout);
+            let late = runtime.block_on(lock.acquire_async());
+            assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
+            assert!(began.elapsed() >= timeout);
+        }
+        until_no_thread_waits();
+        stranger.unlocks();
+        Stranger::locks(&directory.path().join("a")).unlocks();
+        let lock = external("a", &directory).fair(fair);
+        until("the last thread's turn is over", || is_free(lock));
+    }
+}
+
+#[test]
+fn threads_wait_for_tasks_and_tasks_for_threads() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let guard = block_on(external("a", &directory).acquire_async()).unwrap();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| external("a", &directory).acquire().map(drop));
+        let task = scope.spawn(|| block_on(external("a", &directory).acquire_async()).map(drop));
+        until("both wait", || {
+            !is_free(lockutils::lock("a")) && !thread.is_finished() && !task.is_finished()
+        });
+        drop(guard);
+        thread.join().unwrap().unwrap();
+        task.join().unwrap().unwrap();
+    });
+    assert!(is_free(external("a", &directory)));
+}
+
+#[test]
+fn a_section_that_asks_for_its_file_by_another_path_is_told_so() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(directory.path(), &link).unwrap();
+    let by_link = lockutils::lock("other-name")
+        .prefix("x")
+        .external(true)
+        .lock_path(&link);
+    let direct = lockutils::lock("x-other-name")
+        .external(true)
+        .lock_path(directory.path());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let asked = runtime
+        .block_on(direct.run_async(|| async { by_link.acquire_async().await.map(drop) }))
+        .unwrap();
+    assert!(
+        matches!(asked, Err(Error::WouldDeadlock { .. })),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn a_runtime_that_ends_leaves_no_thread_and_no_lock() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let path: &'static std::path::Path = Box::leak(directory.path().into());
+    let stranger = Stranger::locks(&path.join("a"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    runtime.spawn(async {
+        let lock = lockutils::lock("a").external(true).lock_path(path);
+        lock.run_async(std::future::pending::<()>).await
+    });
+    until_a_thread_waits();
+    drop(runtime);
+    until_no_thread_waits();
+    stranger.unlocks();
+    assert!(is_free(external("a", &directory)));
+}
+
+#[test]
+fn a_file_that_cannot_be_locked_is_an_error_and_ends_the_turn() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("a")).unwrap();
+    for _ in 0..2 {
+        let error = block_on(external("a", &directory).acquire_async());
+        assert!(matches!(error, Err(Error::Io { .. })), "{error:?}");
+    }
+    let woken = Arc::new(Woken::default());
+    std::fs::remove_dir(directory.path().join("a")).unwrap();
+    let mut takes = pin!(external("a", &directory).acquire_async());
+    assert!(matches!(
+        poll_once(takes.as_mut(), &woken),
+        Poll::Ready(Ok(_))
+    ));
+}
+
+/// Tasks pass the kernel's lock on among themselves for a millisecond; then whoever waits in another process gets the time to wake up.
+#[test]
+fn after_a_burst_a_task_lets_other_processes_go_first() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let woken = Arc::new(Woken::default());
+    let first = block_on(external("a", &directory).acquire_async()).unwrap();
+    let mut second = pin!(external("a", &directory).acquire_async());
+    assert!(poll_once(second.as_mut(), &woken).is_pending());
+    drop(first);
+    let Poll::Ready(Ok(second)) = poll_once(second.as_mut(), &woken) else {
+        panic!("it was not passed on");
+    };
+    let mut third = pin!(external("a", &directory).acquire_async());
+    assert!(poll_once(third.as_mut(), &woken).is_pending());
+    let burst = Instant::now() + Duration::from_millis(2);
+    while Instant::now() < burst {
+        std::hint::spin_loop();
+    }
+    drop(second);
+    let called = woken.times();
+    assert!(
+        poll_once(third.as_mut(), &woken).is_pending(),
+        "it waits a moment, in a thread"
+    );
+    until("the thread has the lock", || woken.times() > called);
+    assert!(matches!(
+        poll_once(third.as_mut(), &woken),
+        Poll::Ready(Ok(_))
+    ));
+}

@@ -1,0 +1,107 @@
+//! Locks for tasks: exclusion, cancellation, and that no thread is blocked.
+
+mod between_tasks;
+mod in_the_kernel;
+mod synchronized;
+
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use oslo_concurrency::lockutils::{self, LockOptions};
+
+/// No event that a test waits for takes this long, however loaded the machine is.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn until(what: &str, event: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !event() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+fn is_free(lock: LockOptions<'_>) -> bool {
+    lock.blocking(false).acquire().is_ok()
+}
+
+/// Counts how often its task was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Woken {
+    fn times(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn poll_once<F: Future>(future: Pin<&mut F>, woken: &Arc<Woken>) -> Poll<F::Output> {
+    let waker = Waker::from(Arc::clone(woken));
+    future.poll(&mut Context::from_waker(&waker))
+}
+
+/// Runs `future` on this thread, which sleeps meanwhile: no runtime is needed.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        assert!(Instant::now() < deadline, "the future is never ready");
+        std::thread::park_timeout(DEADLINE);
+    }
+}
+
+/// Locks a lock file as another process would: by a descriptor of its own, for which the kernel takes it for somebody else.
+struct Stranger(File);
+
+impl Stranger {
+    fn locks(path: &Path) -> Self {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .unwrap();
+        let request = nix::libc::flock {
+            l_type: nix::libc::F_WRLCK as i16,
+            l_whence: 0,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_OFD_SETLKW(&request)).unwrap();
+        Stranger(file)
+    }
+
+    fn unlocks(self) {
+        drop(self.0);
+    }
+}
+
+fn external<'a>(name: &'a str, directory: &'a tempfile::TempDir) -> LockOptions<'a> {
+    lockutils::lock(name)
+        .external(true)
+        .lock_path(directory.path())
+}

@@ -1,0 +1,44 @@
+//! `processutils` on real processes.
+
+mod arguments;
+mod callbacks;
+mod inheritance;
+mod limits;
+mod logs;
+mod output;
+mod retries;
+mod timeouts;
+mod worker_count;
+
+use std::time::{Duration, Instant};
+
+/// Looks until `event` is there.
+fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = event() {
+            return value;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "waited in vain: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process is neither gone nor dead.
+fn lives(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
+}
+
+/// Runs one test of this program again, in a process of its own with `variable` set.
+fn again_elsewhere(test: &str, variable: &str) -> std::process::Command {
+    let program = std::env::current_exe().expect("our own path");
+    let mut command = std::process::Command::new(program);
+    command
+        .args(["--exact", test, "--nocapture"])
+        .env(variable, "1");
+    command
+}

@@ -1,0 +1,243 @@
+//! The commands of the `console` blocks, run in the order of the page in one shell, in the sandbox that the page names.
+//!
+//! `<!-- sandbox: empty -->` is an empty folder beside which the repository seems to lie as `lockutils`, `workers` one with the helpers for
+//! workers, `newcomer` the package of the tutorial after `init`, `repository` this one. What is shown below a command must appear in its output, but for lines with digits,
+//! which differ from run to run. `<!-- exits N -->` and `<!-- not run: WHY -->` stand before a block, `<!-- file: PATH -->` before a file's text.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lockutils_tests::command::{Newcomer, text, workspace};
+use lockutils_tests::python;
+
+use crate::page::{self, Deed, Page};
+
+/// Pages whose commands are run by tests of their own, and by which.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("docs/explore.md", "the tests of explore"),
+    ("docs/how-to/async.md", "the tests of oslo-concurrency"),
+    ("docs/how-to/clean-up.md", "the tests of ls and clean"),
+    (
+        "docs/how-to/find-who-holds-a-lock.md",
+        "the tests of ls and clean",
+    ),
+    (
+        "docs/how-to/migrate-from-python.md",
+        "the tests of interoperation",
+    ),
+    ("docs/how-to/run-commands.md", "the tests of processutils"),
+];
+
+fn sandbox(kind: &str) -> (Newcomer, PathBuf) {
+    let newcomer = Newcomer::in_an_empty_folder();
+    let mut folder = newcomer.folder().to_owned();
+    symlink(workspace(), folder.join("lockutils")).unwrap();
+    match kind {
+        "empty" => {}
+        "workers" => {
+            let workers = workspace().join("docs/workers");
+            fs::copy(
+                workers.join("lockutils_worker.py"),
+                folder.join("lockutils_worker.py"),
+            )
+            .unwrap();
+        }
+        "newcomer" => {
+            newcomer.begins();
+            let output = newcomer.cargo(&["lockutils", "init", "--ci", "github", "--yes"]);
+            assert!(output.status.success(), "{}", text(&output));
+            newcomer.hurries();
+            folder = newcomer.package();
+        }
+        // What is tried there changes nothing.
+        "repository" => folder = workspace(),
+        other => panic!("what is the sandbox `{other}`?"),
+    }
+    (newcomer, folder)
+}
+
+/// The page as one script, each command's output in a file of its own.
+fn script(deeds: &[Deed], results: &Path) -> String {
+    let mut script = String::new();
+    for (nth, deed) in deeds.iter().enumerate() {
+        match deed {
+            Deed::Write { file, text } => {
+                let _ = write!(
+                    script,
+                    "mkdir -p \"$(dirname '{file}')\"\ncat > '{file}' <<'END OF FILE'\n{text}END OF FILE\n"
+                );
+            }
+            Deed::Run { command, .. } => {
+                let at = results.join(nth.to_string());
+                let at = at.display();
+                let _ = write!(
+                    script,
+                    "{{ {command}\n}} > {at} 2>&1 < /dev/null; echo $? > {at}.status\n"
+                );
+            }
+        }
+    }
+    script
+}
+
+/// Words of a line, however it is indented and spaced; none if it differs from run to run.
+fn constant(line: &str) -> Option<String> {
+    let varies = line.is_empty() || line.contains(|c: char| c.is_ascii_digit() || c == '…');
+    (!varies).then(|| line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// What went wrong on a page.
+fn complaints(page: &Page) -> Vec<String> {
+    let (newcomer, folder) = sandbox(page.comment("sandbox").expect("it was asked for"));
+    let results = tempfile::tempdir().unwrap();
+    let deeds = page.deeds();
+    let mut script = script(&deeds, results.path());
+    if folder == workspace() {
+        // It is built there already.
+        script = format!(
+            "export CARGO_TARGET_DIR='{}'\n{script}",
+            python::target_folder().display()
+        );
+    }
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", &script])
+        .env("PYTHON", python::interpreter())
+        .env_remove("GITHUB_ACTIONS");
+    // Completions and the like are written below HOME, which cargo needs as well: CARGO_HOME keeps cargo's.
+    if let Some(home) = std::env::var_os("HOME") {
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .map_or_else(|| Path::new(&home).join(".cargo"), PathBuf::from);
+        let rustup_home = std::env::var_os("RUSTUP_HOME")
+            .map_or_else(|| Path::new(&home).join(".rustup"), PathBuf::from);
+        shell
+            .env("CARGO_HOME", cargo_home)
+            .env("RUSTUP_HOME", rustup_home)
+            .env("HOME", results.path());
+    }
+    newcomer.run(shell, &folder);
+    let mut wrong = Vec::new();
+    for (nth, deed) in deeds.iter().enumerate() {
+        let Deed::Run {
+            command,
+            shown,
+            exits,
+        } = deed
+        else {
+            continue;
+        };
+        let read = |name: String| fs::read(results.path().join(name)).unwrap_or_default();
+        let said = String::from_utf8_lossy(&read(nth.to_string())).into_owned();
+        let status = String::from_utf8_lossy(&read(format!("{nth}.status")))
+            .trim()
+            .to_owned();
+        if status != exits.to_string() {
+            wrong.push(format!(
+                "{}: `{command}` ended with `{status}`: {said}",
+                page.path.display()
+            ));
+            continue;
+        }
+        let said_lines: Vec<String> = said
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        for line in shown.iter().filter_map(|line| constant(line)) {
+            if !said_lines.iter().any(|said| said.contains(&line)) {
+                wrong.push(format!(
+                    "{}: `{command}` does not say `{line}`: {said}",
+                    page.path.display()
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+fn the_page_is_true(path: &str) {
+    let pages = page::all();
+    let page = pages
+        .iter()
+        .find(|page| page.path == Path::new(path))
+        .unwrap();
+    assert!(
+        page.deeds()
+            .iter()
+            .any(|deed| matches!(deed, Deed::Run { .. })),
+        "{path} shows no command"
+    );
+    let wrong = complaints(page);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_tutorial() {
+    the_page_is_true("docs/tutorial.md");
+}
+
+#[test]
+fn how_to_install() {
+    the_page_is_true("docs/how-to/install.md");
+}
+
+#[test]
+fn how_to_try_a_lock() {
+    the_page_is_true("docs/how-to/try-a-lock.md");
+}
+
+#[test]
+fn how_to_test_a_lock_in_rust() {
+    the_page_is_true("docs/how-to/test-a-lock-in-rust.md");
+}
+
+#[test]
+fn how_to_let_ci_do_it() {
+    the_page_is_true("docs/how-to/continuous-integration.md");
+}
+
+#[test]
+fn the_readme() {
+    the_page_is_true("README.md");
+}
+
+#[test]
+fn the_examples() {
+    the_page_is_true("examples/README.md");
+}
+
+#[test]
+fn every_page_with_commands_is_run_by_a_test() {
+    let tests = include_str!("commands.rs");
+    let forgotten: Vec<String> = page::all()
+        .iter()
+        .filter(|page| page.has_commands())
+        .map(|page| page.path.to_string_lossy().into_owned())
+        .filter(|path| {
+            let here = tests.contains(&format!("the_page_is_true(\"{path}\")"));
+            !here && !ELSEWHERE.iter().any(|(page, _)| page == path)
+        })
+        .collect();
+    assert!(
+        forgotten.is_empty(),
+        "no test runs the commands of {forgotten:?}"
+    );
+}
+
+#[test]
+fn a_page_that_is_wrong_is_noticed() {
+    let page = |text: &str| Page {
+        path: "x.md".into(),
+        text: format!("<!-- sandbox: empty -->\n```console\n{text}\n```\n"),
+    };
+    assert_eq!(
+        complaints(&page("$ cd lockutils\n$ ls\nCargo.toml")),
+        Vec::<String>::new()
+    );
+    assert_eq!(complaints(&page("$ false")).len(), 1);
+    assert_eq!(complaints(&page("$ echo yes\nno")).len(), 1);
+    assert_eq!(complaints(&page("$ echo yes 1\nno 2")).len(), 0);
+    assert_eq!(complaints(&page("$ cargo lockutils nonsense")).len(), 1);
+}

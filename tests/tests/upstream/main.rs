@@ -1,0 +1,27 @@
+//! The list of oslo.concurrency's and fasteners' tests is complete and true, and so are the pages that say what became of their API.
+
+mod coverage;
+mod image_store;
+mod migration;
+
+use std::path::Path;
+use std::process::Command;
+
+use lockutils_tests::python;
+
+/// What a script of `tests/python/` prints, line by line, run by the Python that has oslo.concurrency.
+fn lines_of(script: &str, arguments: &[&str]) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(script);
+    let output = Command::new(python::interpreter())
+        .arg("-I")
+        .arg(&script)
+        .args(arguments)
+        .output()
+        .expect("Python runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script:?}: {told}");
+    let lines = String::from_utf8(output.stdout).expect("UTF-8");
+    lines.lines().map(str::to_owned).collect()
+}
