@@ -9,14 +9,22 @@ use oslo_concurrency::lockutils;
 
 #[test]
 fn our_external_lock_has_no_race() {
-    let lock = lockutils::lock("counter").external(true);
-    for plot in [Plot::Contend, Plot::Die] {
-        let exploration = Explore::new()
-            .scenario(plot)
-            .schedules(60)
-            .run(|party| lock.run(|| party.section(|| ())).unwrap());
-        exploration.assert_exclusive();
+    for fair in [false, true] {
+        let lock = lockutils::lock("counter").external(true).fair(fair);
+        for plot in [Plot::Contend, Plot::Die, Plot::Respawn] {
+            let exploration = Explore::new()
+                .scenario(plot)
+                .schedules(schedules())
+                .run(|party| lock.run(|| party.section(|| ())).unwrap());
+            exploration.assert_exclusive();
+        }
     }
+}
+
+/// More of them if somebody asks for it.
+fn schedules() -> usize {
+    let more = std::env::var("LOCKUTILS_SCHEDULES").ok();
+    more.and_then(|text| text.parse().ok()).unwrap_or(40)
 }
 
 /// Takes the lock by flock(2), and unlinks the file while it holds it, without a look at the name after locking.
