@@ -36,6 +36,10 @@ pub fn scenario(text: &str) -> Result<Scenario, String> {
     one_of("scenario", text, &Scenario::ALL, |scenario| scenario.word())
 }
 
+pub fn strategy(text: &str) -> Result<Choice, String> {
+    one_of("strategy", text, &Choice::ALL, |choice| choice.word())
+}
+
 pub fn plot(text: &str) -> Result<Plot, String> {
     one_of("scenario", text, &Plot::ALL, |plot| plot.word())
 }
@@ -106,8 +110,4 @@ mod tests {
         assert_eq!((seed("0x5eed"), seed("12")), (Ok(0x5eed), Ok(12)));
         assert!(seed("soon").is_err() && scenario("explode").is_err());
     }
-}
-
-pub fn strategy(text: &str) -> Result<Choice, String> {
-    one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
