@@ -16,9 +16,12 @@ with an object of its own, made in that thread; say `threads = False` if the lib
 forked. What the library prints goes to standard error.
 """
 
+import importlib
 import os
 import queue
+import signal
 import sys
+import tempfile
 import threading
 import time
 
@@ -110,10 +113,41 @@ def _work(make, slot, lines):
         _answer(slot, answer)
 
 
-def _alone(lines, ready):
+def _import_what_is_used(make):
+    """What the library imports when it first locks is imported here, so that not every process that is forked has to do it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            with tempfile.TemporaryDirectory() as directory:
+                lock = make(directory, "first")
+                lock.acquire()
+                lock.release()
+        finally:
+            os.write(writer, "\n".join(sys.modules).encode())
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as modules:
+        names = modules.read().split("\n")
+    os.waitpid(child, 0)
+    for name in names:
+        if name and name not in sys.modules:
+            try:
+                importlib.import_module(name)
+            except Exception:  # then it is imported where it is used
+                pass
+
+
+def _alone(make, lines, ready):
     """What slot 0 is told; in a fresh process after each `* fork`, while the parent waits for that process to end."""
+    is_first = True
     for line in lines:
         if line == "* fork\n":
+            if is_first:
+                is_first = False
+                _import_what_is_used(make)
             child = os.fork()
             if child:
                 os.waitpid(child, 0)
@@ -149,7 +183,7 @@ def serve(make):
     lines = iter(sys.stdin.readline, "")
     if threads == 1 or "threads" not in offers:
         # In the main thread, so that a child that is forked exits as a program does.
-        _work(make, 0, _alone(lines, ready))
+        _work(make, 0, _alone(make, lines, ready))
         return
     slots = [queue.Queue() for _ in range(threads)]
     for number, slot in enumerate(slots):

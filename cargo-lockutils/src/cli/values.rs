@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockutils_harness::explore::Plot;
+use lockutils_harness::explore::{Choice, Plot};
 use lockutils_harness::foreign::Scenario;
 
 /// As `20s`, `1.5s`, `800us`, `2m`; a bare number is seconds.
@@ -34,6 +34,10 @@ pub fn seed(text: &str) -> Result<u64, String> {
 
 pub fn scenario(text: &str) -> Result<Scenario, String> {
     one_of("scenario", text, &Scenario::ALL, |scenario| scenario.word())
+}
+
+pub fn strategy(text: &str) -> Result<Choice, String> {
+    one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
 
 pub fn plot(text: &str) -> Result<Plot, String> {

@@ -1,18 +1,20 @@
 //! `cargo lockutils explore` and `replay`: the interleaving in which two are in the section.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstream::println;
 use anyhow::{Context, Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
+use lockutils_harness::explore::card::{Card, Outcome, SCHEMA};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Budget, End, Found, Plot, Search, Trace, switches};
+use lockutils_harness::explore::{Budget, Choice, End, Found, Plot, Search, Trace, switches};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::{self, Expectation, Word};
@@ -86,7 +88,7 @@ impl Exploration<'_> {
             }
             configured::enter(configured)?;
             let lock = configured.lock()?;
-            println!("{}", configured.name);
+            self.say(&configured.name);
             let words = self.in_a_directory(&lock, Some(configured), interrupted)?;
             let mut failed = Vec::new();
             for (plot, word) in &words {
@@ -110,8 +112,8 @@ impl Exploration<'_> {
             }
             let name = &configured.name;
             match failed.is_empty() {
-                true => println!("{GOOD}✔ {name}{GOOD:#}\n"),
-                false => println!("{BAD}✘ {name}{BAD:#}  {}\n", failed.join("; ")),
+                true => self.say(&format!("{GOOD}✔ {name}{GOOD:#}\n")),
+                false => self.say(&format!("{BAD}✘ {name}{BAD:#}  {}\n", failed.join("; "))),
             }
         }
         match statuses.is_empty() {
@@ -141,7 +143,9 @@ impl Exploration<'_> {
         interrupted: &AtomicBool,
     ) -> Result<Vec<(Plot, Word)>> {
         let chosen = self.chosen;
-        println!("{}\nseed {:#x}", lock.title(), self.seed);
+        let began = Instant::now();
+        let stop = || interrupted.load(Ordering::Relaxed);
+        self.say(&format!("{}\nseed {:#x}", lock.title(), self.seed));
         let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
         let wished = match configured {
             Some(configured) if chosen.scenario.is_empty() => &configured.plots,
@@ -149,7 +153,7 @@ impl Exploration<'_> {
         };
         let plots: Vec<Plot> = match wished.is_empty() {
             false => wished.clone(),
-            true => [Plot::Contend, Plot::Die, Plot::Remove]
+            true => [Plot::Contend, Plot::Die, Plot::Respawn, Plot::Remove]
                 .into_iter()
                 .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
                 .collect(),
@@ -163,12 +167,15 @@ impl Exploration<'_> {
             .lease
             .or(configured.and_then(|configured| configured.lease));
         let mut words = Vec::new();
+        let mut outcomes = Vec::new();
         let shares = plots.len() as u32;
         for plot in plots {
             let search = Search {
                 lock,
                 plot,
                 parties: parties.into(),
+                rounds: chosen.rounds.into(),
+                strategy: chosen.strategy,
                 seed: self.seed,
                 lease,
                 base: base.join(plot.word()),
@@ -177,16 +184,13 @@ impl Exploration<'_> {
                 time: self.budget / shares,
                 schedules: self.schedules,
             };
-            let stop = || interrupted.load(Ordering::Relaxed);
             let found = search
                 .search(&budget, &stop)
                 .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
-            print(&found);
-            let word = match &found.counterexample {
-                Some(trace) => word(&trace.end),
-                None if found.schedules == found.polls || found.problem.is_some() => Word::NotKnown,
-                None => Word::Held,
-            };
+            self.say(text(&found).trim_end());
+            let outcome = Outcome::new(&search, &found);
+            let word = outcome.verdict;
+            outcomes.push(outcome);
             words.push((plot, word));
             let title =
                 configured.map_or_else(|| lock.title(), |configured| configured.name.clone());
@@ -196,6 +200,7 @@ impl Exploration<'_> {
                         lock: lock.arguments(),
                         plot,
                         parties: found.parties,
+                        rounds: search.rounds,
                         seed: self.seed,
                         lease,
                         choices: trace.choices(),
@@ -217,8 +222,62 @@ impl Exploration<'_> {
                     github::explored_in_vain(&title, plot.word(), word.text(), found.schedules)?;
                 }
             }
+            if stop() {
+                break;
+            }
         }
+        let verdict = Word::worst(words.iter().map(|(_, word)| *word));
+        let card = Card {
+            schema: SCHEMA,
+            tool: env!("CARGO_PKG_VERSION"),
+            title: lock.title(),
+            arguments: lock.arguments(),
+            seed: format!("{:#x}", self.seed),
+            seconds: began.elapsed().as_secs_f64(),
+            interrupted: stop(),
+            verdict,
+            exit_status: verdict.exit_status(),
+            outcomes,
+        };
+        self.write_reports(&card, configured)?;
         Ok(words)
+    }
+
+    /// For people, where it is not in the way of the JSON.
+    fn say(&self, text: &str) {
+        match self.chosen.json {
+            true => anstream::eprintln!("{text}"),
+            false => println!("{text}"),
+        }
+    }
+
+    /// What was asked for; each configured lock has files of its own.
+    fn write_reports(&self, card: &Card, configured: Option<&ConfiguredLock>) -> Result<()> {
+        let named = |file: &Path| {
+            let file = self.start.join(file);
+            match configured {
+                Some(configured) => reports::with_name(&file, &configured.name),
+                None => file,
+            }
+        };
+        if self.chosen.json {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, card)?;
+            writeln!(out)?;
+        }
+        if let Some(file) = &self.chosen.junit {
+            let xml = card
+                .junit()
+                .map_err(|why| anyhow!("the JUnit report: {why}"))?;
+            let file = named(file);
+            fs::write(&file, xml).with_context(|| reports::cannot_write(&file))?;
+        }
+        if let Some(file) = &self.chosen.html {
+            let file = named(file);
+            fs::write(&file, card.html()).with_context(|| reports::cannot_write(&file))?;
+            say::note(format_args!("the page is {}", file.display()));
+        }
+        Ok(())
     }
 
     /// Writes the counterexample into a file, and says how it is run again.
@@ -234,7 +293,10 @@ impl Exploration<'_> {
         };
         // The lock may run elsewhere.
         fs::write(self.start.join(&file), text).with_context(|| reports::cannot_write(&file))?;
-        println!("  again: cargo lockutils replay {}\n", file.display());
+        self.say(&format!(
+            "  again: cargo lockutils replay {}\n",
+            file.display()
+        ));
         Ok(file)
     }
 }
@@ -244,12 +306,13 @@ fn word(end: &End) -> Word {
     match end {
         End::Overlap { .. } => Word::Broken,
         End::Stuck(_) => Word::Stuck,
-        End::Clean | End::LeaseExpired | End::Polls => Word::Held,
+        End::Clean | End::LeaseExpired | End::Polls | End::Known => Word::Held,
         End::Failed(_) => Word::NotKnown,
     }
 }
 
-fn print(found: &Found) {
+fn text(found: &Found) -> String {
+    let mut out = String::new();
     let rate = found.schedules as f64 / found.seconds.max(1e-9);
     let tried = format!(
         "{} schedules of {} parties in {:.1} s, {rate:.0}/s",
@@ -258,16 +321,20 @@ fn print(found: &Found) {
     let name = found.plot.word();
     match &found.counterexample {
         None if found.schedules == found.polls => {
-            println!("{FAINT}- {name:<9} not known{FAINT:#}")
+            let _ = writeln!(out, "{FAINT}- {name:<9} not known{FAINT:#}");
         }
         None => {
-            let complete = match found.complete {
-                Some(delays) => format!(", complete up to {delays} delays"),
+            let complete = match &found.complete {
+                Some(complete) => format!(", {complete}"),
                 None => String::new(),
             };
-            println!("{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}");
+            let _ = writeln!(
+                out,
+                "{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}"
+            );
             if found.expiries > 0 {
-                println!(
+                let _ = writeln!(
+                    out,
                     "{DOUBTFUL}  {} times the lease had run out{DOUBTFUL:#}",
                     found.expiries
                 );
@@ -278,31 +345,35 @@ fn print(found: &Found) {
                 End::Overlap { .. } => "BROKEN",
                 _ => "stuck",
             };
-            println!(
+            let _ = writeln!(
+                out,
                 "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}; {} switches, {} steps, and {} of {} runs of it came to the same",
                 switches(&trace.choices()),
                 trace.choices().len(),
                 found.replayed.0,
                 found.replayed.1
             );
-            println!("{}", in_short(&story(trace)));
+            let _ = writeln!(out, "{}", in_short(&story(trace)));
         }
     }
     if found.polls > 0 {
-        println!(
+        let _ = writeln!(
+            out,
             "  {DOUBTFUL}in {} of them all waiters looked in vain again and again:{DOUBTFUL:#} `stress` tells whether the lock is stuck then",
             found.polls
         );
     }
     for error in &found.errors {
-        println!(
+        let _ = writeln!(
+            out,
             "  {DOUBTFUL}{} times:{DOUBTFUL:#} {}",
             error.count, error.text
         );
     }
     if let Some(problem) = &found.problem {
-        println!("  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
+        let _ = writeln!(out, "  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
     }
+    out
 }
 
 /// The beginning and the end of a story that is too long; the file has all of it.
@@ -364,6 +435,8 @@ fn follow(
         lock,
         plot: example.plot,
         parties: example.parties,
+        rounds: example.rounds,
+        strategy: Choice::Mix,
         seed: example.seed,
         lease: example.lease,
         base: base.join(example.plot.word()),

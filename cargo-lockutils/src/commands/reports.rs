@@ -119,7 +119,7 @@ pub fn artifacts(folder: Option<&Path>, command: &str, seed: u64) -> Result<Opti
 }
 
 /// `report.html` and `cache` make `report-cache.html`.
-fn with_name(file: &Path, name: &str) -> PathBuf {
+pub fn with_name(file: &Path, name: &str) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let extension = match file.extension() {
         Some(extension) => format!(".{}", extension.to_string_lossy()),

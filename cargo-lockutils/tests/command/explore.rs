@@ -22,11 +22,16 @@ class Lock:
 serve(Lock)
 ";
 
-fn explore(script: &str) -> (Project, std::process::Output) {
+fn project(script: &str) -> Project {
     let project = Project::new();
     project.write("p/worker.py", script);
     let helper = include_str!("../../../docs/workers/lockutils_worker.py");
     project.write("p/lockutils_worker.py", helper);
+    project
+}
+
+fn explore(script: &str) -> (Project, std::process::Output) {
+    let project = project(script);
     let output = project.run(&[
         "explore",
         "--scenario",
@@ -51,7 +56,7 @@ fn a_race_is_found_told_kept_and_replayed() {
     assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
     for part in [
         "BROKEN after",
-        "locks a file that no longer has this name; IS IN THE SECTION",
+        "which no longer has this name; IS IN THE SECTION",
         "are in the section at once",
     ] {
         assert!(told.contains(part), "no `{part}` in {told}");
@@ -125,7 +130,7 @@ fn what_cannot_be_explored_or_replayed_says_why() {
         ),
         (
             &["explore", "--scenario", "pause", "--builtin", "flock"],
-            "contend, die, remove, unlink",
+            "contend, die, respawn, remove, unlink",
         ),
     ] {
         let output = project.run(arguments);
@@ -136,4 +141,147 @@ fn what_cannot_be_explored_or_replayed_says_why() {
             stderr(&output)
         );
     }
+}
+
+#[test]
+fn every_strategy_finds_it_and_the_reports_show_it() {
+    let project = project(&UNLINKS.replace("REMOVE", "os.unlink(self.path)"));
+    for strategy in ["delays", "pct", "random", "depth-first"] {
+        let output = project.run(&[
+            "explore",
+            "--scenario",
+            "contend",
+            "--strategy",
+            strategy,
+            "--seed",
+            "1",
+            "--schedules",
+            "3000",
+            "--budget",
+            "100s",
+            "--json",
+            "--html",
+            "found.html",
+            "--junit",
+            "found.xml",
+            "--",
+            "python3",
+            "worker.py",
+        ]);
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{strategy}: {}",
+            stderr(&output)
+        );
+        let card: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let outcome = &card["outcomes"][0];
+        assert_eq!(outcome["verdict"], "broken");
+        assert_eq!(outcome["strategy"], strategy);
+        let shown = &outcome["counterexample"];
+        assert!(
+            shown["switches"].as_u64().unwrap() <= 6,
+            "{strategy}: {shown}"
+        );
+        assert_eq!(shown["same"], shown["runs"], "{strategy}");
+        let inside = |step: &serde_json::Value| step["inside"] == true;
+        assert!(
+            shown["steps"]
+                .as_array()
+                .unwrap()
+                .last()
+                .is_some_and(inside)
+        );
+        let page = fs::read_to_string(project.folder().join("found.html")).unwrap();
+        assert!(
+            page.contains("are in the section at once") && !page.contains("the data of the card")
+        );
+        let xml = fs::read_to_string(project.folder().join("found.xml")).unwrap();
+        assert!(
+            xml.contains("<failure") && xml.contains("are in the section at once"),
+            "{xml}"
+        );
+    }
+    assert_eq!(project.left_behind(), NOTHING);
+}
+
+#[test]
+fn two_delays_and_three_parties_are_not_too_much() {
+    let project = project(include_str!("../../../tests/zoo/takeover_worker.py"));
+    let output = project.run(&[
+        "explore",
+        "--scenario",
+        "die",
+        "--seed",
+        "1",
+        "--budget",
+        "120s",
+        "--",
+        "python3",
+        "worker.py",
+    ]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
+    assert!(told.contains("are in the section at once"), "{told}");
+    assert_eq!(project.left_behind(), NOTHING);
+}
+
+#[test]
+fn a_worker_that_dies_is_told() {
+    let project = project(&UNLINKS.replace("fcntl.flock(self.fd, fcntl.LOCK_EX)", "os._exit(7)"));
+    let output = project.run(&[
+        "explore",
+        "--scenario",
+        "contend",
+        "--schedules",
+        "3",
+        "--",
+        "python3",
+        "worker.py",
+    ]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("a worker failed: worker 0 has ended by itself"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(project.left_behind(), NOTHING);
+}
+
+/// Executes a program to which ptrace(2) is refused, as in a container, by a seccomp filter.
+const WITHOUT_PTRACE: &str = "
+import ctypes, os, struct, sys
+PTRACE, ALLOW, REFUSE = 101, 0x7fff0000, 0x00050001
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, PTRACE), (0x06, 0, 0, REFUSE), (0x06, 0, 0, ALLOW)]
+program = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))
+header = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(steps), ctypes.addressof(program)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0
+assert prctl(22, 2, header, 0, 0) == 0, os.strerror(ctypes.get_errno())
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn where_ptrace_is_refused_it_says_what_to_do() {
+    let project = Project::new();
+    project.write("p/without_ptrace.py", WITHOUT_PTRACE);
+    let command = project.command(&["explore", "--builtin", "flock"]);
+    let output = std::process::Command::new("python3")
+        .arg("without_ptrace.py")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(project.folder())
+        .env("TMPDIR", project.temporary())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    let told = stderr(&output);
+    for part in [
+        "ptrace must be allowed",
+        "--cap-add=SYS_PTRACE",
+        "ptrace_scope",
+    ] {
+        assert!(told.contains(part), "no `{part}` in {told}");
+    }
+    assert_eq!(project.left_behind(), NOTHING);
 }

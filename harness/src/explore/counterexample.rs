@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::foreign::{LockUnderTest, UsageError};
 
-use super::run::{Plot, Trace};
+use super::plot::Plot;
 use super::schedule::{from_text, to_text};
 use super::story::{ending, story};
+use super::trace::Trace;
 
 /// All that is needed to run a schedule again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Counterexample {
     pub plot: Plot,
     /// How many acquire it.
     pub parties: usize,
+    /// How often each of them does.
+    pub rounds: usize,
     /// Of the name of the lock.
     pub seed: u64,
     /// The lease that was named.
@@ -52,11 +55,12 @@ impl Counterexample {
             .map(|line| format!("# {line}\n"))
             .collect();
         format!(
-            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nseed: {:#x}\n{lease}steps: {}\n{story}",
+            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}steps: {}\n{story}",
             ending(&trace.end),
             self.lock,
             self.plot.word(),
             self.parties,
+            self.rounds,
             self.seed,
             to_text(&self.choices)
         )
@@ -81,6 +85,10 @@ impl Counterexample {
                 .parse::<usize>()
                 .map_err(|_| FileError::Line(name))
         };
+        let few = |name| match number(name)? {
+            number @ 1..100 => Ok(number),
+            _ => Err(FileError::Line(name)),
+        };
         let plot = field("scenario")?;
         let seed = field("seed")?;
         Ok(Counterexample {
@@ -89,13 +97,8 @@ impl Counterexample {
                 .into_iter()
                 .find(|known| known.word() == plot)
                 .ok_or(FileError::Line("scenario"))?,
-            parties: number("parties").and_then(|n| {
-                if n < 100 {
-                    Ok(n)
-                } else {
-                    Err(FileError::Line("parties"))
-                }
-            })?,
+            parties: few("parties")?,
+            rounds: few("rounds")?,
             seed: u64::from_str_radix(seed.trim_start_matches("0x"), 16)
                 .map_err(|_| FileError::Line("seed"))?,
             lease: match field("lease") {
@@ -126,6 +129,7 @@ mod tests {
             lock: "-- sh 'my worker.sh' {dir}".into(),
             plot: Plot::Die,
             parties: 2,
+            rounds: 1,
             seed: 0x5eed,
             lease: Some(Duration::from_secs(2)),
             choices: vec![0, 0, 1, 1, 1, 0],

@@ -6,16 +6,24 @@
 //! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
 
 mod call;
+pub mod card;
 pub mod counterexample;
+mod in_tests;
+mod plot;
 mod run;
 mod schedule;
 mod search;
+mod shrink;
 mod stage;
 pub mod story;
 mod strategy;
+mod trace;
 mod tracer;
 
-pub use run::{End, Plot, Trace};
+pub use in_tests::{Exploration, Explore, Party};
+pub use plot::Plot;
 pub use schedule::switches;
 pub use search::{Budget, Found, Search};
 pub use stage::Stage;
+pub use strategy::Choice;
+pub use trace::{End, Trace};

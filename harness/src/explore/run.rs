@@ -6,78 +6,12 @@ use std::time::{Duration, Instant};
 use crate::foreign::judge::{LeaseRule, nanoseconds};
 use crate::foreign::protocol::{Answer, Verb};
 
-use super::call::Kind;
+use super::call::{Call, Effect, Kind};
+use super::plot::Plot;
 use super::schedule::{Step, What};
-use super::stage::Stage;
+use super::stage::{Stage, Told};
 use super::strategy::{Candidate, Chooser, Readiness, View};
-
-/// What befalls the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plot {
-    /// All acquire and release.
-    Contend,
-    /// One has died in the section, an hour ago; then all acquire and release.
-    Die,
-    /// All acquire, release, and remove the lock in the library's own way.
-    Remove,
-    /// As contend, and somebody deletes the files of the lock at some time.
-    Unlink,
-}
-
-impl Plot {
-    /// All of them.
-    pub const ALL: [Plot; 4] = [Plot::Contend, Plot::Die, Plot::Remove, Plot::Unlink];
-
-    /// As in `stress`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Plot::Contend => "contend",
-            Plot::Die => "die",
-            Plot::Remove => "remove",
-            Plot::Unlink => "unlink",
-        }
-    }
-}
-
-/// How a schedule ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Everybody was in the section, one after the other.
-    Clean,
-    /// Two were in at once.
-    Overlap {
-        /// Who was in.
-        first: usize,
-        /// Who came in as well.
-        second: usize,
-    },
-    /// Two were in at once, but the first may have outlived its lease, in real time.
-    LeaseExpired,
-    /// Nobody can go on, or nobody gets any further.
-    Stuck(String),
-    /// All who wait look again and again, and time does not pass for them as it does outside: whether they would ever get it is not known.
-    Polls,
-    /// A worker ended by itself, or hangs.
-    Failed(String),
-}
-
-/// What a schedule was and came to.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    /// What was done.
-    pub(super) steps: Vec<Step>,
-    /// What it came to.
-    pub end: End,
-    /// What the library failed with.
-    pub errors: Vec<String>,
-}
-
-impl Trace {
-    /// Who took each step.
-    pub fn choices(&self) -> Vec<usize> {
-        self.steps.iter().map(|step| step.actor).collect()
-    }
-}
+use super::trace::{End, Trace};
 
 /// A schedule that is longer leads nowhere.
 const MOST_STEPS: usize = 3_000;
@@ -89,9 +23,13 @@ const NO_PROGRESS: usize = 400;
 const IDLE_ROUNDS: usize = 10;
 /// For so long one waits for what is not watched, as a server.
 const ELSEWHERE: Duration = Duration::from_secs(3);
+/// Who has not got the lock after so long in real time will not get it.
+const IN_REAL_TIME: Duration = Duration::from_secs(12);
+
+pub(super) const EITHER: &str = "of real time either";
 
 struct Part {
-    script: VecDeque<Verb>,
+    script: VecDeque<Told>,
     nth: usize,
     /// In the section since this step, and this moment.
     inside: Option<(usize, Instant)>,
@@ -101,29 +39,36 @@ struct Part {
     naps: usize,
 }
 
-/// Runs one schedule with so many actors.
+/// What a schedule is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene {
+    pub plot: Plot,
+    pub parties: usize,
+    pub rounds: usize,
+    pub lease: Option<Duration>,
+    /// Whether to look in real time if all who wait poll in vain.
+    pub patient: bool,
+}
+
+/// Runs one schedule.
 pub fn run(
     stage: &mut Stage<'_>,
-    plot: Plot,
-    actors: usize,
-    lease: Option<Duration>,
+    scene: &Scene,
     chooser: &mut dyn Chooser,
 ) -> Result<Trace, String> {
-    let hidden = usize::from(plot == Plot::Die);
+    let actors = scene.parties;
+    let hidden = usize::from(scene.plot == Plot::Die);
     stage.set(actors + hidden)?;
-    if plot == Plot::Die {
+    if scene.plot == Plot::Die {
         let victim = actors;
         match stage.tell_freely(victim, Verb::Acquire)? {
             Answer::Acquired => {}
             other => return Err(format!("the first worker answered `{other}` to `acquire`")),
         }
-        stage.end(victim);
-        stage.age(Duration::from_secs(3600) + lease.unwrap_or_default());
+        stage.end(&[victim]);
+        stage.age(Duration::from_secs(3600) + scene.lease.unwrap_or_default());
     }
-    let script: &[Verb] = match plot {
-        Plot::Remove => &[Verb::Acquire, Verb::Release, Verb::Remove],
-        _ => &[Verb::Acquire, Verb::Release],
-    };
+    let script = scene.plot.script(scene.rounds);
     let parts = (0..actors)
         .map(|_| Part {
             script: script.iter().copied().collect(),
@@ -138,12 +83,12 @@ pub fn run(
         parts,
         steps: Vec::new(),
         errors: Vec::new(),
-        lease,
+        scene: *scene,
         last_progress: 0,
         fingerprint: Vec::new(),
         changed_at: 0,
         idle_rounds: 0,
-        unlinks: plot == Plot::Unlink,
+        unlinks: scene.plot == Plot::Unlink,
     };
     let end = run.play(chooser);
     Ok(Trace {
@@ -158,7 +103,7 @@ struct Run<'a, 'b> {
     parts: Vec<Part>,
     steps: Vec<Step>,
     errors: Vec<String>,
-    lease: Option<Duration>,
+    scene: Scene,
     last_progress: usize,
     /// The names, inodes and sizes in the directory after the last step.
     fingerprint: Vec<(String, u64, u64)>,
@@ -196,7 +141,7 @@ impl Run<'_, '_> {
                     true => {
                         End::Failed("nobody gets any further while one is in the section".into())
                     }
-                    false => End::Polls,
+                    false => self.polls(),
                 };
             }
             if self.steps.len() > MOST_STEPS {
@@ -208,20 +153,33 @@ impl Run<'_, '_> {
             {
                 self.idle_rounds += 1;
                 if self.idle_rounds > IDLE_ROUNDS * self.parts.len() {
-                    return End::Polls;
+                    return self.polls();
                 }
             }
             let view = View {
                 candidates: &candidates,
                 last: self.steps.last().map(|step| step.actor),
-                at: self.steps.len(),
+                steps: &self.steps,
             };
-            let actor = chooser.choose(&view);
-            self.step(actor);
+            let Some(actor) = chooser.choose(&view) else {
+                return End::Known;
+            };
+            self.step(actor, candidates);
             if let Some(end) = self.listen() {
                 return end;
             }
         }
+    }
+
+    /// All who wait look again and again, and nobody is in the section.
+    fn polls(&mut self) -> End {
+        if !self.scene.patient || self.stage.let_go(IN_REAL_TIME) {
+            return End::Polls;
+        }
+        End::Stuck(format!(
+            "nobody is in the section, and nobody got the lock in {} s {EITHER}",
+            IN_REAL_TIME.as_secs()
+        ))
     }
 
     fn outsider(&self) -> usize {
@@ -233,14 +191,15 @@ impl Run<'_, '_> {
         for (actor, part) in self.parts.iter().enumerate() {
             let state = &self.stage.actors[actor];
             let commanded = state.told.is_none() && !part.script.is_empty();
-            let at_call = state.told.is_some() && !state.parked.is_empty() && !state.blocked;
+            let at_call =
+                state.told.is_some() && (!state.parked.is_empty() || state.dozes) && !state.blocked;
             if state.gone || !(commanded || at_call) {
                 continue;
             }
             let sleeps = state
                 .parked
                 .front()
-                .is_some_and(|(_, call)| call.kind == Kind::Sleeps);
+                .map_or(state.dozes, |(_, call, _)| call.kind == Kind::Sleeps);
             let readiness = match part.inside {
                 Some((since, _)) if commanded => Readiness::Holding { since },
                 // Nothing has changed since it began to look: it would find what it has found.
@@ -253,6 +212,7 @@ impl Run<'_, '_> {
                 actor,
                 nth: part.nth,
                 readiness,
+                next: self.stage.next_effect(actor),
             });
         }
         // Deleting waits until somebody is in the section, by default.
@@ -261,55 +221,59 @@ impl Run<'_, '_> {
                 actor: self.outsider(),
                 nth: 0,
                 readiness: Readiness::Ready,
+                next: Effect::of(&unlinking(), false),
             });
         }
         candidates
     }
 
-    fn step(&mut self, actor: usize) {
+    fn step(&mut self, actor: usize, candidates: Vec<Candidate>) {
+        let mut step = Step {
+            actor,
+            nth: 0,
+            what: What::Leaves,
+            answers: Vec::new(),
+            candidates,
+        };
         if actor == self.outsider() {
             self.stage.unlink();
             self.unlinks = false;
-            let call = super::call::Call {
-                kind: Kind::TakesOrRemoves,
-                name: "unlink",
-                target: "everything".into(),
-                blocking: None,
-                fd: None,
-                nr: 0,
-            };
-            let what = What::Did {
-                call,
+            step.what = What::Did {
+                call: unlinking(),
                 result: 0,
                 inode: None,
             };
-            self.steps.push(Step {
-                actor,
-                nth: 0,
-                what,
-                answers: Vec::new(),
-            });
+            self.steps.push(step);
+            for state in &mut self.stage.actors {
+                state.blocked = false;
+            }
+            self.has_changed();
             return;
         }
         let part = &mut self.parts[actor];
-        let nth = part.nth;
+        step.nth = part.nth;
         part.nth += 1;
         let state = &self.stage.actors[actor];
-        let what = match (state.told, part.script.front()) {
-            (None, Some(_)) => {
-                let verb = part.script.pop_front().unwrap_or(Verb::Release);
-                if verb == Verb::Release {
-                    part.inside = None;
-                }
+        let what = match (state.told, part.script.front().copied()) {
+            (None, Some(told)) => {
+                part.script.pop_front();
                 self.last_progress = self.steps.len();
-                self.stage.tell(actor, verb)
+                match told {
+                    Told::Verb(verb) => {
+                        if verb == Verb::Release {
+                            part.inside = None;
+                        }
+                        self.stage.tell(actor, verb)
+                    }
+                    Told::Leave => self.stage.dismiss(actor),
+                }
             }
             _ => self.stage.perform(actor),
         };
         // What changes anything may let those go on that wait for a lock.
         let changes = match &what {
             What::Did { call, .. } => !matches!(call.kind, Kind::Looks | Kind::Sleeps),
-            What::Told(_) => true,
+            What::Told(_) | What::Leaves => true,
             What::Waits { .. } => false,
         };
         if changes {
@@ -317,19 +281,18 @@ impl Run<'_, '_> {
                 state.blocked &= other == actor;
             }
         }
-        let wakes = matches!(&what, What::Did { call, .. } if call.kind == Kind::Sleeps)
-            || matches!(what, What::Told(_));
-        let fingerprint = self.stage.fingerprint();
-        let locks = matches!(&what, What::Did { call, result, .. }
-            if *result >= 0 && ["flock", "lock", "funlock", "unlock"].contains(&call.name));
-        let changed = locks || matches!(what, What::Told(_)) || fingerprint != self.fingerprint;
-        self.fingerprint = fingerprint;
-        self.steps.push(Step {
-            actor,
-            nth,
-            what,
-            answers: Vec::new(),
-        });
+        let told = matches!(what, What::Told(_) | What::Leaves);
+        let wakes = told || matches!(&what, What::Did { call, .. } if call.kind == Kind::Sleeps);
+        let mut changed = told
+            || matches!(&what, What::Did { call, result, .. }
+                if *result >= 0 && ["flock", "lock", "funlock", "unlock"].contains(&call.name));
+        if changes {
+            let fingerprint = self.stage.fingerprint();
+            changed |= fingerprint != self.fingerprint;
+            self.fingerprint = fingerprint;
+        }
+        step.what = what;
+        self.steps.push(step);
         if changed {
             self.has_changed();
         }
@@ -360,16 +323,15 @@ impl Run<'_, '_> {
                 match answer {
                     Answer::Acquired => {
                         part.inside = Some((self.steps.len(), Instant::now()));
-                        let other = self
-                            .parts
-                            .iter()
-                            .enumerate()
-                            .find(|(other, part)| *other != actor && part.inside.is_some());
+                        let other = self.parts.iter().enumerate().find(|(other, part)| {
+                            // Who has died holds nothing any more.
+                            *other != actor && part.inside.is_some() && self.stage.lives(*other)
+                        });
                         if let Some((first, part)) = other
                             && let Some((_, since)) = part.inside
                         {
                             let rule = LeaseRule {
-                                lease: self.lease.map(nanoseconds),
+                                lease: self.scene.lease.map(nanoseconds),
                                 longest_hold: 0,
                             };
                             return Some(
@@ -386,7 +348,9 @@ impl Run<'_, '_> {
                     Answer::Error(text) => {
                         self.errors.push(text);
                         // What was not acquired is not released.
-                        if part.inside.is_none() && part.script.front() == Some(&Verb::Release) {
+                        if part.inside.is_none()
+                            && part.script.front() == Some(&Told::Verb(Verb::Release))
+                        {
                             part.script.pop_front();
                         }
                     }
@@ -394,11 +358,28 @@ impl Run<'_, '_> {
                     _ => {}
                 }
             }
+            let state = &self.stage.actors[actor];
+            // As it was told to.
+            if state.gone && state.told.is_none() && self.left(actor) {
+                if let Err(why) = self.stage.replace(actor) {
+                    return Some(End::Failed(why));
+                }
+                self.has_changed();
+            }
             if self.stage.actors[actor].gone {
                 return Some(End::Failed(format!("worker {actor} has ended by itself")));
             }
         }
         None
+    }
+
+    /// Whether the last thing that a worker was told was to leave.
+    fn left(&self, actor: usize) -> bool {
+        let told =
+            self.steps.iter().rev().find(|step| {
+                step.actor == actor && matches!(step.what, What::Told(_) | What::Leaves)
+            });
+        told.is_some_and(|step| matches!(step.what, What::Leaves))
     }
 
     fn nobody_can_go_on(&mut self) -> Option<End> {
@@ -421,4 +402,8 @@ impl Run<'_, '_> {
             who.join(" and ")
         )))
     }
+}
+
+fn unlinking() -> Call {
+    Call::from_outside("unlink", "everything")
 }

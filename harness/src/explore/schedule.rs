@@ -2,10 +2,11 @@
 
 use crate::foreign::protocol::{Answer, Verb};
 
-use super::call::{Call, Kind};
+use super::call::{Call, Effect, Kind};
+use super::strategy::Candidate;
 
 /// One step of one actor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// Who.
     pub actor: usize,
@@ -14,6 +15,8 @@ pub struct Step {
     pub what: What,
     /// What it said to the driver before its next step.
     pub answers: Vec<Answer>,
+    /// Who could have taken it.
+    pub candidates: Vec<Candidate>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +31,15 @@ pub enum What {
     },
     /// A lock call would have waited.
     Waits { call: Call },
+    /// It was told to leave.
+    Leaves,
 }
 
 impl Step {
     /// How likely a delay before this step finds something; lower is likelier.
     pub fn promise(&self) -> u32 {
         match &self.what {
-            What::Told(_) => 5,
+            What::Told(_) | What::Leaves => 5,
             What::Did { call, .. } | What::Waits { call } => match call.kind {
                 Kind::TakesOrRemoves => 0,
                 Kind::Makes => 1,
@@ -42,6 +47,18 @@ impl Step {
                 Kind::Looks => 3,
                 Kind::Sleeps => 6,
             },
+        }
+    }
+}
+
+impl Step {
+    /// What it has touched.
+    pub fn effect(&self) -> Effect {
+        match &self.what {
+            What::Told(_) | What::Leaves => Effect::of_command(),
+            What::Did { call, .. } | What::Waits { call } => {
+                Effect::of(call, !self.answers.is_empty())
+            }
         }
     }
 }

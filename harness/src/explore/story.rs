@@ -1,41 +1,82 @@
 //! A counterexample as a story: one line a step, and what it means.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+
+use serde::Serialize;
 
 use crate::foreign::protocol::{Answer, Verb};
 
-use super::run::{End, Trace};
+use super::call::Kind;
 use super::schedule::{Step, What};
+use super::trace::{End, Trace};
 
-/// The steps of a schedule for a person, a line each.
+/// One step, for a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Whose it is.
+    pub who: String,
+    /// The worker's number; none if it was nobody's.
+    pub worker: Option<usize>,
+    /// What was done.
+    pub what: String,
+    /// What that means.
+    pub means: String,
+    /// Whether the worker is in the section after it.
+    pub inside: bool,
+}
+
+/// The steps of a schedule for a person.
+pub fn lines(trace: &Trace) -> Vec<Line> {
+    let mut names = Names::new();
+    let mut inside: HashSet<usize> = HashSet::new();
+    let line = |step: &Step| {
+        let who = who(step.actor, trace);
+        let (what, means) = describe(step, &mut names);
+        if matches!(step.what, What::Told(Verb::Release)) {
+            inside.remove(&step.actor);
+        }
+        if step.answers.contains(&Answer::Acquired) {
+            inside.insert(step.actor);
+        }
+        let answers = step.answers.iter().map(|answer| match answer {
+            Answer::Acquired => "IS IN THE SECTION".to_owned(),
+            Answer::Released => "has released".to_owned(),
+            other => other.to_string(),
+        });
+        let means: Vec<String> = means.into_iter().chain(answers).collect();
+        Line {
+            worker: (who != SOMEBODY).then_some(step.actor),
+            who,
+            what,
+            means: means.join("; "),
+            inside: inside.contains(&step.actor),
+        }
+    };
+    trace.steps.iter().map(line).collect()
+}
+
+/// The same as text, a line each.
 pub fn story(trace: &Trace) -> String {
     let mut text = String::new();
-    // Which inode each name leads to, as far as the steps say.
-    let mut names: HashMap<String, Option<u64>> = HashMap::new();
-    let mut last = None;
-    for step in &trace.steps {
-        let who = match last == Some(step.actor) {
-            true => String::new(),
-            false => who(step.actor, trace),
+    let mut last = String::new();
+    for line in lines(trace) {
+        let who = match last == line.who {
+            true => "",
+            false => &line.who,
         };
-        last = Some(step.actor);
-        let (what, means) = describe(step, &mut names);
-        let what = shortened(&what);
-        let answers: Vec<String> = step
-            .answers
-            .iter()
-            .map(|answer| match answer {
-                Answer::Acquired => "IS IN THE SECTION".to_owned(),
-                Answer::Released => "has released".to_owned(),
-                other => other.to_string(),
-            })
-            .collect();
-        let means: Vec<String> = means.into_iter().chain(answers).collect();
-        let _ = writeln!(text, "  {who:<9} {what:<44} {}", means.join("; "));
+        let what = shortened(&line.what);
+        let _ = writeln!(
+            text,
+            "  {}",
+            format!("{who:<9} {what:<44} {}", line.means).trim_end()
+        );
+        last = line.who;
     }
     text + &format!("  {}\n", ending(&trace.end))
 }
+
+const SOMEBODY: &str = "somebody";
 
 /// Long names lose their middle.
 fn shortened(what: &str) -> String {
@@ -61,7 +102,7 @@ fn who(actor: usize, trace: &Trace) -> String {
         .any(|step| step.actor == actor && matches!(step.what, What::Told(_)))
     {
         true => format!("worker {actor}"),
-        false => "somebody".to_owned(),
+        false => SOMEBODY.to_owned(),
     }
 }
 
@@ -76,60 +117,115 @@ pub fn ending(end: &End) -> String {
             "=> two are in the section, but the first may have outlived its lease".into()
         }
         End::Polls => "=> all who wait look again and again".into(),
+        End::Known => "=> tried before, in another order".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),
         End::Failed(why) => format!("=> {why}"),
     }
 }
 
-fn describe(step: &Step, names: &mut HashMap<String, Option<u64>>) -> (String, Option<String>) {
-    match &step.what {
-        What::Told(Verb::Acquire) => ("wants the lock".into(), None),
-        What::Told(verb) => (format!("is told to {verb}"), None),
-        What::Waits { call } => (
-            format!("{} {}", call.name, call.target),
-            Some("held by another: waits".into()),
-        ),
+/// What a name leads to, as far as the steps say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Name {
+    inode: Option<u64>,
+    /// Who made it; nobody that we saw if it was there before.
+    maker: Option<usize>,
+}
+
+/// Every name that is known: nothing if it was removed.
+type Names = HashMap<String, Option<Name>>;
+
+fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
+    let (call, result, inode) = match &step.what {
+        What::Told(Verb::Acquire) => return ("wants the lock".into(), None),
+        What::Told(verb) => return (format!("is told to {verb}"), None),
+        What::Leaves => return ("is told to leave".into(), None),
+        What::Waits { call } => {
+            let what = format!("{} {}", call.name, call.target());
+            return (what, Some("held by another: waits".into()));
+        }
         What::Did {
             call,
             result,
             inode,
-        } => {
-            let mut what = format!("{} {}", call.name, call.target);
-            if *result < 0 {
-                let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
-                return (what, Some(format!("{error:?}")));
+        } => (call, *result, *inode),
+    };
+    let target = call.target();
+    let mut what = format!("{} {target}", call.name).trim_end().to_owned();
+    if call.kind != Kind::Sleeps && result < 0 {
+        let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
+        return (what, Some(format!("{error:?}")));
+    }
+    if let Some(inode) = inode {
+        what += &format!(" (inode {inode})");
+    }
+    let made = Name {
+        inode,
+        maker: Some(step.actor),
+    };
+    let means = match call.name {
+        "open" => match names.get(&target) {
+            Some(Some(_)) => {
+                if let Some(Some(name)) = names.get_mut(&target) {
+                    name.inode = inode.or(name.inode);
+                }
+                None
             }
-            if let Some(inode) = inode {
-                what += &format!(" (inode {inode})");
+            Some(None) if call.kind == Kind::Makes => {
+                names.insert(target, Some(made));
+                Some("makes the name".into())
             }
-            let gone = |names: &HashMap<String, Option<u64>>| {
-                inode.is_some() && names.get(&call.target).is_some_and(|named| named != inode)
-            };
-            let means = match call.name {
-                "open" => {
-                    names.insert(call.target.clone(), *inode);
-                    None
-                }
-                "flock" | "lock" if gone(names) => {
-                    Some("locks a file that no longer has this name".into())
-                }
-                "flock" | "lock" => Some("takes the kernel's lock on this file".into()),
-                "unlink" | "rmdir" => {
-                    names.insert(call.target.clone(), None);
-                    Some("removes the name, whoever made it".into())
-                }
-                "rename" => {
-                    if let Some((from, to)) = call.target.split_once(" -> ") {
-                        let moved = names.insert(from.to_owned(), None).flatten();
-                        names.insert(to.to_owned(), moved);
-                    }
-                    Some("moves the name, whoever made it".into())
-                }
-                "mkdir" | "link" | "symlink" => Some("makes the name".into()),
-                "sleep" => Some("and looks again".into()),
-                _ => None,
-            };
-            (what, means)
+            _ => {
+                // Whether it was there before is not known.
+                let maker = made.maker.filter(|_| call.kind == Kind::Makes);
+                names.insert(target, Some(Name { inode, maker }));
+                None
+            }
+        },
+        "mkdir" | "mknod" | "symlink" => {
+            names.insert(target, Some(made));
+            Some("makes the name".into())
         }
+        "link" => {
+            if let Some((from, to)) = target.split_once(" -> ") {
+                let inode = names
+                    .get(from)
+                    .copied()
+                    .flatten()
+                    .and_then(|name| name.inode);
+                names.insert(to.to_owned(), Some(Name { inode, ..made }));
+            }
+            Some("makes the name".into())
+        }
+        "flock" | "lock" => {
+            let named = names.get(&target).copied();
+            let gone = inode.is_some()
+                && named.is_some_and(|name| name.and_then(|name| name.inode) != inode);
+            let file = inode.map_or_else(String::new, |inode| format!(" on inode {inode}"));
+            Some(match gone {
+                true => format!("acquires the kernel's lock{file}, which no longer has this name"),
+                false => format!("acquires the kernel's lock{file}"),
+            })
+        }
+        "unlink" | "rmdir" => {
+            let name = names.insert(target, None).flatten();
+            Some(format!("removes {}", whose(name, step.actor)))
+        }
+        "rename" => target.split_once(" -> ").map(|(from, to)| {
+            let name = names.insert(from.to_owned(), None).flatten();
+            names.insert(to.to_owned(), Some(name.unwrap_or_default()));
+            format!("moves {}", whose(name, step.actor))
+        }),
+        "exchange" => Some("exchanges what the two names lead to".into()),
+        "sleep" => Some("and looks again".into()),
+        _ => None,
+    };
+    (what, means)
+}
+
+fn whose(name: Option<Name>, actor: usize) -> String {
+    match name.and_then(|name| name.maker) {
+        Some(maker) if maker == actor => "the name that it has made itself".into(),
+        Some(maker) => format!("the name that worker {maker} has made"),
+        None => "a name that was there before".into(),
     }
 }

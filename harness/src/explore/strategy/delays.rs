@@ -11,6 +11,9 @@ use super::{Candidate, Chooser, Readiness, Strategy, View};
 /// Steps of one actor that are considered, polling included.
 const STEPS: usize = 60;
 
+/// Delays in one schedule.
+pub const MOST: usize = 3;
+
 type Point = (usize, usize);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,15 +46,6 @@ impl Delays {
         };
         delays.plan(Vec::new(), false, 0);
         delays
-    }
-
-    /// All schedules with at most so many delays were tried; nothing if not even the one without.
-    pub fn complete(&self) -> Option<usize> {
-        let fewest = self.plans.iter().map(|plan| plan.delays.len()).min();
-        match fewest {
-            Some(fewest) => fewest.checked_sub(1),
-            None => Some(self.most),
-        }
     }
 
     fn plan(&mut self, delays: Vec<Point>, last_first: bool, promise: u32) {
@@ -107,6 +101,14 @@ impl Strategy for Delays {
             }
         }
     }
+    fn complete(&self) -> Option<String> {
+        let fewest = self.plans.iter().map(|plan| plan.delays.len()).min();
+        let complete = match fewest {
+            Some(fewest) => fewest.checked_sub(1)?,
+            None => self.most,
+        };
+        Some(format!("complete up to {complete} delays"))
+    }
 }
 
 struct Delaying {
@@ -117,7 +119,7 @@ struct Delaying {
 }
 
 impl Chooser for Delaying {
-    fn choose(&mut self, view: &View<'_>) -> usize {
+    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         loop {
             let free: Vec<Candidate> = view
                 .candidates
@@ -127,7 +129,7 @@ impl Chooser for Delaying {
                         .iter()
                         .all(|(actor, _)| *actor != candidate.actor)
                 })
-                .copied()
+                .cloned()
                 .collect();
             let free = View {
                 candidates: &free,
@@ -137,16 +139,16 @@ impl Chooser for Delaying {
                 Ok(actor) => actor,
                 Err(actor) => {
                     self.delayed.retain(|(delayed, _)| *delayed != actor);
-                    return actor;
+                    return Some(actor);
                 }
             };
             let point = view.find(chosen).map(|candidate| (chosen, candidate.nth));
             match self.to_come.iter().position(|delay| Some(*delay) == point) {
                 Some(place) => {
                     self.to_come.remove(place);
-                    self.delayed.push((chosen, view.at));
+                    self.delayed.push((chosen, view.at()));
                 }
-                None => return chosen,
+                None => return Some(chosen),
             }
         }
     }
@@ -179,6 +181,8 @@ impl Delaying {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::call::Effect;
+    use super::super::super::schedule::What;
     use super::*;
 
     fn candidates(list: &[(usize, usize, Readiness)]) -> Vec<Candidate> {
@@ -187,8 +191,21 @@ mod tests {
                 actor,
                 nth,
                 readiness,
+                next: Effect::of_command(),
             })
             .collect()
+    }
+
+    /// So many steps; which ones does not matter here.
+    fn steps(count: usize) -> Vec<Step> {
+        let step = Step {
+            actor: 0,
+            nth: 0,
+            what: What::Leaves,
+            answers: Vec::new(),
+            candidates: Vec::new(),
+        };
+        vec![step; count]
     }
 
     #[test]
@@ -202,24 +219,24 @@ mod tests {
             chooser.choose(&View {
                 candidates: &candidates(list),
                 last,
-                at,
+                steps: &steps(at),
             })
         };
         use Readiness::{Holding, Ready, Yielded};
-        assert_eq!(choose(&[(0, 0, Ready), (1, 0, Ready)], None, 0), 0);
+        assert_eq!(choose(&[(0, 0, Ready), (1, 0, Ready)], None, 0), Some(0));
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 0, Ready)], Some(0), 1),
-            1,
+            Some(1),
             "0 is held up"
         );
         // 1 is in the section since then: 0 goes on while it is there.
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 1, Holding { since: 2 })], Some(1), 3),
-            0
+            Some(0)
         );
         assert_eq!(
             choose(&[(0, 2, Yielded), (1, 1, Holding { since: 2 })], Some(0), 4),
-            1
+            Some(1)
         );
     }
 
@@ -238,9 +255,9 @@ mod tests {
             chooser.choose(&View {
                 candidates: &list,
                 last: Some(0),
-                at: 5
+                steps: &steps(5),
             }),
-            0
+            Some(0)
         );
     }
 }

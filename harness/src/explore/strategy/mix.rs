@@ -1,17 +1,29 @@
 //! What a search does if nobody chooses: delays first, since they are few and find most; then each strategy has its turns.
 
 use super::super::schedule::Step;
-use super::{Chooser, Delays, Pct, RandomWalk, Strategy};
+use super::{Chooser, Delays, DepthFirst, Pct, RandomWalk, Strategy, delays, pct};
 
 /// So many schedules are delays only.
 const FIRST: usize = 60;
-const MOST_DELAYS: usize = 3;
-const PRIORITY_CHANGES: usize = 3;
+/// Whose turn it is afterwards, again and again.
+const TURNS: [Turn; 10] = [
+    Turn::Pct,
+    Turn::Delays,
+    Turn::DepthFirst,
+    Turn::Walk,
+    Turn::Delays,
+    Turn::Pct,
+    Turn::DepthFirst,
+    Turn::Delays,
+    Turn::Walk,
+    Turn::Delays,
+];
 
 /// See the module.
 #[derive(Debug)]
 pub struct Mix {
     delays: Delays,
+    depth_first: DepthFirst,
     pct: Pct,
     walk: RandomWalk,
     made: usize,
@@ -21,6 +33,7 @@ pub struct Mix {
 #[derive(Clone, Copy, Debug)]
 enum Turn {
     Delays,
+    DepthFirst,
     Pct,
     Walk,
 }
@@ -29,22 +42,19 @@ impl Mix {
     /// With random numbers from this seed.
     pub fn new(seed: u64) -> Self {
         Mix {
-            delays: Delays::new(MOST_DELAYS),
-            pct: Pct::new(seed, PRIORITY_CHANGES),
+            delays: Delays::new(delays::MOST),
+            depth_first: DepthFirst::new(),
+            pct: Pct::new(seed, pct::CHANGES),
             walk: RandomWalk::new(seed ^ 0xa11),
             made: 0,
             last: Turn::Delays,
         }
     }
 
-    /// All schedules with at most so many delays were tried; nothing if not even the one without.
-    pub fn complete(&self) -> Option<usize> {
-        self.delays.complete()
-    }
-
     fn whose(&mut self, turn: Turn) -> &mut dyn Strategy {
         match turn {
             Turn::Delays => &mut self.delays,
+            Turn::DepthFirst => &mut self.depth_first,
             Turn::Pct => &mut self.pct,
             Turn::Walk => &mut self.walk,
         }
@@ -53,10 +63,9 @@ impl Mix {
 
 impl Strategy for Mix {
     fn next(&mut self) -> Option<Box<dyn Chooser>> {
-        self.last = match self.made % 10 {
-            0 | 5 if self.made >= FIRST => Turn::Pct,
-            3 | 8 if self.made >= FIRST => Turn::Walk,
-            _ => Turn::Delays,
+        self.last = match self.made {
+            0..FIRST => Turn::Delays,
+            made => TURNS[made % TURNS.len()],
         };
         self.made += 1;
         self.whose(self.last).next().or_else(|| {
@@ -67,5 +76,13 @@ impl Strategy for Mix {
 
     fn learn(&mut self, trace: &[Step]) {
         self.whose(self.last).learn(trace);
+    }
+
+    fn complete(&self) -> Option<String> {
+        // All interleavings are more than all with a few delays.
+        match self.depth_first.is_complete() {
+            true => self.depth_first.complete(),
+            false => self.delays.complete(),
+        }
     }
 }

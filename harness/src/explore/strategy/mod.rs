@@ -1,17 +1,20 @@
 //! How the next step is chosen: one strategy a file.
 
 mod delays;
+mod depth_first;
 mod mix;
 mod pct;
 mod random;
 mod replay;
 
 use delays::Delays;
-pub use mix::Mix;
+use depth_first::DepthFirst;
+use mix::Mix;
 use pct::Pct;
 use random::RandomWalk;
 pub use replay::Replay;
 
+use super::call::Effect;
 use super::schedule::Step;
 
 /// How ready an actor is for its next step.
@@ -26,12 +29,14 @@ pub enum Readiness {
 }
 
 /// One who could take the next step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidate {
     pub actor: usize,
     /// Which of its steps this would be.
     pub nth: usize,
     pub readiness: Readiness,
+    /// What the step would touch, as far as one can see before.
+    pub next: Effect,
 }
 
 /// What is to be decided.
@@ -41,11 +46,16 @@ pub struct View<'a> {
     pub candidates: &'a [Candidate],
     /// Who took the last step.
     pub last: Option<usize>,
-    /// Steps so far.
-    pub at: usize,
+    /// So far.
+    pub steps: &'a [Step],
 }
 
 impl View<'_> {
+    /// How many steps there were.
+    pub fn at(&self) -> usize {
+        self.steps.len()
+    }
+
     pub fn find(&self, actor: usize) -> Option<&Candidate> {
         self.candidates
             .iter()
@@ -82,8 +92,8 @@ impl View<'_> {
 
 /// Chooses the steps of one schedule.
 pub trait Chooser {
-    /// One of the candidates' actors.
-    fn choose(&mut self, view: &View<'_>) -> usize;
+    /// One of the candidates' actors; nothing if the rest of the schedule is not worth the time.
+    fn choose(&mut self, view: &View<'_>) -> Option<usize>;
 }
 
 /// Makes up schedules.
@@ -93,4 +103,58 @@ pub trait Strategy {
 
     /// What came of the last one.
     fn learn(&mut self, _trace: &[Step]) {}
+
+    /// What has been tried without a gap, in words.
+    fn complete(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Which strategy is to be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// Delays first, then all in turn.
+    #[default]
+    Mix,
+    /// Up to three delays.
+    Delays,
+    /// Random priorities, changed three times.
+    Pct,
+    /// A random walk.
+    Random,
+    /// All interleavings, those with few preemptions first; of those that differ in the order of independent calls only, one.
+    DepthFirst,
+}
+
+impl Choice {
+    /// All of them.
+    pub const ALL: [Choice; 5] = [
+        Choice::Mix,
+        Choice::Delays,
+        Choice::Pct,
+        Choice::Random,
+        Choice::DepthFirst,
+    ];
+
+    /// As on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Choice::Mix => "mix",
+            Choice::Delays => "delays",
+            Choice::Pct => "pct",
+            Choice::Random => "random",
+            Choice::DepthFirst => "depth-first",
+        }
+    }
+
+    /// From this seed, if it is random.
+    pub(super) fn strategy(self, seed: u64) -> Box<dyn Strategy> {
+        match self {
+            Choice::Mix => Box::new(Mix::new(seed)),
+            Choice::Delays => Box::new(Delays::new(delays::MOST)),
+            Choice::Pct => Box::new(Pct::new(seed, pct::CHANGES)),
+            Choice::Random => Box::new(RandomWalk::new(seed)),
+            Choice::DepthFirst => Box::new(DepthFirst::new()),
+        }
+    }
 }

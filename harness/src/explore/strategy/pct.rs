@@ -1,9 +1,14 @@
 //! Probabilistic concurrency testing: random priorities, lowered at a few random steps (Burckhardt et al., A randomized scheduler with probabilistic
 //! guarantees of finding bugs, ASPLOS 2010). The length of a schedule is measured, not guessed.
 
+use std::collections::HashMap;
+
 use super::super::schedule::Step;
 use super::{Chooser, Readiness, Strategy, View};
 use crate::random::Random;
+
+/// Changes of priority in one schedule.
+pub const CHANGES: usize = 3;
 
 /// See the module.
 #[derive(Debug)]
@@ -34,6 +39,7 @@ impl Strategy for Pct {
             priorities: Vec::new(),
             at,
             lowest: 0,
+            entered: HashMap::new(),
         }))
     }
 
@@ -47,10 +53,12 @@ struct Priorities {
     priorities: Vec<i64>,
     at: Vec<usize>,
     lowest: i64,
+    /// Since which step those are in the section that have been lowered for it.
+    entered: HashMap<usize, usize>,
 }
 
 impl Chooser for Priorities {
-    fn choose(&mut self, view: &View<'_>) -> usize {
+    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let most = view
             .candidates
             .iter()
@@ -61,23 +69,31 @@ impl Chooser for Priorities {
             self.priorities
                 .push(1 + self.random.below(1_000_000) as i64);
         }
+        // Who has come into the section comes last, for nothing; but not after those who are lowered later, who may so come too late.
+        for candidate in view.candidates {
+            if let Readiness::Holding { since } = candidate.readiness
+                && self.entered.insert(candidate.actor, since) != Some(since)
+            {
+                self.lowest -= 1;
+                self.priorities[candidate.actor] = self.lowest;
+            }
+        }
         loop {
-            // Who is in the section or sleeps goes on when nobody else can, for nothing.
+            // Who sleeps goes on when nobody else can.
             let best = view.candidates.iter().max_by_key(|candidate| {
                 (
-                    candidate.readiness == Readiness::Ready,
                     candidate.readiness != Readiness::Yielded,
                     self.priorities[candidate.actor],
                 )
             });
             let actor = best.map_or(0, |candidate| candidate.actor);
-            match self.at.iter().position(|at| *at == view.at) {
+            match self.at.iter().position(|at| *at == view.at()) {
                 Some(place) => {
                     self.at.swap_remove(place);
                     self.lowest -= 1;
                     self.priorities[actor] = self.lowest;
                 }
-                None => return actor,
+                None => return Some(actor),
             }
         }
     }

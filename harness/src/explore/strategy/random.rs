@@ -23,10 +23,10 @@ impl Strategy for RandomWalk {
 struct Walk(Random);
 
 impl Chooser for Walk {
-    fn choose(&mut self, view: &View<'_>) -> usize {
+    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let ready: Vec<usize> = view.ready().map(|candidate| candidate.actor).collect();
         if !ready.is_empty() && !self.0.once_in(10) {
-            return self.0.choose(&ready);
+            return Some(self.0.choose(&ready));
         }
         let awake: Vec<usize> = view
             .candidates
@@ -34,9 +34,9 @@ impl Chooser for Walk {
             .filter(|candidate| candidate.readiness != Readiness::Yielded)
             .map(|candidate| candidate.actor)
             .collect();
-        match awake.is_empty() {
+        Some(match awake.is_empty() {
             true => view.by_default(),
             false => self.0.choose(&awake),
-        }
+        })
     }
 }

@@ -21,13 +21,13 @@ impl Replay {
 }
 
 impl Chooser for Replay {
-    fn choose(&mut self, view: &View<'_>) -> usize {
+    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         while let Some(actor) = self.choices.pop_front() {
             if view.find(actor).is_some() {
-                return actor;
+                return Some(actor);
             }
             self.strayed += 1;
         }
-        view.by_default()
+        Some(view.by_default())
     }
 }

@@ -1,8 +1,9 @@
 //! Runs `cargo lockutils stress` on every lock of `tests/zoo/zoo.toml` and prints what was expected beside what was found.
 //!
 //! What the locks need is installed from the public registries below the target folder; servers run on loopback, with a temporary
-//! data folder, as long as the zoo is open. With `--calm`, only what truly holds is tried, for 60 s each: any other verdict is a false alarm.
+//! data folder, as long as the zoo is open. With `--explore`, it runs `explore` on those of which the table says what that is to find. With `--calm`, only what truly holds is tried, for 60 s each: any other verdict is a false alarm.
 
+mod explored;
 mod install;
 mod servers;
 mod table;
@@ -22,12 +23,18 @@ use table::{Lock, Row};
 struct Options {
     /// Only locks whose name contains this
     only: Option<String>,
-    /// For how long each lock is tried
+    /// For how long each lock is tried, or with --explore each scenario at most
     #[arg(long)]
     duration: Option<String>,
     /// Try what truly holds, for 60 s each
     #[arg(long)]
     calm: bool,
+    /// Explore interleavings instead, where the table says what is to be found
+    #[arg(long)]
+    explore: bool,
+    /// Schedules of each scenario at most, with --explore
+    #[arg(long, default_value_t = 5000)]
+    schedules: usize,
     /// Of the first lock; the next ones count up
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -39,6 +46,10 @@ fn main() -> Result<ExitCode> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("zoo");
     let locks: Vec<Lock> = table::read(&folder.join("zoo.toml"))?
         .into_iter()
+        .filter(|lock| match options.explore {
+            true => !lock.explore.is_empty(),
+            false => lock.is_stressed(),
+        })
         .filter(|lock| {
             options
                 .only
@@ -48,6 +59,9 @@ fn main() -> Result<ExitCode> {
         .collect();
     let mut tools = Tools::new(&folder)?;
     let mut wrong = Vec::new();
+    if options.explore {
+        return explored::all(&locks, &mut tools, &options);
+    }
     for (lock, seed) in locks.iter().zip(options.seed..) {
         let card = try_lock(lock, &options, seed, &mut tools).with_context(|| lock.name.clone())?;
         let row = Row::new(lock, &card, options.calm);

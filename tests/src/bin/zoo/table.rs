@@ -24,9 +24,15 @@ pub struct Lock {
     /// What the command has to know of it besides.
     #[serde(default)]
     options: Vec<String>,
+    #[serde(default)]
     expect: BTreeMap<String, Words>,
     #[serde(default)]
     calm: Vec<String>,
+    /// What `explore` is to find, by scenario.
+    #[serde(default)]
+    pub explore: BTreeMap<String, String>,
+    /// Its lease, if it has one.
+    pub lease: Option<String>,
     why: Option<String>,
 }
 
@@ -59,6 +65,11 @@ pub fn read(path: &Path) -> Result<Vec<Lock>> {
 }
 
 impl Lock {
+    /// Whether the table says what stress is to find.
+    pub fn is_stressed(&self) -> bool {
+        !self.expect.is_empty()
+    }
+
     /// The scenarios in which it truly holds.
     pub fn calm(&self) -> Vec<&str> {
         match self.calm.is_empty() {

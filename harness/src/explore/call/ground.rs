@@ -1,0 +1,106 @@
+//! Where a lock lives: the files below its directory, and those elsewhere that carry its name.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Ground {
+    /// As the workers are told.
+    given: PathBuf,
+    /// Without links.
+    directory: PathBuf,
+    /// The name of the lock, which nothing else has.
+    name: String,
+    /// Where folders elsewhere lead to.
+    folders: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+impl Ground {
+    pub fn new(directory: &Path, name: &str) -> io::Result<Self> {
+        Ok(Ground {
+            given: directory.to_owned(),
+            directory: fs::canonicalize(directory)?,
+            name: name.to_owned(),
+            folders: HashMap::new(),
+        })
+    }
+
+    /// Without links.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The name of a file that may be part of the lock, relative to the directory if it lies below it.
+    pub fn file(&mut self, path: &Path) -> Option<String> {
+        if let Some(inside) = self.below(path) {
+            return Some(inside);
+        }
+        let text = path.to_string_lossy();
+        if text.contains(&self.name) {
+            return Some(text.into_owned());
+        }
+        // A link elsewhere may lead here. Programs and libraries do not.
+        if ["/proc", "/sys", "/usr", "/lib", "/lib64", "/etc", "/bin"]
+            .iter()
+            .any(|folder| path.starts_with(folder))
+        {
+            return None;
+        }
+        let folder = path.parent()?;
+        let leads_to = match self.folders.get(folder) {
+            Some(known) => known.clone(),
+            None => {
+                let leads_to = fs::canonicalize(folder).ok();
+                self.folders.insert(folder.to_owned(), leads_to.clone());
+                leads_to
+            }
+        };
+        let real = leads_to?.join(path.file_name()?);
+        match self.below(&real) {
+            Some(inside) => Some(inside),
+            None if real.is_symlink() => self.below(&fs::canonicalize(&real).ok()?),
+            None => None,
+        }
+    }
+
+    fn below(&self, path: &Path) -> Option<String> {
+        let inside = path
+            .strip_prefix(&self.directory)
+            .or_else(|_| path.strip_prefix(&self.given))
+            .ok()?;
+        Some(match inside.as_os_str().is_empty() {
+            true => ".".to_owned(),
+            false => inside.to_string_lossy().into_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_lock_are_known_by_whatever_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        std::os::unix::fs::symlink(real.join("file"), folder.path().join("to-file")).unwrap();
+        fs::write(real.join("file"), "").unwrap();
+        let mut ground = Ground::new(&real, "lock-5eed").unwrap();
+        let mut file = |path: PathBuf| ground.file(&path);
+        assert_eq!(file(real.join("a/b")).as_deref(), Some("a/b"));
+        assert_eq!(file(real.clone()).as_deref(), Some("."));
+        assert_eq!(file(link.join("a")).as_deref(), Some("a"));
+        assert_eq!(file(folder.path().join("to-file")).as_deref(), Some("file"));
+        assert_eq!(
+            file("/run/x-lock-5eed.pid".into()).as_deref(),
+            Some("/run/x-lock-5eed.pid")
+        );
+        assert_eq!(file(folder.path().join("other")), None);
+        assert_eq!(file("/usr/lib/python3/os.py".into()), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! What the arguments of a stopped task's call lead to.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::IoSliceMut;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::libc;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+
+/// Two bytes at this address.
+pub fn short(tid: Pid, address: u64) -> Option<u16> {
+    let mut bytes = [0; 2];
+    (read(tid, address, &mut bytes)? == 2).then(|| u16::from_ne_bytes(bytes))
+}
+
+/// Eight bytes at this address.
+pub fn long(tid: Pid, address: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (read(tid, address, &mut bytes)? == 8).then(|| u64::from_ne_bytes(bytes))
+}
+
+fn read(tid: Pid, address: u64, buffer: &mut [u8]) -> Option<usize> {
+    let remote = [RemoteIoVec {
+        base: address as usize,
+        len: buffer.len(),
+    }];
+    process_vm_readv(tid, &mut [IoSliceMut::new(buffer)], &remote).ok()
+}
+
+/// The string at this address; up to the end of its page first, since the next one may not be there.
+fn string(tid: Pid, address: u64) -> Option<PathBuf> {
+    const PAGE: u64 = 4096;
+    let mut bytes = Vec::new();
+    let mut at = address;
+    while bytes.len() < libc::PATH_MAX as usize {
+        let length = (PAGE - at % PAGE).min(256) as usize;
+        let mut part = vec![0; length];
+        let got = read(tid, at, &mut part)?;
+        match part[..got].iter().position(|byte| *byte == 0) {
+            Some(end) => {
+                bytes.extend_from_slice(&part[..end]);
+                return Some(OsString::from_vec(bytes).into());
+            }
+            None if got == 0 => return None,
+            None => bytes.extend_from_slice(&part[..got]),
+        }
+        at += got as u64;
+    }
+    None
+}
+
+/// The path at this address, relative to the directory that `dir` is open on, by the names alone.
+pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
+    if address == 0 {
+        return of_descriptor(tid, dir);
+    }
+    let path = string(tid, address)?;
+    if path.is_absolute() {
+        return Some(of_itself(tid, clean(&path)));
+    }
+    if path.as_os_str().is_empty() {
+        return of_descriptor(tid, dir);
+    }
+    let base = match dir {
+        libc::AT_FDCWD => fs::read_link(format!("/proc/{tid}/cwd")).ok()?,
+        fd => of_descriptor(tid, fd)?,
+    };
+    Some(clean(&base.join(path)))
+}
+
+/// `/proc/self/fd/3` and `/dev/fd/3` are what that descriptor is open on.
+fn of_itself(tid: Pid, path: PathBuf) -> PathBuf {
+    let own = format!("/proc/{tid}/fd");
+    let folders = [
+        "/proc/self/fd",
+        "/proc/thread-self/fd",
+        "/dev/fd",
+        own.as_str(),
+    ];
+    let descriptor = folders.iter().find_map(|folder| {
+        path.strip_prefix(folder)
+            .ok()?
+            .to_str()?
+            .parse::<i32>()
+            .ok()
+    });
+    match descriptor.and_then(|fd| of_descriptor(tid, fd)) {
+        Some(open_on) => open_on,
+        None => path,
+    }
+}
+
+/// The file that a descriptor is open on, also when its name is gone.
+pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
+    let link = fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    match link
+        .to_str()
+        .and_then(|text| text.strip_suffix(" (deleted)"))
+    {
+        Some(name) => Some(PathBuf::from(name)),
+        None => Some(link),
+    }
+}
+
+/// The descriptors between these two.
+pub fn descriptors(tid: Pid, from: u64, to: u64) -> Vec<i32> {
+    fs::read_dir(format!("/proc/{tid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|fd| (from..=to).contains(&u64::from(fd.unsigned_abs())))
+        .collect()
+}
+
+/// Without `.` and `..`, by the names alone.
+fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(cleaned.pop()),
+            Component::CurDir => {}
+            part => cleaned.push(part),
+        }
+    }
+    cleaned
+}
+
+/// Whether its process has no other thread.
+pub fn is_alone(tid: Pid) -> bool {
+    fs::read_dir(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.count() == 1)
+}

@@ -1,0 +1,260 @@
+//! Which system calls matter to a lock that lives in a directory, and what they are about (x86-64; numbers from syscalls(2)).
+
+mod effect;
+mod ground;
+mod memory;
+
+pub use effect::Effect;
+pub use ground::Ground;
+
+use nix::libc;
+use nix::unistd::Pid;
+
+/// What a call does to a lock, as far as scheduling goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Removes or moves a name, or takes a kernel lock: before these, a delay finds most races (the zoo of the trial runs).
+    TakesOrRemoves,
+    /// Makes a name, or changes a file.
+    Makes,
+    /// Gives a lock back, or may do so.
+    Releases,
+    /// Looks only.
+    Looks,
+    /// Waits for time to pass.
+    Sleeps,
+}
+
+/// A call that a task is about to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub kind: Kind,
+    pub name: &'static str,
+    /// What it is about, relative to the lock's directory.
+    pub targets: Vec<String>,
+    /// A lock call that would wait: which argument to change so that it does not, and to what.
+    pub blocking: Option<(usize, u64)>,
+    /// The descriptor that it is about.
+    pub fd: Option<i32>,
+    pub nr: u64,
+}
+
+impl Call {
+    /// What it is about, for people.
+    pub fn target(&self) -> String {
+        self.targets.join(" -> ")
+    }
+
+    /// What happens to the lock but is no call of a worker.
+    pub fn from_outside(name: &'static str, target: &str) -> Self {
+        Call {
+            kind: Kind::TakesOrRemoves,
+            name,
+            targets: vec![target.to_owned()],
+            blocking: None,
+            fd: None,
+            nr: 0,
+        }
+    }
+}
+
+/// Where an argument of a call stands.
+#[derive(Clone, Copy)]
+enum At {
+    /// Path in this argument, relative to the working directory.
+    Path(usize),
+    /// Directory descriptor, path.
+    Dir(usize, usize),
+    Fd(usize),
+    /// Descriptors between these.
+    Fds(usize, usize),
+}
+
+/// How a task waits for time to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// For nothing else: the call may be left out, and gives this.
+    Sleep { result: i64 },
+    /// Or for something to be heard; the time limit in milliseconds is in this argument.
+    Poll { argument: usize },
+}
+
+/// Whether the call waits for time to pass.
+pub fn waits(tid: Pid, nr: u64, args: [u64; 6]) -> Option<Wait> {
+    let sleep = Some(Wait::Sleep { result: 0 });
+    let limited = |argument: usize| args[argument] as i32 > 0;
+    let private = args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0;
+    match nr as libc::c_long {
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => sleep,
+        libc::SYS_select | libc::SYS_pselect6 if args[0] == 0 && args[4] != 0 => sleep,
+        libc::SYS_ppoll if args[1] == 0 && args[2] != 0 => sleep,
+        libc::SYS_poll if args[1] == 0 && args[2] as i32 >= 0 => sleep,
+        libc::SYS_poll if limited(2) => Some(Wait::Poll { argument: 2 }),
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait if limited(3) => {
+            Some(Wait::Poll { argument: 3 })
+        }
+        // Nobody else could wake it.
+        libc::SYS_futex if private && memory::is_alone(tid) => Some(Wait::Sleep {
+            result: -i64::from(libc::ETIMEDOUT),
+        }),
+        _ => None,
+    }
+}
+
+/// Reads the call, if it matters to a lock on this ground.
+pub fn classify(tid: Pid, nr: u64, args: [u64; 6], ground: &mut Ground) -> Option<Call> {
+    let number = nr as libc::c_long;
+    let (name, kind, places) = entry(tid, number, args)?;
+    let locks = matches!(number, libc::SYS_flock | libc::SYS_fcntl);
+    let mut targets = Vec::new();
+    let mut fd = None;
+    for place in places {
+        let (path, one) = match *place {
+            At::Path(arg) => (memory::path(tid, libc::AT_FDCWD, args[arg]), None),
+            At::Dir(dir, arg) => (memory::path(tid, args[dir] as i32, args[arg]), None),
+            At::Fd(arg) => {
+                let fd = args[arg] as i32;
+                (memory::of_descriptor(tid, fd), Some(fd))
+            }
+            At::Fds(from, to) => {
+                for fd in memory::descriptors(tid, args[from], args[to]) {
+                    targets
+                        .extend(memory::of_descriptor(tid, fd).and_then(|path| ground.file(&path)));
+                }
+                continue;
+            }
+        };
+        fd = fd.or(one);
+        let Some(path) = path else { continue };
+        match ground.file(&path) {
+            Some(file) => targets.push(file),
+            // Whatever is locked may be the lock, wherever it lies.
+            None if locks => targets.push(path.to_string_lossy().into_owned()),
+            None => {}
+        }
+    }
+    if number == libc::SYS_kill && args[1] == 0 {
+        targets.push("whether a process lives".to_owned());
+    }
+    if targets.is_empty() {
+        return None;
+    }
+    let blocking = match (number, args[1] as i32) {
+        (libc::SYS_flock, how) if how & (libc::LOCK_NB | libc::LOCK_UN) == 0 => {
+            Some((1, args[1] | libc::LOCK_NB as u64))
+        }
+        (libc::SYS_fcntl, libc::F_SETLKW) => Some((1, libc::F_SETLK as u64)),
+        (libc::SYS_fcntl, libc::F_OFD_SETLKW) => Some((1, libc::F_OFD_SETLK as u64)),
+        _ => None,
+    };
+    Some(Call {
+        kind,
+        name,
+        targets,
+        blocking,
+        fd,
+        nr,
+    })
+}
+
+/// The name of a call, what it does to a lock, and which arguments say to what.
+fn entry(
+    tid: Pid,
+    number: libc::c_long,
+    args: [u64; 6],
+) -> Option<(&'static str, Kind, &'static [At])> {
+    use At::{Dir, Fd, Fds, Path as P};
+    use Kind::{Looks, Makes, Releases, TakesOrRemoves};
+    let opens = |flags: u64| match flags as i32 & (libc::O_CREAT | libc::O_TRUNC) {
+        0 => Looks,
+        _ => Makes,
+    };
+    Some(match number {
+        libc::SYS_open => ("open", opens(args[1]), &[P(0)]),
+        libc::SYS_openat => ("open", opens(args[2]), &[Dir(0, 1)]),
+        libc::SYS_openat2 => {
+            let flags = memory::long(tid, args[2]).unwrap_or(0);
+            ("open", opens(flags), &[Dir(0, 1)])
+        }
+        libc::SYS_creat => ("open", Makes, &[P(0)]),
+        libc::SYS_unlink => ("unlink", TakesOrRemoves, &[P(0)]),
+        libc::SYS_unlinkat if args[2] as i32 & libc::AT_REMOVEDIR != 0 => {
+            ("rmdir", TakesOrRemoves, &[Dir(0, 1)])
+        }
+        libc::SYS_unlinkat => ("unlink", TakesOrRemoves, &[Dir(0, 1)]),
+        libc::SYS_rmdir => ("rmdir", TakesOrRemoves, &[P(0)]),
+        libc::SYS_mkdir => ("mkdir", Makes, &[P(0)]),
+        libc::SYS_mkdirat => ("mkdir", Makes, &[Dir(0, 1)]),
+        libc::SYS_mknod => ("mknod", Makes, &[P(0)]),
+        libc::SYS_mknodat => ("mknod", Makes, &[Dir(0, 1)]),
+        libc::SYS_rename => ("rename", TakesOrRemoves, &[P(0), P(1)]),
+        libc::SYS_renameat2 if args[4] & u64::from(libc::RENAME_EXCHANGE) != 0 => {
+            ("exchange", TakesOrRemoves, &[Dir(0, 1), Dir(2, 3)])
+        }
+        libc::SYS_renameat | libc::SYS_renameat2 => {
+            ("rename", TakesOrRemoves, &[Dir(0, 1), Dir(2, 3)])
+        }
+        libc::SYS_link => ("link", TakesOrRemoves, &[P(0), P(1)]),
+        libc::SYS_linkat => ("link", TakesOrRemoves, &[Dir(0, 1), Dir(2, 3)]),
+        libc::SYS_symlink => ("symlink", Makes, &[P(1)]),
+        libc::SYS_symlinkat => ("symlink", Makes, &[Dir(1, 2)]),
+        libc::SYS_truncate => ("truncate", Makes, &[P(0)]),
+        libc::SYS_ftruncate => ("truncate", Makes, &[Fd(0)]),
+        libc::SYS_fallocate => ("fallocate", Makes, &[Fd(0)]),
+        libc::SYS_chmod => ("chmod", Makes, &[P(0)]),
+        libc::SYS_fchmod => ("chmod", Makes, &[Fd(0)]),
+        libc::SYS_fchmodat => ("chmod", Makes, &[Dir(0, 1)]),
+        libc::SYS_stat => ("stat", Looks, &[P(0)]),
+        libc::SYS_lstat => ("lstat", Looks, &[P(0)]),
+        libc::SYS_newfstatat | libc::SYS_statx => ("stat", Looks, &[Dir(0, 1)]),
+        libc::SYS_access => ("access", Looks, &[P(0)]),
+        libc::SYS_faccessat | libc::SYS_faccessat2 => ("access", Looks, &[Dir(0, 1)]),
+        libc::SYS_readlink => ("readlink", Looks, &[P(0)]),
+        libc::SYS_readlinkat => ("readlink", Looks, &[Dir(0, 1)]),
+        libc::SYS_getxattr => ("getxattr", Looks, &[P(0)]),
+        libc::SYS_setxattr | libc::SYS_removexattr => ("setxattr", Makes, &[P(0)]),
+        libc::SYS_fstat => ("fstat", Looks, &[Fd(0)]),
+        libc::SYS_utime | libc::SYS_utimes => ("utime", Makes, &[P(0)]),
+        libc::SYS_utimensat | libc::SYS_futimesat => ("utime", Makes, &[Dir(0, 1)]),
+        libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv | libc::SYS_preadv => {
+            ("read", Looks, &[Fd(0)])
+        }
+        libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_pwritev => {
+            ("write", Makes, &[Fd(0)])
+        }
+        libc::SYS_sendfile => ("copy", Makes, &[Fd(0), Fd(1)]),
+        libc::SYS_copy_file_range => ("copy", Makes, &[Fd(0), Fd(2)]),
+        libc::SYS_getdents64 => ("list", Looks, &[Fd(0)]),
+        libc::SYS_close => ("close", Releases, &[Fd(0)]),
+        libc::SYS_dup2 | libc::SYS_dup3 if args[0] != args[1] => ("close", Releases, &[Fd(1)]),
+        libc::SYS_close_range => ("close", Releases, &[Fds(0, 1)]),
+        libc::SYS_kill => ("kill", Looks, &[]),
+        libc::SYS_flock => match args[1] as i32 & libc::LOCK_UN {
+            0 => ("flock", TakesOrRemoves, &[Fd(0)]),
+            _ => ("funlock", Releases, &[Fd(0)]),
+        },
+        libc::SYS_fcntl => match args[1] as i32 {
+            libc::F_SETLK | libc::F_SETLKW | libc::F_OFD_SETLK | libc::F_OFD_SETLKW => {
+                match memory::short(tid, args[2]).map(|word| i32::from(word.cast_signed())) {
+                    Some(libc::F_UNLCK) => ("unlock", Releases, &[Fd(0)]),
+                    _ => ("lock", TakesOrRemoves, &[Fd(0)]),
+                }
+            }
+            libc::F_SETLEASE => ("lease", TakesOrRemoves, &[Fd(0)]),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// A sleep, as a step.
+pub fn sleep(nr: u64) -> Call {
+    Call {
+        kind: Kind::Sleeps,
+        name: "sleep",
+        targets: Vec::new(),
+        blocking: None,
+        fd: None,
+        nr,
+    }
+}

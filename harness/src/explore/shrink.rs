@@ -1,0 +1,121 @@
+//! Fewer switches, and then fewer steps, as long as it comes to the same.
+
+use std::time::{Duration, Instant};
+
+use super::schedule::{segments, switches};
+use super::search::{Search, same_end};
+use super::stage::Stage;
+use super::trace::{End, Trace};
+
+/// How long that may take.
+const LIMIT: Duration = Duration::from_secs(15);
+/// A schedule that gets stuck is long by nature.
+const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
+
+type Segments = Vec<(usize, usize)>;
+
+impl Search<'_> {
+    pub(super) fn shrink(&self, stage: &mut Stage<'_>, found: Trace) -> Result<Trace, String> {
+        let limit = match found.end {
+            End::Stuck(_) => LIMIT_IF_STUCK,
+            _ => LIMIT,
+        };
+        let began = Instant::now();
+        let mut best = found;
+        'again: loop {
+            let parts = segments(&best.choices());
+            for candidate in shorter(&parts) {
+                if began.elapsed() > limit {
+                    return Ok(best);
+                }
+                let trace = self.follow(stage, &candidate)?;
+                if same_end(&trace.end, &best.end) && size(&trace) < size(&best) {
+                    best = trace;
+                    continue 'again;
+                }
+            }
+            return Ok(best);
+        }
+    }
+}
+
+fn size(trace: &Trace) -> (usize, usize) {
+    (switches(&trace.choices()), trace.steps.len())
+}
+
+fn flat(parts: &[(usize, usize)]) -> Vec<usize> {
+    parts
+        .iter()
+        .flat_map(|&(actor, count)| std::iter::repeat_n(actor, count))
+        .collect()
+}
+
+/// Schedules that are likely to have fewer switches or steps: a segment joined with the next or the last one of the same actor, cut off after
+/// some of its steps, or left out. What is cut off goes to the next segment of the same actor, if it has one.
+fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
+    let mut all = Vec::new();
+    // All of one actor together, at each of its places.
+    for at in 0..parts.len() {
+        let (actor, _) = parts[at];
+        let later: usize = parts[at + 1..]
+            .iter()
+            .filter(|(other, _)| *other == actor)
+            .map(|(_, count)| count)
+            .sum();
+        if later > 0 {
+            let mut joined: Segments = parts[..=at].to_vec();
+            joined[at].1 += later;
+            joined.extend(parts[at + 1..].iter().filter(|(other, _)| *other != actor));
+            all.push(flat(&joined));
+        }
+    }
+    for at in 0..parts.len() {
+        let mut without = parts.clone();
+        let taken = without.remove(at);
+        all.push(flat(&without));
+        if let Some(later) = (at..without.len()).find(|&later| without[later].0 == taken.0) {
+            let mut joined = without.clone();
+            joined[later].1 += taken.1;
+            all.push(flat(&joined));
+        }
+        if let Some(earlier) = (0..at).rev().find(|&earlier| without[earlier].0 == taken.0) {
+            let mut joined = without.clone();
+            joined[earlier].1 += taken.1;
+            all.push(flat(&joined));
+        }
+        if parts[at].1 > 1 {
+            let mut fewer = parts.clone();
+            fewer[at].1 -= 1;
+            all.push(flat(&fewer));
+        }
+    }
+    // Two at a time, where one alone does not help.
+    for first in 0..parts.len() {
+        for second in first + 1..parts.len() {
+            let mut without = parts.clone();
+            without.remove(second);
+            without.remove(first);
+            all.push(flat(&without));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_candidate_is_shorter_in_some_way() {
+        let parts = vec![(0, 3), (1, 2), (0, 1), (2, 4)];
+        let before = flat(&parts);
+        let all = shorter(&parts);
+        assert!(all.contains(&vec![0, 0, 0, 0, 1, 1, 2, 2, 2, 2]));
+        for choices in all {
+            assert!(
+                (switches(&choices), choices.len()) < (switches(&before), before.len()),
+                "{choices:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What happens to the tasks of workers, one stop after the other.
+
+use nix::libc;
+use nix::unistd::Pid;
+
+use crate::foreign::protocol::{Answer, Line};
+
+use super::super::call::{self, Wait, classify};
+use super::super::tracer::Stop;
+use super::Stage;
+use super::actor::{Polling, Told};
+
+const WRITES: [libc::c_long; 4] = [
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+];
+
+impl Stage<'_> {
+    /// Handles one stop, if there is one.
+    pub(super) fn pump(&mut self) -> bool {
+        let Some((tid, stop)) = self.tracer.poll() else {
+            return false;
+        };
+        let Some(&number) = self.tracer.tasks.get(&tid) else {
+            self.after_the_end_of(tid);
+            return true;
+        };
+        match stop {
+            Stop::Enter { nr, args } => self.enters(tid, number, nr, args),
+            Stop::Leave { result } if self.performing == Some(tid) => self.result = Some(result),
+            Stop::Leave { .. } => {
+                self.hear(number);
+                self.tracer.resume(tid);
+            }
+            Stop::Started(child) => {
+                self.tracer.adopt(child, number);
+                let actor = &mut self.actors[number];
+                if actor.zygote.contains(&tid) {
+                    match self.tracer.threads(actor.process.pid()).contains(&child) {
+                        true => drop(actor.zygote.insert(child)),
+                        false => actor.main = Some(child),
+                    }
+                }
+                self.tracer.resume(tid);
+            }
+            Stop::New | Stop::Other if self.performing == Some(tid) => {
+                self.tracer.resume_through(tid);
+            }
+            Stop::New | Stop::Other => self.tracer.resume(tid),
+            Stop::Gone => {}
+        }
+        true
+    }
+
+    fn enters(&mut self, tid: Pid, number: usize, nr: u64, args: [u64; 6]) {
+        let actor = &mut self.actors[number];
+        actor.stirs();
+        if !self.free && !actor.zygote.contains(&tid) {
+            match call::waits(tid, nr, args) {
+                Some(Wait::Sleep { result }) => {
+                    actor.parked.push_back((tid, call::sleep(nr), result));
+                    return;
+                }
+                // One that has nothing to do may listen for commands.
+                Some(Wait::Poll { argument }) if actor.told.is_some() => {
+                    actor.polling.push(Polling {
+                        tid,
+                        nr,
+                        argument,
+                        idle: false,
+                    });
+                    return;
+                }
+                _ => {}
+            }
+            if let Some(call) = classify(tid, nr, args, &mut self.ground) {
+                actor.parked.push_back((tid, call, 0));
+                return;
+            }
+        }
+        match WRITES.contains(&(nr as libc::c_long)) {
+            // It may be an answer.
+            true => self.tracer.resume_through(tid),
+            false => self.tracer.resume(tid),
+        }
+    }
+
+    fn after_the_end_of(&mut self, tid: Pid) {
+        if self.performing == Some(tid) {
+            self.performing = None;
+        }
+        for actor in &mut self.actors {
+            actor.parked.retain(|(parked, ..)| *parked != tid);
+            actor.polling.retain(|polling| polling.tid != tid);
+            if actor.main == Some(tid) && self.free && actor.is_zygote() && actor.readies == 0 {
+                // A zygote may start others before the one that is to work.
+                actor.main = None;
+            } else if actor.main == Some(tid) {
+                actor.gone = true;
+                actor.told = actor.told.filter(|told| *told != Told::Leave);
+            }
+            if actor.process.pid() == tid {
+                actor.process.was_reaped();
+            }
+        }
+    }
+
+    pub(super) fn hear(&mut self, number: usize) {
+        let actor = &mut self.actors[number];
+        let mut lines = Vec::new();
+        actor.process.lines(&mut lines);
+        for line in lines {
+            match line {
+                Line::Ready(..) => actor.readies += 1,
+                Line::Answer(0, answer) => {
+                    if !matches!(answer, Answer::Lost(_)) {
+                        actor.told = None;
+                        actor.stirs();
+                    }
+                    actor.answers.push(answer);
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Whether anything still moves in a worker.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::super::tracer::registers;
+use super::Stage;
+
+/// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
+const HANGS: Duration = Duration::from_secs(10);
+/// If all tasks of a worker have slept for so long, it waits for something that is not watched; an answer from a server takes less.
+const QUIET: Duration = Duration::from_millis(6);
+/// How long to wait for a stop before one looks whether there can be any; longer and longer, since other threads may have taken the signal
+/// that would wake us.
+const SHORTEST: Duration = Duration::from_micros(50);
+const LONGEST: Duration = Duration::from_millis(1);
+
+/// Longer each time.
+#[derive(Debug)]
+pub(super) struct Patience(Duration);
+
+impl Patience {
+    pub fn new() -> Self {
+        Patience(SHORTEST)
+    }
+
+    pub fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (2 * now).min(LONGEST);
+        now
+    }
+}
+
+/// The state and the switches of each task.
+type Scan = Vec<(Pid, char, u64)>;
+
+impl Stage<'_> {
+    /// Waits until a worker stands before a call that matters, has answered, is gone, dozes, or waits for something else. One that is to
+    /// wake up goes on through waits, for so long.
+    pub(super) fn settle(&mut self, number: usize, wakes_for: Duration) {
+        let began = Instant::now();
+        let mut patience = Patience::new();
+        let mut quiet_since: Option<(Instant, Scan)> = None;
+        if !wakes_for.is_zero() {
+            self.let_poll(number);
+        }
+        loop {
+            let actor = &self.actors[number];
+            if actor.told.is_none() {
+                // It is to hear the next command.
+                self.let_poll(number);
+                return;
+            }
+            if !actor.parked.is_empty() || actor.gone {
+                return;
+            }
+            if self.pump() {
+                quiet_since = None;
+                patience = Patience::new();
+                continue;
+            }
+            let polls = !self.actors[number].polling.is_empty();
+            self.tracer.wait(patience.next());
+            if self.pump() {
+                quiet_since = None;
+                patience = Patience::new();
+                continue;
+            }
+            self.hear(number);
+            let scan = self.scan(number);
+            let moves = scan.iter().any(|(_, state, _)| matches!(state, 'R' | 'D'));
+            match &quiet_since {
+                Some((since, before)) if !moves && *before == scan => {
+                    if polls && self.try_polling(number) {
+                        quiet_since = None;
+                        continue;
+                    }
+                    if polls && began.elapsed() < wakes_for {
+                        self.let_poll(number);
+                        continue;
+                    }
+                    if polls {
+                        self.actors[number].dozes = true;
+                        return;
+                    }
+                    if since.elapsed() > QUIET.max(wakes_for.saturating_sub(began.elapsed())) {
+                        self.actors[number].waits_elsewhere = true;
+                        return;
+                    }
+                }
+                _ if moves => quiet_since = None,
+                _ => quiet_since = Some((Instant::now(), scan)),
+            }
+            if began.elapsed() > HANGS {
+                self.actors[number].waits_elsewhere = true;
+                return;
+            }
+        }
+    }
+
+    /// All tasks of a worker that are not kept from going on.
+    fn scan(&self, number: usize) -> Scan {
+        let actor = &self.actors[number];
+        let mut scan: Scan = self
+            .tracer
+            .tasks
+            .iter()
+            .filter(|(_, owner)| **owner == number)
+            .filter(|(tid, _)| {
+                !self.tracer.in_vfork.contains(tid)
+                    && actor.polling.iter().all(|polling| polling.tid != **tid)
+            })
+            .filter_map(|(tid, _)| {
+                let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+                let field = |name: &str| {
+                    status
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::trim)
+                };
+                let switches = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"]
+                    .iter()
+                    .filter_map(|name| field(name)?.parse::<u64>().ok())
+                    .sum();
+                Some((*tid, field("State:")?.chars().next()?, switches))
+            })
+            .collect();
+        scan.sort_unstable();
+        scan
+    }
+
+    /// Asks for each wait of the worker whether there is something to be heard already, and lets it go on then.
+    fn try_polling(&mut self, number: usize) -> bool {
+        for place in 0..self.actors[number].polling.len() {
+            let polling = self.actors[number].polling[place];
+            if polling.idle {
+                continue;
+            }
+            let Ok(limit) = registers::set_argument(polling.tid, polling.argument, 0) else {
+                continue;
+            };
+            let Some(result) = self.go_through(polling.tid) else {
+                self.actors[number]
+                    .polling
+                    .retain(|one| one.tid != polling.tid);
+                return true;
+            };
+            if result != 0 {
+                self.actors[number].polling.remove(place);
+                let _ = registers::set_argument(polling.tid, polling.argument, limit);
+                self.tracer.resume(polling.tid);
+                return true;
+            }
+            let _ = registers::again(polling.tid, polling.nr, polling.argument, limit);
+            // It comes to the same call at once.
+            self.tracer.resume(polling.tid);
+            self.actors[number].polling.remove(place);
+            let deadline = Instant::now() + HANGS;
+            let stands = |stage: &Self| {
+                stage.actors[number]
+                    .polling
+                    .iter()
+                    .any(|one| one.tid == polling.tid)
+            };
+            let mut patience = Patience::new();
+            while !stands(self) && self.tracer.tasks.contains_key(&polling.tid) {
+                if !self.pump() {
+                    self.tracer.wait(patience.next());
+                }
+                if Instant::now() > deadline {
+                    return true;
+                }
+            }
+            if let Some(one) = self.actors[number]
+                .polling
+                .iter_mut()
+                .find(|one| one.tid == polling.tid)
+            {
+                one.idle = true;
+            }
+            return !self.actors[number].polling.iter().all(|one| one.idle);
+        }
+        false
+    }
+
+    /// Lets the waits of a worker begin, in real time.
+    pub(super) fn let_poll(&mut self, number: usize) {
+        for polling in std::mem::take(&mut self.actors[number].polling) {
+            self.tracer.resume(polling.tid);
+        }
+        self.actors[number].dozes = false;
+    }
+
+    /// Lets a task that stands before a call make it; gives the result, unless the task ends or the call does not come back.
+    pub(super) fn go_through(&mut self, tid: Pid) -> Option<i64> {
+        self.performing = Some(tid);
+        self.result = None;
+        self.tracer.resume_through(tid);
+        let began = Instant::now();
+        let mut patience = Patience::new();
+        while self.result.is_none() && self.performing.is_some() {
+            if self.pump() {
+                continue;
+            }
+            self.tracer.wait(patience.next());
+            if began.elapsed() > QUIET && self.sleeps(tid) {
+                break;
+            }
+        }
+        self.performing = None;
+        self.result.take()
+    }
+
+    fn sleeps(&self, tid: Pid) -> bool {
+        fs::read_to_string(format!("/proc/{tid}/stat")).is_ok_and(|stat| {
+            let state = stat.rsplit(") ").next().unwrap_or("");
+            state.starts_with('S')
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! One step of a worker: a command, or the call before which it stands.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use nix::libc;
+use nix::unistd::Pid;
+
+use crate::foreign::protocol::{Answer, Verb};
+
+use super::super::call::{self, Call, Effect, Kind};
+use super::super::schedule::What;
+use super::super::tracer::registers;
+use super::Stage;
+use super::actor::Told;
+
+/// One that dozes may sleep for so long in real time.
+const NAP: Duration = Duration::from_secs(2);
+
+impl Stage<'_> {
+    /// What it has said since it was last asked.
+    pub fn take_answers(&mut self, number: usize) -> Vec<Answer> {
+        std::mem::take(&mut self.actors[number].answers)
+    }
+
+    /// What its next step would touch, as far as one can see.
+    pub fn next_effect(&self, number: usize) -> Effect {
+        match self.actors[number].parked.front() {
+            Some((_, call, _)) => Effect::of(call, true),
+            None => Effect::of_command(),
+        }
+    }
+
+    /// Tells a worker to do something, and lets it go on to its first call that matters.
+    pub fn tell(&mut self, number: usize, verb: Verb) -> What {
+        self.let_poll(number);
+        let actor = &mut self.actors[number];
+        actor.told = Some(Told::Verb(verb));
+        actor.stirs();
+        actor.gone |= actor.process.tell(0, verb).is_err();
+        self.settle(number, Duration::ZERO);
+        What::Told(verb)
+    }
+
+    /// Lets a worker leave, up to its first call that matters.
+    pub fn dismiss(&mut self, number: usize) -> What {
+        self.let_poll(number);
+        let actor = &mut self.actors[number];
+        actor.told = Some(Told::Leave);
+        actor.stirs();
+        match actor.is_zygote() {
+            true => actor.gone |= actor.process.say("* quit\n").is_err(),
+            false => actor.process.end_input(),
+        }
+        self.settle(number, Duration::ZERO);
+        What::Leaves
+    }
+
+    /// Tells a worker to do something and waits for its answer, unscheduled.
+    pub fn tell_freely(&mut self, number: usize, verb: Verb) -> Result<Answer, String> {
+        self.free = true;
+        self.actors[number].told = Some(Told::Verb(verb));
+        self.actors[number]
+            .process
+            .tell(0, verb)
+            .map_err(|error| error.to_string())?;
+        let done = self.wait_for(number, |actor| actor.told.is_none(), "answered");
+        self.free = false;
+        done?;
+        self.take_answers(number)
+            .pop()
+            .ok_or_else(|| "no answer".to_owned())
+    }
+
+    /// Makes the call before which a worker stands, and lets it go on to the next one.
+    pub fn perform(&mut self, number: usize) -> What {
+        let Some((tid, call, instead)) = self.actors[number].parked.pop_front() else {
+            let dozes = self.actors[number].dozes;
+            self.settle(number, if dozes { NAP } else { Duration::ZERO });
+            return What::Did {
+                call: call::sleep(0),
+                result: 0,
+                inode: None,
+            };
+        };
+        if call.kind == Kind::Sleeps {
+            let _ = registers::skip(tid);
+        }
+        let before = call.blocking.map(|(argument, value)| {
+            registers::set_argument(tid, argument, value).unwrap_or(value)
+        });
+        let result = self.go_through(tid);
+        let waits = match (result, call.blocking, before) {
+            (Some(result), Some((argument, _)), Some(before)) => {
+                let waits = [-i64::from(libc::EAGAIN), -i64::from(libc::EACCES)].contains(&result);
+                let _ = match waits {
+                    true => registers::again(tid, call.nr, argument, before),
+                    false => registers::set_argument(tid, argument, before).map(drop),
+                };
+                waits
+            }
+            _ => false,
+        };
+        if waits {
+            self.actors[number].blocked = true;
+            self.tracer.resume(tid);
+            self.settle(number, Duration::ZERO);
+            return What::Waits { call };
+        }
+        let Some(mut result) = result else {
+            if self.tracer.tasks.contains_key(&tid) {
+                // The call has begun, and does not come back yet.
+                self.actors[number].waits_elsewhere = true;
+                return What::Waits { call };
+            }
+            self.settle(number, Duration::ZERO);
+            return What::Did {
+                call,
+                result: 0,
+                inode: None,
+            };
+        };
+        if call.kind == Kind::Sleeps {
+            result = instead;
+            let _ = registers::set_result(tid, instead);
+        }
+        let inode = inode(tid, &call, result);
+        self.tracer.resume(tid);
+        self.settle(number, Duration::ZERO);
+        What::Did {
+            call,
+            result,
+            inode,
+        }
+    }
+}
+
+/// The file that a call was about.
+fn inode(tid: Pid, call: &Call, result: i64) -> Option<u64> {
+    let fd = match call.name {
+        "open" => i32::try_from(result).ok().filter(|fd| *fd >= 0),
+        "close" => None,
+        _ => call.fd,
+    };
+    let meta = fs::metadata(format!("/proc/{tid}/fd/{}", fd?)).ok()?;
+    Some(meta.ino())
+}

@@ -1,0 +1,45 @@
+//! What a schedule was, and came to.
+
+use super::schedule::Step;
+
+/// How a schedule ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everybody was in the section, one after the other.
+    Clean,
+    /// Two were in at once.
+    Overlap {
+        /// Who was in.
+        first: usize,
+        /// Who came in as well.
+        second: usize,
+    },
+    /// Two were in at once, but the first may have outlived its lease, in real time.
+    LeaseExpired,
+    /// Nobody can go on, or nobody gets any further.
+    Stuck(String),
+    /// All who wait look again and again, and time does not pass for them as it does outside: whether they would ever get it is not known.
+    Polls,
+    /// A worker ended by itself, or hangs.
+    Failed(String),
+    /// What would have come was tried before, in another order.
+    Known,
+}
+
+/// What a schedule was and came to.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// What was done.
+    pub(super) steps: Vec<Step>,
+    /// What it came to.
+    pub end: End,
+    /// What the library failed with.
+    pub errors: Vec<String>,
+}
+
+impl Trace {
+    /// Who took each step.
+    pub fn choices(&self) -> Vec<usize> {
+        self.steps.iter().map(|step| step.actor).collect()
+    }
+}

@@ -1,0 +1,291 @@
+//! Stops and continues the tasks of workers at those of their system calls that may matter (ptrace(2), seccomp(2); Linux 5.3 for
+//! PTRACE_GET_SYSCALL_INFO).
+//!
+//! All calls must come from one thread, the tracer.
+
+mod filter;
+mod inject;
+pub mod registers;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// What happened to a task, which stands still now unless it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It is about to make this call.
+    Enter { nr: u64, args: [u64; 6] },
+    /// The call has come back.
+    Leave { result: i64 },
+    /// It is new; another task of the same process or a child process.
+    New,
+    /// A task has started another; both are told of.
+    Started(Pid),
+    /// Something that does not matter.
+    Other,
+    /// It has ended.
+    Gone,
+}
+
+/// How long a worker may compute before the interruption finds it in a call.
+const INTO_A_CALL: Duration = Duration::from_secs(5);
+
+/// All tasks that are traced, and which actor each belongs to.
+#[derive(Debug)]
+pub struct Tracer {
+    pub tasks: HashMap<Pid, usize>,
+    /// Those that stand still until a child of theirs executes a program or ends.
+    pub in_vfork: HashSet<Pid>,
+    /// Stopped before we were told who they are.
+    early: HashMap<Pid, Stop>,
+    /// The signal with which a task goes on.
+    signals: HashMap<Pid, Signal>,
+    /// The signals of this thread as they were.
+    mask: SigSet,
+}
+
+fn options() -> Options {
+    Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACESECCOMP
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACEVFORKDONE
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_EXITKILL
+}
+
+fn children() -> SigSet {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGCHLD);
+    signals
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None);
+    }
+}
+
+impl Tracer {
+    /// For this thread.
+    pub fn new() -> io::Result<Self> {
+        let mut mask = SigSet::empty();
+        // So that `wait` is woken by stops, whenever they come.
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&children()), Some(&mut mask))?;
+        Ok(Tracer {
+            tasks: HashMap::new(),
+            in_vfork: HashSet::new(),
+            early: HashMap::new(),
+            signals: HashMap::new(),
+            mask,
+        })
+    }
+
+    /// Takes hold of all threads of a process that waits for its first command, and puts the filter over it.
+    pub fn attach(&mut self, actor: usize, process: Pid) -> io::Result<()> {
+        self.seize(actor, process)?;
+        self.filter(process)
+    }
+
+    fn seize(&mut self, actor: usize, process: Pid) -> io::Result<()> {
+        // A thread may start others while we look.
+        loop {
+            let mut found = false;
+            for entry in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
+                let Some(tid) = entry
+                    .file_name()
+                    .to_str()
+                    .and_then(|name| name.parse().ok())
+                else {
+                    continue;
+                };
+                let tid = Pid::from_raw(tid);
+                if self.tasks.contains_key(&tid) {
+                    continue;
+                }
+                match ptrace::seize(tid, options()) {
+                    Ok(()) => {}
+                    Err(Errno::ESRCH) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+                found = true;
+                self.tasks.insert(tid, actor);
+            }
+            if !found {
+                return Ok(());
+            }
+        }
+    }
+
+    fn filter(&mut self, tid: Pid) -> io::Result<()> {
+        let deadline = Instant::now() + INTO_A_CALL;
+        loop {
+            ptrace::interrupt(tid)?;
+            loop {
+                match waitpid(tid, Some(WaitPidFlag::__WALL)) {
+                    Ok(WaitStatus::PtraceEvent(_, _, event))
+                        if event == libc::PTRACE_EVENT_STOP =>
+                    {
+                        break;
+                    }
+                    Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => {
+                        self.tasks.remove(&tid);
+                        return Err(io::Error::other("it has ended"));
+                    }
+                    Ok(WaitStatus::Stopped(_, signal)) => ptrace::cont(tid, signal)?,
+                    Ok(_) => ptrace::cont(tid, None)?,
+                    Err(Errno::EINTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if inject::stands_in_call(tid) {
+                inject::install(tid)?;
+                ptrace::cont(tid, None)?;
+                return Ok(());
+            }
+            ptrace::cont(tid, None)?;
+            if Instant::now() > deadline {
+                return Err(io::Error::other(
+                    "it computes instead of waiting for a command",
+                ));
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Lets a stopped task go on to its next call that may matter.
+    pub fn resume(&mut self, tid: Pid) {
+        // It may have been killed meanwhile.
+        let _ = ptrace::cont(tid, self.signals.remove(&tid));
+    }
+
+    /// Lets a task that is about to make a call go on to the end of that call.
+    pub fn resume_through(&mut self, tid: Pid) {
+        let _ = ptrace::syscall(tid, self.signals.remove(&tid));
+    }
+
+    /// The next stop of any task, if there is one now.
+    pub fn poll(&mut self) -> Option<(Pid, Stop)> {
+        if !self.early.is_empty()
+            && let Some(tid) = self
+                .early
+                .keys()
+                .copied()
+                .find(|tid| self.tasks.contains_key(tid))
+        {
+            return self.early.remove(&tid).map(|stop| (tid, stop));
+        }
+        loop {
+            let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG | WaitPidFlag::__WNOTHREAD;
+            let status = match waitpid(None, Some(flags)) {
+                Ok(WaitStatus::StillAlive) | Err(_) => return None,
+                Ok(status) => status,
+            };
+            let Some((tid, stop)) = self.read(status) else {
+                continue;
+            };
+            if !self.tasks.contains_key(&tid) {
+                if stop != Stop::Gone {
+                    self.early.insert(tid, stop);
+                }
+                continue;
+            }
+            if stop == Stop::Gone {
+                self.tasks.remove(&tid);
+                self.signals.remove(&tid);
+                self.in_vfork.remove(&tid);
+            }
+            return Some((tid, stop));
+        }
+    }
+
+    /// Returns when a task has stopped, or after this time; in a process whose other threads take SIGCHLD, after this time.
+    pub fn wait(&self, time: Duration) {
+        let time = libc::timespec {
+            tv_sec: time.as_secs().cast_signed(),
+            tv_nsec: i64::from(time.subsec_nanos()),
+        };
+        let signals = children();
+        // SAFETY: both pointers are to values that live until the call returns; the second may be null.
+        unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), &raw const time) };
+    }
+
+    fn read(&mut self, status: WaitStatus) -> Option<(Pid, Stop)> {
+        Some(match status {
+            WaitStatus::Exited(tid, _) | WaitStatus::Signaled(tid, _, _) => (tid, Stop::Gone),
+            WaitStatus::PtraceSyscall(tid) => (tid, syscall(tid)),
+            WaitStatus::PtraceEvent(tid, _, event) => match event {
+                libc::PTRACE_EVENT_SECCOMP => (tid, syscall(tid)),
+                libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
+                    if event == libc::PTRACE_EVENT_VFORK {
+                        self.in_vfork.insert(tid);
+                    }
+                    match ptrace::getevent(tid) {
+                        Ok(child) => (tid, Stop::Started(Pid::from_raw(child as i32))),
+                        Err(_) => (tid, Stop::Other),
+                    }
+                }
+                libc::PTRACE_EVENT_VFORK_DONE => {
+                    self.in_vfork.remove(&tid);
+                    (tid, Stop::Other)
+                }
+                libc::PTRACE_EVENT_STOP => (tid, Stop::New),
+                _ => (tid, Stop::Other),
+            },
+            WaitStatus::Stopped(tid, signal) => {
+                self.signals.insert(tid, signal);
+                (tid, Stop::Other)
+            }
+            _ => return None,
+        })
+    }
+
+    /// The threads of a process.
+    pub fn threads(&self, process: Pid) -> HashSet<Pid> {
+        fs::read_dir(format!("/proc/{process}/task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .map(Pid::from_raw)
+            .collect()
+    }
+
+    /// A task starts to belong to an actor.
+    pub fn adopt(&mut self, tid: Pid, actor: usize) {
+        self.tasks.insert(tid, actor);
+    }
+}
+
+fn syscall(tid: Pid) -> Stop {
+    let Ok(info) = ptrace::syscall_info(tid) else {
+        return Stop::Other;
+    };
+    match info.op {
+        libc::PTRACE_SYSCALL_INFO_SECCOMP => {
+            // SAFETY: `op` says which member of the union was filled in.
+            let entry = unsafe { info.u.seccomp };
+            Stop::Enter {
+                nr: entry.nr,
+                args: entry.args,
+            }
+        }
+        libc::PTRACE_SYSCALL_INFO_EXIT => {
+            // SAFETY: as above.
+            let exit = unsafe { info.u.exit };
+            Stop::Leave { result: exit.sval }
+        }
+        // The entry of a call that does not pass the filter.
+        _ => Stop::Other,
+    }
+}
