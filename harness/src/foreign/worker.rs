@@ -201,7 +201,6 @@ impl WorkerProcess {
         self.child.try_wait().ok().flatten()
     }
 
-    #[cfg(feature = "explore")]
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
