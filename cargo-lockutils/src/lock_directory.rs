@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::cli::DirectoryOptions;
 use lockutils_harness::foreign::processes;
 
+use crate::guardian::Guardian;
 use crate::say;
 
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
@@ -84,6 +85,12 @@ impl LockDirectory {
     /// What OSLO_LOCK_PATH is set to.
     pub fn lock_path(&self) -> &Path {
         &self.lock_path
+    }
+
+    /// Sees to it that nothing stays in the directory, nor uses it, if this process is killed.
+    pub fn guard(&self) -> Result<Option<Guardian>> {
+        let of = |ours: &Ours| Guardian::of(&ours.base).context("no process to clean up after us");
+        self.ours.as_ref().map(of).transpose()
     }
 
     /// Writes a file of cargo's configuration beside the locks; its path has no blank that cargo would split.

@@ -6,6 +6,7 @@ mod child;
 mod cli;
 mod commands;
 mod github;
+mod guardian;
 mod leaks;
 mod lock_directory;
 mod lock_scan;

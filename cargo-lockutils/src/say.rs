@@ -1,6 +1,7 @@
 //! What the command says of itself, on standard error.
 
 use std::fmt::Display;
+use std::io::Write;
 
 use anstream::eprintln;
 use clap::builder::styling::{AnsiColor, Style};
@@ -12,6 +13,16 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// Tells something worth knowing.
 pub fn note(text: impl Display) {
     eprintln!("{WORD}lockutils{WORD:#}: {text}");
+}
+
+/// A line on standard output. If nobody reads it any more (`| head`), the work goes on, and the exit status still tells.
+pub fn on_stdout(text: impl Display) {
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// A line on standard error.
+pub fn on_stderr(text: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Tells of something that should not be so.

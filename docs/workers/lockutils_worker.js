@@ -8,22 +8,32 @@
 //       async release() { … },
 //     });
 //
-// More is offered if it is there: acquireTimeout(milliseconds) -> boolean, read(), tryRead() -> boolean, remove(), and `path`, the lock's file,
-// for `reopen`. Call `lost(reason)` if the library says that a lock that is held was lost.
+// One of acquire and tryAcquire is enough: a lock that cannot wait is asked again every two milliseconds. More is offered if it is there:
+// acquireTimeout(milliseconds) -> boolean, read(), tryRead() -> boolean, remove(), and `path`, the lock's file, for `reopen`. Call
+// `lost(reason)` if the library says that a lock that is held was lost. Given a function that makes such an object, as
+// `serve(() => ({ … }))`, it offers `threads` as well: tasks of this process, each with an object of its own. What is printed with
+// console.log goes to standard error.
 'use strict';
 
 const fs = require('fs');
 const readline = require('readline');
+const { setTimeout: sleep } = require('timers/promises');
 
-const say = (text) => process.stdout.write(text.replace(/\n/g, ' ') + '\n');
+const say = (text) => fs.writeSync(1, text.replace(/\n/g, ' ') + '\n');
+
+async function acquire(lock) {
+  if (lock.acquire) await lock.acquire();
+  else while (!(await lock.tryAcquire())) await sleep(2);
+}
 
 async function obey(lock, verb, argument) {
   switch (verb) {
     case 'acquire':
-      await lock.acquire();
+      await acquire(lock);
       return 'acquired';
     case 'try':
-      return (await lock.tryAcquire()) ? 'acquired' : 'busy';
+      if (lock.tryAcquire) return (await lock.tryAcquire()) ? 'acquired' : 'busy';
+      break;
     case 'release':
       await lock.release();
       return 'released';
@@ -47,11 +57,21 @@ async function obey(lock, verb, argument) {
 }
 
 async function serve(lock) {
+  console.log = console.info = console.debug = console.error;
+  const make = typeof lock === 'function' ? lock : () => lock;
+  const locks = [await make(0)];
   const offers = { timeout: 'acquireTimeout', shared: 'read', remove: 'remove', reopen: 'path' };
-  say(['ready', ...Object.keys(offers).filter((word) => lock[offers[word]])].join(' '));
+  const words = Object.keys(offers).filter((word) => locks[0][offers[word]]);
+  if (typeof lock === 'function') words.unshift('threads');
+  if (!locks[0].tryAcquire) words.push('no-try');
+  say(['ready', ...words].join(' '));
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [slot, verb, argument] = line.split(' ');
-    say(`${slot} ` + (await obey(lock, verb, argument).catch((error) => `error ${error.code || error.name}: ${error.message}`)));
+    // Not awaited: a slot that waits must not keep the others from being heard.
+    Promise.resolve(locks[slot] ?? make(Number(slot)))
+      .then((own) => obey((locks[slot] = own), verb, argument))
+      .catch((error) => `error ${(error && (error.code || error.name)) || 'Error'}: ${(error && error.message) || error}`)
+      .then((answer) => say(`${slot} ${answer}`));
   }
   process.exit(0);
 }

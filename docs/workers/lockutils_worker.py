@@ -10,9 +10,10 @@
 
     serve(Lock)
 
-More is offered if the class has it: acquire_timeout(seconds) -> bool, read(), try_read() -> bool, remove(), and `path`, the lock's file,
-for `reopen`. Each slot is a thread with an object of its own, made in that thread; say `threads = False` if the library cannot do that,
-`forks = False` if it must not be forked.
+One of acquire and try_acquire is enough: a lock that cannot wait is asked again every two milliseconds. More is offered if the class has it:
+acquire_timeout(seconds) -> bool, read(), try_read() -> bool, remove(), and `path`, the lock's file, for `reopen`. Each slot is a thread
+with an object of its own, made in that thread; say `threads = False` if the library cannot do that, `forks = False` if it must not be
+forked. What the library prints goes to standard error.
 """
 
 import importlib
@@ -22,14 +23,31 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 
 _say = threading.Lock()
+_out = None
+
+
+def _keep_standard_output():
+    """Standard output is for the protocol alone, whatever the library prints there."""
+    global _out
+    _out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
 
 
 def _answer(slot, text):
     with _say:
-        sys.stdout.write("%s %s\n" % (slot, text.replace("\n", " ")))
-        sys.stdout.flush()
+        _out.write("%s %s\n" % (slot, text.replace("\n", " ")))
+        _out.flush()
+
+
+def _acquire(lock):
+    if hasattr(lock, "acquire"):
+        lock.acquire()
+        return
+    while not lock.try_acquire():
+        time.sleep(0.002)
 
 
 def _in_child(act):
@@ -49,9 +67,9 @@ def _release_and_exit(lock):
 
 def _obey(lock, verb, argument):
     if verb == "acquire":
-        lock.acquire()
+        _acquire(lock)
         return "acquired"
-    if verb == "try":
+    if verb == "try" and hasattr(lock, "try_acquire"):
         return "acquired" if lock.try_acquire() else "busy"
     if verb == "release":
         lock.release()
@@ -85,9 +103,12 @@ def _work(make, slot, lines):
         if lock is None:
             lock = make(os.environ["LOCKUTILS_DIR"], os.environ["LOCKUTILS_NAME"])
         verb, _, argument = line.partition(" ")
+        process = os.getpid()
         try:
             answer = _obey(lock, verb, argument)
-        except Exception as error:
+        except BaseException as error:
+            if os.getpid() != process:
+                raise  # a child that exits
             answer = "error %s: %s" % (type(error).__name__, error)
         _answer(slot, answer)
 
@@ -130,7 +151,7 @@ def _alone(make, lines, ready):
             child = os.fork()
             if child:
                 os.waitpid(child, 0)
-            print(ready, flush=True)
+            print(ready, file=_out, flush=True)
         elif line == "* quit\n":
             return
         else:
@@ -139,6 +160,7 @@ def _alone(make, lines, ready):
 
 def serve(make):
     """Obeys until the input ends. `make(directory, name)` gives the lock of one slot."""
+    _keep_standard_output()
     lock = make(os.environ["LOCKUTILS_DIR"], os.environ["LOCKUTILS_NAME"])
     offers = [
         word
@@ -149,13 +171,14 @@ def serve(make):
             ("remove", hasattr(lock, "remove")),
             ("fork", getattr(lock, "forks", True)),
             ("reopen", hasattr(lock, "path")),
+            ("no-try", not hasattr(lock, "try_acquire")),
             ("zygote", hasattr(os, "fork") and getattr(lock, "forks", True)),
         ]
         if offered
     ]
     del lock
     ready = " ".join(["ready"] + offers)
-    print(ready, flush=True)
+    print(ready, file=_out, flush=True)
     threads = int(os.environ.get("LOCKUTILS_THREADS", "1"))
     lines = iter(sys.stdin.readline, "")
     if threads == 1 or "threads" not in offers:

@@ -1,37 +1,53 @@
 # The worker's side of the lockutils line protocol, version 1, to be copied beside a worker. Any POSIX shell.
 #
 #     lock=$LOCKUTILS_DIR/$LOCKUTILS_NAME
-#     acquire() { until try; do sleep 0.01; done; }
 #     try() { mkdir "$lock" 2>/dev/null; }       # status 0: it has the lock, 1: it is busy
 #     release() { rmdir "$lock"; }
 #     . ./lockutils_worker.sh
 #
-# A function that fails otherwise, or writes to standard error, says so with a status above 1. `remove` and `reopen` are offered if they are
-# functions.
+# One of `acquire` and `try` is enough: without `acquire`, `try` is run again every five milliseconds. A function that fails otherwise says so with a
+# status above 1. `read_lock` and `try_read` (together), `remove` and `reopen` are offered if they are functions. What they print goes to
+# standard error.
+
+exec 3>&1 1>&2
+
+_has() { case $(command -v "$1") in */* | '') return 1 ;; esac; }
 
 _answer() { # the word for status 0, the word for status 1, the status
   case $3 in
-    0) echo "0 $1" ;;
-    1) echo "0 $2" ;;
-    *) echo "0 error status $3" ;;
+    0) echo "0 $1" >&3 ;;
+    1) echo "0 $2" >&3 ;;
+    *) echo "0 error status $3" >&3 ;;
   esac
 }
 
+_acquire() {
+  if _has acquire; then acquire; return; fi
+  while :; do
+    try && return
+    _status=$?
+    [ "$_status" -gt 1 ] && return "$_status"
+    sleep 0.005
+  done
+}
+
 _offers=
+if _has read_lock; then _offers="$_offers shared"; fi
 for _verb in remove reopen; do
-  if command -v "$_verb" >/dev/null && case $(command -v "$_verb") in /*) false ;; esac; then
-    _offers="$_offers $_verb"
-  fi
+  if _has "$_verb"; then _offers="$_offers $_verb"; fi
 done
-echo "ready$_offers"
+_has try || _offers="$_offers no-try"
+echo "ready$_offers" >&3
 
 while read -r _slot _verb _rest; do
   case $_verb in
-    acquire) acquire; _answer acquired 'error acquire gave up' $? ;;
-    try) try; _answer acquired busy $? ;;
-    release) release; _answer released 'error release failed' $? ;;
-    remove) remove; _answer removed 'error remove failed' $? ;;
-    reopen) reopen; _answer 'done' 'error reopen failed' $? ;;
-    *) echo "$_slot unsupported" ;;
+    acquire) _acquire 3>&-; _answer acquired 'error acquire gave up' $? ;;
+    try) try 3>&-; _answer acquired busy $? ;;
+    release) release 3>&-; _answer released 'error release failed' $? ;;
+    read) read_lock 3>&-; _answer acquired 'error read gave up' $? ;;
+    try-read) try_read 3>&-; _answer acquired busy $? ;;
+    remove) remove 3>&-; _answer removed 'error remove failed' $? ;;
+    reopen) reopen 3>&-; _answer 'done' 'error reopen failed' $? ;;
+    *) echo "$_slot unsupported" >&3 ;;
   esac
 done

@@ -10,7 +10,7 @@ pub const IMAGES: u64 = 4;
 /// An image is fetched in pieces of so many bytes, so that a kill finds it half done.
 pub const PIECE: usize = 64;
 /// How large an image is, at least.
-const SIZE: usize = 96 * 1024;
+const SIZE: usize = 24 * 1024;
 
 /// Where everything is.
 #[derive(Debug)]

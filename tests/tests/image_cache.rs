@@ -53,7 +53,7 @@ fn images(cache: &Cache) -> usize {
 #[test]
 fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     const ROUNDS: usize = 8; // each deed of each language
-    const EACH: usize = 40;
+    const EACH: usize = 20;
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::make(directory.path()).unwrap();
     let languages = [Rust, Python, Rust, Python];

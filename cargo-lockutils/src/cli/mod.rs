@@ -33,6 +33,7 @@ pub use stress::StressOptions;
 pub use test::{Isolate, TestOptions};
 
 use crate::builtin::Builtin;
+use crate::guardian::GUARDIAN;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -192,6 +193,9 @@ pub enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Cleans up a directory if its owner is killed
+    #[command(name = GUARDIAN, hide = true)]
+    Guardian { directory: PathBuf },
     /// What cargo runs instead of a test binary under --isolate
     #[command(name = RUNNER, hide = true)]
     Runner {

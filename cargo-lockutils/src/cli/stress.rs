@@ -31,7 +31,7 @@ pub struct StressOptions {
     /// How long a section lasts at most [default: 800us]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Load")]
     pub hold: Option<Duration>,
-    /// For how long nobody may get the lock before it is called stuck [default: 12s, or more with a long lease]
+    /// For how long nobody may get the lock before it is called stuck [default: 30s, or more with a long lease]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Load")]
     pub stuck_after: Option<Duration>,
     /// Let hazards count for the exit status as promises do

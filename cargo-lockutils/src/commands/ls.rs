@@ -29,5 +29,13 @@ pub fn hidden(processes: usize) -> String {
         1 => ("1 process".to_owned(), "it"),
         n => (format!("{n} processes"), "them"),
     };
-    format!("{count} of other users could not be looked into: run as root to see {them} as well")
+    if nix::unistd::geteuid().is_root() {
+        format!(
+            "{count} could not be looked into, although you are root: a container may forbid it"
+        )
+    } else {
+        format!(
+            "{count} of other users could not be looked into: run as root to see {them} as well"
+        )
+    }
 }

@@ -22,6 +22,7 @@ use lockutils_harness::foreign::wrapper;
 use crate::PassedOn;
 use crate::builtin;
 use crate::cli::Command;
+use crate::guardian;
 
 /// Runs a subcommand and gives its exit status.
 pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
@@ -46,6 +47,10 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         } => wrapper::run(command, busy_status)
             .map(|()| 0)
             .map_err(Into::into),
+        Command::Guardian { directory } => {
+            guardian::run(&directory);
+            Ok(0)
+        }
         Command::ShowEnv { format, lock_path } => show_env::run(format, lock_path),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man => generate::man(),

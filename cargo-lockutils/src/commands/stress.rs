@@ -17,6 +17,7 @@ use super::reports::Reports;
 use crate::cli::{DirectoryOptions, StressOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
+use crate::say;
 use crate::settings::{ConfiguredLock, Profile};
 
 const STRONG: Style = Style::new().bold();
@@ -108,11 +109,13 @@ fn one(
     interrupted: &AtomicBool,
 ) -> Result<Card> {
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
+    let guardian = directory.guard()?;
     screen.line(&report::headline(&lock.title(), options));
     let card = Trial::new(lock, options, directory.lock_path())
         .run(interrupted, &mut |progress| screen.show(&progress));
     screen.live.finish_and_clear();
     directory.finish(false, true)?;
+    drop(guardian);
     let card = card.map_err(|why| anyhow!("{why}"))?;
     for story in card.outcomes.iter().filter_map(report::story) {
         screen.line(&format!("\n{}", story.trim_end()));
@@ -177,8 +180,8 @@ impl Screen {
 
     fn line(&self, text: &str) {
         self.live.suspend(|| match self.on_stderr {
-            true => anstream::eprintln!("{text}"),
-            false => anstream::println!("{text}"),
+            true => say::on_stderr(text),
+            false => say::on_stdout(text),
         });
     }
 
@@ -189,7 +192,11 @@ impl Screen {
                 self.live.set_message(running(*scenario, *share, *sofar));
                 self.live.tick();
             }
-            Progress::Done(outcome) => self.line(&report::outcome_line(outcome)),
+            Progress::Done(outcome) => {
+                // A log has no width; a terminal's may change while we run.
+                let width = terminal_size::terminal_size().map(|(width, _)| width.0.into());
+                self.line(&report::outcome_line(outcome, width));
+            }
         }
     }
 }

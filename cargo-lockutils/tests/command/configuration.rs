@@ -170,6 +170,28 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
 }
 
 #[test]
+fn the_seed_is_kept_before_anything_is_tried() {
+    for command in ["stress", "explore"] {
+        let project = project("");
+        let arguments = [
+            command,
+            "--artifacts",
+            "kept",
+            "--seed",
+            "0x5eed",
+            "--",
+            "sh",
+            "-c",
+            "exit 1",
+        ];
+        let output = project.run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let file = project.folder().join(format!("kept/{command}-seed.txt"));
+        assert_eq!(fs::read_to_string(file).unwrap(), "0x5eed\n");
+    }
+}
+
+#[test]
 fn arguments_of_every_test_run_are_configured() {
     let project = project("[workspace.metadata.lockutils]\ntest-arguments = ['--lib']");
     let output = project.run(&["test", "unit"]);

@@ -1,9 +1,10 @@
 //! `ls` on locks that real processes hold and wait for.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -62,6 +63,44 @@ fn holders_and_waiters_of_every_kind_are_told() {
         assert_eq!(told, expected, "{builtin}: {document:#}");
         assert_eq!(document["schema"], 1);
     }
+}
+
+#[test]
+fn a_shared_lock_is_told_from_an_exclusive_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut readers = [(); 2].map(|()| flock_shared(&path.join("x")));
+    let waiter = Holder::waiting("flock", path, "x");
+    let user = |role: &str, mode: &str, pid| (role.into(), "flock".into(), mode.into(), pid);
+    let mut pids = readers.each_ref().map(|reader| i64::from(reader.id()));
+    pids.sort();
+    let expected = [
+        user("holds", "shared", pids[0]),
+        user("holds", "shared", pids[1]),
+        user("waits", "exclusive", waiter.pid()),
+    ];
+    assert_eq!(users(&document(path), "x"), expected);
+    for reader in &mut readers {
+        drop(reader.stdin.take());
+        reader.wait().unwrap();
+    }
+}
+
+/// A process that holds the file shared until its input ends.
+fn flock_shared(file: &Path) -> Child {
+    let mut flock = Command::new("flock");
+    flock.args(["--shared", "--no-fork"]).arg(file);
+    let mut child = flock
+        .args(["sh", "-c", "echo held; read _"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    child
 }
 
 /// Of a process that is not our child, which takes part in knowing who waits for an OFD lock (Yama, ptrace(2)).

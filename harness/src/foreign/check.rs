@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::crew::{Recruiter, answer_of, answers_of, wait_for};
+use super::crew::{Ready, Recruiter, answer_of, answers_of, wait_for};
 use super::lock::LockUnderTest;
 use super::protocol::{Answer, Capabilities, Capability, Verb};
 use super::worker::WorkerProcess;
@@ -27,19 +27,34 @@ pub struct Finding {
 pub fn check(lock: &LockUnderTest, base: &Path) -> Result<Vec<Finding>, String> {
     let mut recruiter = Recruiter::new(lock, base.to_owned(), "lock-1".into(), 2, 1)
         .map_err(|error| format!("no directory for the workers: {error}"))?;
-    let (first, can, garbage) = recruiter.start_ready(0)?;
+    let not_started = |error| format!("the worker cannot be started: {error}");
+    let first = recruiter.start(0).map_err(not_started)?;
+    let (first, ready) = recruiter.until_ready(first)?;
     let (second, ..) = recruiter.start_ready(1)?;
     let mut check = Check {
         findings: Vec::new(),
         first,
         second,
     };
+    let Ready {
+        can,
+        unknown,
+        before,
+    } = ready;
     check.note(
         format!("says `{can}`"),
-        garbage.first().map(|line| {
+        before.first().map(|line| {
             format!("something else came before it: {line:?}; standard output is for the protocol alone, log to standard error")
         }),
     );
+    if let Some(word) = unknown.first() {
+        let known: Vec<&str> = Capability::ALL.into_iter().map(Capability::word).collect();
+        let known = known.join(", ");
+        check.note(
+            "says nothing else after `ready`",
+            Some(format!("`{word}` is no capability; there are: {known}")),
+        );
+    }
     check.basics(&can);
     check.extras(&can);
     if can.has(Capability::Threads) {
@@ -87,9 +102,18 @@ impl Check {
             Ok(()) => answer_of(worker, slot, PATIENCE),
             Err(_) => None,
         };
+        if answer == Some(Answer::Acquired) && *expected != Answer::Acquired {
+            // Else what follows would be wrong for this reason alone.
+            let _ = worker.tell(slot, Verb::Release);
+            answer_of(worker, slot, PATIENCE);
+        }
         let wrong = match &answer {
             Some(answer) if answer == expected => None,
             Some(Answer::Error(error)) => Some(format!("the library failed: {error}")),
+            Some(Answer::Acquired) => Some(format!(
+                "it answered `{slot} acquired` instead of `{slot} {expected}`: do both workers use one lock, in LOCKUTILS_DIR and named LOCKUTILS_NAME? \
+                 Or does the lock not exclude between processes? Then `stress` tells more"
+            )),
             Some(answer) => Some(format!(
                 "it answered `{slot} {answer}` instead of `{slot} {expected}`"
             )),
@@ -177,8 +201,32 @@ impl Check {
                 &Answer::Acquired,
                 "shares it with another",
             );
-            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
             self.expect(Second, 0, Verb::Release, &Answer::Released, "gives it back");
+            if !can.has(Capability::NoTry) {
+                self.expect(
+                    Second,
+                    0,
+                    Verb::Try,
+                    &Answer::Busy,
+                    "is refused while another worker shares it",
+                );
+            }
+            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+            self.expect(
+                First,
+                0,
+                Verb::Acquire,
+                &Answer::Acquired,
+                "takes a free lock",
+            );
+            self.expect(
+                Second,
+                0,
+                Verb::TryRead,
+                &Answer::Busy,
+                "is refused while another worker holds it",
+            );
+            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
         }
         if can.has(Capability::Remove) {
             self.expect(
@@ -203,6 +251,12 @@ impl Check {
                     "takes a free lock",
                 );
                 self.expect(First, 0, *verb, &Answer::Done, "does it in the section");
+                if *verb == Verb::ForkRelease {
+                    // Whether the child's release was the parent's as well is the lock's affair.
+                    let _ = self.first.tell(0, Verb::Release);
+                    answer_of(&mut self.first, 0, PATIENCE);
+                    continue;
+                }
                 self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
             }
         }

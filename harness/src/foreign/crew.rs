@@ -1,19 +1,19 @@
 //! The workers of one scenario: who works where, and who stands by to take the place of one that goes.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 
-use super::lock::{LockUnderTest, Place};
-use super::protocol::{Answer, Capabilities, Line, Verb};
+use super::protocol::{Line, Verb};
+use super::recruiter::START_UP;
 use super::scenario::Act;
-use super::worker::{WorkerProcess, describe};
+use super::worker::WorkerProcess;
 
-/// How long a worker may take to say `ready`.
-const START_UP: Duration = Duration::from_secs(30);
+pub use super::recruiter::{
+    Ready, Recruiter, answer_of, answers_of, in_background, stderr_of, wait_for,
+};
+
 /// How many may be starting at once besides those that work.
 const STARTING: usize = 2;
 
@@ -80,6 +80,8 @@ pub struct Post {
     pub killed_at: Option<u64>,
     /// It was told to leave, and has until then.
     pub leaves_by: Option<u64>,
+    /// Lines since the last one that was of the protocol.
+    pub garbage: u64,
     spare: Option<Spare>,
 }
 
@@ -88,179 +90,6 @@ struct Spare {
     process: WorkerProcess,
     ready: bool,
     since: Instant,
-}
-
-/// How workers are started.
-#[derive(Debug)]
-pub struct Recruiter<'a> {
-    pub lock: &'a LockUnderTest,
-    pub directory: PathBuf,
-    pub name: String,
-    pub control: PathBuf,
-    pub threads: usize,
-    pub seed: u64,
-    started: u64,
-}
-
-impl<'a> Recruiter<'a> {
-    pub fn new(
-        lock: &'a LockUnderTest,
-        base: PathBuf,
-        name: String,
-        threads: usize,
-        seed: u64,
-    ) -> io::Result<Self> {
-        let (directory, control) = (base.join("locks"), base.join("control"));
-        fs::create_dir_all(&directory)?;
-        fs::create_dir_all(&control)?;
-        Ok(Recruiter {
-            lock,
-            directory,
-            name,
-            control,
-            threads,
-            seed,
-            started: 0,
-        })
-    }
-
-    /// Starts a worker with this number.
-    pub fn start(&mut self, number: usize) -> io::Result<WorkerProcess> {
-        self.started += 1;
-        let control = self.control.join(self.started.to_string());
-        fs::create_dir(&control)?;
-        let place = Place {
-            number,
-            directory: self.directory.clone(),
-            name: self.name.clone(),
-            control,
-            threads: self.threads,
-            seed: self.seed.wrapping_add(self.started),
-        };
-        WorkerProcess::start(self.lock.command(&place))
-    }
-
-    /// Deletes everything in the directory of the locks; says how many entries that were.
-    pub fn delete_files(&self) -> usize {
-        let entries = fs::read_dir(&self.directory)
-            .into_iter()
-            .flatten()
-            .flatten();
-        entries
-            .map(|entry| entry.path())
-            .filter(|path| match path.is_dir() && !path.is_symlink() {
-                true => fs::remove_dir_all(path).is_ok(),
-                false => fs::remove_file(path).is_ok(),
-            })
-            .count()
-    }
-
-    /// Starts a worker and waits until it is ready.
-    pub fn start_ready(
-        &mut self,
-        number: usize,
-    ) -> Result<(WorkerProcess, Capabilities, Vec<String>), String> {
-        let process = self
-            .start(number)
-            .map_err(|error| format!("the worker cannot be started: {error}"))?;
-        wait_until_ready(process)
-    }
-}
-
-/// Waits for the line `ready`; what else it says before is let pass, as long as it is not too much.
-fn wait_until_ready(
-    mut process: WorkerProcess,
-) -> Result<(WorkerProcess, Capabilities, Vec<String>), String> {
-    let deadline = Instant::now() + START_UP;
-    let mut garbage = Vec::new();
-    loop {
-        let mut lines = Vec::new();
-        let open = process.lines(&mut lines);
-        for line in lines {
-            match line {
-                Line::Ready(can, _) => return Ok((process, can, garbage)),
-                Line::Answer(slot, answer) => garbage.push(format!("{slot} {answer}")),
-                Line::Garbage(text) => garbage.push(text),
-            }
-        }
-        let problem = match process.ended().filter(|_| !open) {
-            _ if garbage.len() > 1000 => "wrote 1000 lines without saying `ready`".to_owned(),
-            Some(status) => format!("{} before it said `ready`", describe(status)),
-            None if Instant::now() >= deadline => {
-                format!("did not say `ready` within {} s", START_UP.as_secs())
-            }
-            None => {
-                wait_for(&process, Duration::from_millis(50));
-                continue;
-            }
-        };
-        let said = garbage
-            .first()
-            .map_or_else(String::new, |line| format!("; it said: {line}"));
-        return Err(format!(
-            "the worker {problem}{said}{}",
-            stderr_of(&mut process)
-        ));
-    }
-}
-
-/// What it said on standard error, as the end of a message.
-pub fn stderr_of(process: &mut WorkerProcess) -> String {
-    let errors = process.errors();
-    match errors.lines().rev().find(|line| !line.trim().is_empty()) {
-        // The last line of a traceback is what it is about.
-        Some(line) => format!("; its standard error ends: {}", line.trim()),
-        None => String::new(),
-    }
-}
-
-/// Returns when the worker has something to say, or the time is over.
-pub fn wait_for(process: &WorkerProcess, time: Duration) {
-    let mut fds: Vec<PollFd<'_>> = process
-        .descriptors()
-        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-        .collect();
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
-    let _ = poll(&mut fds, timeout);
-    // A closed pipe is always ready; nobody is kept busy by it.
-    if fds.iter().any(|fd| {
-        fd.revents()
-            .is_some_and(|events| events.contains(PollFlags::POLLHUP))
-    }) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// The next answer of this slot; what others say meanwhile is lost.
-pub fn answer_of(process: &mut WorkerProcess, slot: usize, within: Duration) -> Option<Answer> {
-    let [answer] = answers_of(process, [slot], within);
-    answer
-}
-
-/// The next answer of each of these slots, in whichever order they come.
-pub fn answers_of<const N: usize>(
-    process: &mut WorkerProcess,
-    slots: [usize; N],
-    within: Duration,
-) -> [Option<Answer>; N] {
-    let deadline = Instant::now() + within;
-    let mut answers = [const { None }; N];
-    loop {
-        let mut lines = Vec::new();
-        let open = process.lines(&mut lines);
-        for line in lines {
-            if let Line::Answer(slot, answer) = line
-                && let Some(place) = slots.iter().position(|wanted| *wanted == slot)
-            {
-                answers[place].get_or_insert(answer);
-            }
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if answers.iter().all(Option::is_some) || !open || left.is_zero() {
-            return answers;
-        }
-        wait_for(process, left);
-    }
 }
 
 impl Post {
@@ -278,6 +107,7 @@ impl Post {
             stopped_until: None,
             killed_at: None,
             leaves_by: None,
+            garbage: 0,
             spare: None,
         }
     }
@@ -316,15 +146,15 @@ impl<'a> Crew<'a> {
         let started: Vec<WorkerProcess> = (0..processes)
             .map(|number| crew.recruiter.start(number).map_err(problem))
             .collect::<Result<_, _>>()?;
-        for (post, process) in crew.posts.iter_mut().zip(started) {
-            post.process = Some(wait_until_ready(process)?.0);
+        for (number, process) in started.into_iter().enumerate() {
+            crew.posts[number].process = Some(crew.recruiter.until_ready(process)?.0);
         }
         let standing_by: Vec<WorkerProcess> = (0..spares)
             .map(|number| crew.recruiter.start(number).map_err(problem))
             .collect::<Result<_, _>>()?;
-        for (post, process) in crew.posts.iter_mut().zip(standing_by) {
-            let process = wait_until_ready(process)?.0;
-            post.spare = Some(Spare {
+        for (number, process) in standing_by.into_iter().enumerate() {
+            let process = crew.recruiter.until_ready(process)?.0;
+            crew.posts[number].spare = Some(Spare {
                 process,
                 ready: true,
                 since: Instant::now(),
@@ -379,6 +209,24 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
+    /// Takes the status of processes that workers had started, which became our children when the workers died.
+    pub fn reap_orphans(&self) {
+        let ours: Vec<_> = self.processes().map(WorkerProcess::pid).collect();
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while let Ok(status) = waitid(Id::All, ended)
+            && let Some(pid) = status.pid()
+            && !ours.contains(&pid)
+            && waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_ok()
+        {}
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &WorkerProcess> {
+        self.posts.iter().flat_map(|post| {
+            let spare = post.spare.as_ref().map(|spare| &spare.process);
+            post.process.iter().chain(spare)
+        })
+    }
+
     /// Returns at `deadline`, or earlier if anybody has something to say; the numbers of those posts.
     pub fn wait(&self, timeout: Duration) -> Vec<usize> {
         let mut fds = Vec::with_capacity(self.posts.len() * 4);
@@ -411,15 +259,12 @@ impl<'a> Crew<'a> {
 
     /// Lets everybody go; those that do not are killed, and counted.
     pub fn dismiss(self) -> usize {
-        const GRACE: Duration = Duration::from_secs(1);
+        const GRACE: Duration = Duration::from_secs(3);
+        // Those that stand by have held nothing, and may not have started yet.
         let mut left: Vec<WorkerProcess> = self
             .posts
             .into_iter()
-            .flat_map(|post| {
-                post.process
-                    .into_iter()
-                    .chain(post.spare.map(|spare| spare.process))
-            })
+            .filter_map(|post| post.process)
             .collect();
         left.iter_mut().for_each(WorkerProcess::end_input);
         let deadline = Instant::now() + GRACE;

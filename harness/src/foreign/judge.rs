@@ -61,7 +61,7 @@ pub fn nanoseconds(duration: Duration) -> u64 {
 pub struct LeaseRule {
     /// The lease, if it is known.
     pub lease: Option<u64>,
-    /// How long a hold lasts at most when nothing gets in its way.
+    /// A hold of up to this length outlives no lease, whatever that is.
     pub longest_hold: u64,
 }
 
@@ -200,6 +200,21 @@ impl Judge {
         self.proved(who);
     }
 
+    /// Whether the hold that this slot gives back lasted so long that a lease of the known length may have run out.
+    pub fn may_have_lost(&self, who: Who) -> bool {
+        let hold = self.open.get(&who).and_then(|id| self.holds.get(id));
+        self.rule.lease.is_some()
+            && hold.is_some_and(|tracked| {
+                let Hold {
+                    from,
+                    until,
+                    paused,
+                    ..
+                } = tracked.hold;
+                until.is_some_and(|until| self.rule.may_be_over(until - from, paused))
+            })
+    }
+
     /// The holder was stopped for a while, or nobody knows for how long anything lasted.
     pub fn paused(&mut self, who: Option<Who>) {
         for (inside, id) in &self.inside {
@@ -293,7 +308,7 @@ mod tests {
     fn judge() -> Judge {
         Judge::new(LeaseRule {
             lease: None,
-            longest_hold: 1_000_000,
+            longest_hold: 0,
         })
     }
 
@@ -368,7 +383,7 @@ mod tests {
         ] {
             let mut judge = Judge::new(LeaseRule {
                 lease,
-                longest_hold: 1_000_000,
+                longest_hold: 0,
             });
             judge.entered(who(0), Verb::Acquire, 0, false);
             if paused {
@@ -380,6 +395,26 @@ mod tests {
                 judge.proved(who(place));
             }
             assert_eq!((judge.races(), judge.expiries()), (races, 1 - races));
+        }
+    }
+
+    #[test]
+    fn a_release_may_fail_when_the_lease_that_was_named_is_over() {
+        for (lease, age, lost) in [
+            (Some(1_000_000_000), 600_000_000, true),
+            (Some(1_000_000_000), 400_000_000, false),
+            (None, 600_000_000, false),
+        ] {
+            let mut judge = Judge::new(LeaseRule {
+                lease,
+                longest_hold: 0,
+            });
+            judge.entered(who(0), Verb::Acquire, 0, false);
+            assert!(!judge.may_have_lost(who(0)), "it is still in");
+            judge.left(who(0), age);
+            assert_eq!(judge.may_have_lost(who(0)), lost);
+            judge.proved(who(0));
+            assert!(!judge.may_have_lost(who(0)));
         }
     }
 }

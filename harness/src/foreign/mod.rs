@@ -13,6 +13,7 @@ mod plan;
 pub mod probe;
 pub mod processes;
 pub mod protocol;
+mod recruiter;
 mod scenario;
 pub mod serve;
 pub(crate) mod tally;

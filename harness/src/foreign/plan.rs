@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::protocol::Capabilities;
+use super::protocol::{Capabilities, Capability};
 use super::scenario::{Pauses, Role, Scenario};
 
 /// Enough for several of the long sections in which somebody else may come in after such a deed.
@@ -63,7 +63,7 @@ impl Options {
             .lease
             .map_or(Duration::ZERO, |lease| 3 * lease + Duration::from_secs(2));
         self.stuck_after
-            .unwrap_or(Duration::from_secs(12).max(at_least))
+            .unwrap_or(Duration::from_secs(30).max(at_least))
     }
 
     /// Whether the verdict on this scenario decides about the exit status.
@@ -97,10 +97,15 @@ impl Options {
             .into_iter()
             .filter_map(|scenario| {
                 let needs = scenario.needs()?;
-                Some((
-                    scenario,
-                    format!("the worker does not offer `{}`", needs.word()),
-                ))
+                let why = match needs {
+                    Capability::Wrapper => "only for a command that is tried with --wrapper".into(),
+                    needs if can.has(Capability::Wrapper) => format!(
+                        "not with --wrapper: it takes a worker that offers `{}`",
+                        needs.word()
+                    ),
+                    needs => format!("the worker does not offer `{}`", needs.word()),
+                };
+                Some((scenario, why))
             })
             .collect();
         Shares {
@@ -113,7 +118,6 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::foreign::protocol::Capability;
 
     #[test]
     fn the_time_is_shared_among_those_that_can_run() {

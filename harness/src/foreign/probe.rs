@@ -3,10 +3,13 @@
 //! A wrapper runs it by a path without arguments, so that the path may stand wherever a command may, in a shell's script too; what it
 //! talks through are two named pipes beside that path.
 
-use std::fs::{self, File};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
@@ -43,17 +46,26 @@ pub fn called_as(program: &Path) -> Option<PathBuf> {
     (program.file_name()? == NAME).then(|| program.parent().map(Path::to_owned))?
 }
 
-/// The section: from here to the end of the process.
+/// The section: from here to the end of the process. If the worker that wants to know of it is dead, it ends at once.
 ///
 /// # Errors
 /// If nobody listens.
 pub fn run(control: &Path) -> io::Result<()> {
-    let mut say = fs::OpenOptions::new().write(true).open(entered(control))?;
+    // Opening a named pipe waits for its other end unless it is told not to: for ever, if the worker was killed while this waited for the lock.
+    let mut options = OpenOptions::new();
+    options.custom_flags(nix::libc::O_NONBLOCK);
+    let mut say = options.clone().write(true).open(entered(control))?;
+    let mut told = options.read(true).open(leave(control))?;
     writeln!(say, "{}", std::process::id())?;
-    // Nobody tells us to leave if the other side is dead: then the pipe ends.
-    let told = File::open(leave(control))?.read(&mut [0])?;
-    if told > 0 {
-        writeln!(say, "{LEFT}")?;
+    loop {
+        match told.read(&mut [0]) {
+            Ok(0) => return Ok(()), // the worker is dead, and nobody tells us to leave
+            Ok(_) => return writeln!(say, "{LEFT}"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut fds = [PollFd::new(told.as_fd(), PollFlags::POLLIN)];
+                let _ = poll(&mut fds, PollTimeout::NONE);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
 }

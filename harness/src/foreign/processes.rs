@@ -46,6 +46,19 @@ fn lives(pid: Pid) -> bool {
     })
 }
 
+/// Our children, those that have ended and were not waited for among them; none if the kernel does not tell (`CONFIG_PROC_CHILDREN`).
+pub fn children() -> impl Iterator<Item = Pid> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
+        .flat_map(|line| {
+            let pids = line.split_whitespace().map(str::parse);
+            pids.filter_map(Result::ok)
+                .map(Pid::from_raw)
+                .collect::<Vec<_>>()
+        })
+}
+
 /// The living processes of a group.
 pub fn of_group(group: Pid) -> Vec<Pid> {
     all()

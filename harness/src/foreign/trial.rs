@@ -1,11 +1,13 @@
 //! All scenarios of one lock, one after the other.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 use crate::report::{self, Card, Outcome, Word};
 
@@ -16,6 +18,7 @@ use super::plan::{Options, Shares};
 use super::processes;
 use super::protocol::{Capabilities, Capability};
 use super::scenario::Scenario;
+use super::worker::allow_many_descriptors;
 
 pub use super::load::Sofar;
 
@@ -36,6 +39,8 @@ pub struct Trial<'a> {
     lock: &'a LockUnderTest,
     options: &'a Options,
     base: PathBuf,
+    /// Children of this process that have nothing to do with the trial.
+    strangers: HashSet<Pid>,
 }
 
 impl<'a> Trial<'a> {
@@ -45,10 +50,12 @@ impl<'a> Trial<'a> {
             lock,
             options,
             base: base.to_owned(),
+            strangers: processes::children().collect(),
         }
     }
 
-    /// Runs all scenarios, until `interrupted` is set. No process that it started lives on.
+    /// Runs all scenarios, until `interrupted` is set. No process that it started lives on; what workers leave behind becomes a child of
+    /// this process and is ended, so nothing else may start children meanwhile.
     ///
     /// # Errors
     /// If no worker starts: a sentence for the user.
@@ -59,11 +66,12 @@ impl<'a> Trial<'a> {
     ) -> Result<Card, String> {
         // What workers leave behind becomes our child, so that it can be ended and reaped (prctl(2), Linux 3.4).
         let _ = nix::sys::prctl::set_child_subreaper(true);
+        allow_many_descriptors();
         let began = Instant::now();
         let began_unix = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |time| time.as_secs());
-        let can = self.first_worker();
+        let can = self.first_worker(interrupted);
         self.end_what_is_left();
         let can = can?;
         let Shares { able, unable } = self.options.shares(&can);
@@ -149,9 +157,10 @@ impl<'a> Trial<'a> {
     }
 
     /// Starts one worker alone, to learn what it can do.
-    fn first_worker(&self) -> Result<Capabilities, String> {
+    fn first_worker(&self, interrupted: &AtomicBool) -> Result<Capabilities, String> {
         let (process, can, _) = self
             .recruiter("first", self.options.threads)?
+            .unless(interrupted)
             .start_ready(0)?;
         drop(process);
         Ok(can)
@@ -180,6 +189,7 @@ impl<'a> Trial<'a> {
         };
         let crew = self
             .recruiter(scenario.word(), threads)
+            .map(|recruiter| recruiter.unless(interrupted))
             .and_then(|recruiter| Crew::gather(recruiter, processes, spares));
         let outcome = match crew {
             Ok(crew) => {
@@ -198,7 +208,11 @@ impl<'a> Trial<'a> {
             while waitpid(None, Some(WaitPidFlag::WNOHANG))
                 .is_ok_and(|status| status.pid().is_some())
             {}
-            let left = processes::that_use(&self.base);
+            let adopted = processes::children().filter(|pid| !self.strangers.contains(pid));
+            let left: HashSet<Pid> = processes::that_use(&self.base)
+                .into_iter()
+                .chain(adopted)
+                .collect();
             if left.is_empty() || Instant::now() >= deadline {
                 break;
             }

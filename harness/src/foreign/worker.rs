@@ -3,9 +3,13 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -29,6 +33,9 @@ pub struct WorkerProcess {
     partial: Vec<u8>,
     errors: Vec<u8>,
     errors_dropped: u64,
+    outlived: bool,
+    /// Removed when it is gone.
+    directory: Option<PathBuf>,
     /// Somebody else has reaped it: its number may belong to another process by now.
     reaped: bool,
 }
@@ -41,10 +48,13 @@ impl WorkerProcess {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        // SAFETY: prctl is async-signal-safe, and nothing else is done between fork and exec.
+        // SAFETY: prctl and setrlimit are plain system calls, and nothing else is done between fork and exec.
         unsafe {
             command.pre_exec(|| {
                 nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+                if let Some((soft, hard)) = LIMITS_BEFORE.get() {
+                    setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard)?;
+                }
                 Ok(())
             });
         }
@@ -70,8 +80,16 @@ impl WorkerProcess {
             partial: Vec::new(),
             errors: Vec::new(),
             errors_dropped: 0,
+            outlived: false,
+            directory: None,
             reaped: false,
         })
+    }
+
+    /// This directory is its own, and goes with it.
+    pub fn with_directory(mut self, directory: PathBuf) -> Self {
+        self.directory = Some(directory);
+        self
     }
 
     /// What to poll: it may have written something, or ended.
@@ -108,6 +126,7 @@ impl WorkerProcess {
         let Some(stdout) = &mut self.stdout else {
             return false;
         };
+        let over = has_ended(&self.pid_fd);
         let mut buffer = [0; AT_ONCE];
         let more = match stdout.read(&mut buffer) {
             Ok(0) => false,
@@ -115,10 +134,12 @@ impl WorkerProcess {
                 self.partial.extend_from_slice(&buffer[..length]);
                 true
             }
-            Err(error) => matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ),
+            // Something that it started may keep the pipe open; what it wrote itself was there before it ended.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.outlived = over;
+                !over
+            }
+            Err(error) => error.kind() == io::ErrorKind::Interrupted,
         };
         let mut start = 0;
         while let Some(length) = self.partial[start..].iter().position(|byte| *byte == b'\n') {
@@ -170,6 +191,11 @@ impl WorkerProcess {
         }
     }
 
+    /// Whether its output was still open when it had ended: something that it started goes on.
+    pub fn is_outlived(&self) -> bool {
+        self.outlived
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
@@ -206,6 +232,28 @@ impl WorkerProcess {
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
         self.kill();
+        if let Some(directory) = &self.directory {
+            // The rest of it is removed with everything else, if something still writes there.
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
+}
+
+/// Whether the process has ended. Unlike waitpid(2), this does not take its status, nor the stops of a process that is traced.
+fn has_ended(pid_fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pid_fd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// The limit of descriptors that workers get back.
+static LIMITS_BEFORE: OnceLock<(rlim_t, rlim_t)> = OnceLock::new();
+
+/// Lets us have as many descriptors as we may: each worker takes four of them.
+pub fn allow_many_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok()
+    {
+        LIMITS_BEFORE.get_or_init(|| (soft, hard));
     }
 }
 

@@ -44,6 +44,13 @@ struct Wrapper {
     run: Option<Run>,
 }
 
+/// A wrapper that gives up is run again after so long.
+const AGAIN: Duration = Duration::from_millis(2);
+/// A wrapper that runs its command in the background may have ended before the command begins.
+const BACKGROUND: Duration = Duration::from_secs(1);
+/// So long the command may take to leave, and the wrapper to end after it.
+const LEAVE: Duration = Duration::from_secs(10);
+
 /// The wrapper, and the probe that it runs.
 struct Run {
     child: Child,
@@ -51,6 +58,7 @@ struct Run {
     pipe: File,
     leave: File,
     said: String,
+    killed: bool,
 }
 
 impl Wrapper {
@@ -58,6 +66,11 @@ impl Wrapper {
     fn start(&self) -> Result<Option<Run>, Box<dyn Error>> {
         // A file never fills up, as a pipe that is read at the end only would.
         let errors = self.control.join("stderr");
+        // Before the command may come, which does not wait for us.
+        let (mut pipe, leave) = (
+            open(&probe::entered(&self.control))?,
+            open(&probe::leave(&self.control))?,
+        );
         let mut child = Command::new(&self.words[0])
             .args(&self.words[1..])
             .stdin(Stdio::null())
@@ -65,11 +78,8 @@ impl Wrapper {
             .stderr(File::create(&errors)?)
             .spawn()
             .map_err(|error| format!("{} cannot be run: {error}", self.words[0]))?;
-        let (mut pipe, leave) = (
-            open(&probe::entered(&self.control))?,
-            open(&probe::leave(&self.control))?,
-        );
         let mut said = String::new();
+        let mut ended = None;
         loop {
             if read_some(&mut pipe, &mut said)
                 && let Some((id, _)) = said.split_once('\n')
@@ -81,6 +91,7 @@ impl Wrapper {
                     pipe,
                     leave,
                     said,
+                    killed: false,
                 }));
             }
             if let Some(status) = child.try_wait()? {
@@ -91,6 +102,11 @@ impl Wrapper {
                 if self.busy_status.is_some() && status.code() == self.busy_status.map(i32::from) {
                     return Ok(None);
                 }
+                let since = *ended.get_or_insert_with(Instant::now);
+                if status.success() && since.elapsed() < BACKGROUND {
+                    wait(&pipe, Duration::from_millis(5));
+                    continue;
+                }
                 let errors = std::fs::read(&errors).unwrap_or_default();
                 let errors = String::from_utf8_lossy(&errors[..errors.len().min(2000)])
                     .trim()
@@ -99,8 +115,14 @@ impl Wrapper {
                     true => String::new(),
                     false => format!(": {errors}"),
                 };
+                let advice = match status.code() {
+                    Some(code) if code != 0 && self.busy_status.is_none() => {
+                        format!(" (if that means that the lock is busy: --busy-status {code})")
+                    }
+                    _ => String::new(),
+                };
                 return Err(format!(
-                    "the wrapper {} without running the command{errors}",
+                    "the wrapper {} without running the command{errors}{advice}",
                     describe(status)
                 )
                 .into());
@@ -138,13 +160,13 @@ fn wait(pipe: &File, time: Duration) {
 
 impl Slot for Wrapper {
     fn acquire(&mut self) -> Result<(), Box<dyn Error>> {
-        match self.start()? {
-            Some(run) => {
-                self.run = Some(run);
-                Ok(())
+        while self.run.is_none() {
+            self.run = self.start()?;
+            if self.run.is_none() {
+                std::thread::sleep(AGAIN);
             }
-            None => Err("the wrapper gave up: let it wait for the lock".into()),
         }
+        Ok(())
     }
 
     fn try_acquire(&mut self) -> Result<bool, Box<dyn Error>> {
@@ -157,7 +179,7 @@ impl Slot for Wrapper {
             return Err("nothing is held".into());
         };
         run.leave.write_all(b".")?;
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + LEAVE;
         while !run.said.ends_with(&format!("{}\n", probe::LEFT)) {
             let probe_lives = Path::new(&format!("/proc/{}", run.probe)).exists();
             let more = read_some(&mut run.pipe, &mut run.said);
@@ -172,8 +194,24 @@ impl Slot for Wrapper {
                 wait(&run.pipe, Duration::from_millis(5));
             }
         }
-        let status = run.child.wait()?;
-        match status.success() || status.code().is_none() {
+        let deadline = Instant::now() + LEAVE;
+        let status = loop {
+            match run.child.try_wait()? {
+                Some(status) => break status,
+                None if Instant::now() > deadline => {
+                    run.child.kill()?;
+                    run.child.wait()?;
+                    return Err(format!(
+                        "the wrapper had not ended {} s after its command, and was killed",
+                        LEAVE.as_secs()
+                    )
+                    .into());
+                }
+                // Its end comes soon, and is no event that could be waited for together with a deadline.
+                None => std::thread::sleep(Duration::from_micros(200)),
+            }
+        };
+        match status.success() || run.killed {
             true => Ok(()),
             false => Err(format!(
                 "the wrapper {} after the command had ended well",
@@ -188,6 +226,10 @@ impl Slot for Wrapper {
         if run.child.id() == run.probe {
             return None; // it became the command by exec
         }
+        if !matches!(run.child.try_wait(), Ok(None)) {
+            return None; // it runs its command in the background
+        }
+        run.killed = true;
         Some(
             run.child
                 .kill()

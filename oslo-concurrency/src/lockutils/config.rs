@@ -37,6 +37,8 @@ fn set(setting: &RwLock<Option<PathBuf>>, path: Option<PathBuf>) {
 /// The order is: the `lock_path` of the call, the [scope](scope) of a test fixture, this, the ini file, and the environment variable
 /// `OSLO_LOCK_PATH`, which is read once, when it is first needed. Two calls under different lock paths do not exclude each
 /// other: set it before the first lock is taken.
+///
+/// In oslo.concurrency this sets the option's default only, so that there the ini file goes before it.
 pub fn set_defaults(lock_path: impl Into<PathBuf>) {
     set(&DEFAULT, Some(lock_path.into()));
 }

@@ -141,15 +141,16 @@ impl InterProcessLock {
     fn acquire_within(&self, wait: Wait) -> Result<InterProcessGuard, Error> {
         let named = |failure| Error::external(&self.path().to_string_lossy(), failure);
         let entry = self.entry();
-        let path = self.path().to_string_lossy();
-        let long = LongWait {
-            name: &path,
-            function: "",
-            waiter: current_thread(),
-            internal: None,
-            external: Some(entry),
+        let tell = |waited| {
+            let wait = LongWait {
+                name: &self.path().to_string_lossy(),
+                function: "",
+                waiter: current_thread(),
+                internal: None,
+                external: Some(entry),
+            };
+            wait.tell(waited);
         };
-        let tell = |waited| long.tell(waited);
         let mut patience = Patience::new(WARN_AFTER, &tell);
         entry
             .take_turn(wait, false, &mut patience)

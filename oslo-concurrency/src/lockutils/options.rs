@@ -226,14 +226,16 @@ impl<'a> LockOptions<'a> {
     ) -> Result<Guard, Error> {
         let wait = self.wait();
         let asked = self.asked();
-        let long = LongWait {
-            name: self.name,
-            function,
-            waiter: current_thread(),
-            internal: Some(&internal),
-            external: external.as_deref().map(|external| &**external),
+        let tell = |waited| {
+            let wait = LongWait {
+                name: self.name,
+                function,
+                waiter: current_thread(),
+                internal: Some(&internal),
+                external: external.as_deref().map(|external| &**external),
+            };
+            wait.tell(waited);
         };
-        let tell = |waited| long.tell(waited);
         let mut patience = Patience::new(self.warn_after, &tell);
         if self.fair {
             internal.make_fair();

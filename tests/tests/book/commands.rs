@@ -17,7 +17,7 @@ use crate::page::{self, Deed, Page};
 
 /// Pages whose commands are run by tests of their own, and by which.
 const ELSEWHERE: [(&str, &str); 6] = [
-    ("docs/explore.md", "the tests of explore"),
+    ("docs/explanation/explore.md", "the tests of explore"),
     ("docs/how-to/async.md", "the tests of oslo-concurrency"),
     ("docs/how-to/clean-up.md", "the tests of ls and clean"),
     (

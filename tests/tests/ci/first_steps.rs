@@ -196,3 +196,51 @@ fn every_worker_that_init_writes_speaks_the_protocol() {
         assert!(!newcomer.package().join("ci").exists());
     }
 }
+
+/// Runs a command on a terminal of its own and answers each question, which ends with `]: `.
+const TERMINAL: &str = r#"
+import os, pty, sys
+answers = sys.argv[1].split(",")
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+said = asked = b""
+while True:
+    try:
+        said = os.read(terminal, 4096)
+    except OSError:
+        break
+    sys.stdout.buffer.write(said)
+    asked += said
+    if asked.endswith(b"]: "):
+        os.write(terminal, answers.pop(0).encode() + b"\n")
+        asked = b""
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#;
+
+#[test]
+fn on_a_terminal_it_asks() {
+    let newcomer = Newcomer::in_an_empty_folder();
+    newcomer.begins();
+    let mut command = std::process::Command::new("python3");
+    command.args([
+        "-c",
+        TERMINAL,
+        "db,pyton,python,none",
+        "cargo",
+        "lockutils",
+        "init",
+    ]);
+    let output = newcomer.run(command, &newcomer.package());
+    let told = text(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("one of: rust, python, javascript, shell"),
+        "{told}"
+    );
+    assert!(
+        told.contains("wrote lock_worker.py") && !told.contains(".github"),
+        "{told}"
+    );
+    assert!(newcomer.read("Cargo.toml").contains("name = \"db\""));
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Happening, Word};
 
-use super::super::crew::{State, stderr_of, wait_for};
+use super::super::crew::{State, in_background, stderr_of, wait_for};
 use super::super::protocol::{Answer, Line, Verb};
 use super::super::scenario::Act;
 use super::super::worker::describe;
@@ -12,12 +12,14 @@ use super::Load;
 
 /// After what was done in the section, others get so long to come in: also those that poll.
 const EXPOSURE: [u64; 3] = [2_000_000, 20_000_000, 120_000_000];
-/// So long one waits, while others get the lock, before it is called starved.
-const STARVED: u64 = 20_000_000_000;
+/// And so long if they ask again so seldom that a hand-over takes more than this; not longer, since a hold of 0.5 s may have outlived a lease.
+const EXPOSURE_OF_THE_SLOW: [u64; 3] = [20_000_000, 400_000_000, 450_000_000];
+const SLOW_US: f64 = 60_000.0;
 /// So many workers may fail by themselves before the scenario is over.
 const FAILURES: u32 = 50;
 /// So long a worker has to leave when it was told to.
 const LEAVE: u64 = 5_000_000_000;
+/// So many lines that are not of the protocol may come between two that are.
 const LINES_OF_GARBAGE: u64 = 10_000;
 
 impl Load<'_> {
@@ -30,7 +32,10 @@ impl Load<'_> {
         let life = self.crew.posts[place].life;
         for line in lines {
             match line {
-                Line::Answer(slot, answer) if slot < self.slots => self.hear(place, slot, answer),
+                Line::Answer(slot, answer) if slot < self.slots => {
+                    self.crew.posts[place].garbage = 0;
+                    self.hear(place, slot, answer);
+                }
                 Line::Answer(slot, answer) => {
                     self.distrust(
                         place,
@@ -39,13 +44,13 @@ impl Load<'_> {
                 }
                 Line::Ready(..) => self.distrust(place, "it said `ready` once more"),
                 Line::Garbage(text) => {
-                    self.garbage += 1;
+                    self.crew.posts[place].garbage += 1;
                     self.tally
                         .note(format!("a line that is not of the protocol: {text:?}"));
-                    if self.garbage > LINES_OF_GARBAGE {
+                    if self.crew.posts[place].garbage > LINES_OF_GARBAGE {
                         self.distrust(
                             place,
-                            "it writes more than 10,000 lines that are not of the protocol",
+                            "it wrote 10,000 lines that are not of the protocol, and nothing else",
                         );
                     }
                 }
@@ -61,15 +66,20 @@ impl Load<'_> {
 
     /// Its output is closed: it has ended, or will hardly do any work.
     pub(super) fn has_ended(&mut self, place: usize) {
-        let Some(process) = &mut self.crew.posts[place].process else {
+        let post = &mut self.crew.posts[place];
+        let leaving = post.leaves_by.is_some();
+        let Some(process) = &mut post.process else {
             return;
         };
         let deadline = Instant::now() + Duration::from_millis(200);
-        while process.ended().is_none() && Instant::now() < deadline {
+        while process.ended().is_none() && !leaving && Instant::now() < deadline {
             wait_for(process, Duration::from_millis(5));
         }
+        if leaving && process.ended().is_none() {
+            return; // it is about to: its end is heard of, and if it takes too long, it is killed
+        }
         let (status, errors) = (process.ended(), stderr_of(process));
-        let leaving = self.crew.posts[place].leaves_by.is_some();
+        let stays = status.map_or("", |status| in_background(process, status));
         match status {
             Some(status) if leaving && status.success() => {}
             Some(status) if leaving => {
@@ -81,14 +91,14 @@ impl Load<'_> {
             Some(status) => {
                 let doing = self.doing(place);
                 self.tally.error(format!(
-                    "a worker {} while it {doing}{errors}",
+                    "a worker {} while it {doing}{stays}{errors}",
                     describe(status)
                 ));
                 self.failures += 1;
             }
             None => {
                 self.tally.error(format!(
-                    "a worker closed its standard output and stayed{errors}"
+                    "a worker closed its standard output, and goes on without{errors}"
                 ));
                 self.failures += 1;
             }
@@ -126,6 +136,7 @@ impl Load<'_> {
         post.stopped_until = None;
         post.killed_at = None;
         post.leaves_by = None;
+        post.garbage = 0;
         if self.failures >= FAILURES {
             let why = format!("{FAILURES} workers failed by themselves");
             match self.tally.all_sections() {
@@ -176,9 +187,18 @@ impl Load<'_> {
                 self.timeline.note(now, who, Happening::TimedOut);
                 self.rest(place, slot, now);
             }
-            (State::Asked { verb, .. }, Answer::Unsupported | Answer::Busy | Answer::TimedOut) => {
+            (
+                State::Asked { verb, .. },
+                answer @ (Answer::Unsupported | Answer::Busy | Answer::TimedOut),
+            ) => {
+                let advice = match verb {
+                    Verb::Acquire | Verb::Read => {
+                        ": it has to wait for the lock, however long that takes"
+                    }
+                    _ => "",
+                };
                 self.tally
-                    .error(format!("{verb} was not answered with `acquired`"));
+                    .error(format!("`{verb}` was answered with `{answer}`{advice}"));
                 self.back_off(place, slot, now);
             }
             (State::Asked { verb, .. }, Answer::Error(text)) => {
@@ -201,14 +221,21 @@ impl Load<'_> {
                 self.expose(place, slot, now);
             }
             (State::Releasing { .. }, answer @ (Answer::Released | Answer::Error(_))) => {
+                let lost = self.judge.may_have_lost(who);
                 self.judge.proved(who);
                 let what = match &answer {
-                    Answer::Error(text) => {
-                        self.tally.error(format!("release: {text}"));
-                        Happening::Error
-                    }
+                    Answer::Error(_) => Happening::Error,
                     _ => Happening::Released,
                 };
+                match answer {
+                    Answer::Error(text) if lost => {
+                        self.tally.lost += 1;
+                        self.tally
+                            .note(format!("release failed after the lease: {text}"));
+                    }
+                    Answer::Error(text) => self.tally.error(format!("release: {text}")),
+                    _ => {}
+                }
                 self.timeline.note(now, who, what);
                 self.after_release(place, slot, now);
             }
@@ -269,14 +296,7 @@ impl Load<'_> {
         }
         if matches!(verb, Verb::Acquire | Verb::Read) {
             self.tally.waited(now - asked);
-            let others = self.tally.all_sections() - state.seen;
-            if now - asked > STARVED && others > 100 {
-                let seconds = (now - asked) as f64 / 1e9;
-                self.end(
-                    Word::Starved,
-                    format!("worker {place} waited {seconds:.1} s while others got the lock {others} times"),
-                );
-            }
+            self.look_for_the_starved(place, asked, state.seen);
         }
         let hold = match self.random.once_in(4) {
             true => 0,
@@ -304,7 +324,12 @@ impl Load<'_> {
 
     /// It stays in for a while, for others to come in.
     pub(super) fn expose(&mut self, place: usize, slot: usize, now: u64) {
-        let until = now + self.random.choose(&EXPOSURE);
+        let hand_over = self.tally.hand_overs().map_or(0.0, |times| times.p50_us);
+        let exposure = match hand_over > SLOW_US {
+            true => EXPOSURE_OF_THE_SLOW,
+            false => EXPOSURE,
+        };
+        let until = now + self.random.choose(&exposure);
         self.crew.posts[place].slots[slot].state = State::Inside { until };
     }
 

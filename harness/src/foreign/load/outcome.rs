@@ -21,7 +21,7 @@ impl Load<'_> {
         let stayed = self.crew.dismiss();
         if stayed > 0 && self.ended.is_none() && !interrupted {
             self.tally.note(format!(
-                "{stayed} workers had not left 1 s after the end of their input, and were killed"
+                "{stayed} workers had not left 3 s after the end of their input, and were killed"
             ));
         }
         let sections = self.tally.all_sections();
@@ -131,9 +131,16 @@ fn overlap(found: &judge::Overlap) -> Overlap {
     }
 }
 
+/// A time as the command line takes it.
+fn written(time: Duration) -> String {
+    match time {
+        time if time >= Duration::from_secs(1) => format!("{}s", time.as_secs_f64()),
+        time => format!("{}ms", time.as_secs_f64() * 1e3),
+    }
+}
+
 /// The command that runs one scenario again.
 pub fn again(scenario: Scenario, options: &Options, lock: &LockUnderTest) -> String {
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let mut command = format!(
         "cargo lockutils stress --seed {:#x} --scenario {scenario}",
         options.seed
@@ -146,13 +153,13 @@ pub fn again(scenario: Scenario, options: &Options, lock: &LockUnderTest) -> Str
         command += &format!(" --threads {}", options.threads);
     }
     if options.hold != defaults.hold {
-        command += &format!(" --hold {}ms", ms(options.hold));
+        command += &format!(" --hold {}", written(options.hold));
     }
     if let Some(lease) = options.lease {
-        command += &format!(" --lease {}ms", ms(lease));
+        command += &format!(" --lease {}", written(lease));
     }
     if let Some(time) = options.stuck_after {
-        command += &format!(" --stuck-after {}ms", ms(time));
+        command += &format!(" --stuck-after {}", written(time));
     }
     format!("{command} {}", lock.arguments())
 }

@@ -8,6 +8,8 @@ use super::super::crew::answer_of;
 use super::super::protocol::{Answer, Capability, Verb};
 use super::Load;
 
+/// So long one waits, while others get the lock, before it is called starved.
+const STARVED: u64 = 20_000_000_000;
 /// So long one may wait for a lock that is free before it is called stuck.
 const FREE_AND_WAITED_FOR: u64 = 30_000_000_000;
 
@@ -16,6 +18,7 @@ impl Load<'_> {
         let now = self.now();
         let patience = self.options.stuck_after().as_nanos() as u64;
         let mut waiter = None;
+        let mut waiting = Vec::new();
         for (place, post) in self.crew.posts.iter().enumerate() {
             for slot in &post.slots {
                 let Some((verb, at)) = slot.state.pending() else {
@@ -31,7 +34,11 @@ impl Load<'_> {
                     return self.end(Word::Stuck, why);
                 }
                 waiter = Some((place, at));
+                waiting.push((place, at, slot.seen));
             }
+        }
+        for (place, at, seen) in waiting {
+            self.look_for_the_starved(place, at, seen);
         }
         let Some((place, since)) = waiter else { return };
         let quiet = now - self.last_progress.max(self.asked_freely.unwrap_or(0));
@@ -39,7 +46,7 @@ impl Load<'_> {
             return;
         }
         let seconds = (now - self.last_progress) as f64 / 1e9;
-        match self.ask_a_fresh_worker() {
+        match self.ask_a_fresh_worker(place) {
             Ok(true) if now - since > FREE_AND_WAITED_FOR => {
                 let waited = (now - since) as f64 / 1e9;
                 self.end(
@@ -51,17 +58,41 @@ impl Load<'_> {
             // The answer of a waiter may have come in meanwhile.
             Ok(false) if self.crew.wait(Duration::ZERO).is_empty() => self.end(
                 Word::Stuck,
-                format!("nobody has got the lock for {seconds:.1} s though nobody holds it, nor did a fresh worker"),
+                format!("nobody has got the lock for {seconds:.1} s though nobody holds it, nor did a fresh worker{}", self.lease_advice()),
             ),
             Ok(false) => self.asked_freely = Some(self.now()),
             Err(why) => self.end(Word::Stuck, format!("nobody has got the lock for {seconds:.1} s ({why})")),
         }
     }
 
+    /// What is stuck for now may be waiting for the end of a dead holder's lease.
+    fn lease_advice(&self) -> &'static str {
+        match (self.options.lease, self.options.stuck_after) {
+            (None, None) => "; if the lock has a lease longer than that, name it with --lease",
+            _ => "",
+        }
+    }
+
+    /// One that has waited for long while others got the lock often.
+    pub(super) fn look_for_the_starved(&mut self, place: usize, asked: u64, seen: u64) {
+        let waited = self.now().saturating_sub(asked);
+        let others = self.tally.all_sections() - seen;
+        if waited > STARVED && others > 100 {
+            let seconds = waited as f64 / 1e9;
+            self.end(
+                Word::Starved,
+                format!(
+                    "worker {place} waited {seconds:.1} s while others got the lock {others} times"
+                ),
+            );
+        }
+    }
+
     /// Whether somebody who comes now gets the lock.
-    pub(super) fn ask_a_fresh_worker(&mut self) -> Result<bool, String> {
-        let place = self.crew.posts.len();
-        let (mut process, _, _) = self.crew.recruiter.start_ready(place)?;
+    ///
+    /// It has the number of a worker that waits: its number may be that of a host.
+    fn ask_a_fresh_worker(&mut self, beside: usize) -> Result<bool, String> {
+        let (mut process, _, _) = self.crew.recruiter.start_ready(beside)?;
         let verb = match self.can.has(Capability::NoTry) {
             true => Verb::Acquire,
             false => Verb::Try,

@@ -1,7 +1,7 @@
 //! Secrets in text: command lines, `key=value`, JSON and Python's way of printing it, XML, headers, URLs.
 //!
-//! Everything that oslo.utils' `mask_password` masks is masked here too, and some of what it misses (tests compare the two). The text is read
-//! once, whatever it contains, and need not be UTF-8.
+//! Everything that oslo.utils' `mask_password` masks is masked here too, and some of what it misses (tests compare the two). The time grows
+//! with the length of the text, whatever it contains, and it need not be UTF-8.
 
 mod command;
 mod keys;
@@ -13,7 +13,7 @@ use std::ops::Range;
 pub use self::command::shell_join;
 pub(super) use self::command::{mask_command, mask_shell};
 use self::keys::{ends_of_keys, name_before, skip};
-use self::value::{Quote, bare, end_of_line, json, quoted};
+use self::value::{FAR, Quote, bare, end_of_line, json, quoted};
 
 /// What stands for a secret.
 pub(super) const MASK: &str = "***";
@@ -182,7 +182,7 @@ fn in_element(text: &[u8], start: usize, content: usize) -> Option<Range<usize>>
     if name.start == 0 || text[name.start - 1] != b'<' {
         return None;
     }
-    let rest = &text[content..];
+    let rest = &text[content..text.len().min(content + FAR)];
     let length = match rest.starts_with(b"<![CDATA[") {
         true => rest.windows(3).position(|end| end == b"]]>")? + 3,
         false => rest.iter().position(|byte| *byte == b'<')?,

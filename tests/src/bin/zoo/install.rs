@@ -72,6 +72,7 @@ impl Tools {
                         format!("ZOO_{}_PORT", name.to_uppercase()),
                         port.to_string(),
                     );
+                    command.env("ETCDCTL_ENDPOINTS", format!("http://127.0.0.1:{port}"));
                 }
                 _ => bail!("`{need}` is nothing that can be installed"),
             }
@@ -83,6 +84,8 @@ impl Tools {
         command.arg("--");
         for (number, word) in lock.worker.iter().chain(&lock.wrapper).enumerate() {
             match (number, word.as_str()) {
+                // What comes with Python needs nothing to be installed.
+                (0, "python") if packages.is_empty() => command.arg("python3"),
                 (0, "python") => command.arg(python::environment(&packages)),
                 (0, "peer-worker") => command.arg(self.built.join("peer-worker")),
                 _ => command.arg(word),
@@ -113,6 +116,14 @@ impl Tools {
             "redis" => {
                 apt("redis-server=redis-server")?;
                 servers::redis()?
+            }
+            "memcached" => {
+                apt("memcached=memcached")?;
+                servers::memcached()?
+            }
+            "etcd" => {
+                apt("etcd=etcd-server")?;
+                servers::etcd()?
             }
             "postgres" => {
                 if !Path::new("/usr/lib/postgresql").exists() {

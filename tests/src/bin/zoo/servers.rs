@@ -68,6 +68,34 @@ pub fn redis() -> Result<Server> {
     start(command, port, data)
 }
 
+/// memcached. As root, it asks for a user that it may become.
+pub fn memcached() -> Result<Server> {
+    let (port, data) = (free_port()?, tempfile::tempdir()?);
+    let mut command = Command::new("memcached");
+    command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0"]);
+    if getuid().is_root() {
+        command.args(["-u", "nobody"]);
+    }
+    start(command, port, data)
+}
+
+/// etcd, alone, without waiting for its disk.
+pub fn etcd() -> Result<Server> {
+    let (port, peers, data) = (free_port()?, free_port()?, tempfile::tempdir()?);
+    let (clients, peers) = (
+        format!("http://127.0.0.1:{port}"),
+        format!("http://127.0.0.1:{peers}"),
+    );
+    let mut command = Command::new("etcd");
+    command
+        .args(["--listen-client-urls", &clients])
+        .args(["--advertise-client-urls", &clients])
+        .args(["--listen-peer-urls", &peers])
+        .args(["--unsafe-no-fsync", "--data-dir"])
+        .arg(data.path().join("data"));
+    start(command, port, data)
+}
+
 /// PostgreSQL, with the user `zoo`, who needs no password. It refuses to run as root, so it runs as `postgres` then.
 pub fn postgres() -> Result<Server> {
     let (port, data) = (free_port()?, tempfile::tempdir()?);

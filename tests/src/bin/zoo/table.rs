@@ -21,6 +21,9 @@ pub struct Lock {
     #[serde(default)]
     pub wrapper: Vec<String>,
     pub builtin: Option<String>,
+    /// What the command has to know of it besides.
+    #[serde(default)]
+    options: Vec<String>,
     #[serde(default)]
     expect: BTreeMap<String, Words>,
     #[serde(default)]
@@ -82,11 +85,13 @@ impl Lock {
 
     /// The lock's part of the command line that is not its command.
     pub fn options(&self) -> Vec<&str> {
-        match (&self.builtin, self.wrapper.is_empty()) {
+        let kind = match (&self.builtin, self.wrapper.is_empty()) {
             (Some(builtin), _) => vec!["--builtin", builtin],
             (None, false) => vec!["--wrapper"],
             (None, true) => vec![],
-        }
+        };
+        let options = self.options.iter().map(String::as_str);
+        options.chain(kind).collect()
     }
 }
 

@@ -1,0 +1,143 @@
+//! Whatever ends us, what was found is told, and nothing stays.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::project::{NOTHING, Project, stderr, stdout, until};
+
+#[test]
+fn ctrl_c_prints_what_was_found_so_far() {
+    let project = Project::new();
+    let began = Instant::now();
+    let command = project
+        .command(&[
+            "stress",
+            "--builtin",
+            "fcntl",
+            "--scenario",
+            "threads,contend",
+            "--duration",
+            "10m",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("somebody gets the lock", || {
+        let base = project.left_behind().pop()?;
+        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
+        files.next().map(drop)
+    });
+    kill(Pid::from_raw(command.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = command.wait_with_output().unwrap();
+    let text = stdout(&output);
+    assert!(
+        text.contains("interrupted before everything was tried"),
+        "{text}"
+    );
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_eq!(project.left_behind(), NOTHING);
+}
+
+fn signal(command: &Child, signal: Signal) {
+    kill(Pid::from_raw(command.id().cast_signed()), signal).unwrap();
+}
+
+/// Whether a process has this in its environment.
+fn is_used(directory: &Path) -> bool {
+    let needle = directory.as_os_str().as_bytes();
+    fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        environment
+            .windows(needle.len())
+            .any(|window| window == needle)
+    })
+}
+
+#[test]
+fn ctrl_c_is_heard_while_a_worker_starts() {
+    let project = Project::new();
+    project.write("p/slow.sh", "touch started; sleep 1000\n");
+    let command = project
+        .command(&["stress", "--", "sh", "slow.sh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("the worker starts", || {
+        project.folder().join("started").exists().then_some(())
+    });
+    let began = Instant::now();
+    signal(&command, Signal::SIGINT);
+    let output = command.wait_with_output().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(15));
+    let text = stderr(&output);
+    assert!(
+        text.contains("interrupted before the worker was ready"),
+        "{text}"
+    );
+    assert_eq!(project.left_behind(), NOTHING);
+}
+
+#[test]
+fn sigkill_leaves_neither_a_process_nor_a_directory() {
+    let project = Project::new();
+    // The wrapper and its command are no children of ours, nor of a process that dies with us.
+    let mut command = project
+        .command(&[
+            "stress",
+            "--scenario",
+            "contend",
+            "--duration",
+            "10m",
+            "--wrapper",
+            "--",
+            "setsid",
+            "-w",
+            "flock",
+            "{lock}",
+            "{cmd}",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("somebody gets the lock", || {
+        let base = project.left_behind().pop()?;
+        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
+        files.next().map(drop)
+    });
+    let base = project.left_behind().pop().unwrap();
+    assert!(is_used(&base));
+    signal(&command, Signal::SIGKILL);
+    command.wait().unwrap();
+    until("nothing is left", || {
+        (!base.exists() && !is_used(&base)).then_some(())
+    });
+}
+
+#[test]
+fn nobody_needs_to_read_to_the_end() {
+    let project = Project::new();
+    let mut command = project
+        .command(&["stress", "--builtin", "flock", "--duration", "500ms"])
+        .args(["--scenario", "contend"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(command.stdout.take());
+    let output = command.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(0), "")
+    );
+    assert_eq!(project.left_behind(), NOTHING);
+}
