@@ -56,11 +56,12 @@ pub fn run(control: &Path) -> io::Result<()> {
     options.custom_flags(nix::libc::O_NONBLOCK);
     let mut say = options.clone().write(true).open(entered(control))?;
     let mut told = options.read(true).open(leave(control))?;
-    writeln!(say, "{}", std::process::id())?;
+    // In one piece each.
+    say.write_all(format!("{}\n", std::process::id()).as_bytes())?;
     loop {
         match told.read(&mut [0]) {
             Ok(0) => return Ok(()), // the worker is dead, and nobody tells us to leave
-            Ok(_) => return writeln!(say, "{LEFT}"),
+            Ok(_) => return say.write_all(format!("{LEFT}\n").as_bytes()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let mut fds = [PollFd::new(told.as_fd(), PollFlags::POLLIN)];
                 let _ = poll(&mut fds, PollTimeout::NONE);

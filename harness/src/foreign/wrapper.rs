@@ -81,9 +81,8 @@ impl Wrapper {
         let mut said = String::new();
         let mut ended = None;
         loop {
-            if read_some(&mut pipe, &mut said)
-                && let Some((id, _)) = said.split_once('\n')
-            {
+            read_some(&mut pipe, &mut said);
+            if let Some((id, _)) = said.split_once('\n') {
                 let probe = id.parse().unwrap_or(0);
                 return Ok(Some(Run {
                     child,
