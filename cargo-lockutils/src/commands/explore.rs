@@ -1,6 +1,7 @@
-//! `cargo lockutils explore` and `replay`: the interleaving in which two are in the section.
+//! `cargo lockutils explore`: the interleaving in which two are in the section.
 
-use std::fmt::Write as _;
+pub mod text;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,16 +11,15 @@ use std::time::{Duration, Instant};
 
 use anstream::println;
 use anyhow::{Context, Result, anyhow};
-use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::card::{Card, Outcome, SCHEMA};
 use lockutils_harness::explore::counterexample::Counterexample;
-use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Budget, Choice, End, Found, Plot, Search, Trace, switches};
+use lockutils_harness::explore::{Budget, Plot, Search};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::{self, Expectation, Word};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::text::{BAD, GOOD, told};
 use super::configured::{self, Meant};
 use super::reports;
 use crate::cli::{DirectoryOptions, ExploreOptions};
@@ -27,11 +27,6 @@ use crate::github;
 use crate::lock_directory::LockDirectory;
 use crate::say;
 use crate::settings::ConfiguredLock;
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
-const FAINT: Style = Style::new().dimmed();
 
 pub fn run(chosen: &ExploreOptions) -> Result<u8> {
     let profile = configured::profile(&chosen.lock)?;
@@ -130,8 +125,10 @@ impl Exploration<'_> {
         interrupted: &AtomicBool,
     ) -> Result<Vec<(Plot, Word)>> {
         let directory = LockDirectory::make(&DirectoryOptions::default())?;
+        let guardian = directory.guard()?;
         let result = self.explore(lock, configured, directory.lock_path(), interrupted);
         directory.finish(false, true)?;
+        drop(guardian);
         result
     }
 
@@ -187,7 +184,7 @@ impl Exploration<'_> {
             let found = search
                 .search(&budget, &stop)
                 .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
-            self.say(text(&found).trim_end());
+            self.say(told(&found).trim_end());
             let outcome = Outcome::new(&search, &found);
             let word = outcome.verdict;
             outcomes.push(outcome);
@@ -299,150 +296,4 @@ impl Exploration<'_> {
         ));
         Ok(file)
     }
-}
-
-/// What a schedule comes to, as a verdict.
-fn word(end: &End) -> Word {
-    match end {
-        End::Overlap { .. } => Word::Broken,
-        End::Stuck(_) => Word::Stuck,
-        End::Clean | End::LeaseExpired | End::Polls | End::Known => Word::Held,
-        End::Failed(_) => Word::NotKnown,
-    }
-}
-
-fn text(found: &Found) -> String {
-    let mut out = String::new();
-    let rate = found.schedules as f64 / found.seconds.max(1e-9);
-    let tried = format!(
-        "{} schedules of {} parties in {:.1} s, {rate:.0}/s",
-        found.schedules, found.parties, found.seconds
-    );
-    let name = found.plot.word();
-    match &found.counterexample {
-        None if found.schedules == found.polls => {
-            let _ = writeln!(out, "{FAINT}- {name:<9} not known{FAINT:#}");
-        }
-        None => {
-            let complete = match &found.complete {
-                Some(complete) => format!(", {complete}"),
-                None => String::new(),
-            };
-            let _ = writeln!(
-                out,
-                "{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}"
-            );
-            if found.expiries > 0 {
-                let _ = writeln!(
-                    out,
-                    "{DOUBTFUL}  {} times the lease had run out{DOUBTFUL:#}",
-                    found.expiries
-                );
-            }
-        }
-        Some(trace) => {
-            let word = match trace.end {
-                End::Overlap { .. } => "BROKEN",
-                _ => "stuck",
-            };
-            let _ = writeln!(
-                out,
-                "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}; {} switches, {} steps, and {} of {} runs of it came to the same",
-                switches(&trace.choices()),
-                trace.choices().len(),
-                found.replayed.0,
-                found.replayed.1
-            );
-            let _ = writeln!(out, "{}", in_short(&story(trace)));
-        }
-    }
-    if found.polls > 0 {
-        let _ = writeln!(
-            out,
-            "  {DOUBTFUL}in {} of them all waiters looked in vain again and again:{DOUBTFUL:#} `stress` tells whether the lock is stuck then",
-            found.polls
-        );
-    }
-    for error in &found.errors {
-        let _ = writeln!(
-            out,
-            "  {DOUBTFUL}{} times:{DOUBTFUL:#} {}",
-            error.count, error.text
-        );
-    }
-    if let Some(problem) = &found.problem {
-        let _ = writeln!(out, "  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
-    }
-    out
-}
-
-/// The beginning and the end of a story that is too long; the file has all of it.
-fn in_short(story: &str) -> String {
-    const LINES: usize = 30;
-    let lines: Vec<&str> = story.trim_end().lines().collect();
-    if lines.len() <= 2 * LINES {
-        return lines.join("\n");
-    }
-    let left_out = lines.len() - 2 * LINES;
-    format!(
-        "{}\n  … {left_out} steps …\n{}",
-        lines[..LINES].join("\n"),
-        lines[lines.len() - LINES..].join("\n")
-    )
-}
-
-/// `cargo lockutils replay`.
-pub fn replay(file: &Path, times: usize) -> Result<u8> {
-    let text = match file == Path::new("-") {
-        true => io::read_to_string(io::stdin()).context("standard input")?,
-        false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
-    };
-    let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
-    let lock = example.lock(std::env::current_exe()?)?;
-    let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let traces = follow(&example, &lock, directory.lock_path(), times);
-    directory.finish(false, true)?;
-    let traces = traces.map_err(|why| anyhow!("{why}"))?;
-    let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
-    let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
-        return Ok(2);
-    };
-    println!("{}\n{}", lock.title(), in_short(&story(last)));
-    let broken = traces.iter().filter(broke).count();
-    let same = traces
-        .iter()
-        .filter(|trace| trace.choices() == example.choices)
-        .count();
-    println!("{broken} of {times} runs came to it; {same} took exactly the steps of the file");
-    if broken == 0 {
-        say::note(
-            "the lock does not follow this schedule into the same end any more: it was repaired, or is not deterministic",
-        );
-    }
-    if let End::Failed(_) = &last.end {
-        say::warning(ending(&last.end));
-    }
-    Ok(word(&last.end).exit_status())
-}
-
-fn follow(
-    example: &Counterexample,
-    lock: &LockUnderTest,
-    base: &Path,
-    times: usize,
-) -> Result<Vec<Trace>, String> {
-    let search = Search {
-        lock,
-        plot: example.plot,
-        parties: example.parties,
-        rounds: example.rounds,
-        strategy: Choice::Mix,
-        seed: example.seed,
-        lease: example.lease,
-        base: base.join(example.plot.word()),
-    };
-    let mut stage = search.stage()?;
-    (0..times)
-        .map(|_| search.follow(&mut stage, &example.choices))
-        .collect()
 }

@@ -8,6 +8,7 @@ mod init;
 mod lock_path;
 mod ls;
 mod nextest;
+mod replay;
 mod reports;
 mod run;
 mod runner;
@@ -35,7 +36,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Run { directory, command } => run::run(&directory, &command),
         Command::Stress(options) => stress::run(&options),
         Command::Explore(options) => explore::run(&options),
-        Command::Replay { file, times } => explore::replay(&file, times),
+        Command::Replay { file, times } => replay::run(&file, times),
         Command::Init(options) => init::run(&options),
         Command::Ls(options) => ls::run(&options),
         Command::Clean(options) => clean::run(&options),

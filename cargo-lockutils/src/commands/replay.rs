@@ -1,0 +1,74 @@
+//! `cargo lockutils replay`: a counterexample that `explore` has kept, run again.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use anstream::println;
+use anyhow::{Context, Result, anyhow};
+use lockutils_harness::explore::counterexample::Counterexample;
+use lockutils_harness::explore::story::{ending, story};
+use lockutils_harness::explore::{Choice, End, Search, Trace};
+use lockutils_harness::foreign::LockUnderTest;
+
+use super::explore::text::{in_short, word};
+use crate::cli::DirectoryOptions;
+use crate::lock_directory::LockDirectory;
+use crate::say;
+
+pub fn run(file: &Path, times: usize) -> Result<u8> {
+    let text = match file == Path::new("-") {
+        true => io::read_to_string(io::stdin()).context("standard input")?,
+        false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
+    };
+    let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
+    let lock = example.lock(std::env::current_exe()?)?;
+    let directory = LockDirectory::make(&DirectoryOptions::default())?;
+    let guardian = directory.guard()?;
+    let traces = follow(&example, &lock, directory.lock_path(), times);
+    directory.finish(false, true)?;
+    drop(guardian);
+    let traces = traces.map_err(|why| anyhow!("{why}"))?;
+    let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
+    let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
+        return Ok(2);
+    };
+    println!("{}\n{}", lock.title(), in_short(&story(last)));
+    let broken = traces.iter().filter(broke).count();
+    let same = traces
+        .iter()
+        .filter(|trace| trace.choices() == example.choices)
+        .count();
+    println!("{broken} of {times} runs came to it; {same} took exactly the steps of the file");
+    if broken == 0 {
+        say::note(
+            "the lock does not follow this schedule into the same end any more: it was repaired, or is not deterministic",
+        );
+    }
+    if let End::Failed(_) = &last.end {
+        say::warning(ending(&last.end));
+    }
+    Ok(word(&last.end).exit_status())
+}
+
+fn follow(
+    example: &Counterexample,
+    lock: &LockUnderTest,
+    base: &Path,
+    times: usize,
+) -> Result<Vec<Trace>, String> {
+    let search = Search {
+        lock,
+        plot: example.plot,
+        parties: example.parties,
+        rounds: example.rounds,
+        strategy: Choice::Mix,
+        seed: example.seed,
+        lease: example.lease,
+        base: base.join(example.plot.word()),
+    };
+    let mut stage = search.stage()?;
+    (0..times)
+        .map(|_| search.follow(&mut stage, &example.choices))
+        .collect()
+}
