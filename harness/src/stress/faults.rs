@@ -202,7 +202,11 @@ pub(super) fn take_away(fault: Fault, directory: &Path, number: u64) -> io::Resu
         if name.starts_with(AWAY) || name.starts_with(FILLER) || !path.is_file() {
             continue;
         }
-        let away = directory.join(format!("{AWAY}{}-{number}", std::process::id()));
+        // A name for each fault: what was renamed away must not come back as a replacement.
+        let away = directory.join(format!(
+            "{AWAY}{fault}-{}-{number}-{name}",
+            std::process::id()
+        ));
         let outcome = match fault {
             Fault::Rename => fs::rename(&path, &away),
             Fault::Replace => fs::write(&away, "").and_then(|()| fs::rename(&away, &path)),

@@ -181,7 +181,7 @@ impl ProcessLock {
         if state.open.is_none() {
             state.open = Some(LockFile::open(&self.path).map_err(|source| self.io(source))?);
         }
-        if fair && state.turnstile.is_none() {
+        if fair && state.gate_is_missing() {
             let path = turnstile_path(&self.path);
             state.turnstile = Some(LockFile::open(&path).map_err(|source| Failure::Io {
                 path: path.clone(),
@@ -217,7 +217,9 @@ impl ProcessLock {
                 .lock_patiently(Mode::Exclusive, wait, &self.path, patience)
                 .map_err(|source| self.io(source))??)
         };
-        match turnstile.as_ref().filter(|_| fair) {
+        // If somebody has moved the gate over the lock, whoever held it as the gate would wait for itself.
+        let gate = |gate: &&LockFile| fair && gate.identity() != file.identity();
+        match turnstile.as_ref().filter(gate) {
             None => blocked(file)?,
             Some(turnstile) => {
                 blocked(turnstile)?;
@@ -255,6 +257,13 @@ impl ProcessLock {
 }
 
 impl State {
+    /// The gate is not open, or has become the lock itself.
+    fn gate_is_missing(&self) -> bool {
+        let lock = self.open.as_ref().map(LockFile::identity);
+        let gate = self.turnstile.as_ref().map(LockFile::identity);
+        gate.is_none() || gate == lock
+    }
+
     fn unlock(&mut self) {
         if self.locked {
             self.locked = false;

@@ -108,3 +108,18 @@ fn a_process_that_comes_back_at_once_lets_the_waiter_go_first() {
         assert_eq!(one.answer(), "acquired");
     }
 }
+
+/// Whoever holds the gate would otherwise wait for itself at the lock.
+#[test]
+fn a_gate_that_somebody_has_moved_over_the_lock_is_no_gate() {
+    let directory = lock_path();
+    let lock = lockutils::lock("moved")
+        .external(true)
+        .fair(true)
+        .lock_path(directory.path())
+        .timeout(std::time::Duration::from_secs(10));
+    lock.run(|| ()).unwrap();
+    let gate = directory.path().join(".moved.turnstile");
+    std::fs::rename(gate, directory.path().join("moved")).unwrap();
+    lock.run(|| ()).unwrap();
+}
