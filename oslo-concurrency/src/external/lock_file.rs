@@ -71,7 +71,7 @@ impl LockFile {
                 {
                     tries += 1;
                     if let Some(directory) = path.parent() {
-                        fs::create_dir_all(directory)?;
+                        make_directory(directory)?;
                     }
                 }
                 // Only a lease does this to a regular file that is opened with O_NONBLOCK (fcntl(2), "Leases").
@@ -137,6 +137,22 @@ impl LockFile {
 
     pub(crate) fn unlock(&self) {
         kernel::unlock(&self.fd);
+    }
+}
+
+/// Makes it, unless somebody removes it, or a directory above it, at the same time: then the next try to open the file tells.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    match fs::create_dir_all(directory) {
+        // It was there for mkdir(2), and was not for the look that follows.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+            ) =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 
