@@ -332,7 +332,6 @@ impl Run<'_, '_> {
                         {
                             let rule = LeaseRule {
                                 lease: self.scene.lease.map(nanoseconds),
-                                longest_hold: 0,
                             };
                             return Some(
                                 match rule.may_be_over(nanoseconds(since.elapsed()), false) {

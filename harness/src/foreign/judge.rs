@@ -61,8 +61,6 @@ pub fn nanoseconds(duration: Duration) -> u64 {
 pub struct LeaseRule {
     /// The lease, if it is known.
     pub lease: Option<u64>,
-    /// A hold of up to this length outlives no lease, whatever that is.
-    pub longest_hold: u64,
 }
 
 impl LeaseRule {
@@ -71,7 +69,7 @@ impl LeaseRule {
         const LONG: u64 = 500_000_000;
         match self.lease {
             Some(lease) => age >= lease / 2,
-            None => paused || age >= LONG.max(self.longest_hold * 3 / 2),
+            None => paused || age >= LONG,
         }
     }
 }
@@ -306,10 +304,7 @@ mod tests {
     }
 
     fn judge() -> Judge {
-        Judge::new(LeaseRule {
-            lease: None,
-            longest_hold: 0,
-        })
+        Judge::new(LeaseRule { lease: None })
     }
 
     #[test]
@@ -381,10 +376,7 @@ mod tests {
             (Some(1_000_000_000), 400_000_000, true, 1),
             (Some(1_000_000_000), 600_000_000, true, 0),
         ] {
-            let mut judge = Judge::new(LeaseRule {
-                lease,
-                longest_hold: 0,
-            });
+            let mut judge = Judge::new(LeaseRule { lease });
             judge.entered(who(0), Verb::Acquire, 0, false);
             if paused {
                 judge.paused(Some(who(0)));
@@ -405,10 +397,7 @@ mod tests {
             (Some(1_000_000_000), 400_000_000, false),
             (None, 600_000_000, false),
         ] {
-            let mut judge = Judge::new(LeaseRule {
-                lease,
-                longest_hold: 0,
-            });
+            let mut judge = Judge::new(LeaseRule { lease });
             judge.entered(who(0), Verb::Acquire, 0, false);
             assert!(!judge.may_have_lost(who(0)), "it is still in");
             judge.left(who(0), age);

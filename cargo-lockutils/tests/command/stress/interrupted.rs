@@ -29,11 +29,7 @@ fn ctrl_c_prints_what_was_found_so_far() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until("somebody gets the lock", || {
-        let base = project.left_behind().pop()?;
-        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
-        files.next().map(drop)
-    });
+    until_somebody_gets_the_lock(&project);
     kill(Pid::from_raw(command.id().cast_signed()), Signal::SIGINT).unwrap();
     let output = command.wait_with_output().unwrap();
     let text = stdout(&output);
@@ -109,11 +105,7 @@ fn sigkill_leaves_neither_a_process_nor_a_directory() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("somebody gets the lock", || {
-        let base = project.left_behind().pop()?;
-        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
-        files.next().map(drop)
-    });
+    until_somebody_gets_the_lock(&project);
     let base = project.left_behind().pop().unwrap();
     assert!(is_used(&base));
     signal(&command, Signal::SIGKILL);
@@ -140,4 +132,13 @@ fn nobody_needs_to_read_to_the_end() {
         (Some(0), "")
     );
     assert_eq!(project.left_behind(), NOTHING);
+}
+
+/// The lock's file is there.
+fn until_somebody_gets_the_lock(project: &Project) {
+    until("somebody gets the lock", || {
+        let base = project.left_behind().pop()?;
+        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
+        files.next().map(drop)
+    });
 }

@@ -74,7 +74,6 @@ impl<'a> Load<'a> {
         let rule = LeaseRule {
             lease: options.lease.map(nanoseconds),
             // A long section that was asked for outlives a lease that nobody named as well.
-            longest_hold: 0,
         };
         Load {
             scenario,
