@@ -3,13 +3,16 @@
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::probe;
 use super::protocol::{Capability, Verb};
@@ -55,10 +58,31 @@ const LEAVE: Duration = Duration::from_secs(10);
 struct Run {
     child: Child,
     probe: u32,
+    /// Readable when the wrapper has ended.
+    end: OwnedFd,
+    /// What the probe says; it ends when the probe does.
     pipe: File,
     leave: File,
-    said: String,
     killed: bool,
+}
+
+impl Run {
+    /// What the probe has said when it has ended, or when that takes too long.
+    fn last_words(&mut self) -> io::Result<String> {
+        let limit = limit(LEAVE)?;
+        let mut said = Vec::new();
+        loop {
+            match self.pipe.read_to_end(&mut said) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            if wait(&[self.pipe.as_fd(), limit.as_fd()])? == 1 {
+                break;
+            }
+        }
+        Ok(String::from_utf8_lossy(&said).trim().to_owned())
+    }
 }
 
 impl Wrapper {
@@ -68,8 +92,14 @@ impl Wrapper {
         let errors = self.control.join("stderr");
         // Before the command may come, which does not wait for us.
         let (mut pipe, leave) = (
-            open(&probe::entered(&self.control))?,
-            open(&probe::leave(&self.control))?,
+            open(
+                &probe::entered(&self.control),
+                File::options().read(true).write(true),
+            )?,
+            open(
+                &probe::leave(&self.control),
+                File::options().read(true).write(true),
+            )?,
         );
         let mut child = Command::new(&self.words[0])
             .args(&self.words[1..])
@@ -78,83 +108,124 @@ impl Wrapper {
             .stderr(File::create(&errors)?)
             .spawn()
             .map_err(|error| format!("{} cannot be run: {error}", self.words[0]))?;
-        let mut said = String::new();
-        let mut ended = None;
-        loop {
-            read_some(&mut pipe, &mut said);
-            if let Some((id, _)) = said.split_once('\n') {
-                let probe = id.parse().unwrap_or(0);
-                return Ok(Some(Run {
-                    child,
-                    probe,
-                    pipe,
-                    leave,
-                    said,
-                    killed: false,
-                }));
+        let end = end_of(&child)?;
+        let (mut said, mut status) = (String::new(), None);
+        while status.is_none() && !read_line(&mut pipe, &mut said)? {
+            wait(&[pipe.as_fd(), end.as_fd()])?;
+            status = child.try_wait()?;
+        }
+        if let Some(status) = status
+            // It may have come in, and said so, since we looked.
+            && !read_line(&mut pipe, &mut said)?
+        {
+            if status.code().is_some() && status.code() == self.busy_status.map(i32::from) {
+                return Ok(None);
             }
-            if let Some(status) = child.try_wait()? {
-                // It may have come in, and said so, since we looked.
-                if read_some(&mut pipe, &mut said) {
-                    continue;
-                }
-                if self.busy_status.is_some() && status.code() == self.busy_status.map(i32::from) {
-                    return Ok(None);
-                }
-                let since = *ended.get_or_insert_with(Instant::now);
-                if status.success() && since.elapsed() < BACKGROUND {
-                    wait(&pipe, Duration::from_millis(5));
-                    continue;
-                }
-                let errors = std::fs::read(&errors).unwrap_or_default();
-                let errors = String::from_utf8_lossy(&errors[..errors.len().min(2000)])
-                    .trim()
-                    .replace('\n', "; ");
-                let errors = match errors.is_empty() {
-                    true => String::new(),
-                    false => format!(": {errors}"),
-                };
-                let advice = match status.code() {
-                    Some(code) if code != 0 && self.busy_status.is_none() => {
-                        format!(" (if that means that the lock is busy: --busy-status {code})")
-                    }
-                    _ => String::new(),
-                };
-                return Err(format!(
-                    "the wrapper {} without running the command{errors}{advice}",
-                    describe(status)
-                )
-                .into());
+            if !(status.success() && comes_later(&mut pipe, &mut said)?) {
+                return Err(self.without_the_command(status, &errors).into());
             }
-            // The end of the wrapper is no event on the pipe: look at it often enough, and at the pipe at once.
-            wait(&pipe, Duration::from_millis(5));
+        }
+        let probe = said.trim().parse().unwrap_or(0);
+        // The probe has its own end by now, so that this one ends when the probe does.
+        let pipe = open(&probe::entered(&self.control), File::options().read(true))?;
+        Ok(Some(Run {
+            child,
+            end,
+            probe,
+            pipe,
+            leave,
+            killed: false,
+        }))
+    }
+
+    /// What to say of a wrapper that has ended and never ran its command.
+    fn without_the_command(&self, status: ExitStatus, errors: &Path) -> String {
+        let errors = std::fs::read(errors).unwrap_or_default();
+        let errors = String::from_utf8_lossy(&errors[..errors.len().min(2000)])
+            .trim()
+            .replace('\n', "; ");
+        let errors = match errors.is_empty() {
+            true => String::new(),
+            false => format!(": {errors}"),
+        };
+        let advice = match status.code() {
+            Some(code) if code != 0 && self.busy_status.is_none() => {
+                format!(" (if that means that the lock is busy: --busy-status {code})")
+            }
+            _ => String::new(),
+        };
+        format!(
+            "the wrapper {} without running the command{errors}{advice}",
+            describe(status)
+        )
+    }
+}
+
+/// A named pipe that does not wait for its other end.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.custom_flags(nix::libc::O_NONBLOCK).open(path)
+}
+
+/// Whether the command of a wrapper that has ended well still comes in.
+fn comes_later(pipe: &mut File, said: &mut String) -> io::Result<bool> {
+    let limit = limit(BACKGROUND)?;
+    loop {
+        let first = wait(&[limit.as_fd(), pipe.as_fd()])?;
+        if read_line(pipe, said)? {
+            return Ok(true);
+        }
+        if first == 0 {
+            return Ok(false);
         }
     }
 }
 
-/// Opens a named pipe for both directions, so that it does not wait for the probe, nor ends before the probe has come.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(path)
-}
-
-fn read_some(pipe: &mut File, said: &mut String) -> bool {
+/// Whether a whole line has come by now; it may come in pieces.
+fn read_line(pipe: &mut File, said: &mut String) -> io::Result<bool> {
     let mut bytes = [0; 64];
-    match pipe.read(&mut bytes) {
-        Ok(length) if length > 0 => {
-            said.push_str(&String::from_utf8_lossy(&bytes[..length]));
-            true
+    loop {
+        if said.ends_with('\n') {
+            return Ok(true);
         }
-        _ => false,
+        match pipe.read(&mut bytes) {
+            Ok(0) => return Ok(false),
+            Ok(length) => said.push_str(&String::from_utf8_lossy(&bytes[..length])),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
     }
 }
 
-fn wait(pipe: &File, time: Duration) {
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
-    let _ = poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout);
+/// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3).
+fn end_of(child: &Child) -> io::Result<OwnedFd> {
+    Ok(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?)
+}
+
+/// A descriptor that is readable after so long.
+fn limit(time: Duration) -> io::Result<TimerFd> {
+    let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
+    let once = Expiration::OneShot(TimeSpec::from_duration(time));
+    timer.set(once, TimerSetTimeFlags::empty())?;
+    Ok(timer)
+}
+
+/// Waits until one of them is readable or has ended, and says which is the first. Without a time limit of its own, which
+/// [`explore`](crate::explore) would have to sit out in every schedule.
+fn wait(readable: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut fds: Vec<_> = readable
+        .iter()
+        .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
+        .collect();
+    loop {
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(first) = fds.iter().position(|fd| fd.any() != Some(false)) {
+            return Ok(first);
+        }
+    }
 }
 
 impl Slot for Wrapper {
@@ -178,38 +249,24 @@ impl Slot for Wrapper {
             return Err("nothing is held".into());
         };
         run.leave.write_all(b".")?;
-        let deadline = Instant::now() + LEAVE;
-        while !run.said.ends_with(&format!("{}\n", probe::LEFT)) {
-            let probe_lives = Path::new(&format!("/proc/{}", run.probe)).exists();
-            let more = read_some(&mut run.pipe, &mut run.said);
-            if !more && (!probe_lives || Instant::now() > deadline) {
-                let _ = run.child.kill();
-                let _ = run.child.wait();
-                // Nobody knows when the section ended: no answer is true. The driver judges a worker that dies so.
-                eprintln!("the command under the lock ended by itself");
-                std::process::exit(1);
-            }
-            if !more {
-                wait(&run.pipe, Duration::from_millis(5));
-            }
+        if run.last_words()? != probe::LEFT {
+            let _ = run.child.kill();
+            let _ = run.child.wait();
+            // Nobody knows when the section ended: no answer is true. The driver judges a worker that dies so.
+            eprintln!("the command under the lock ended by itself");
+            std::process::exit(1);
         }
-        let deadline = Instant::now() + LEAVE;
-        let status = loop {
-            match run.child.try_wait()? {
-                Some(status) => break status,
-                None if Instant::now() > deadline => {
-                    run.child.kill()?;
-                    run.child.wait()?;
-                    return Err(format!(
-                        "the wrapper had not ended {} s after its command, and was killed",
-                        LEAVE.as_secs()
-                    )
-                    .into());
-                }
-                // Its end comes soon, and is no event that could be waited for together with a deadline.
-                None => std::thread::sleep(Duration::from_micros(200)),
-            }
-        };
+        let limit = limit(LEAVE)?;
+        if wait(&[run.end.as_fd(), limit.as_fd()])? == 1 {
+            run.child.kill()?;
+            run.child.wait()?;
+            return Err(format!(
+                "the wrapper had not ended {} s after its command, and was killed",
+                LEAVE.as_secs()
+            )
+            .into());
+        }
+        let status = run.child.wait()?;
         match status.success() || run.killed {
             true => Ok(()),
             false => Err(format!(
