@@ -1,7 +1,7 @@
 //! What the command says of itself, on standard error.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
 
 use anstream::eprintln;
 use clap::builder::styling::{AnsiColor, Style};
@@ -18,6 +18,20 @@ pub fn note(text: impl Display) {
 /// A line on standard output. If nobody reads it any more (`| head`), the work goes on, and the exit status still tells.
 pub fn on_stdout(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// What was asked for, on standard output.
+///
+/// # Errors
+/// If it cannot be written. That nobody reads it any more is none.
+pub fn result(text: impl Display) -> io::Result<()> {
+    match writeln!(anstream::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(io::Error::new(
+            error.kind(),
+            format!("standard output cannot be written: {error}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A line on standard error.

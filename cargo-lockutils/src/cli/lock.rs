@@ -43,7 +43,6 @@ pub struct LockOptions {
     /// The worker, or with --wrapper the command, and its arguments; without one, the configured locks are tried
     #[arg(
         trailing_var_arg = true,
-        allow_hyphen_values = true,
         value_name = "LOCK",
         conflicts_with = "builtin"
     )]

@@ -90,12 +90,7 @@ pub enum Command {
         #[command(flatten)]
         directory: DirectoryOptions,
         /// The command and its arguments
-        #[arg(
-            required = true,
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "COMMAND"
-        )]
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Try whether a lock excludes, by load and faults
@@ -150,12 +145,7 @@ pub enum Command {
     /// Say what a worker gets wrong in the line protocol
     WorkerCheck {
         /// The worker and its arguments
-        #[arg(
-            required = true,
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "WORKER"
-        )]
+        #[arg(required = true, trailing_var_arg = true, value_name = "WORKER")]
         command: Vec<String>,
     },
     /// Print OSLO_LOCK_PATH for a shell or another tool

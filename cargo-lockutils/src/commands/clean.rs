@@ -106,7 +106,7 @@ impl Tally {
             locks.map(|file| name(file)).collect()
         };
         for file in locks(&self.removed) {
-            println!("{removed} {file}");
+            say::on_stdout(format_args!("{removed} {file}"));
         }
         let users = if self.in_use.is_empty() {
             BTreeMap::new()
@@ -116,13 +116,16 @@ impl Tally {
         let in_use = locks(&self.in_use);
         for file in &in_use {
             let user = users.get(Path::new(file)).and_then(|users| users.first());
-            println!(
+            say::on_stdout(format_args!(
                 "{file} stays: {}",
                 user.map_or("it is in use".into(), what_of)
-            );
+            ));
         }
         for (file, what) in &self.foreign {
-            println!("{} stays: no lock file, but {what}", name(file));
+            say::on_stdout(format_args!(
+                "{} stays: no lock file, but {what}",
+                name(file)
+            ));
         }
         for (file, reason) in &self.failed {
             say::warning(format_args!("{} stays: {reason}", name(file)));
@@ -137,13 +140,13 @@ impl Tally {
             1 => format!("1 {what}"),
             n => format!("{n} {what}s"),
         };
-        println!(
+        say::on_stdout(format_args!(
             "{removed} {}, {} in use, {} in doubt, {} left alone",
             count(locks(&self.removed).len(), "lock file"),
             in_use.len(),
             self.failed.len(),
             count(self.foreign.len(), "other file")
-        );
+        ));
         if self.failed.is_empty() && self.torn.is_empty() {
             0
         } else {

@@ -13,10 +13,10 @@ pub fn run(options: &LsOptions) -> Result<u8> {
     let lock_path = options.lock_path.existing()?;
     let scan = lock_scan::scan(&lock_path);
     if options.json {
-        println!("{}", json::of(&lock_path, &scan)?);
+        say::result(json::of(&lock_path, &scan)?)?;
         return Ok(0);
     }
-    anstream::print!("{}", table::of(&scan, options.all, table::width()));
+    say::on_stdout(table::of(&scan, options.all, table::width()).trim_end());
     if scan.hidden > 0 {
         say::note(hidden(scan.hidden));
     }

@@ -1,7 +1,6 @@
 //! The files that a trial leaves: named before it begins, so that a mistake shows then.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -74,7 +73,7 @@ impl Reports {
             })?,
         };
         if self.to_stdout {
-            writeln!(io::stdout(), "{json}")?;
+            say::result(&json)?;
         }
         if let Some(file) = &self.json {
             fs::write(file, json + "\n").with_context(|| cannot_write(file))?;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::{DirectoryOptions, EnvFormat};
 use crate::lock_directory::{LockDirectory, VARIABLE};
+use crate::say;
 
 pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
     let options = DirectoryOptions {
@@ -16,11 +17,11 @@ pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
     let lock_path = lock_path
         .to_str()
         .context("the lock path is not valid UTF-8, which a shell could not take")?;
-    match format {
-        EnvFormat::Sh => println!("export {VARIABLE}={}", quoted(lock_path, r"'\''")),
-        EnvFormat::Fish => println!("set -gx {VARIABLE} {}", quoted(lock_path, r"\'")),
-        EnvFormat::Env => println!("{VARIABLE}={lock_path}"),
-    }
+    say::result(match format {
+        EnvFormat::Sh => format!("export {VARIABLE}={}", quoted(lock_path, r"'\''")),
+        EnvFormat::Fish => format!("set -gx {VARIABLE} {}", quoted(lock_path, r"\'")),
+        EnvFormat::Env => format!("{VARIABLE}={lock_path}"),
+    })?;
     Ok(0)
 }
 

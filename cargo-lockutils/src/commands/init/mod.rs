@@ -9,7 +9,6 @@ use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anstream::println;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::styling::{AnsiColor, Style};
 
@@ -100,7 +99,9 @@ fn install(project: &Project) -> String {
 }
 
 fn wrote(file: &str, what: &str) {
-    println!("{GOOD}wrote{GOOD:#} {file:<32} {FAINT}{what}{FAINT:#}");
+    say::on_stdout(format_args!(
+        "{GOOD}wrote{GOOD:#} {file:<32} {FAINT}{what}{FAINT:#}"
+    ));
 }
 
 /// All of the files, or none if one is there and must not be overwritten.
@@ -154,9 +155,9 @@ fn configure(project: &Project, configuration: &str) -> Result<()> {
 }
 
 fn next(by_hand: &[String], service: Service, folder: &Path) {
-    println!("\nNext:");
+    say::on_stdout(format_args!("\nNext:"));
     for command in by_hand {
-        println!("  {COMMAND}{command}{COMMAND:#}");
+        say::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
     }
     for (command, what) in [
         (
@@ -169,15 +170,19 @@ fn next(by_hand: &[String], service: Service, folder: &Path) {
             "the lock in every order of system calls",
         ),
     ] {
-        println!("  {COMMAND}{command:<26}{COMMAND:#} {FAINT}{what}{FAINT:#}");
+        say::on_stdout(format_args!(
+            "  {COMMAND}{command:<26}{COMMAND:#} {FAINT}{what}{FAINT:#}"
+        ));
     }
     if service != Service::None {
-        println!(
+        say::on_stdout(format_args!(
             "  {COMMAND}{:<26}{COMMAND:#} {FAINT}all of it, as CI does{FAINT:#}",
             "sh ci/lockutils-ci"
-        );
+        ));
     }
     if folder.join("lockutils.gitlab-ci.yml").exists() {
-        println!("  add to .gitlab-ci.yml: include: {{ local: lockutils.gitlab-ci.yml }}");
+        say::on_stdout(format_args!(
+            "  add to .gitlab-ci.yml: include: {{ local: lockutils.gitlab-ci.yml }}"
+        ));
     }
 }
