@@ -3,13 +3,11 @@
 pub mod text;
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anstream::println;
 use anyhow::{Context, Result, anyhow};
 use lockutils_harness::explore::card::{Card, Outcome, SCHEMA};
 use lockutils_harness::explore::counterexample::Counterexample;
@@ -17,11 +15,12 @@ use lockutils_harness::explore::{Budget, Plot, Search};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::{self, Expectation, Word};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::SIGINT;
 
-use self::text::{BAD, GOOD, told};
+use self::text::{BAD, GOOD, running, told};
 use super::configured::{self, Meant};
 use super::reports;
+use super::screen::{Screen, interrupted};
 use crate::cli::{DirectoryOptions, ExploreOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
@@ -45,19 +44,13 @@ pub fn run(chosen: &ExploreOptions) -> Result<u8> {
         schedules: chosen.schedules.or(profile.schedules).unwrap_or(5000),
         artifacts: reports::artifacts(chosen.artifacts.as_deref(), "explore", seed)?,
         start: std::env::current_dir()?,
+        screen: Screen::new(chosen.json),
+        interrupted: interrupted()?,
     };
     github::begins("explore", seed)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
     match meant {
-        Meant::Given(lock) => {
-            let words = exploration.in_a_directory(&lock, None, &interrupted)?;
-            Ok(Word::worst(words.into_iter().map(|(_, word)| word)).exit_status())
-        }
-        Meant::Configured(locks) => exploration.all(&locks, &interrupted),
+        Meant::Given(lock) => Ok(exploration.in_a_directory(&lock, None)?.exit_status),
+        Meant::Configured(locks) => exploration.all(&locks),
     }
 }
 
@@ -71,24 +64,31 @@ struct Exploration<'a> {
     artifacts: Option<PathBuf>,
     /// The folder in which the command was called.
     start: PathBuf,
+    screen: Screen,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Exploration<'_> {
     /// The configured locks, one after the other.
-    fn all(&self, locks: &[ConfiguredLock], interrupted: &AtomicBool) -> Result<u8> {
+    fn all(&self, locks: &[ConfiguredLock]) -> Result<u8> {
         let mut statuses = Vec::new();
         for configured in locks.iter().filter(|lock| lock.explored) {
-            if interrupted.load(Ordering::Relaxed) {
+            if self.is_interrupted() {
                 break;
             }
             configured::enter(configured)?;
             let lock = configured.lock()?;
-            self.say(&configured.name);
-            let words = self.in_a_directory(&lock, Some(configured), interrupted)?;
+            self.screen.line(&configured.name);
+            let card = self.in_a_directory(&lock, Some(configured))?;
             let mut failed = Vec::new();
-            for (plot, word) in &words {
+            if card.exit_status > 100 {
+                statuses.push(card.exit_status);
+                failed.push("interrupted".to_owned());
+            }
+            for outcome in &card.outcomes {
+                let (plot, word) = (outcome.scenario, &outcome.verdict);
                 let expectation = configured
-                    .expected(*plot)
+                    .expected(plot)
                     .map(|expected| Expectation::new(plot.word(), expected, *word));
                 match expectation {
                     Some(expectation) => {
@@ -107,8 +107,10 @@ impl Exploration<'_> {
             }
             let name = &configured.name;
             match failed.is_empty() {
-                true => self.say(&format!("{GOOD}✔ {name}{GOOD:#}\n")),
-                false => self.say(&format!("{BAD}✘ {name}{BAD:#}  {}\n", failed.join("; "))),
+                true => self.screen.line(&format!("{GOOD}✔ {name}{GOOD:#}\n")),
+                false => self
+                    .screen
+                    .line(&format!("{BAD}✘ {name}{BAD:#}  {}\n", failed.join("; "))),
             }
         }
         match statuses.is_empty() {
@@ -122,11 +124,11 @@ impl Exploration<'_> {
         &self,
         lock: &LockUnderTest,
         configured: Option<&ConfiguredLock>,
-        interrupted: &AtomicBool,
-    ) -> Result<Vec<(Plot, Word)>> {
+    ) -> Result<Card> {
         let directory = LockDirectory::make(&DirectoryOptions::default())?;
         let guardian = directory.guard()?;
-        let result = self.explore(lock, configured, directory.lock_path(), interrupted);
+        let result = self.explore(lock, configured, directory.lock_path());
+        self.screen.clear();
         directory.finish(false, true)?;
         drop(guardian);
         result
@@ -137,13 +139,13 @@ impl Exploration<'_> {
         lock: &LockUnderTest,
         configured: Option<&ConfiguredLock>,
         base: &Path,
-        interrupted: &AtomicBool,
-    ) -> Result<Vec<(Plot, Word)>> {
+    ) -> Result<Card> {
         let chosen = self.chosen;
         let began = Instant::now();
-        let stop = || interrupted.load(Ordering::Relaxed);
-        self.say(&format!("{}\nseed {:#x}", lock.title(), self.seed));
-        let can = offers(lock, &base.join("first")).map_err(|why| anyhow!("{why}"))?;
+        self.screen
+            .line(&format!("{}\nseed {:#x}", lock.title(), self.seed));
+        let can =
+            offers(lock, &base.join("first"), &self.interrupted).map_err(|why| anyhow!("{why}"))?;
         let wished = match configured {
             Some(configured) if chosen.scenario.is_empty() => &configured.plots,
             _ => &chosen.scenario,
@@ -163,7 +165,6 @@ impl Exploration<'_> {
             .lock
             .lease
             .or(configured.and_then(|configured| configured.lease));
-        let mut words = Vec::new();
         let mut outcomes = Vec::new();
         let shares = plots.len() as u32;
         for plot in plots {
@@ -176,19 +177,21 @@ impl Exploration<'_> {
                 seed: self.seed,
                 lease,
                 base: base.join(plot.word()),
+                interrupted: &self.interrupted,
             };
             let budget = Budget {
                 time: self.budget / shares,
                 schedules: self.schedules,
             };
             let found = search
-                .search(&budget, &stop)
+                .search(&budget, &mut |sofar| {
+                    self.screen.show(running(plot, &budget, sofar));
+                })
                 .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
-            self.say(told(&found).trim_end());
+            self.screen.line(told(&found).trim_end());
             let outcome = Outcome::new(&search, &found);
             let word = outcome.verdict;
             outcomes.push(outcome);
-            words.push((plot, word));
             let title =
                 configured.map_or_else(|| lock.title(), |configured| configured.name.clone());
             match &found.counterexample {
@@ -219,11 +222,12 @@ impl Exploration<'_> {
                     github::explored_in_vain(&title, plot.word(), word.text(), found.schedules)?;
                 }
             }
-            if stop() {
+            if self.is_interrupted() {
                 break;
             }
         }
-        let verdict = Word::worst(words.iter().map(|(_, word)| *word));
+        let interrupted = self.is_interrupted();
+        let verdict = Word::worst(outcomes.iter().map(|outcome| outcome.verdict));
         let card = Card {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION"),
@@ -231,21 +235,23 @@ impl Exploration<'_> {
             arguments: lock.arguments(),
             seed: format!("{:#x}", self.seed),
             seconds: began.elapsed().as_secs_f64(),
-            interrupted: stop(),
+            interrupted,
             verdict,
-            exit_status: verdict.exit_status(),
+            exit_status: match verdict {
+                // What was interrupted has not shown that the lock holds.
+                Word::Held | Word::LeaseExpired | Word::NotKnown if interrupted => {
+                    128 + SIGINT as u8
+                }
+                verdict => verdict.exit_status(),
+            },
             outcomes,
         };
         self.write_reports(&card, configured)?;
-        Ok(words)
+        Ok(card)
     }
 
-    /// For people, where it is not in the way of the JSON.
-    fn say(&self, text: &str) {
-        match self.chosen.json {
-            true => anstream::eprintln!("{text}"),
-            false => println!("{text}"),
-        }
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// What was asked for; each configured lock has files of its own.
@@ -258,9 +264,7 @@ impl Exploration<'_> {
             }
         };
         if self.chosen.json {
-            let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, card)?;
-            writeln!(out)?;
+            say::result(serde_json::to_string_pretty(card)?)?;
         }
         if let Some(file) = &self.chosen.junit {
             let xml = card
@@ -290,7 +294,7 @@ impl Exploration<'_> {
         };
         // The lock may run elsewhere.
         fs::write(self.start.join(&file), text).with_context(|| reports::cannot_write(&file))?;
-        self.say(&format!(
+        self.screen.line(&format!(
             "  again: cargo lockutils replay {}\n",
             file.display()
         ));

@@ -12,6 +12,7 @@ mod replay;
 mod reports;
 mod run;
 mod runner;
+mod screen;
 mod show_env;
 mod stress;
 mod test;

@@ -3,15 +3,16 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use anstream::println;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
 use lockutils_harness::explore::{Choice, End, Search, Trace};
 use lockutils_harness::foreign::LockUnderTest;
 
 use super::explore::text::{in_short, word};
+use super::screen::interrupted;
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
@@ -24,22 +25,26 @@ pub fn run(file: &Path, times: usize) -> Result<u8> {
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
     let lock = example.lock(std::env::current_exe()?)?;
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
+    let interrupted = interrupted()?;
     let guardian = directory.guard()?;
-    let traces = follow(&example, &lock, directory.lock_path(), times);
+    let traces = follow(&example, &lock, directory.lock_path(), times, &interrupted);
     directory.finish(false, true)?;
     drop(guardian);
     let traces = traces.map_err(|why| anyhow!("{why}"))?;
     let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
-        return Ok(2);
+        bail!("interrupted before a run was over");
     };
-    println!("{}\n{}", lock.title(), in_short(&story(last)));
+    say::on_stdout(format_args!("{}\n{}", lock.title(), in_short(&story(last))));
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()
         .filter(|trace| trace.choices() == example.choices)
         .count();
-    println!("{broken} of {times} runs came to it; {same} took exactly the steps of the file");
+    let times = traces.len();
+    say::on_stdout(format_args!(
+        "{broken} of {times} runs came to it; {same} took exactly the steps of the file"
+    ));
     if broken == 0 {
         say::note(
             "the lock does not follow this schedule into the same end any more: it was repaired, or is not deterministic",
@@ -56,6 +61,7 @@ fn follow(
     lock: &LockUnderTest,
     base: &Path,
     times: usize,
+    interrupted: &AtomicBool,
 ) -> Result<Vec<Trace>, String> {
     let search = Search {
         lock,
@@ -66,9 +72,16 @@ fn follow(
         seed: example.seed,
         lease: example.lease,
         base: base.join(example.plot.word()),
+        interrupted,
     };
     let mut stage = search.stage()?;
-    (0..times)
-        .map(|_| search.follow(&mut stage, &example.choices))
-        .collect()
+    let mut traces = Vec::new();
+    for _ in 0..times {
+        let trace = search.follow(&mut stage, &example.choices)?;
+        if trace.end == End::Interrupted {
+            break;
+        }
+        traces.push(trace);
+    }
+    Ok(traces)
 }

@@ -1,23 +1,19 @@
 //! `cargo lockutils stress`: a card for any lock.
 
-use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
 use lockutils_harness::foreign::{LockUnderTest, Options, Progress, Scenario, Sofar, Trial};
 use lockutils_harness::report::{self, Card, Judged};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::configured::{self, Meant};
 use super::reports::Reports;
+use super::screen::{Screen, interrupted};
 use crate::cli::{DirectoryOptions, StressOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
-use crate::say;
 use crate::settings::{ConfiguredLock, Profile};
 
 const STRONG: Style = Style::new().bold();
@@ -34,12 +30,7 @@ pub fn run(chosen: &StressOptions) -> Result<u8> {
     let meant = Meant::by(&chosen.lock)?;
     let reports = Reports::prepare(chosen, matches!(meant, Meant::Configured(_)), seed)?;
     github::begins("stress", seed)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // The second time, nobody wants to see what was found.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
+    let interrupted = interrupted()?;
     let screen = Screen::new(chosen.json);
     let cards = match meant {
         Meant::Given(lock) => vec![Judged::plain(one(&lock, &options, &screen, &interrupted)?)],
@@ -112,8 +103,8 @@ fn one(
     let guardian = directory.guard()?;
     screen.line(&report::headline(&lock.title(), options));
     let card = Trial::new(lock, options, directory.lock_path())
-        .run(interrupted, &mut |progress| screen.show(&progress));
-    screen.live.finish_and_clear();
+        .run(interrupted, &mut |progress| show(screen, &progress));
+    screen.clear();
     directory.finish(false, true)?;
     drop(guardian);
     let card = card.map_err(|why| anyhow!("{why}"))?;
@@ -157,46 +148,16 @@ fn options(chosen: &StressOptions, profile: &Profile, seed: u64) -> Options {
     }
 }
 
-/// Where the card appears: line by line, with one that moves if somebody looks on.
-struct Screen {
-    on_stderr: bool,
-    live: ProgressBar,
-}
-
-impl Screen {
-    fn new(json: bool) -> Self {
-        let live = match io::stderr().is_terminal() {
-            true => ProgressBar::new_spinner(),
-            false => ProgressBar::hidden(),
-        };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            live.set_style(style);
+fn show(screen: &Screen, progress: &Progress<'_>) {
+    match progress {
+        Progress::Begun(_) => screen.show("starting workers".to_owned()),
+        Progress::Running(scenario, share, sofar) => {
+            screen.show(running(*scenario, *share, *sofar));
         }
-        Screen {
-            on_stderr: json,
-            live,
-        }
-    }
-
-    fn line(&self, text: &str) {
-        self.live.suspend(|| match self.on_stderr {
-            true => say::on_stderr(text),
-            false => say::on_stdout(text),
-        });
-    }
-
-    fn show(&self, progress: &Progress<'_>) {
-        match progress {
-            Progress::Begun(_) => self.live.set_message("starting workers"),
-            Progress::Running(scenario, share, sofar) => {
-                self.live.set_message(running(*scenario, *share, *sofar));
-                self.live.tick();
-            }
-            Progress::Done(outcome) => {
-                // A log has no width; a terminal's may change while we run.
-                let width = terminal_size::terminal_size().map(|(width, _)| width.0.into());
-                self.line(&report::outcome_line(outcome, width));
-            }
+        Progress::Done(outcome) => {
+            // A log has no width; a terminal's may change while we run.
+            let width = terminal_size::terminal_size().map(|(width, _)| width.0.into());
+            screen.line(&report::outcome_line(outcome, width));
         }
     }
 }

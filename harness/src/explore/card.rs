@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::report::{Quoted, Word};
 
+use super::found::Found;
+use super::plot::Plot;
 use super::schedule::switches;
-use super::search::{Found, Search};
+use super::search::Search;
 use super::story::{Line, ending, lines};
-use super::trace::End;
 
 /// The version of the JSON; it grows when a field changes its meaning or goes away, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -46,8 +47,8 @@ pub struct Card {
 /// What one scenario has shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// Its name.
-    pub scenario: &'static str,
+    /// Which.
+    pub scenario: Plot,
     /// What happens in it.
     pub meaning: &'static str,
     /// What it comes to.
@@ -96,28 +97,11 @@ pub struct Shown {
 impl Outcome {
     /// Of what a search has found.
     pub fn new(search: &Search<'_>, found: &Found) -> Self {
-        let verdict = match &found.counterexample {
-            Some(trace) => match trace.end {
-                End::Overlap { .. } => Word::Broken,
-                _ => Word::Stuck,
-            },
-            None if found.problem.is_some() => Word::NotKnown,
-            None if found.schedules == found.polls => Word::NotKnown,
-            None if found.expiries > 0 => Word::LeaseExpired,
-            None if !found.errors.is_empty() => Word::Errors,
-            None => Word::Held,
-        };
-        let reason = found.problem.clone().or_else(|| {
-            (verdict == Word::NotKnown).then(|| match found.schedules {
-                0 => "no schedule was run".to_owned(),
-                _ => "all who wait looked in vain again and again, in every schedule".to_owned(),
-            })
-        });
         Outcome {
-            scenario: found.plot.word(),
+            scenario: found.plot,
             meaning: found.plot.meaning(),
-            verdict,
-            reason,
+            verdict: found.verdict(),
+            reason: found.reason(),
             parties: found.parties,
             rounds: search.rounds,
             strategy: search.strategy.word(),
@@ -179,7 +163,7 @@ impl Card {
                     status
                 }
             };
-            let mut case = TestCase::new(outcome.scenario, status);
+            let mut case = TestCase::new(outcome.scenario.word(), status);
             case.set_classname(self.title.clone());
             case.set_time(Duration::from_secs_f64(outcome.seconds.max(0.0)));
             if let Some(told) = told {

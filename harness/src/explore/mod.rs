@@ -8,6 +8,7 @@
 mod call;
 pub mod card;
 pub mod counterexample;
+mod found;
 mod in_tests;
 mod plot;
 mod run;
@@ -20,10 +21,11 @@ mod strategy;
 mod trace;
 mod tracer;
 
+pub use found::Found;
 pub use in_tests::{Exploration, Explore, Party};
 pub use plot::Plot;
 pub use schedule::switches;
-pub use search::{Budget, Found, Search};
+pub use search::{Budget, Search, Sofar};
 pub use stage::Stage;
 pub use strategy::Choice;
 pub use trace::{End, Trace};

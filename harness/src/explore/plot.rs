@@ -5,7 +5,8 @@ use crate::foreign::protocol::Verb;
 use super::stage::Told;
 
 /// See the module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Plot {
     /// All acquire and release.
     Contend,

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::foreign::crew::stderr_of;
 use crate::foreign::judge::{LeaseRule, nanoseconds};
-use crate::foreign::protocol::{Answer, Verb};
+use crate::foreign::protocol::{Answer, Verb, excerpt};
 
 use super::call::{Call, Effect, Kind};
 use super::plot::Plot;
 use super::schedule::{Step, What};
-use super::stage::{Stage, Told};
+use super::stage::{HANGS, Stage, Told};
 use super::strategy::{Candidate, Chooser, Readiness, View};
 use super::trace::{End, Trace};
 
@@ -57,16 +58,15 @@ pub fn run(
     chooser: &mut dyn Chooser,
 ) -> Result<Trace, String> {
     let actors = scene.parties;
-    let hidden = usize::from(scene.plot == Plot::Die);
-    stage.set(actors + hidden)?;
-    if scene.plot == Plot::Die {
-        let victim = actors;
-        match stage.tell_freely(victim, Verb::Acquire)? {
-            Answer::Acquired => {}
-            other => return Err(format!("the first worker answered `{other}` to `acquire`")),
-        }
-        stage.end(&[victim]);
-        stage.age(Duration::from_secs(3600) + scene.lease.unwrap_or_default());
+    if let Err(why) = set_the_scene(stage, scene) {
+        return match stage.is_interrupted() {
+            true => Ok(Trace {
+                end: End::Interrupted,
+                steps: Vec::new(),
+                errors: Vec::new(),
+            }),
+            false => Err(why),
+        };
     }
     let script = scene.plot.script(scene.rounds);
     let parts = (0..actors)
@@ -90,12 +90,34 @@ pub fn run(
         idle_rounds: 0,
         unlinks: scene.plot == Plot::Unlink,
     };
-    let end = run.play(chooser);
+    let end = match run.play(chooser) {
+        // What was waited for was cut short.
+        End::Failed(_) | End::Stuck(_) | End::Polls if run.stage.is_interrupted() => {
+            End::Interrupted
+        }
+        end => end,
+    };
     Ok(Trace {
         end,
         steps: run.steps,
         errors: run.errors,
     })
+}
+
+/// Fresh workers, and what has happened before they begin.
+fn set_the_scene(stage: &mut Stage<'_>, scene: &Scene) -> Result<(), String> {
+    let hidden = usize::from(scene.plot == Plot::Die);
+    stage.set(scene.parties + hidden)?;
+    if scene.plot == Plot::Die {
+        let victim = scene.parties;
+        match stage.tell_freely(victim, Verb::Acquire)? {
+            Answer::Acquired => {}
+            other => return Err(format!("the first worker answered `{other}` to `acquire`")),
+        }
+        stage.end(&[victim]);
+        stage.age(Duration::from_secs(3600) + scene.lease.unwrap_or_default());
+    }
+    Ok(())
 }
 
 struct Run<'a, 'b> {
@@ -118,6 +140,9 @@ impl Run<'_, '_> {
     fn play(&mut self, chooser: &mut dyn Chooser) -> End {
         let began = Instant::now();
         loop {
+            if self.stage.is_interrupted() {
+                return End::Interrupted;
+            }
             if began.elapsed() > MOST_TIME {
                 return End::Failed(format!(
                     "a schedule took more than {} s",
@@ -127,6 +152,12 @@ impl Run<'_, '_> {
             self.stage.catch_up();
             if let Some(end) = self.listen() {
                 return end;
+            }
+            if let Some(actor) = self.stage.actors.iter().position(|actor| actor.computes) {
+                return End::Failed(format!(
+                    "worker {actor} computes for {} s, makes no call that matters to a lock, and does not answer",
+                    HANGS.as_secs()
+                ));
             }
             let candidates = self.candidates();
             if candidates.is_empty() {
@@ -366,7 +397,10 @@ impl Run<'_, '_> {
                 self.has_changed();
             }
             if self.stage.actors[actor].gone {
-                return Some(End::Failed(format!("worker {actor} has ended by itself")));
+                let errors = stderr_of(&mut self.stage.actors[actor].process);
+                return Some(End::Failed(format!(
+                    "worker {actor} has ended by itself{errors}"
+                )));
             }
         }
         None
@@ -395,10 +429,26 @@ impl Run<'_, '_> {
         {
             return None;
         }
-        let who: Vec<String> = unfinished.iter().map(usize::to_string).collect();
+        let misspoke = unfinished.iter().find_map(|&actor| {
+            let line = self.stage.actors[actor].misspoke.as_ref()?;
+            Some(format!(
+                "worker {actor} does not answer, and has said what is not of the protocol: {}",
+                excerpt(line)
+            ))
+        });
+        if let Some(why) = misspoke {
+            return Some(End::Failed(why));
+        }
         Some(End::Stuck(format!(
-            "nobody is in the section, and worker {} waits for ever",
-            who.join(" and ")
+            "nobody is in the section, and {} for ever",
+            match unfinished.as_slice() {
+                [one] => format!("worker {one} waits"),
+                [others @ .., last] => {
+                    let others: Vec<String> = others.iter().map(usize::to_string).collect();
+                    format!("workers {} and {last} wait", others.join(", "))
+                }
+                [] => unreachable!("somebody has not finished"),
+            }
         )))
     }
 }

@@ -1,16 +1,17 @@
 //! Looks for a schedule in which two are in the section, and makes it as short as it can.
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use crate::foreign::LockUnderTest;
 use crate::foreign::crew::Recruiter;
 use crate::foreign::tally::Quotes;
-use crate::report::Quoted;
 
+use super::found::Found;
 use super::plot::Plot;
 use super::run::{Scene, run};
 use super::stage::Stage;
-use super::strategy::{Choice, Chooser, Replay};
+use super::strategy::{Choice, Replay};
 use super::trace::{End, Trace};
 
 /// What bounds a search.
@@ -20,35 +21,6 @@ pub struct Budget {
     pub time: Duration,
     /// At most so many.
     pub schedules: usize,
-}
-
-/// What a search has come to.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// What befell the lock.
-    pub plot: Plot,
-    /// How many acquired it.
-    pub parties: usize,
-    /// How many schedules were run.
-    pub schedules: usize,
-    /// How long that took, shrinking and replays included.
-    pub seconds: f64,
-    /// Schedules that were cut short, since what would have come had been tried in another order.
-    pub known: usize,
-    /// What has been tried without a gap, in words.
-    pub complete: Option<String>,
-    /// The shortest schedule that breaks the lock, or gets it stuck.
-    pub counterexample: Option<Trace>,
-    /// How many of how many runs of it came to the same.
-    pub replayed: (usize, usize),
-    /// Schedules in which a lease may have run out.
-    pub expiries: usize,
-    /// Schedules in which nobody got any further by looking again and again; `stress` tells whether the lock is stuck.
-    pub polls: usize,
-    /// What the library failed with, and how often.
-    pub errors: Vec<Quoted>,
-    /// What went wrong with the workers.
-    pub problem: Option<String>,
 }
 
 /// One plot of one lock, with so many parties.
@@ -69,6 +41,22 @@ pub struct Search<'a> {
     pub lease: Option<Duration>,
     /// An empty directory.
     pub base: std::path::PathBuf,
+    /// Everything ends soon after somebody has set this.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// Replays end after so long; three are made in any case.
+const REPLAYS: Duration = Duration::from_secs(6);
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug)]
+pub struct Sofar {
+    /// How many schedules were run.
+    pub schedules: usize,
+    /// For how long.
+    pub elapsed: Duration,
+    /// What was found is being made shorter.
+    pub shrinks: bool,
 }
 
 impl Search<'_> {
@@ -78,15 +66,8 @@ impl Search<'_> {
         let recruiter = Recruiter::new(self.lock, self.base.clone(), name, 1, self.seed)
             .map_err(|error| format!("no directory for the workers: {error}"))?;
         on_one_processor();
-        Stage::new(recruiter).map_err(|error| format!("no directory for the workers: {error}"))
-    }
-
-    pub(super) fn one(
-        &self,
-        stage: &mut Stage<'_>,
-        chooser: &mut dyn Chooser,
-    ) -> Result<Trace, String> {
-        run(stage, &self.scene(false), chooser)
+        Stage::new(recruiter, self.interrupted)
+            .map_err(|error| format!("no directory for the workers: {error}"))
     }
 
     fn scene(&self, patient: bool) -> Scene {
@@ -99,37 +80,33 @@ impl Search<'_> {
         }
     }
 
-    fn nothing_found(&self) -> Found {
-        Found {
-            plot: self.plot,
-            parties: self.parties,
-            schedules: 0,
-            seconds: 0.0,
-            known: 0,
-            complete: None,
-            counterexample: None,
-            replayed: (0, 0),
-            expiries: 0,
-            polls: 0,
-            errors: Vec::new(),
-            problem: None,
-        }
-    }
-
     /// Tries schedules until one breaks the lock or the budget is spent.
-    pub fn search(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> Result<Found, String> {
+    pub fn search(
+        &self,
+        budget: &Budget,
+        progress: &mut dyn FnMut(Sofar),
+    ) -> Result<Found, String> {
         let began = Instant::now();
         let mut stage = self.stage()?;
-        let mut found = self.nothing_found();
+        let mut found = Found::nothing(self.plot, self.parties);
         let mut errors = Quotes::default();
         let mut strategy = self.strategy.strategy(self.seed);
-        while found.schedules < budget.schedules && began.elapsed() < budget.time && !stop() {
+        while found.schedules < budget.schedules && began.elapsed() < budget.time {
+            let mut sofar = Sofar {
+                schedules: found.schedules,
+                elapsed: began.elapsed(),
+                shrinks: false,
+            };
+            progress(sofar);
             let Some(mut chooser) = strategy.next() else {
                 break;
             };
             // Whether they would get it in real time is looked at once.
             let scene = self.scene(found.polls == 0);
             let trace = run(&mut stage, &scene, chooser.as_mut())?;
+            if trace.end == End::Interrupted {
+                break;
+            }
             strategy.learn(&trace.steps);
             if trace.end == End::Known {
                 found.known += 1;
@@ -140,7 +117,7 @@ impl Search<'_> {
                 errors.add(error);
             }
             match &trace.end {
-                End::Clean | End::Known => {}
+                End::Clean | End::Known | End::Interrupted => {}
                 End::Polls => found.polls += 1,
                 End::LeaseExpired => found.expiries += 1,
                 End::Failed(why) => drop(found.problem.get_or_insert(why.clone())),
@@ -151,9 +128,10 @@ impl Search<'_> {
                     break;
                 }
                 End::Overlap { .. } | End::Stuck(_) => {
+                    sofar.shrinks = true;
+                    progress(sofar);
                     let short = self.shrink(&mut stage, trace)?;
-                    let runs = 10;
-                    let same = self.replay(&mut stage, &short, runs)?;
+                    let (same, runs) = self.replay(&mut stage, &short, 10)?;
                     if matches!(short.end, End::Stuck(_)) && same < runs {
                         // Two in the section are two in the section; but who is stuck now and then only may have been slow.
                         found.problem.get_or_insert_with(|| {
@@ -172,6 +150,7 @@ impl Search<'_> {
         }
         found.errors = errors.all();
         found.complete = strategy.complete();
+        found.interrupted = stage.is_interrupted();
         found.seconds = began.elapsed().as_secs_f64();
         Ok(found)
     }
@@ -181,7 +160,7 @@ impl Search<'_> {
         let began = Instant::now();
         let mut stage = self.stage()?;
         let trace = self.follow(&mut stage, choices)?;
-        let mut found = self.nothing_found();
+        let mut found = Found::nothing(self.plot, self.parties);
         found.schedules = 1;
         found.seconds = began.elapsed().as_secs_f64();
         match &trace.end {
@@ -195,25 +174,32 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Runs a schedule so often, and counts how often it came to the same.
-    pub fn replay(
+    /// Runs a schedule so often, and counts in how many of how many runs it came to the same.
+    fn replay(
         &self,
         stage: &mut Stage<'_>,
         trace: &Trace,
         times: usize,
-    ) -> Result<usize, String> {
+    ) -> Result<(usize, usize), String> {
         let choices = trace.choices();
         let mut same = 0;
-        for _ in 0..times {
-            let again = self.one(stage, &mut Replay::new(&choices))?;
+        let began = Instant::now();
+        for run in 0..times {
+            if run >= 3 && began.elapsed() > REPLAYS {
+                return Ok((same, run));
+            }
+            let again = self.follow(stage, &choices)?;
+            if again.end == End::Interrupted {
+                return Ok((same, run));
+            }
             same += usize::from(same_end(&again.end, &trace.end) && again.choices() == choices);
         }
-        Ok(same)
+        Ok((same, times))
     }
 
     /// Runs these choices once.
     pub fn follow(&self, stage: &mut Stage<'_>, choices: &[usize]) -> Result<Trace, String> {
-        self.one(stage, &mut Replay::new(choices))
+        run(stage, &self.scene(false), &mut Replay::new(choices))
     }
 }
 

@@ -29,6 +29,9 @@ impl Search<'_> {
                     return Ok(best);
                 }
                 let trace = self.follow(stage, &candidate)?;
+                if trace.end == End::Interrupted {
+                    return Ok(best);
+                }
                 if same_end(&trace.end, &best.end) && size(&trace) < size(&best) {
                     best = trace;
                     continue 'again;

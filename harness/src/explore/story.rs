@@ -118,6 +118,7 @@ pub fn ending(end: &End) -> String {
         }
         End::Polls => "=> all who wait look again and again".into(),
         End::Known => "=> tried before, in another order".into(),
+        End::Interrupted => "=> interrupted".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),
         End::Failed(why) => format!("=> {why}"),
     }

@@ -24,6 +24,8 @@ pub enum End {
     Failed(String),
     /// What would have come was tried before, in another order.
     Known,
+    /// Somebody wants us to stop.
+    Interrupted,
 }
 
 /// What a schedule was and came to.

@@ -239,6 +239,15 @@ pub enum Line {
     Garbage(String),
 }
 
+/// The beginning of a line that is not of the protocol, in quotes.
+pub(crate) fn excerpt(line: &str) -> String {
+    const LONGEST: usize = 100;
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", &line[..end]),
+        None => format!("{line:?}"),
+    }
+}
+
 impl Line {
     /// Reads a line, without its end.
     pub fn parse(line: &str) -> Self {

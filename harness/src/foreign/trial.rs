@@ -228,9 +228,14 @@ impl<'a> Trial<'a> {
 ///
 /// # Errors
 /// If it does not start: a sentence for the user.
-pub fn offers(lock: &LockUnderTest, base: &Path) -> Result<Capabilities, String> {
+pub fn offers(
+    lock: &LockUnderTest,
+    base: &Path,
+    interrupted: &AtomicBool,
+) -> Result<Capabilities, String> {
     Recruiter::new(lock, base.to_owned(), "lock-1".into(), 1, 1)
         .map_err(|error| format!("no directory for the workers: {error}"))?
+        .unless(interrupted)
         .start_ready(0)
         .map(|(_, can, _)| can)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::story::story;
-use lockutils_harness::explore::{End, Found, switches};
+use lockutils_harness::explore::{Budget, End, Found, Plot, Sofar, switches};
 use lockutils_harness::report::Word;
 
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -18,7 +18,7 @@ pub fn word(end: &End) -> Word {
         End::Overlap { .. } => Word::Broken,
         End::Stuck(_) => Word::Stuck,
         End::Clean | End::LeaseExpired | End::Polls | End::Known => Word::Held,
-        End::Failed(_) => Word::NotKnown,
+        End::Failed(_) | End::Interrupted => Word::NotKnown,
     }
 }
 
@@ -31,23 +31,29 @@ pub fn told(found: &Found) -> String {
         found.schedules, found.parties, found.seconds
     );
     let name = found.plot.word();
+    let verdict = found.verdict();
     match &found.counterexample {
-        None if found.schedules == found.polls => {
-            let _ = writeln!(out, "{FAINT}- {name:<9} not known{FAINT:#}");
-        }
         None => {
-            let complete = match &found.complete {
-                Some(complete) => format!(", {complete}"),
-                None => String::new(),
+            let (style, sign, what) = match verdict {
+                Word::Held => (GOOD, '✔', "nothing found"),
+                Word::NotKnown => (FAINT, '-', "not known"),
+                verdict => (DOUBTFUL, '~', verdict.text()),
             };
-            let _ = writeln!(
-                out,
-                "{GOOD}✔ {name:<9} nothing found{GOOD:#} {tried}{complete}"
-            );
+            let mut more = match (&found.complete, verdict) {
+                (_, Word::NotKnown) | (None, _) => String::new(),
+                (Some(complete), _) => format!(", {complete}"),
+            };
+            if found.interrupted {
+                more += "; interrupted";
+            }
+            let _ = writeln!(out, "{style}{sign} {name:<9} {what}{style:#} {tried}{more}");
+            if let Some(reason) = found.reason() {
+                let _ = writeln!(out, "  {DOUBTFUL}{reason}{DOUBTFUL:#}");
+            }
             if found.expiries > 0 {
                 let _ = writeln!(
                     out,
-                    "{DOUBTFUL}  {} times the lease had run out{DOUBTFUL:#}",
+                    "  {DOUBTFUL}{} times the lease had run out{DOUBTFUL:#}",
                     found.expiries
                 );
             }
@@ -68,7 +74,7 @@ pub fn told(found: &Found) -> String {
             let _ = writeln!(out, "{}", in_short(&story(trace)));
         }
     }
-    if found.polls > 0 {
+    if found.polls > 0 && verdict != Word::NotKnown {
         let _ = writeln!(
             out,
             "  {DOUBTFUL}in {} of them all waiters looked in vain again and again:{DOUBTFUL:#} `stress` tells whether the lock is stuck then",
@@ -82,10 +88,28 @@ pub fn told(found: &Found) -> String {
             error.count, error.text
         );
     }
-    if let Some(problem) = &found.problem {
+    if let Some(problem) = &found.problem
+        && verdict != Word::NotKnown
+    {
         let _ = writeln!(out, "  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
     }
     out
+}
+
+/// How far a search is.
+pub fn running(plot: Plot, budget: &Budget, sofar: Sofar) -> String {
+    let doing = match sofar.shrinks {
+        true => "; making shorter what was found",
+        false => "",
+    };
+    format!(
+        "{}: {:.1} of {:.1} s, {} of {} schedules{doing}",
+        plot.word(),
+        sofar.elapsed.as_secs_f64(),
+        budget.time.as_secs_f64(),
+        sofar.schedules,
+        budget.schedules
+    )
 }
 
 /// The beginning and the end of a story that is too long; the file has all of it.

@@ -1,5 +1,8 @@
 //! `explore` on locks whose race is known, and on locks that have none.
 
+mod interrupted;
+mod workers;
+
 use std::fs;
 
 use crate::project::{NOTHING, Project, stderr, stdout};
@@ -25,7 +28,7 @@ serve(Lock)
 fn project(script: &str) -> Project {
     let project = Project::new();
     project.write("p/worker.py", script);
-    let helper = include_str!("../../../docs/workers/lockutils_worker.py");
+    let helper = include_str!("../../../../docs/workers/lockutils_worker.py");
     project.write("p/lockutils_worker.py", helper);
     project
 }
@@ -207,7 +210,7 @@ fn every_strategy_finds_it_and_the_reports_show_it() {
 
 #[test]
 fn two_delays_and_three_parties_are_not_too_much() {
-    let project = project(include_str!("../../../tests/zoo/takeover_worker.py"));
+    let project = project(include_str!("../../../../tests/zoo/takeover_worker.py"));
     let output = project.run(&[
         "explore",
         "--scenario",
@@ -223,28 +226,6 @@ fn two_delays_and_three_parties_are_not_too_much() {
     let told = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
     assert!(told.contains("are in the section at once"), "{told}");
-    assert_eq!(project.left_behind(), NOTHING);
-}
-
-#[test]
-fn a_worker_that_dies_is_told() {
-    let project = project(&UNLINKS.replace("fcntl.flock(self.fd, fcntl.LOCK_EX)", "os._exit(7)"));
-    let output = project.run(&[
-        "explore",
-        "--scenario",
-        "contend",
-        "--schedules",
-        "3",
-        "--",
-        "python3",
-        "worker.py",
-    ]);
-    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
-    assert!(
-        stdout(&output).contains("a worker failed: worker 0 has ended by itself"),
-        "{}",
-        stdout(&output)
-    );
     assert_eq!(project.left_behind(), NOTHING);
 }
 

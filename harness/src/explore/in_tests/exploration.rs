@@ -1,7 +1,7 @@
 //! What an exploration from a test has shown.
 
 use super::super::counterexample::Counterexample;
-use super::super::search::Found;
+use super::super::found::Found;
 use super::super::story::story;
 use super::Explore;
 
@@ -32,12 +32,13 @@ impl Exploration {
             }
             .to_text(trace)
         });
+        let trouble = found.reason();
         Exploration {
             schedules: found.schedules,
             complete: found.complete,
             story: found.counterexample.as_ref().map(story),
             kept,
-            trouble: found.problem,
+            trouble,
             errors: found
                 .errors
                 .iter()

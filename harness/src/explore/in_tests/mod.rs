@@ -5,6 +5,7 @@ mod party;
 
 use std::cell::Cell;
 use std::env;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use exploration::Exploration;
@@ -13,11 +14,14 @@ pub use party::Party;
 use crate::foreign::LockUnderTest;
 
 use super::counterexample::Counterexample;
+use super::found::Found;
 use super::plot::Plot;
-use super::search::{Budget, Found, Search};
+use super::search::{Budget, Search};
 use super::strategy::Choice;
 use super::trace::Trace;
 
+/// A test is not interrupted, but killed.
+static NEVER: AtomicBool = AtomicBool::new(false);
 /// Which exploration of its test a worker is there for, from 0.
 const VARIABLE: &str = "LOCKUTILS_HARNESS_EXPLORES";
 
@@ -194,6 +198,7 @@ impl Explore {
             seed: self.seed,
             lease: self.lease,
             base: base.path().to_owned(),
+            interrupted: &NEVER,
         };
         let found = match kept {
             Some(kept) => search.only(&kept.choices)?,
@@ -202,7 +207,7 @@ impl Explore {
                     time: self.budget,
                     schedules: self.schedules,
                 };
-                search.search(&budget, &|| false)?
+                search.search(&budget, &mut |_| {})?
             }
         };
         let choices = found

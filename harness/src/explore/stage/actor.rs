@@ -53,6 +53,10 @@ pub struct Actor {
     /// Waits for something that is not watched.
     pub waits_elsewhere: bool,
     pub gone: bool,
+    /// The last line that was no answer of the protocol, since it was told something.
+    pub misspoke: Option<String>,
+    /// It neither makes a call that matters, nor answers, nor sleeps.
+    pub computes: bool,
 }
 
 impl Actor {
@@ -71,6 +75,8 @@ impl Actor {
             dozes: false,
             waits_elsewhere: false,
             gone: false,
+            misspoke: None,
+            computes: false,
         }
     }
 
@@ -88,6 +94,8 @@ impl Actor {
         self.blocked = false;
         self.dozes = false;
         self.waits_elsewhere = false;
+        self.misspoke = None;
+        self.computes = false;
     }
 
     /// Something has happened in it.

@@ -121,7 +121,10 @@ impl Stage<'_> {
                     }
                     actor.answers.push(answer);
                 }
-                _ => {}
+                Line::Answer(slot, answer) => {
+                    actor.misspoke = Some(format!("{slot} {answer}"));
+                }
+                Line::Garbage(line) => actor.misspoke = Some(line),
             }
         }
     }

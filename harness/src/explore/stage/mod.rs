@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::AT_FDCWD;
@@ -26,7 +27,7 @@ use super::call::Ground;
 use super::tracer::Tracer;
 
 /// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
-const HANGS: Duration = Duration::from_secs(10);
+pub(super) const HANGS: Duration = Duration::from_secs(10);
 
 /// All of them.
 pub struct Stage<'a> {
@@ -38,6 +39,7 @@ pub struct Stage<'a> {
     /// Nobody is stopped before calls.
     free: bool,
     ground: Ground,
+    interrupted: &'a AtomicBool,
 }
 
 impl Drop for Stage<'_> {
@@ -56,17 +58,23 @@ impl Drop for Stage<'_> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(recruiter: Recruiter<'a>) -> io::Result<Self> {
+    pub(super) fn new(recruiter: Recruiter<'a>, interrupted: &'a AtomicBool) -> io::Result<Self> {
         let ground = Ground::new(&recruiter.directory, &recruiter.name)?;
         Ok(Stage {
-            recruiter,
+            recruiter: recruiter.unless(interrupted),
             tracer: Tracer::new()?,
             actors: Vec::new(),
             performing: None,
             result: None,
             free: true,
             ground,
+            interrupted,
         })
+    }
+
+    /// Whether somebody wants us to stop.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Prepares so many fresh workers and an empty directory.
@@ -217,7 +225,7 @@ impl<'a> Stage<'a> {
             if done(&self.actors[number]) {
                 break;
             }
-            if Instant::now() > deadline || self.actors[number].gone {
+            if Instant::now() > deadline || self.actors[number].gone || self.is_interrupted() {
                 let errors = crate::foreign::crew::stderr_of(&mut self.actors[number].process);
                 return Err(format!("worker {number} has not {what}{errors}"));
             }
@@ -245,7 +253,7 @@ impl<'a> Stage<'a> {
             .filter(|&number| self.actors[number].waits_elsewhere)
             .collect();
         let mut patience = Patience::new();
-        while Instant::now() < deadline {
+        while Instant::now() < deadline && !self.is_interrupted() {
             while self.pump() {}
             for &number in &waiting {
                 self.hear(number);
@@ -278,7 +286,7 @@ impl<'a> Stage<'a> {
         }
         let deadline = Instant::now() + time;
         let mut said = false;
-        while !said && Instant::now() < deadline {
+        while !said && Instant::now() < deadline && !self.is_interrupted() {
             while self.pump() {}
             for number in 0..self.actors.len() {
                 self.hear(number);

@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::super::tracer::registers;
-use super::Stage;
+use super::{HANGS, Stage};
 
-/// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
-const HANGS: Duration = Duration::from_secs(10);
 /// If all tasks of a worker have slept for so long, it waits for something that is not watched; an answer from a server takes less.
 const QUIET: Duration = Duration::from_millis(6);
 /// How long to wait for a stop before one looks whether there can be any; longer and longer, since other threads may have taken the signal
@@ -93,8 +91,9 @@ impl Stage<'_> {
                 _ if moves => quiet_since = None,
                 _ => quiet_since = Some((Instant::now(), scan)),
             }
-            if began.elapsed() > HANGS {
+            if began.elapsed() > HANGS || self.is_interrupted() {
                 self.actors[number].waits_elsewhere = true;
+                self.actors[number].computes = moves;
                 return;
             }
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::report::{Happening, Word};
 
 use super::super::crew::{State, in_background, stderr_of, wait_for};
-use super::super::protocol::{Answer, Line, Verb};
+use super::super::protocol::{Answer, Line, Verb, excerpt};
 use super::super::scenario::Act;
 use super::super::worker::describe;
 use super::Load;
@@ -45,8 +45,9 @@ impl Load<'_> {
                 Line::Ready(..) => self.distrust(place, "it said `ready` once more"),
                 Line::Garbage(text) => {
                     self.crew.posts[place].garbage += 1;
+                    let line = excerpt(&text);
                     self.tally
-                        .note(format!("a line that is not of the protocol: {text:?}"));
+                        .note(format!("a line that is not of the protocol: {line}"));
                     if self.crew.posts[place].garbage > LINES_OF_GARBAGE {
                         self.distrust(
                             place,

@@ -1,0 +1,64 @@
+//! Where results appear line by line, with a last line that moves if somebody looks on.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::say;
+
+/// See the module.
+pub struct Screen {
+    on_stderr: bool,
+    live: ProgressBar,
+}
+
+impl Screen {
+    /// Lines go to standard error if standard output is for JSON.
+    pub fn new(json: bool) -> Self {
+        let live = match io::stderr().is_terminal() {
+            true => ProgressBar::new_spinner(),
+            false => ProgressBar::hidden(),
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            live.set_style(style);
+        }
+        Screen {
+            on_stderr: json,
+            live,
+        }
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        self.live.suspend(|| match self.on_stderr {
+            true => say::on_stderr(text),
+            false => say::on_stdout(text),
+        });
+    }
+
+    /// What is going on.
+    pub fn show(&self, text: String) {
+        self.live.set_message(text);
+        self.live.tick();
+    }
+
+    /// Nothing is going on any more.
+    pub fn clear(&self) {
+        self.live.finish_and_clear();
+        self.live.reset();
+    }
+}
+
+/// Is set when somebody asks us to stop; the second time, we end at once, since nobody wants to see what was found.
+pub fn interrupted() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    Ok(interrupted)
+}

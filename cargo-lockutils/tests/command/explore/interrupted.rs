@@ -1,0 +1,64 @@
+//! Ctrl-C: what was found is told, soon, and nothing stays.
+
+use std::fs;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::project::{NOTHING, Project, stdout, until};
+
+/// A schedule may take longer by far.
+const SOON: Duration = Duration::from_secs(8);
+
+/// Explores until a file of the lock is there, interrupts it, and gives what is told.
+fn interrupted(project: &Project, lock: &[&str]) -> Output {
+    let command = project
+        .command(&["explore", "--scenario", "contend", "--schedules", "100000"])
+        .args(["--budget", "10m"])
+        .args(lock)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("somebody is on the way to the lock", || {
+        let base = project.left_behind().pop()?;
+        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
+        files.next().map(drop)
+    });
+    let began = Instant::now();
+    kill(Pid::from_raw(command.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = command.wait_with_output().unwrap();
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert_eq!(output.status.code(), Some(130), "{}", stdout(&output));
+    assert_eq!(project.left_behind(), NOTHING);
+    output
+}
+
+#[test]
+fn between_schedules() {
+    let project = Project::new();
+    let told = stdout(&interrupted(&project, &["--builtin", "flock"]));
+    assert!(told.contains("; interrupted"), "{told}");
+}
+
+#[test]
+fn within_a_schedule_that_goes_nowhere() {
+    let project = Project::new();
+    project.write(
+        "p/worker.py",
+        "
+import os, sys
+print('ready', flush=True)
+for line in sys.stdin:
+    open(os.environ['LOCKUTILS_DIR'] + '/lock', 'a').close()
+    while True: pass
+",
+    );
+    let told = stdout(&interrupted(&project, &["--", "python3", "worker.py"]));
+    assert!(
+        told.contains("interrupted before a schedule was run"),
+        "{told}"
+    );
+}

@@ -1,0 +1,87 @@
+//! Workers that misbehave: what is told is what they do, and nothing of the lock.
+
+use crate::project::{NOTHING, Project, stderr, stdout};
+
+/// Answers as a lock that nobody can hold twice would, but for what `MODE` does first.
+const WORKER: &str = "
+import os, sys
+print('ready', flush=True)
+for line in sys.stdin:
+    open(os.environ['LOCKUTILS_DIR'] + '/lock', 'a').close()
+    MODE
+";
+
+/// What is told of a worker that does this.
+fn told(mode: &str) -> (i32, String) {
+    let project = Project::new();
+    project.write("p/worker.py", &WORKER.replace("MODE", mode));
+    let output = project.run(&[
+        "explore",
+        "--scenario",
+        "contend",
+        "--schedules",
+        "1",
+        "--",
+        "python3",
+        "worker.py",
+    ]);
+    assert_eq!(project.left_behind(), NOTHING);
+    let told = stdout(&output);
+    assert_eq!(stderr(&output), "", "{told}");
+    (output.status.code().unwrap(), told)
+}
+
+#[track_caller]
+fn is_not_known(mode: &str, why: &str) {
+    let (status, told) = told(mode);
+    assert!(told.contains("not known"), "{told}");
+    assert!(told.contains(why), "no `{why}` in {told}");
+    assert_eq!(status, 2, "{told}");
+}
+
+#[test]
+fn one_that_dies() {
+    is_not_known("os._exit(7)", "worker 0 has ended by itself");
+    is_not_known(
+        "sys.exit('no such lock')",
+        "worker 0 has ended by itself; its standard error ends: no such lock",
+    );
+}
+
+#[test]
+fn one_that_computes_for_ever() {
+    is_not_known(
+        "while True: pass",
+        "worker 0 computes for 10 s, makes no call that matters to a lock, and does not answer",
+    );
+}
+
+#[test]
+fn one_that_answers_something_else() {
+    is_not_known(
+        "print('0 what', flush=True)",
+        "worker 0 does not answer, and has said what is not of the protocol: \"0 what\"",
+    );
+    is_not_known(
+        "print('1 acquired', flush=True)",
+        "has said what is not of the protocol: \"1 acquired\"",
+    );
+    is_not_known("print('x' * 10**6, flush=True)", "xxx\"…");
+}
+
+#[test]
+fn one_whose_lock_fails() {
+    let (status, told) = told("print('0 error the server is gone', flush=True)");
+    assert!(told.contains("3 times: the server is gone"), "{told}");
+    assert_eq!(status, 3, "{told}");
+}
+
+#[test]
+fn one_that_waits_for_what_never_comes() {
+    let (status, told) = told("os.read(os.pipe()[0], 1)");
+    assert!(
+        told.contains("=> stuck: nobody is in the section, and workers 0, 1 and 2 wait for ever"),
+        "{told}"
+    );
+    assert_eq!(status, 3, "{told}");
+}
