@@ -12,10 +12,12 @@ use lockutils_harness::foreign::serve::serve;
 
 /// A lock that is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Builtin {
     /// External locks of oslo-concurrency
     Oslo,
+    /// The same, first come first served (`fair`)
+    OsloFair,
     /// flock(2), the file kept
     Flock,
     /// POSIX record locks, fcntl(2) F_SETLKW, the file kept
@@ -29,6 +31,7 @@ impl Builtin {
     pub fn word(self) -> &'static str {
         match self {
             Builtin::Oslo => "oslo",
+            Builtin::OsloFair => "oslo-fair",
             Builtin::Flock => "flock",
             Builtin::Fcntl => "fcntl",
             Builtin::Ofd => "ofd",
@@ -48,9 +51,12 @@ pub fn work(lock: Builtin) -> io::Result<()> {
     let path = directory.join(&name);
     let raw = [Threads, Fork, Reopen];
     match lock {
-        Builtin::Oslo => serve(&[Threads, Timeout, Remove, Fork, Reopen], move |_| {
-            oslo::Oslo::new(&directory, &name)
-        }),
+        Builtin::Oslo | Builtin::OsloFair => {
+            let fair = lock == Builtin::OsloFair;
+            serve(&[Threads, Timeout, Remove, Fork, Reopen], move |_| {
+                oslo::Oslo::new(&directory, &name, fair)
+            })
+        }
         Builtin::Flock => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Flock)),
         Builtin::Fcntl => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Posix)),
         Builtin::Ofd => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Ofd)),

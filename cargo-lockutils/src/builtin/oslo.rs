@@ -15,14 +15,16 @@ use super::kernel::in_child;
 pub struct Oslo {
     directory: PathBuf,
     name: String,
+    fair: bool,
     guard: Option<Guard>,
 }
 
 impl Oslo {
-    pub fn new(directory: &Path, name: &str) -> Self {
+    pub fn new(directory: &Path, name: &str, fair: bool) -> Self {
         Oslo {
             directory: directory.to_owned(),
             name: name.to_owned(),
+            fair,
             guard: None,
         }
     }
@@ -30,6 +32,7 @@ impl Oslo {
     fn lock(&self) -> LockOptions<'_> {
         lockutils::lock(&self.name)
             .external(true)
+            .fair(self.fair)
             .lock_path(&self.directory)
     }
 }
