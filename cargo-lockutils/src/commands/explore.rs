@@ -168,7 +168,7 @@ impl Exploration<'_> {
         let mut outcomes = Vec::new();
         let shares = plots.len() as u32;
         for plot in plots {
-            let search = Search {
+            let mut search = Search {
                 lock,
                 plot,
                 parties: parties.into(),
@@ -177,6 +177,7 @@ impl Exploration<'_> {
                 seed: self.seed,
                 lease,
                 base: base.join(plot.word()),
+                rest: Duration::ZERO,
                 interrupted: &self.interrupted,
             };
             let budget = Budget {
@@ -203,6 +204,7 @@ impl Exploration<'_> {
                         rounds: search.rounds,
                         seed: self.seed,
                         lease,
+                        rest: found.rest,
                         choices: trace.choices(),
                     };
                     let text = example.to_text(trace);

@@ -72,6 +72,7 @@ fn follow(
         seed: example.seed,
         lease: example.lease,
         base: base.join(example.plot.word()),
+        rest: example.rest,
         interrupted,
     };
     let mut stage = search.stage()?;

@@ -73,6 +73,8 @@ pub struct Outcome {
     pub expiries: usize,
     /// Schedules in which all looked again and again.
     pub polls: usize,
+    /// How long a holder had been dead in real time before the others began, in milliseconds.
+    pub rest_ms: u64,
     /// What the library failed with.
     pub errors: Vec<Quoted>,
     /// The shortest schedule that breaks the lock.
@@ -111,6 +113,7 @@ impl Outcome {
             complete: found.complete.clone(),
             expiries: found.expiries,
             polls: found.polls,
+            rest_ms: found.rest.as_millis() as u64,
             errors: found.errors.clone(),
             counterexample: found.counterexample.as_ref().map(|trace| Shown {
                 ending: ending(&trace.end),

@@ -25,6 +25,8 @@ pub struct Counterexample {
     pub seed: u64,
     /// The lease that was named.
     pub lease: Option<Duration>,
+    /// How long a holder that has died lies there before the others begin, in real time.
+    pub rest: Duration,
     /// Who takes each step.
     pub choices: Vec<usize>,
 }
@@ -50,12 +52,16 @@ impl Counterexample {
         let lease = self.lease.map_or_else(String::new, |lease| {
             format!("lease: {}\n", lease.as_millis())
         });
+        let rest = match self.rest.as_millis() {
+            0 => String::new(),
+            rest => format!("rest: {rest}\n"),
+        };
         let story: String = story(trace)
             .lines()
             .map(|line| format!("# {line}\n"))
             .collect();
         format!(
-            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}steps: {}\n{story}",
+            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}{rest}steps: {}\n{story}",
             ending(&trace.end),
             self.lock,
             self.plot.word(),
@@ -105,6 +111,10 @@ impl Counterexample {
                 Ok(_) => Some(Duration::from_millis(number("lease")? as u64)),
                 Err(_) => None,
             },
+            rest: match field("rest") {
+                Ok(_) => Duration::from_millis(number("rest")? as u64),
+                Err(_) => Duration::ZERO,
+            },
             choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
@@ -132,6 +142,7 @@ mod tests {
             rounds: 1,
             seed: 0x5eed,
             lease: Some(Duration::from_secs(2)),
+            rest: Duration::from_millis(2100),
             choices: vec![0, 0, 1, 1, 1, 0],
         };
         let trace = Trace {

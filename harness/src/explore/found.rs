@@ -1,5 +1,7 @@
 //! What a search has come to.
 
+use std::time::Duration;
+
 use crate::report::{Quoted, Word};
 
 use super::plot::Plot;
@@ -28,6 +30,8 @@ pub struct Found {
     pub expiries: usize,
     /// Schedules in which nobody got any further by looking again and again; `stress` tells whether the lock is stuck.
     pub polls: usize,
+    /// How long a holder had been dead in real time before the others began: the lock looks at times that cannot be set back.
+    pub rest: Duration,
     /// What the library failed with, and how often.
     pub errors: Vec<Quoted>,
     /// What went wrong with the workers.
@@ -49,6 +53,7 @@ impl Found {
             replayed: (0, 0),
             expiries: 0,
             polls: 0,
+            rest: Duration::ZERO,
             errors: Vec::new(),
             problem: None,
             interrupted: false,

@@ -49,6 +49,8 @@ pub struct Scene {
     pub lease: Option<Duration>,
     /// Whether to look in real time if all who wait poll in vain.
     pub patient: bool,
+    /// So long a holder has been dead in real time, since not all times of a file can be set back.
+    pub rest: Duration,
 }
 
 /// Runs one schedule.
@@ -68,6 +70,7 @@ pub fn run(
             false => Err(why),
         };
     }
+    let set_at = Instant::now();
     let script = scene.plot.script(scene.rounds);
     let parts = (0..actors)
         .map(|_| Part {
@@ -84,6 +87,7 @@ pub fn run(
         steps: Vec::new(),
         errors: Vec::new(),
         scene: *scene,
+        set_at,
         last_progress: 0,
         fingerprint: Vec::new(),
         changed_at: 0,
@@ -92,7 +96,7 @@ pub fn run(
     };
     let end = match run.play(chooser) {
         // What was waited for was cut short.
-        End::Failed(_) | End::Stuck(_) | End::Polls if run.stage.is_interrupted() => {
+        End::Failed(_) | End::Stuck(_) | End::Polls(_) if run.stage.is_interrupted() => {
             End::Interrupted
         }
         end => end,
@@ -116,6 +120,7 @@ fn set_the_scene(stage: &mut Stage<'_>, scene: &Scene) -> Result<(), String> {
         }
         stage.end(&[victim]);
         stage.age(Duration::from_secs(3600) + scene.lease.unwrap_or_default());
+        stage.rest(scene.rest);
     }
     Ok(())
 }
@@ -126,6 +131,7 @@ struct Run<'a, 'b> {
     steps: Vec<Step>,
     errors: Vec<String>,
     scene: Scene,
+    set_at: Instant,
     last_progress: usize,
     /// The names, inodes and sizes in the directory after the last step.
     fingerprint: Vec<(String, u64, u64)>,
@@ -204,8 +210,11 @@ impl Run<'_, '_> {
 
     /// All who wait look again and again, and nobody is in the section.
     fn polls(&mut self) -> End {
-        if !self.scene.patient || self.stage.let_go(IN_REAL_TIME) {
-            return End::Polls;
+        if !self.scene.patient {
+            return End::Polls(None);
+        }
+        if self.stage.let_go(IN_REAL_TIME) {
+            return End::Polls(Some(self.set_at.elapsed()));
         }
         End::Stuck(format!(
             "nobody is in the section, and nobody got the lock in {} s {EITHER}",

@@ -41,10 +41,14 @@ pub struct Search<'a> {
     pub lease: Option<Duration>,
     /// An empty directory.
     pub base: std::path::PathBuf,
+    /// How long a holder that has died lies there before the others begin, in real time; a search finds out whether that is needed.
+    pub rest: Duration,
     /// Everything ends soon after somebody has set this.
     pub interrupted: &'a AtomicBool,
 }
 
+/// What is added to the rest that a lock has been seen to need.
+const MARGIN: Duration = Duration::from_millis(200);
 /// Replays end after so long; three are made in any case.
 const REPLAYS: Duration = Duration::from_secs(6);
 
@@ -59,9 +63,9 @@ pub struct Sofar {
     pub shrinks: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     /// The workers, ready for schedules.
-    pub fn stage(&self) -> Result<Stage<'_>, String> {
+    pub fn stage(&self) -> Result<Stage<'a>, String> {
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.plot.word());
         let recruiter = Recruiter::new(self.lock, self.base.clone(), name, 1, self.seed)
             .map_err(|error| format!("no directory for the workers: {error}"))?;
@@ -77,12 +81,13 @@ impl Search<'_> {
             rounds: self.rounds,
             lease: self.lease,
             patient,
+            rest: self.rest,
         }
     }
 
     /// Tries schedules until one breaks the lock or the budget is spent.
     pub fn search(
-        &self,
+        &mut self,
         budget: &Budget,
         progress: &mut dyn FnMut(Sofar),
     ) -> Result<Found, String> {
@@ -118,7 +123,17 @@ impl Search<'_> {
             }
             match &trace.end {
                 End::Clean | End::Known | End::Interrupted => {}
-                End::Polls => found.polls += 1,
+                End::Polls(got_after) => {
+                    found.polls += 1;
+                    if let Some(after) = got_after
+                        && self.plot == Plot::Die
+                    {
+                        // The lock looks at times that cannot be set back, as st_ctime (inode(7)).
+                        self.rest = *after + MARGIN;
+                        // What it has learned is how all looked in vain.
+                        strategy = self.strategy.strategy(self.seed);
+                    }
+                }
                 End::LeaseExpired => found.expiries += 1,
                 End::Failed(why) => drop(found.problem.get_or_insert(why.clone())),
                 // It took its time already, and is not the scheduler's doing.
@@ -150,6 +165,7 @@ impl Search<'_> {
         }
         found.errors = errors.all();
         found.complete = strategy.complete();
+        found.rest = self.rest;
         found.interrupted = stage.is_interrupted();
         found.seconds = began.elapsed().as_secs_f64();
         Ok(found)

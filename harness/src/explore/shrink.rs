@@ -20,6 +20,7 @@ impl Search<'_> {
             End::Stuck(_) => LIMIT_IF_STUCK,
             _ => LIMIT,
         };
+        let limit = limit + 20 * self.rest;
         let began = Instant::now();
         let mut best = found;
         'again: loop {

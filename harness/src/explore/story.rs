@@ -116,7 +116,7 @@ pub fn ending(end: &End) -> String {
         End::LeaseExpired => {
             "=> two are in the section, but the first may have outlived its lease".into()
         }
-        End::Polls => "=> all who wait look again and again".into(),
+        End::Polls(_) => "=> all who wait look again and again".into(),
         End::Known => "=> tried before, in another order".into(),
         End::Interrupted => "=> interrupted".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),

@@ -1,5 +1,7 @@
 //! What a schedule was, and came to.
 
+use std::time::Duration;
+
 use super::schedule::Step;
 
 /// How a schedule ended.
@@ -18,8 +20,9 @@ pub enum End {
     LeaseExpired,
     /// Nobody can go on, or nobody gets any further.
     Stuck(String),
-    /// All who wait look again and again, and time does not pass for them as it does outside: whether they would ever get it is not known.
-    Polls,
+    /// All who wait look again and again, and time does not pass for them as it does outside: whether they would ever get it is not known,
+    /// unless somebody got it in real time, so long after a holder's death.
+    Polls(Option<Duration>),
     /// A worker ended by itself, or hangs.
     Failed(String),
     /// What would have come was tried before, in another order.

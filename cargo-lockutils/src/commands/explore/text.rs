@@ -17,7 +17,7 @@ pub fn word(end: &End) -> Word {
     match end {
         End::Overlap { .. } => Word::Broken,
         End::Stuck(_) => Word::Stuck,
-        End::Clean | End::LeaseExpired | End::Polls | End::Known => Word::Held,
+        End::Clean | End::LeaseExpired | End::Polls(_) | End::Known => Word::Held,
         End::Failed(_) | End::Interrupted => Word::NotKnown,
     }
 }
@@ -74,7 +74,14 @@ pub fn told(found: &Found) -> String {
             let _ = writeln!(out, "{}", in_short(&story(trace)));
         }
     }
-    if found.polls > 0 && verdict != Word::NotKnown {
+    if !found.rest.is_zero() {
+        let _ = writeln!(
+            out,
+            "  before each, the dead holder was left for {:.1} s: the lock looks at times that cannot be set back",
+            found.rest.as_secs_f64()
+        );
+    }
+    if found.polls > usize::from(!found.rest.is_zero()) && verdict != Word::NotKnown {
         let _ = writeln!(
             out,
             "  {DOUBTFUL}in {} of them all waiters looked in vain again and again:{DOUBTFUL:#} `stress` tells whether the lock is stuck then",
@@ -112,10 +119,10 @@ pub fn running(plot: Plot, budget: &Budget, sofar: Sofar) -> String {
     )
 }
 
-/// The beginning and the end of a story that is too long; the file has all of it.
+/// A story without what is said again and again, and without the middle of what is too long still; the file has all of it.
 pub fn in_short(story: &str) -> String {
     const LINES: usize = 30;
-    let lines: Vec<&str> = story.trim_end().lines().collect();
+    let lines = without_repetitions(story.trim_end());
     if lines.len() <= 2 * LINES {
         return lines.join("\n");
     }
@@ -125,4 +132,69 @@ pub fn in_short(story: &str) -> String {
         lines[..LINES].join("\n"),
         lines[lines.len() - LINES..].join("\n")
     )
+}
+
+/// Lines that come once more, and once more, in the same order, are told once, and how often they come again.
+fn without_repetitions(story: &str) -> Vec<String> {
+    const LONGEST: usize = 30;
+    let lines: Vec<&str> = story.lines().collect();
+    let mut told = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        let saved = |length: usize| {
+            let block = &lines[at..at + length];
+            // Not from the middle of what a worker does to the middle of it again.
+            if !names_a_worker(block[0]) && block.iter().any(|line| names_a_worker(line)) {
+                return (0, length);
+            }
+            let again = lines[at + length..]
+                .chunks(length)
+                .take_while(|next| *next == block)
+                .count();
+            (again * length, length)
+        };
+        let most = LONGEST.min((lines.len() - at) / 2);
+        // The most lines, and of those that save the same the shortest block.
+        let best = (1..=most)
+            .map(saved)
+            .max_by_key(|(saved, length)| (*saved, std::cmp::Reverse(*length)));
+        match best {
+            Some((saved, length)) if saved > length && saved > 3 => {
+                told.extend(lines[at..at + length].iter().map(|line| (*line).to_owned()));
+                told.push(format!("  … and the same {} times more …", saved / length));
+                at += length + saved;
+            }
+            _ => {
+                told.push(lines[at].to_owned());
+                at += 1;
+            }
+        }
+    }
+    told
+}
+
+/// Where another worker goes on; what it does next is set in below.
+fn names_a_worker(line: &str) -> bool {
+    line.strip_prefix("  ")
+        .is_some_and(|line| !line.starts_with(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_again_and_again_is_told_once() {
+        let story = "begin\na\nb\na\nb\na\nb\na\nb\nend\n";
+        assert_eq!(
+            in_short(story),
+            "begin\na\nb\n  … and the same 3 times more …\nend"
+        );
+        let twice = "a\nb\nc\na\nb\nc";
+        assert_eq!(in_short(twice), twice);
+        let long: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let short = in_short(&long.join("\n"));
+        assert!(short.contains("  … 40 steps …"), "{short}");
+        assert_eq!(short.lines().count(), 61);
+    }
 }

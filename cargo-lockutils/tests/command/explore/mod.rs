@@ -229,6 +229,59 @@ fn two_delays_and_three_parties_are_not_too_much() {
     assert_eq!(project.left_behind(), NOTHING);
 }
 
+/// Takes a lock over whose file has not changed for a while, by a time that nobody can set back.
+const TAKES_OVER: &str = "
+import os, time
+from lockutils_worker import serve
+class Lock:
+    def __init__(self, directory, name):
+        self.path = directory + '/lock'
+    def try_acquire(self):
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL))
+            return True
+        except FileExistsError:
+            pass
+        try:
+            if time.time() - os.stat(self.path).st_ctime > 0.4:
+                os.unlink(self.path)
+        except FileNotFoundError:
+            pass
+        return False
+    def release(self):
+        os.unlink(self.path)
+serve(Lock)
+";
+
+#[test]
+fn a_dead_holder_grows_old_in_real_time_if_nothing_else_helps() {
+    let project = project(TAKES_OVER);
+    let output = project.run(&[
+        "explore",
+        "--scenario",
+        "die",
+        "--schedules",
+        "40",
+        "--lease",
+        "400ms",
+        "--save",
+        "found.txt",
+        "--",
+        "python3",
+        "worker.py",
+    ]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
+    assert!(
+        told.contains("the lock looks at times that cannot be set back"),
+        "{told}"
+    );
+    let kept = fs::read_to_string(project.folder().join("found.txt")).unwrap();
+    assert!(kept.contains("\nrest: "), "{kept}");
+    let again = project.run(&["replay", "found.txt", "--times", "2"]);
+    assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
+}
+
 /// Executes a program to which ptrace(2) is refused, as in a container, by a seccomp filter.
 const WITHOUT_PTRACE: &str = "
 import ctypes, os, struct, sys

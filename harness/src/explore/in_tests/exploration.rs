@@ -28,6 +28,7 @@ impl Exploration {
                 rounds: explore.rounds,
                 seed: explore.seed,
                 lease: explore.lease,
+                rest: found.rest,
                 choices,
             }
             .to_text(trace)

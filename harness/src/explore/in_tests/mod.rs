@@ -189,7 +189,7 @@ impl Explore {
         kept: Option<&Counterexample>,
     ) -> Result<(Found, Vec<usize>), String> {
         let base = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
-        let search = Search {
+        let mut search = Search {
             lock,
             plot: kept.map_or(self.plot, |kept| kept.plot),
             parties: kept.map_or(self.parties, |kept| kept.parties),
@@ -198,6 +198,7 @@ impl Explore {
             seed: self.seed,
             lease: self.lease,
             base: base.path().to_owned(),
+            rest: kept.map_or(Duration::ZERO, |kept| kept.rest),
             interrupted: &NEVER,
         };
         let found = match kept {

@@ -29,6 +29,9 @@ use super::tracer::Tracer;
 /// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
 
+/// An interruption is heard so soon during a rest.
+const REST_AT_ONCE: Duration = Duration::from_millis(100);
+
 /// All of them.
 pub struct Stage<'a> {
     recruiter: Recruiter<'a>,
@@ -300,6 +303,14 @@ impl<'a> Stage<'a> {
     /// Everything in the directory becomes older by this.
     pub fn age(&self, by: Duration) {
         age(self.ground.directory(), by);
+    }
+
+    /// Nobody does anything for so long.
+    pub fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.is_interrupted() && Instant::now() < until {
+            std::thread::sleep(REST_AT_ONCE.min(until.saturating_duration_since(Instant::now())));
+        }
     }
 
     /// The names, inodes and sizes in the directory.
