@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use lockutils_harness::explore::card::{Card, Outcome, SCHEMA};
 use lockutils_harness::explore::counterexample::Counterexample;
-use lockutils_harness::explore::{Budget, Plot, Search};
+use lockutils_harness::explore::{Budget, Found, Plot, Search};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::{self, Expectation, Word};
@@ -184,11 +184,14 @@ impl Exploration<'_> {
                 time: self.budget / shares,
                 schedules: self.schedules,
             };
-            let found = search
-                .search(&budget, &mut |sofar| {
-                    self.screen.show(running(plot, &budget, sofar));
-                })
-                .map_err(|why| anyhow!("{}: {why}", plot.word()))?;
+            let found = search.search(&budget, &mut |sofar| {
+                self.screen.show(running(plot, &budget, sofar));
+            });
+            let found = match found {
+                // What was found before is not lost.
+                Err(why) if !outcomes.is_empty() => Found::failed(plot, search.parties, why),
+                found => found.map_err(|why| anyhow!("{}: {why}", plot.word()))?,
+            };
             self.screen.line(told(&found).trim_end());
             let outcome = Outcome::new(&search, &found);
             let word = outcome.verdict;

@@ -41,6 +41,14 @@ pub struct Found {
 }
 
 impl Found {
+    /// Nothing could be tried, for this reason.
+    pub fn failed(plot: Plot, parties: usize, why: String) -> Self {
+        Found {
+            problem: Some(why),
+            ..Self::nothing(plot, parties)
+        }
+    }
+
     pub(super) fn nothing(plot: Plot, parties: usize) -> Self {
         Found {
             plot,
