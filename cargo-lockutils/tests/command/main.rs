@@ -12,5 +12,6 @@ mod leaks;
 mod ls;
 mod project;
 mod reference;
+mod schema;
 mod signals;
 mod stress;

@@ -1,6 +1,7 @@
 //! `explore` on locks whose race is known, and on locks that have none.
 
 mod interrupted;
+mod reports;
 mod workers;
 
 use std::fs;
@@ -144,68 +145,6 @@ fn what_cannot_be_explored_or_replayed_says_why() {
             stderr(&output)
         );
     }
-}
-
-#[test]
-fn every_strategy_finds_it_and_the_reports_show_it() {
-    let project = project(&UNLINKS.replace("REMOVE", "os.unlink(self.path)"));
-    for strategy in ["delays", "pct", "random", "depth-first"] {
-        let output = project.run(&[
-            "explore",
-            "--scenario",
-            "contend",
-            "--strategy",
-            strategy,
-            "--seed",
-            "1",
-            "--schedules",
-            "3000",
-            "--budget",
-            "100s",
-            "--json",
-            "--html",
-            "found.html",
-            "--junit",
-            "found.xml",
-            "--",
-            "python3",
-            "worker.py",
-        ]);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{strategy}: {}",
-            stderr(&output)
-        );
-        let card: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
-        let outcome = &card["outcomes"][0];
-        assert_eq!(outcome["verdict"], "broken");
-        assert_eq!(outcome["strategy"], strategy);
-        let shown = &outcome["counterexample"];
-        assert!(
-            shown["switches"].as_u64().unwrap() <= 6,
-            "{strategy}: {shown}"
-        );
-        assert_eq!(shown["same"], shown["runs"], "{strategy}");
-        let inside = |step: &serde_json::Value| step["inside"] == true;
-        assert!(
-            shown["steps"]
-                .as_array()
-                .unwrap()
-                .last()
-                .is_some_and(inside)
-        );
-        let page = fs::read_to_string(project.folder().join("found.html")).unwrap();
-        assert!(
-            page.contains("are in the section at once") && !page.contains("the data of the card")
-        );
-        let xml = fs::read_to_string(project.folder().join("found.xml")).unwrap();
-        assert!(
-            xml.contains("<failure") && xml.contains("are in the section at once"),
-            "{xml}"
-        );
-    }
-    assert_eq!(project.left_behind(), NOTHING);
 }
 
 #[test]

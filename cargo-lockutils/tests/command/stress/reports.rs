@@ -1,11 +1,11 @@
 //! What is written besides the card.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
 use crate::project::{Project, stderr};
+use crate::schema;
 use crate::stress::{SPIN, worker};
 
 #[test]
@@ -79,30 +79,9 @@ fn every_report_has_the_same_verdicts() {
     assert!(read("summary.md").contains("| threads | BROKEN |"));
 }
 
-/// The schema of the documentation, made strict: it is to describe every field that is written.
-fn schema() -> Value {
-    fn close(schema: &mut Value) {
-        match schema {
-            Value::Object(map) => {
-                if map.contains_key("properties") {
-                    map.insert("additionalProperties".into(), false.into());
-                }
-                map.values_mut().for_each(close);
-            }
-            Value::Array(all) => all.iter_mut().for_each(close),
-            _ => {}
-        }
-    }
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/stress-report.schema.json");
-    let mut schema = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    close(&mut schema);
-    schema
-}
-
 #[test]
 fn the_json_is_as_its_schema_says() {
-    let schema = jsonschema::validator_for(&schema()).unwrap();
+    let schema = schema::strict("stress-report.schema.json");
     let project = Project::new();
     let mkdir = worker(SPIN, "mkdir \"$lock\" 2>/dev/null", "rmdir \"$lock\"");
     project.write("p/worker.sh", &mkdir);
