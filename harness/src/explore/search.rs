@@ -127,8 +127,9 @@ impl<'a> Search<'a> {
                     found.polls += 1;
                     if let Some(after) = got_after
                         && self.plot == Plot::Die
+                        && found.polls == found.schedules
                     {
-                        // The lock looks at times that cannot be set back, as st_ctime (inode(7)).
+                        // Nobody has got it without. The lock looks at times that cannot be set back, as st_ctime (inode(7)).
                         self.rest = *after + MARGIN;
                         // What it has learned is how all looked in vain.
                         strategy = self.strategy.strategy(self.seed);
