@@ -20,7 +20,7 @@ use signal_hook::consts::SIGINT;
 use self::text::{BAD, GOOD, running, told};
 use super::configured::{self, Meant};
 use super::reports;
-use super::screen::{Screen, interrupted};
+use super::screen::{self, Screen, interrupted};
 use crate::cli::{DirectoryOptions, ExploreOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
@@ -192,7 +192,7 @@ impl Exploration<'_> {
                 Err(why) if !outcomes.is_empty() => Found::failed(plot, search.parties, why),
                 found => found.map_err(|why| anyhow!("{}: {why}", plot.word()))?,
             };
-            self.screen.line(told(&found).trim_end());
+            self.screen.line(&told(&found, screen::width()));
             let outcome = Outcome::new(&search, &found);
             let word = outcome.verdict;
             outcomes.push(outcome);

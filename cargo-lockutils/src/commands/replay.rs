@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
-use lockutils_harness::explore::story::{ending, story};
+use lockutils_harness::explore::story::ending;
 use lockutils_harness::explore::{Choice, End, Search, Trace};
 use lockutils_harness::foreign::LockUnderTest;
 
-use super::explore::text::{in_short, word};
-use super::screen::interrupted;
+use super::explore::text::{story_in_short, word};
+use super::screen::{self, interrupted};
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
@@ -35,7 +35,8 @@ pub fn run(file: &Path, times: usize) -> Result<u8> {
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
         bail!("interrupted before a run was over");
     };
-    say::on_stdout(format_args!("{}\n{}", lock.title(), in_short(&story(last))));
+    say::on_stdout(lock.title());
+    say::on_stdout(story_in_short(last, screen::width()));
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()

@@ -10,6 +10,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::say;
 
+/// How wide lines may be: as the terminal is now; a log has no width.
+pub fn width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| width.0.into())
+}
+
 /// See the module.
 pub struct Screen {
     on_stderr: bool,

@@ -10,7 +10,7 @@ use lockutils_harness::report::{self, Card, Judged};
 
 use super::configured::{self, Meant};
 use super::reports::Reports;
-use super::screen::{Screen, interrupted};
+use super::screen::{self, Screen, interrupted};
 use crate::cli::{DirectoryOptions, StressOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
@@ -155,9 +155,7 @@ fn show(screen: &Screen, progress: &Progress<'_>) {
             screen.show(running(*scenario, *share, *sofar));
         }
         Progress::Done(outcome) => {
-            // A log has no width; a terminal's may change while we run.
-            let width = terminal_size::terminal_size().map(|(width, _)| width.0.into());
-            screen.line(&report::outcome_line(outcome, width));
+            screen.line(&report::outcome_line(outcome, screen::width()));
         }
     }
 }

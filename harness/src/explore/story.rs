@@ -60,16 +60,21 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
 pub fn story(trace: &Trace) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for line in lines(trace) {
+    let mut lines = lines(trace);
+    for line in &mut lines {
+        line.what = shortened(&line.what);
+    }
+    let widths = lines.iter().map(|line| line.what.chars().count());
+    let width = widths.max().unwrap_or(0).clamp(12, 44);
+    for line in lines {
         let who = match last == line.who {
             true => "",
             false => &line.who,
         };
-        let what = shortened(&line.what);
         let _ = writeln!(
             text,
             "  {}",
-            format!("{who:<9} {what:<44} {}", line.means).trim_end()
+            format!("{who:<9} {:<width$} {}", line.what, line.means).trim_end()
         );
         last = line.who;
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::story::story;
-use lockutils_harness::explore::{Budget, End, Found, Plot, Sofar, switches};
+use lockutils_harness::explore::{Budget, End, Found, Plot, Sofar, Trace, switches};
 use lockutils_harness::report::Word;
 
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -22,8 +22,36 @@ pub fn word(end: &End) -> Word {
     }
 }
 
-/// A line, and what was found.
-pub fn told(found: &Found) -> String {
+/// What was found: a line, and more of them below it, none wider than this.
+pub fn told(found: &Found, width: Option<usize>) -> String {
+    folded(&all_told(found), width)
+}
+
+/// A story in lines that are not wider than this.
+pub fn story_in_short(trace: &Trace, width: Option<usize>) -> String {
+    folded(&in_short(&story(trace)), width)
+}
+
+fn folded(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        // A log has no width.
+        return text.trim_end().to_owned();
+    };
+    let options = textwrap::Options::new(width)
+        .subsequent_indent(BELOW)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines = text.trim_end().lines();
+    lines
+        .map(|line| textwrap::fill(line, &options))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Where a line goes on that is too wide.
+const BELOW: &str = "            ";
+
+fn all_told(found: &Found) -> String {
     let mut out = String::new();
     let rate = found.schedules as f64 / found.seconds.max(1e-9);
     let tried = format!(
@@ -65,7 +93,7 @@ pub fn told(found: &Found) -> String {
             };
             let _ = writeln!(
                 out,
-                "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}; {} switches, {} steps, and {} of {} runs of it came to the same",
+                "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}\n  {} switches, {} steps; {} of {} runs of it came to the same",
                 switches(&trace.choices()),
                 trace.choices().len(),
                 found.replayed.0,
@@ -120,7 +148,7 @@ pub fn running(plot: Plot, budget: &Budget, sofar: Sofar) -> String {
 }
 
 /// A story without what is said again and again, and without the middle of what is too long still; the file has all of it.
-pub fn in_short(story: &str) -> String {
+fn in_short(story: &str) -> String {
     const LINES: usize = 30;
     let lines = without_repetitions(story.trim_end());
     if lines.len() <= 2 * LINES {
