@@ -12,7 +12,7 @@ pub use expected::{Expectation, Judged, worst};
 pub use github::{annotations, job_summary, workflow_command};
 pub use html::html;
 pub use junit::junit;
-pub use text::{headline, outcome_line, story, verdict_line};
+pub use text::{counted, headline, outcome_line, story, verdict_line};
 
 use serde::Serialize;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::story::story;
 use lockutils_harness::explore::{Budget, End, Found, Plot, Sofar, Trace, switches};
-use lockutils_harness::report::Word;
+use lockutils_harness::report::{Word, counted};
 
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -55,8 +55,10 @@ fn all_told(found: &Found) -> String {
     let mut out = String::new();
     let rate = found.schedules as f64 / found.seconds.max(1e-9);
     let tried = format!(
-        "{} schedules of {} parties in {:.1} s, {rate:.0}/s",
-        found.schedules, found.parties, found.seconds
+        "{} of {} parties in {:.1} s, {rate:.0}/s",
+        counted(found.schedules as u64, "schedules"),
+        found.parties,
+        found.seconds
     );
     let name = found.plot.word();
     let verdict = found.verdict();
@@ -81,8 +83,8 @@ fn all_told(found: &Found) -> String {
             if found.expiries > 0 {
                 let _ = writeln!(
                     out,
-                    "  {DOUBTFUL}{} times the lease had run out{DOUBTFUL:#}",
-                    found.expiries
+                    "  {DOUBTFUL}in {} the lease had run out{DOUBTFUL:#}",
+                    counted(found.expiries as u64, "schedules")
                 );
             }
         }
@@ -93,9 +95,9 @@ fn all_told(found: &Found) -> String {
             };
             let _ = writeln!(
                 out,
-                "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}\n  {} switches, {} steps; {} of {} runs of it came to the same",
-                switches(&trace.choices()),
-                trace.choices().len(),
+                "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}\n  {}, {}; {} of {} runs of it came to the same",
+                counted(switches(&trace.choices()) as u64, "switches"),
+                counted(trace.choices().len() as u64, "steps"),
                 found.replayed.0,
                 found.replayed.1
             );
@@ -119,8 +121,9 @@ fn all_told(found: &Found) -> String {
     for error in &found.errors {
         let _ = writeln!(
             out,
-            "  {DOUBTFUL}{} times:{DOUBTFUL:#} {}",
-            error.count, error.text
+            "  {DOUBTFUL}{}:{DOUBTFUL:#} {}",
+            counted(error.count, "times"),
+            error.text
         );
     }
     if let Some(problem) = &found.problem

@@ -107,7 +107,10 @@ impl Strategy for Delays {
             Some(fewest) => fewest.checked_sub(1)?,
             None => self.most,
         };
-        Some(format!("complete up to {complete} delays"))
+        Some(match complete {
+            1 => "complete up to 1 delay".to_owned(),
+            complete => format!("complete up to {complete} delays"),
+        })
     }
 }
 

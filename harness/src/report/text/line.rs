@@ -30,13 +30,14 @@ impl Line {
     }
 }
 
-/// A number and what it counts.
+/// A number and what it counts, in the singular if it is one; with a comma after each three digits.
 pub fn counted(number: u64, plural: &str) -> String {
     let what = match (number, plural) {
         (1, "forks that exit") => "fork that exits",
         (1, "forks that release") => "fork that releases",
         (1, "wrappers killed") => "wrapper killed",
-        (1, plural) => plural.trim_end_matches('s'),
+        (1, "switches") => "switch",
+        (1, plural) => plural.strip_suffix('s').unwrap_or(plural),
         (_, plural) => plural,
     };
     format!("{} {what}", count(number))

@@ -10,7 +10,8 @@ use anstyle::{AnsiColor, Style};
 use super::{Card, Outcome, Quoted, Word};
 
 use drawing::drawing;
-use line::{INDENT, Line, count, counted, time};
+pub use line::counted;
+use line::{INDENT, Line, count, time};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
