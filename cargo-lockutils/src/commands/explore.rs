@@ -144,6 +144,7 @@ impl Exploration<'_> {
         let began = Instant::now();
         self.screen
             .line(&format!("{}\nseed {:#x}", lock.title(), self.seed));
+        self.screen.show("starting a worker".to_owned());
         let can =
             offers(lock, &base.join("first"), &self.interrupted).map_err(|why| anyhow!("{why}"))?;
         let wished = match configured {

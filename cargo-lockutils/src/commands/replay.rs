@@ -12,7 +12,7 @@ use lockutils_harness::explore::{Choice, End, Search, Trace};
 use lockutils_harness::foreign::LockUnderTest;
 
 use super::explore::text::{story_in_short, word};
-use super::screen::{self, interrupted};
+use super::screen::{self, Screen, interrupted};
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
@@ -78,12 +78,15 @@ fn follow(
     };
     let mut stage = search.stage()?;
     let mut traces = Vec::new();
-    for _ in 0..times {
+    let screen = Screen::new(false);
+    for run in 1..=times {
+        screen.show(format!("run {run} of {times}"));
         let trace = search.follow(&mut stage, &example.choices)?;
         if trace.end == End::Interrupted {
             break;
         }
         traces.push(trace);
     }
+    screen.clear();
     Ok(traces)
 }
