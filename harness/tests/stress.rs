@@ -238,7 +238,9 @@ fn hangs_for_a_minute(stress: Stress) {
     };
     stress.processes(3).sections(1).run(|_| {
         let mut file = std::fs::File::options().append(true).open(&path).unwrap();
-        writeln!(file, "{}", std::process::id()).unwrap();
+        // In one piece: three do so at once.
+        file.write_all(format!("{}\n", std::process::id()).as_bytes())
+            .unwrap();
         loop {
             std::thread::park();
         }
