@@ -1,4 +1,4 @@
-//! What the command says of itself, on standard error.
+//! What the command says: results on standard output, where nobody need read them to the end, and of itself on standard error.
 
 use std::fmt::Display;
 use std::io::{self, Write};

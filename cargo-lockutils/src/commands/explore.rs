@@ -15,7 +15,6 @@ use lockutils_harness::explore::{Budget, Found, Plot, Search};
 use lockutils_harness::foreign::protocol::Capability;
 use lockutils_harness::foreign::{LockUnderTest, offers};
 use lockutils_harness::report::{self, Expectation, Word};
-use signal_hook::consts::SIGINT;
 
 use self::text::{BAD, GOOD, running, told};
 use super::configured::{self, Meant};
@@ -86,10 +85,10 @@ impl Exploration<'_> {
                 failed.push("interrupted".to_owned());
             }
             for outcome in &card.outcomes {
-                let (plot, word) = (outcome.scenario, &outcome.verdict);
+                let (plot, word) = (outcome.scenario, outcome.verdict);
                 let expectation = configured
                     .expected(plot)
-                    .map(|expected| Expectation::new(plot.word(), expected, *word));
+                    .map(|expected| Expectation::new(plot.word(), expected, word));
                 match expectation {
                     Some(expectation) => {
                         statuses.push(expectation.exit_status());
@@ -243,13 +242,7 @@ impl Exploration<'_> {
             seconds: began.elapsed().as_secs_f64(),
             interrupted,
             verdict,
-            exit_status: match verdict {
-                // What was interrupted has not shown that the lock holds.
-                Word::Held | Word::LeaseExpired | Word::NotKnown if interrupted => {
-                    128 + SIGINT as u8
-                }
-                verdict => verdict.exit_status(),
-            },
+            exit_status: verdict.exit_status_if(interrupted),
             outcomes,
         };
         self.write_reports(&card, configured)?;

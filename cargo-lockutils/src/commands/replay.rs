@@ -11,7 +11,7 @@ use lockutils_harness::explore::story::ending;
 use lockutils_harness::explore::{Choice, End, Search, Trace};
 use lockutils_harness::foreign::LockUnderTest;
 
-use super::explore::text::{story_in_short, word};
+use super::explore::text::story_in_short;
 use super::screen::{self, Screen, interrupted};
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
@@ -54,7 +54,7 @@ pub fn run(file: &Path, times: usize) -> Result<u8> {
     if let End::Failed(_) = &last.end {
         say::warning(ending(&last.end));
     }
-    Ok(word(&last.end).exit_status())
+    Ok(last.end.verdict().exit_status())
 }
 
 fn follow(

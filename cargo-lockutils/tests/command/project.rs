@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// The command as users call it, with a temporary folder of its own, so that what it leaves behind can be seen.
 pub struct Project {
@@ -96,6 +99,20 @@ impl Project {
             .filter(|path| name(path).starts_with("cargo-lockutils"))
             .collect()
     }
+
+    /// Waits until the file of the lock is there that a run with the scenario `contend` tries.
+    pub fn until_somebody_gets_the_lock(&self) {
+        until("somebody gets the lock", || {
+            let base = self.left_behind().pop()?;
+            let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
+            files.next().map(drop)
+        });
+    }
+}
+
+/// Sends a signal to the command.
+pub fn signal(command: &Child, signal: Signal) {
+    kill(Pid::from_raw(command.id().cast_signed()), signal).unwrap();
 }
 
 fn name(path: &Path) -> String {

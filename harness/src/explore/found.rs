@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::report::{Quoted, Word};
 
 use super::plot::Plot;
-use super::trace::{End, Trace};
+use super::trace::Trace;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -71,10 +71,7 @@ impl Found {
     /// What that says of the lock.
     pub fn verdict(&self) -> Word {
         match &self.counterexample {
-            Some(trace) => match trace.end {
-                End::Overlap { .. } => Word::Broken,
-                _ => Word::Stuck,
-            },
+            Some(trace) => trace.end.verdict(),
             None if self.problem.is_some() => Word::NotKnown,
             None if self.schedules == self.polls => Word::NotKnown,
             None if self.expiries > 0 => Word::LeaseExpired,

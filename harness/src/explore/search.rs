@@ -68,10 +68,10 @@ impl<'a> Search<'a> {
     pub fn stage(&self) -> Result<Stage<'a>, String> {
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.plot.word());
         let recruiter = Recruiter::new(self.lock, self.base.clone(), name, 1, self.seed)
-            .map_err(|error| format!("no directory for the workers: {error}"))?;
+            .map_err(|error| format!("no directory for the workers: {error}"))?
+            .unless(self.interrupted);
         on_one_processor();
-        Stage::new(recruiter, self.interrupted)
-            .map_err(|error| format!("no directory for the workers: {error}"))
+        Stage::new(recruiter).map_err(|error| format!("no directory for the workers: {error}"))
     }
 
     fn scene(&self, patient: bool) -> Scene {

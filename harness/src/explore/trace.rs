@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::report::Word;
+
 use super::schedule::Step;
 
 /// How a schedule ended.
@@ -29,6 +31,18 @@ pub enum End {
     Known,
     /// Somebody wants us to stop.
     Interrupted,
+}
+
+impl End {
+    /// What one schedule with this end says of the lock.
+    pub fn verdict(&self) -> Word {
+        match self {
+            End::Overlap { .. } => Word::Broken,
+            End::Stuck(_) => Word::Stuck,
+            End::Clean | End::LeaseExpired | End::Polls(_) | End::Known => Word::Held,
+            End::Failed(_) | End::Interrupted => Word::NotKnown,
+        }
+    }
 }
 
 /// What a schedule was and came to.

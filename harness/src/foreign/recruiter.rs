@@ -58,7 +58,8 @@ impl<'a> Recruiter<'a> {
         self
     }
 
-    fn is_interrupted(&self) -> bool {
+    /// Whether somebody wants us to stop.
+    pub fn is_interrupted(&self) -> bool {
         self.interrupted
             .is_some_and(|flag| flag.load(Ordering::Relaxed))
     }

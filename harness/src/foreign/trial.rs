@@ -118,13 +118,7 @@ impl<'a> Trial<'a> {
             seconds: began.elapsed().as_secs_f64(),
             interrupted,
             verdict,
-            exit_status: match verdict {
-                // What was interrupted has not shown that the lock holds.
-                Word::Held | Word::LeaseExpired | Word::NotKnown if interrupted => {
-                    128 + Signal::SIGINT as u8
-                }
-                verdict => verdict.exit_status(),
-            },
+            exit_status: verdict.exit_status_if(interrupted),
             outcomes,
         })
     }

@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::protocol::{Line, Verb};
 
@@ -59,8 +60,7 @@ impl WorkerProcess {
             });
         }
         let mut child = command.spawn()?;
-        let pid = rustix::process::Pid::from_child(&child);
-        let pid_fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        let pid_fd = end_of(&child)?;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let pipes = [
@@ -254,6 +254,14 @@ pub fn allow_many_descriptors() {
     {
         LIMITS_BEFORE.get_or_init(|| (soft, hard));
     }
+}
+
+/// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3).
+pub fn end_of(child: &Child) -> io::Result<OwnedFd> {
+    Ok(pidfd_open(
+        rustix::process::Pid::from_child(child),
+        PidfdFlags::empty(),
+    )?)
 }
 
 /// How a process ended, in words.

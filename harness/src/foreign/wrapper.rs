@@ -12,12 +12,11 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::probe;
 use super::protocol::{Capability, Verb};
 use super::serve::{Slot, serve};
-use super::worker::describe;
+use super::worker::{describe, end_of};
 
 /// Serves the protocol for the wrapper command `words`.
 ///
@@ -194,11 +193,6 @@ fn read_line(pipe: &mut File, said: &mut String) -> io::Result<bool> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3).
-fn end_of(child: &Child) -> io::Result<OwnedFd> {
-    Ok(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?)
 }
 
 /// A descriptor that is readable after so long.

@@ -133,6 +133,16 @@ impl Word {
         }
     }
 
+    /// The same of a run that somebody may have stopped: it has not shown that the lock holds, and exits as one that SIGINT has ended.
+    pub fn exit_status_if(self, interrupted: bool) -> u8 {
+        match self {
+            Word::Held | Word::LeaseExpired | Word::NotKnown if interrupted => {
+                128 + libc::SIGINT as u8
+            }
+            word => word.exit_status(),
+        }
+    }
+
     /// How bad it is, compared with the others.
     fn badness(self) -> u8 {
         match self {

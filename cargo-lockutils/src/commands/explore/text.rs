@@ -4,23 +4,13 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::story::story;
-use lockutils_harness::explore::{Budget, End, Found, Plot, Sofar, Trace, switches};
+use lockutils_harness::explore::{Budget, Found, Plot, Sofar, Trace, switches};
 use lockutils_harness::report::{Word, counted};
 
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
-
-/// What a schedule comes to, as a verdict.
-pub fn word(end: &End) -> Word {
-    match end {
-        End::Overlap { .. } => Word::Broken,
-        End::Stuck(_) => Word::Stuck,
-        End::Clean | End::LeaseExpired | End::Polls(_) | End::Known => Word::Held,
-        End::Failed(_) | End::Interrupted => Word::NotKnown,
-    }
-}
 
 /// What was found: a line, and more of them below it, none wider than this.
 pub fn told(found: &Found, width: Option<usize>) -> String {
@@ -89,10 +79,7 @@ fn all_told(found: &Found) -> String {
             }
         }
         Some(trace) => {
-            let word = match trace.end {
-                End::Overlap { .. } => "BROKEN",
-                _ => "stuck",
-            };
+            let word = verdict.text();
             let _ = writeln!(
                 out,
                 "{BAD}✘ {name:<9} {word}{BAD:#} after {tried}\n  {}, {}; {} of {} runs of it came to the same",
@@ -111,6 +98,7 @@ fn all_told(found: &Found) -> String {
             found.rest.as_secs_f64()
         );
     }
+    // One of them showed that the rest is needed.
     if found.polls > usize::from(!found.rest.is_zero()) && verdict != Word::NotKnown {
         let _ = writeln!(
             out,

@@ -155,7 +155,7 @@ fn configure(project: &Project, configuration: &str) -> Result<()> {
 }
 
 fn next(by_hand: &[String], service: Service, folder: &Path) {
-    say::on_stdout(format_args!("\nNext:"));
+    say::on_stdout("\nNext:");
     for command in by_hand {
         say::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
     }
@@ -181,8 +181,6 @@ fn next(by_hand: &[String], service: Service, folder: &Path) {
         ));
     }
     if folder.join("lockutils.gitlab-ci.yml").exists() {
-        say::on_stdout(format_args!(
-            "  add to .gitlab-ci.yml: include: {{ local: lockutils.gitlab-ci.yml }}"
-        ));
+        say::on_stdout("  add to .gitlab-ci.yml: include: { local: lockutils.gitlab-ci.yml }");
     }
 }

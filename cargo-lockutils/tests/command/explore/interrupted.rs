@@ -1,13 +1,11 @@
 //! Ctrl-C: what was found is told, soon, and nothing stays.
 
-use std::fs;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use crate::project::{NOTHING, Project, stdout, until};
+use crate::project::{NOTHING, Project, signal, stdout};
 
 /// A schedule may take longer by far.
 const SOON: Duration = Duration::from_secs(8);
@@ -22,13 +20,9 @@ fn interrupted(project: &Project, lock: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until("somebody is on the way to the lock", || {
-        let base = project.left_behind().pop()?;
-        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
-        files.next().map(drop)
-    });
+    project.until_somebody_gets_the_lock();
     let began = Instant::now();
-    kill(Pid::from_raw(command.id().cast_signed()), Signal::SIGINT).unwrap();
+    signal(&command, Signal::SIGINT);
     let output = command.wait_with_output().unwrap();
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     assert_eq!(output.status.code(), Some(130), "{}", stdout(&output));

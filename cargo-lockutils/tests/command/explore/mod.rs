@@ -5,6 +5,7 @@ mod reports;
 mod workers;
 
 use std::fs;
+use std::process::Output;
 
 use crate::project::{NOTHING, Project, stderr, stdout};
 
@@ -34,22 +35,26 @@ fn project(script: &str) -> Project {
     project
 }
 
-fn explore(script: &str) -> (Project, std::process::Output) {
+/// Explores the worker of the project.
+fn explore_worker(project: &Project, options: &[&str]) -> Output {
+    project.run(&[&["explore"], options, &["--", "python3", "worker.py"]].concat())
+}
+
+fn explore(script: &str) -> (Project, Output) {
     let project = project(script);
-    let output = project.run(&[
-        "explore",
-        "--scenario",
-        "contend",
-        "--schedules",
-        "40",
-        "--budget",
-        "60s",
-        "--save",
-        "found.txt",
-        "--",
-        "python3",
-        "worker.py",
-    ]);
+    let output = explore_worker(
+        &project,
+        &[
+            "--scenario",
+            "contend",
+            "--schedules",
+            "40",
+            "--budget",
+            "60s",
+            "--save",
+            "found.txt",
+        ],
+    );
     (project, output)
 }
 
@@ -150,18 +155,10 @@ fn what_cannot_be_explored_or_replayed_says_why() {
 #[test]
 fn two_delays_and_three_parties_are_not_too_much() {
     let project = project(include_str!("../../../../tests/zoo/takeover_worker.py"));
-    let output = project.run(&[
-        "explore",
-        "--scenario",
-        "die",
-        "--seed",
-        "1",
-        "--budget",
-        "120s",
-        "--",
-        "python3",
-        "worker.py",
-    ]);
+    let output = explore_worker(
+        &project,
+        &["--scenario", "die", "--seed", "1", "--budget", "120s"],
+    );
     let told = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
     assert!(told.contains("are in the section at once"), "{told}");
@@ -195,20 +192,19 @@ serve(Lock)
 #[test]
 fn a_dead_holder_grows_old_in_real_time_if_nothing_else_helps() {
     let project = project(TAKES_OVER);
-    let output = project.run(&[
-        "explore",
-        "--scenario",
-        "die",
-        "--schedules",
-        "40",
-        "--lease",
-        "400ms",
-        "--save",
-        "found.txt",
-        "--",
-        "python3",
-        "worker.py",
-    ]);
+    let output = explore_worker(
+        &project,
+        &[
+            "--scenario",
+            "die",
+            "--schedules",
+            "40",
+            "--lease",
+            "400ms",
+            "--save",
+            "found.txt",
+        ],
+    );
     let told = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
     assert!(

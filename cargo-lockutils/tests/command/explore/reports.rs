@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{UNLINKS, project};
+use super::{UNLINKS, explore_worker, project};
 use crate::project::{NOTHING, stderr, stdout};
 use crate::schema;
 
@@ -12,27 +12,26 @@ use crate::schema;
 fn every_strategy_finds_it_and_the_reports_show_it() {
     let project = project(&UNLINKS.replace("REMOVE", "os.unlink(self.path)"));
     for strategy in ["delays", "pct", "random", "depth-first"] {
-        let output = project.run(&[
-            "explore",
-            "--scenario",
-            "contend",
-            "--strategy",
-            strategy,
-            "--seed",
-            "1",
-            "--schedules",
-            "3000",
-            "--budget",
-            "100s",
-            "--json",
-            "--html",
-            "found.html",
-            "--junit",
-            "found.xml",
-            "--",
-            "python3",
-            "worker.py",
-        ]);
+        let output = explore_worker(
+            &project,
+            &[
+                "--scenario",
+                "contend",
+                "--strategy",
+                strategy,
+                "--seed",
+                "1",
+                "--schedules",
+                "3000",
+                "--budget",
+                "100s",
+                "--json",
+                "--html",
+                "found.html",
+                "--junit",
+                "found.xml",
+            ],
+        );
         assert_eq!(
             output.status.code(),
             Some(1),
@@ -81,19 +80,18 @@ fn the_json_is_as_its_schema_says() {
         ("os._exit(1)", "not-known"),
     ] {
         let project = project(&UNLINKS.replace("REMOVE", deed));
-        let output = project.run(&[
-            "explore",
-            "--json",
-            "--scenario",
-            "contend",
-            "--schedules",
-            "40",
-            "--budget",
-            "20s",
-            "--",
-            "python3",
-            "worker.py",
-        ]);
+        let output = explore_worker(
+            &project,
+            &[
+                "--json",
+                "--scenario",
+                "contend",
+                "--schedules",
+                "40",
+                "--budget",
+                "20s",
+            ],
+        );
         let card: Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert_eq!(card["verdict"], word, "{card:#}");
         let errors: Vec<String> = schema

@@ -1,5 +1,6 @@
 //! Workers that misbehave: what is told is what they do, and nothing of the lock.
 
+use super::explore_worker;
 use crate::project::{NOTHING, Project, stderr, stdout};
 
 /// Answers as a lock that nobody can hold twice would, but for what `MODE` does first.
@@ -15,16 +16,7 @@ for line in sys.stdin:
 fn told(mode: &str) -> (i32, String) {
     let project = Project::new();
     project.write("p/worker.py", &WORKER.replace("MODE", mode));
-    let output = project.run(&[
-        "explore",
-        "--scenario",
-        "contend",
-        "--schedules",
-        "1",
-        "--",
-        "python3",
-        "worker.py",
-    ]);
+    let output = explore_worker(&project, &["--scenario", "contend", "--schedules", "1"]);
     assert_eq!(project.left_behind(), NOTHING);
     let told = stdout(&output);
     assert_eq!(stderr(&output), "", "{told}");

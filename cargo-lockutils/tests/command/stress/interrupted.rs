@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use crate::project::{NOTHING, Project, stderr, stdout, until};
+use crate::project::{NOTHING, Project, signal, stderr, stdout, until};
 
 #[test]
 fn ctrl_c_prints_what_was_found_so_far() {
@@ -29,8 +28,8 @@ fn ctrl_c_prints_what_was_found_so_far() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until_somebody_gets_the_lock(&project);
-    kill(Pid::from_raw(command.id().cast_signed()), Signal::SIGINT).unwrap();
+    project.until_somebody_gets_the_lock();
+    signal(&command, Signal::SIGINT);
     let output = command.wait_with_output().unwrap();
     let text = stdout(&output);
     assert!(
@@ -40,10 +39,6 @@ fn ctrl_c_prints_what_was_found_so_far() {
     assert_eq!(output.status.code(), Some(130), "{text}");
     assert!(began.elapsed() < Duration::from_secs(60));
     assert_eq!(project.left_behind(), NOTHING);
-}
-
-fn signal(command: &Child, signal: Signal) {
-    kill(Pid::from_raw(command.id().cast_signed()), signal).unwrap();
 }
 
 /// Whether a process has this in its environment.
@@ -105,7 +100,7 @@ fn sigkill_leaves_neither_a_process_nor_a_directory() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until_somebody_gets_the_lock(&project);
+    project.until_somebody_gets_the_lock();
     let base = project.left_behind().pop().unwrap();
     assert!(is_used(&base));
     signal(&command, Signal::SIGKILL);
@@ -132,13 +127,4 @@ fn nobody_needs_to_read_to_the_end() {
         (Some(0), "")
     );
     assert_eq!(project.left_behind(), NOTHING);
-}
-
-/// The lock's file is there.
-fn until_somebody_gets_the_lock(project: &Project) {
-    until("somebody gets the lock", || {
-        let base = project.left_behind().pop()?;
-        let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
-        files.next().map(drop)
-    });
 }

@@ -53,7 +53,7 @@ pub struct Actor {
     /// Waits for something that is not watched.
     pub waits_elsewhere: bool,
     pub gone: bool,
-    /// The last line that was no answer of the protocol, since it was told something.
+    /// The last line of this schedule that was no answer of the protocol.
     pub misspoke: Option<String>,
     /// It neither makes a call that matters, nor answers, nor sleeps.
     pub computes: bool,

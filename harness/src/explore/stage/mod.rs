@@ -9,7 +9,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::AT_FDCWD;
@@ -42,7 +41,6 @@ pub struct Stage<'a> {
     /// Nobody is stopped before calls.
     free: bool,
     ground: Ground,
-    interrupted: &'a AtomicBool,
 }
 
 impl Drop for Stage<'_> {
@@ -61,23 +59,22 @@ impl Drop for Stage<'_> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(recruiter: Recruiter<'a>, interrupted: &'a AtomicBool) -> io::Result<Self> {
+    pub(super) fn new(recruiter: Recruiter<'a>) -> io::Result<Self> {
         let ground = Ground::new(&recruiter.directory, &recruiter.name)?;
         Ok(Stage {
-            recruiter: recruiter.unless(interrupted),
+            recruiter,
             tracer: Tracer::new()?,
             actors: Vec::new(),
             performing: None,
             result: None,
             free: true,
             ground,
-            interrupted,
         })
     }
 
     /// Whether somebody wants us to stop.
     pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.recruiter.is_interrupted()
     }
 
     /// Prepares so many fresh workers and an empty directory.

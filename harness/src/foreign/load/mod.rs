@@ -73,7 +73,6 @@ impl<'a> Load<'a> {
         let slots = crew.recruiter.threads;
         let rule = LeaseRule {
             lease: options.lease.map(nanoseconds),
-            // A long section that was asked for outlives a lease that nobody named as well.
         };
         Load {
             scenario,
