@@ -44,8 +44,9 @@ const BELOW: &str = "            ";
 fn all_told(found: &Found) -> String {
     let mut out = String::new();
     let rate = found.schedules as f64 / found.seconds.max(1e-9);
+    let digits = usize::from(rate < 10.0);
     let tried = format!(
-        "{} of {} parties in {:.1} s, {rate:.0}/s",
+        "{} of {} parties in {:.1} s, {rate:.digits$}/s",
         counted(found.schedules as u64, "schedules"),
         found.parties,
         found.seconds

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod reports;
+mod threads;
 mod workers;
 
 use std::fs;

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::libc;
+use nix::sys::time::TimeSpec;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
@@ -16,10 +17,25 @@ pub fn short(tid: Pid, address: u64) -> Option<u16> {
     (read(tid, address, &mut bytes)? == 2).then(|| u16::from_ne_bytes(bytes))
 }
 
+/// Four bytes at this address.
+pub fn word(tid: Pid, address: u64) -> Option<u32> {
+    let mut bytes = [0; 4];
+    (read(tid, address, &mut bytes)? == 4).then(|| u32::from_ne_bytes(bytes))
+}
+
 /// Eight bytes at this address.
 pub fn long(tid: Pid, address: u64) -> Option<u64> {
     let mut bytes = [0; 8];
     (read(tid, address, &mut bytes)? == 8).then(|| u64::from_ne_bytes(bytes))
+}
+
+/// The `struct timespec` at this address.
+pub fn time(tid: Pid, address: u64) -> Option<TimeSpec> {
+    let [seconds, nanoseconds] = [long(tid, address)?, long(tid, address + 8)?];
+    Some(TimeSpec::new(
+        seconds.cast_signed(),
+        nanoseconds.cast_signed(),
+    ))
 }
 
 fn read(tid: Pid, address: u64, buffer: &mut [u8]) -> Option<usize> {
@@ -127,6 +143,16 @@ fn clean(path: &Path) -> PathBuf {
         }
     }
     cleaned
+}
+
+/// Whether it is the thread with which its process began.
+pub fn is_first(tid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{tid}/status")).is_ok_and(|status| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("Tgid:"))
+            .is_some_and(|process| process.trim().parse() == Ok(tid.as_raw()))
+    })
 }
 
 /// Whether its process has no other thread.

@@ -8,6 +8,8 @@ pub use effect::Effect;
 pub use ground::Ground;
 
 use nix::libc;
+use nix::sys::time::TimeSpec;
+use nix::time::ClockId;
 use nix::unistd::Pid;
 
 /// What a call does to a lock, as far as scheduling goes.
@@ -77,6 +79,16 @@ pub enum Wait {
     Sleep { result: i64 },
     /// Or for something to be heard; the time limit in milliseconds is in this argument.
     Poll { argument: usize },
+    /// Or for another thread of its process, as long as this is at that address.
+    Futex { address: u64, value: u32 },
+}
+
+impl Wait {
+    /// Whether a thread that is about to wait for another one has nothing to wait for any more.
+    pub fn is_over(self, tid: Pid) -> bool {
+        matches!(self, Wait::Futex { address, value }
+            if memory::word(tid, address).is_some_and(|now| now != value))
+    }
 }
 
 /// Whether the call waits for time to pass.
@@ -97,8 +109,31 @@ pub fn waits(tid: Pid, nr: u64, args: [u64; 6]) -> Option<Wait> {
         libc::SYS_futex if private && memory::is_alone(tid) => Some(Wait::Sleep {
             result: -i64::from(libc::ETIMEDOUT),
         }),
+        libc::SYS_futex if private => Some(Wait::Futex {
+            address: args[0],
+            value: args[2] as u32,
+        }),
         _ => None,
     }
+}
+
+/// The longest sleep of a runtime's own thread: that which watches over Go's goroutines sleeps between 20 us and 10 ms (`sysmon` in
+/// Go's `runtime/proc.go`).
+const MOMENT: TimeSpec = TimeSpec::new(0, 10_000_000);
+
+/// Whether the call is the short sleep of a thread that some other thread has started.
+pub fn is_moment_of_a_helper(tid: Pid, nr: u64, args: [u64; 6]) -> bool {
+    let time = match nr as libc::c_long {
+        libc::SYS_nanosleep => memory::time(tid, args[0]),
+        libc::SYS_clock_nanosleep if args[1] as i32 & libc::TIMER_ABSTIME == 0 => {
+            memory::time(tid, args[2])
+        }
+        libc::SYS_clock_nanosleep => memory::time(tid, args[2])
+            .zip(ClockId::from_raw(args[0] as i32).now().ok())
+            .map(|(until, now)| until - now),
+        _ => None,
+    };
+    time.is_some_and(|time| time <= MOMENT) && !memory::is_first(tid)
 }
 
 /// Reads the call, if it matters to a lock on this ground.

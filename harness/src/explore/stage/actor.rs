@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use crate::foreign::protocol::{Answer, Capabilities, Capability, Verb};
 use crate::foreign::worker::WorkerProcess;
 
-use super::super::call::Call;
+use super::super::call::{Call, Wait};
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,13 @@ pub enum Told {
     Leave,
 }
 
-/// A task that waits for something to be heard, for some time at most, and is kept from it.
+/// A task that is about to wait for something, for some time at most, and is kept from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Polling {
     pub tid: Pid,
     pub nr: u64,
-    pub argument: usize,
-    /// Nothing was to be heard.
+    pub wait: Wait,
+    /// There was nothing yet.
     pub idle: bool,
 }
 
@@ -41,6 +41,10 @@ pub struct Actor {
     pub readies: u32,
     /// Tasks that stand before a call that matters, in the order in which they came there.
     pub parked: VecDeque<(Pid, Call, i64)>,
+    /// Tasks that have made a call that matters.
+    pub took_part: HashSet<Pid>,
+    /// Those that have not, and have slept for a moment, in real time.
+    pub helpers: HashSet<Pid>,
     /// Tasks that stand before a wait with a time limit.
     pub polling: Vec<Polling>,
     /// What it was told and has not answered.
@@ -68,6 +72,8 @@ impl Actor {
             zygote: HashSet::new(),
             readies: 0,
             parked: VecDeque::new(),
+            took_part: HashSet::new(),
+            helpers: HashSet::new(),
             polling: Vec::new(),
             told: None,
             answers: Vec::new(),
@@ -88,6 +94,8 @@ impl Actor {
     /// Forgets everything about the last schedule.
     pub fn clear(&mut self) {
         self.parked.clear();
+        self.took_part.clear();
+        self.helpers.clear();
         self.polling.clear();
         self.answers.clear();
         self.told = None;
@@ -96,6 +104,19 @@ impl Actor {
         self.waits_elsewhere = false;
         self.misspoke = None;
         self.computes = false;
+    }
+
+    /// Whether it is not known what it will do next.
+    pub fn is_on_the_way(&self) -> bool {
+        let rests = self.dozes || self.waits_elsewhere || self.gone || self.computes;
+        self.told.is_some() && self.parked.is_empty() && !rests
+    }
+
+    /// This task is no longer one of which the lock knows nothing.
+    pub fn takes_part(&mut self, tid: Pid) {
+        self.took_part.insert(tid);
+        self.helpers.remove(&tid);
+        self.stirs();
     }
 
     /// Something has happened in it.

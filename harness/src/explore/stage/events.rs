@@ -56,19 +56,31 @@ impl Stage<'_> {
 
     fn enters(&mut self, tid: Pid, number: usize, nr: u64, args: [u64; 6]) {
         let actor = &mut self.actors[number];
-        actor.stirs();
         if !self.free && !actor.zygote.contains(&tid) {
+            // A runtime's own thread, of which the lock knows nothing: as a step, each of its sleeps would make every schedule another one.
+            if !actor.took_part.contains(&tid) && call::is_moment_of_a_helper(tid, nr, args) {
+                actor.helpers.insert(tid);
+                self.tracer.resume(tid);
+                return;
+            }
             match call::waits(tid, nr, args) {
                 Some(Wait::Sleep { result }) => {
+                    actor.takes_part(tid);
                     actor.parked.push_back((tid, call::sleep(nr), result));
                     return;
                 }
-                // One that has nothing to do may listen for commands.
-                Some(Wait::Poll { argument }) if actor.told.is_some() => {
+                // One that has nothing to do may listen for commands, and a runtime's own threads wait for one another.
+                Some(wait)
+                    if actor.told.is_some()
+                        && (matches!(wait, Wait::Poll { .. })
+                            || actor.took_part.contains(&tid)) =>
+                {
+                    actor.helpers.remove(&tid);
+                    actor.stirs();
                     actor.polling.push(Polling {
                         tid,
                         nr,
-                        argument,
+                        wait,
                         idle: false,
                     });
                     return;
@@ -76,9 +88,13 @@ impl Stage<'_> {
                 _ => {}
             }
             if let Some(call) = classify(tid, nr, args, &mut self.ground) {
+                actor.takes_part(tid);
                 actor.parked.push_back((tid, call, 0));
                 return;
             }
+        }
+        if !actor.helpers.contains(&tid) {
+            actor.stirs();
         }
         match WRITES.contains(&(nr as libc::c_long)) {
             // It may be an answer.
@@ -94,6 +110,8 @@ impl Stage<'_> {
         for actor in &mut self.actors {
             actor.parked.retain(|(parked, ..)| *parked != tid);
             actor.polling.retain(|polling| polling.tid != tid);
+            actor.took_part.remove(&tid);
+            actor.helpers.remove(&tid);
             if actor.main == Some(tid) && self.free && actor.is_zygote() && actor.readies == 0 {
                 // A zygote may start others before the one that is to work.
                 actor.main = None;

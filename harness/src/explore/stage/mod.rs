@@ -269,9 +269,14 @@ impl<'a> Stage<'a> {
         false
     }
 
-    /// Whatever has happened meanwhile.
+    /// Whatever has happened meanwhile; a worker in which something has stirred comes to rest again.
     pub fn catch_up(&mut self) {
         while self.pump() {}
+        for number in 0..self.actors.len() {
+            if self.actors[number].is_on_the_way() {
+                self.settle(number, Duration::ZERO);
+            }
+        }
     }
 
     /// Lets everybody go on unscheduled until somebody says something; whether that happened within this time.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
+use super::super::call::Wait;
 use super::super::tracer::registers;
 use super::{HANGS, Stage};
 
@@ -109,6 +110,7 @@ impl Stage<'_> {
             .filter(|(_, owner)| **owner == number)
             .filter(|(tid, _)| {
                 !self.tracer.in_vfork.contains(tid)
+                    && !actor.helpers.contains(tid)
                     && actor.polling.iter().all(|polling| polling.tid != **tid)
             })
             .filter_map(|(tid, _)| {
@@ -137,7 +139,16 @@ impl Stage<'_> {
             if polling.idle {
                 continue;
             }
-            let Ok(limit) = registers::set_argument(polling.tid, polling.argument, 0) else {
+            let Wait::Poll { argument } = polling.wait else {
+                if polling.wait.is_over(polling.tid) {
+                    self.actors[number].polling.remove(place);
+                    self.tracer.resume(polling.tid);
+                    return true;
+                }
+                self.actors[number].polling[place].idle = true;
+                continue;
+            };
+            let Ok(limit) = registers::set_argument(polling.tid, argument, 0) else {
                 continue;
             };
             let Some(result) = self.go_through(polling.tid) else {
@@ -148,11 +159,11 @@ impl Stage<'_> {
             };
             if result != 0 {
                 self.actors[number].polling.remove(place);
-                let _ = registers::set_argument(polling.tid, polling.argument, limit);
+                let _ = registers::set_argument(polling.tid, argument, limit);
                 self.tracer.resume(polling.tid);
                 return true;
             }
-            let _ = registers::again(polling.tid, polling.nr, polling.argument, limit);
+            let _ = registers::again(polling.tid, polling.nr, argument, limit);
             // It comes to the same call at once.
             self.tracer.resume(polling.tid);
             self.actors[number].polling.remove(place);

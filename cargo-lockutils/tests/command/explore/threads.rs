@@ -1,0 +1,70 @@
+//! Workers with threads of their own, as most runtimes have.
+
+use super::{UNLINKS, explore, explore_worker, project};
+use crate::project::{stderr, stdout};
+
+/// A thread of which the lock knows nothing, as the one that watches over Go's goroutines.
+const HELPER: &str = "
+import threading, time
+def watch():
+    while True:
+        time.sleep(0.0005)
+threading.Thread(target=watch, daemon=True).start()
+";
+
+/// Waits with a time limit for another thread, as `Thread.sleep` in Java does, and looks again.
+const WAITS_FOR_A_THREAD: &str = "
+import os, threading
+from lockutils_worker import serve
+class Lock:
+    def __init__(self, directory, name):
+        self.path = directory + '/lock'
+        self.released = threading.Event()
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    def acquire(self):
+        while True:
+            try:
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL))
+                return
+            except FileExistsError:
+                self.released.wait(0.002)
+    def release(self):
+        os.unlink(self.path)
+serve(Lock)
+";
+
+#[test]
+fn a_thread_that_only_sleeps_is_not_part_of_a_schedule() {
+    let removes = UNLINKS.replace("REMOVE", "os.unlink(self.path)");
+    let (in_init, helper) = (
+        "        self.path",
+        HELPER.trim().replace('\n', "\n        "),
+    );
+    let (project, output) =
+        explore(&removes.replacen(in_init, &format!("        {helper}\n{in_init}"), 1));
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
+    assert!(!told.contains("sleep"), "{told}");
+    let again = project.run(&["replay", "found.txt", "--times", "5"]);
+    assert!(
+        stdout(&again).contains("5 of 5 runs came to it; 5 took exactly the steps of the file"),
+        "{}",
+        stdout(&again)
+    );
+}
+
+#[test]
+fn a_wait_for_a_thread_with_a_time_limit_is_a_sleep() {
+    let project = project(WAITS_FOR_A_THREAD);
+    let output = explore_worker(
+        &project,
+        &["--scenario", "contend,respawn", "--schedules", "40"],
+    );
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}{}", stderr(&output));
+    assert_eq!(
+        told.matches("nothing found 40 schedules").count(),
+        2,
+        "{told}"
+    );
+}
