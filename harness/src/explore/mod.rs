@@ -10,6 +10,7 @@ pub mod card;
 pub mod counterexample;
 mod found;
 mod in_tests;
+mod part;
 mod plot;
 mod run;
 mod schedule;

@@ -1,6 +1,5 @@
 //! One schedule from beginning to end, and what it comes to.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::foreign::crew::stderr_of;
@@ -8,6 +7,7 @@ use crate::foreign::judge::{LeaseRule, nanoseconds};
 use crate::foreign::protocol::{Answer, Verb, excerpt};
 
 use super::call::{Call, Effect, Kind};
+use super::part::Part;
 use super::plot::Plot;
 use super::schedule::{Step, What};
 use super::stage::{HANGS, Stage, Told};
@@ -28,17 +28,6 @@ const ELSEWHERE: Duration = Duration::from_secs(3);
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
 
 pub(super) const EITHER: &str = "of real time either";
-
-struct Part {
-    script: VecDeque<Told>,
-    nth: usize,
-    /// In the section since this step, and this moment.
-    inside: Option<(usize, Instant)>,
-    /// The step after which it began to look.
-    woke_at: usize,
-    /// How often it has slept since anybody got any further.
-    naps: usize,
-}
 
 /// What a schedule is about.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +62,7 @@ pub fn run(
     let set_at = Instant::now();
     let script = scene.plot.script(scene.rounds);
     let parts = (0..actors)
-        .map(|_| Part {
-            script: script.iter().copied().collect(),
-            nth: 0,
-            inside: None,
-            woke_at: 0,
-            naps: 0,
-        })
+        .map(|_| Part::new(script.iter().copied().collect()))
         .collect();
     let mut run = Run {
         stage,
@@ -242,10 +225,7 @@ impl Run<'_, '_> {
                 .map_or(state.dozes, |(_, call, _)| call.kind == Kind::Sleeps);
             let readiness = match part.inside {
                 Some((since, _)) if commanded => Readiness::Holding { since },
-                // Nothing has changed since it began to look: it would find what it has found.
-                _ if at_call && sleeps && (self.changed_at <= part.woke_at || part.naps >= 2) => {
-                    Readiness::Yielded
-                }
+                _ if at_call && part.looks_in_vain(sleeps, self.changed_at) => Readiness::Yielded,
                 _ => Readiness::Ready,
             };
             candidates.push(Candidate {
@@ -321,9 +301,7 @@ impl Run<'_, '_> {
                 state.blocked &= other == actor;
             }
         }
-        let told = matches!(what, What::Told(_) | What::Leaves);
-        let wakes = told || matches!(&what, What::Did { call, .. } if call.kind == Kind::Sleeps);
-        let mut changed = told
+        let mut changed = matches!(what, What::Told(_) | What::Leaves)
             || matches!(&what, What::Did { call, result, .. }
                 if *result >= 0 && ["flock", "lock", "funlock", "unlock"].contains(&call.name));
         if changes {
@@ -336,15 +314,16 @@ impl Run<'_, '_> {
         if changed {
             self.has_changed();
         }
-        if wakes {
-            self.parts[actor].woke_at = self.steps.len();
-            self.parts[actor].naps += 1;
-        }
+        let steps = self.steps.len();
+        self.parts[actor].did(&self.steps[steps - 1].what, steps);
     }
 
     fn has_changed(&mut self) {
         self.changed_at = self.steps.len();
         self.idle_rounds = 0;
+        for part in &mut self.parts {
+            part.may_look_again();
+        }
     }
 
     /// Takes note of answers; says how it ended if they end it.
@@ -353,7 +332,7 @@ impl Run<'_, '_> {
             for answer in self.stage.take_answers(actor) {
                 self.last_progress = self.steps.len();
                 for part in &mut self.parts {
-                    part.naps = 0;
+                    part.gets_further();
                 }
                 self.has_changed();
                 if let Some(step) = self.steps.iter_mut().rev().find(|step| step.actor == actor) {

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod reports;
+mod spinning;
 mod threads;
 mod workers;
 
