@@ -121,9 +121,9 @@ pub enum Command {
     Replay {
         /// The file; `-` is standard input
         file: PathBuf,
-        /// How often
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        times: usize,
+        /// How often: 10 times if not said, but once if a run has to wait in real time (12 s)
+        #[arg(long, value_name = "N")]
+        times: Option<usize>,
     },
     /// Begin: a configuration, a worker and a file for CI
     ///

@@ -20,6 +20,7 @@ use self::text::{BAD, GOOD, running, told};
 use super::configured::{self, Meant};
 use super::reports;
 use super::screen::{self, Screen, interrupted};
+use super::seed::fresh_seed;
 use crate::cli::{DirectoryOptions, ExploreOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
@@ -31,7 +32,7 @@ pub fn run(chosen: &ExploreOptions) -> Result<u8> {
     let seed = chosen
         .seed
         .or(profile.fixed_seed())
-        .unwrap_or_else(|| u64::from(std::process::id()));
+        .unwrap_or_else(fresh_seed);
     let meant = Meant::by(&chosen.lock)?;
     let exploration = Exploration {
         chosen,
@@ -208,6 +209,7 @@ impl Exploration<'_> {
                         seed: self.seed,
                         lease,
                         rest: found.rest,
+                        patient: trace.looked_in_real_time(),
                         choices: trace.choices(),
                     };
                     let text = example.to_text(trace);
@@ -232,7 +234,17 @@ impl Exploration<'_> {
             }
         }
         let interrupted = self.is_interrupted();
-        let verdict = Word::worst(outcomes.iter().map(|outcome| outcome.verdict));
+        let verdict = match Word::worst(outcomes.iter().map(|outcome| outcome.verdict)) {
+            // What was to be explored and could not be is not held.
+            Word::Held | Word::LeaseExpired
+                if outcomes
+                    .iter()
+                    .any(|outcome| outcome.verdict == Word::NotKnown) =>
+            {
+                Word::NotKnown
+            }
+            worst => worst,
+        };
         let card = Card {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION"),

@@ -13,6 +13,7 @@ mod reports;
 mod run;
 mod runner;
 mod screen;
+mod seed;
 mod show_env;
 mod stress;
 mod test;

@@ -17,12 +17,16 @@ use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
 
-pub fn run(file: &Path, times: usize) -> Result<u8> {
+/// How often, if nobody says.
+const TIMES: usize = 10;
+
+pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
     let text = match file == Path::new("-") {
         true => io::read_to_string(io::stdin()).context("standard input")?,
         false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
+    let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
     let lock = example.lock(std::env::current_exe()?)?;
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
     let interrupted = interrupted()?;
@@ -47,12 +51,12 @@ pub fn run(file: &Path, times: usize) -> Result<u8> {
         "{broken} of {times} runs came to it; {same} took exactly the steps of the file"
     ));
     if broken == 0 {
-        say::note(
-            "the lock does not follow this schedule into the same end any more: it was repaired, or is not deterministic",
-        );
-    }
-    if let End::Failed(_) = &last.end {
-        say::warning(ending(&last.end));
+        match &last.end {
+            End::Failed(_) | End::Polls(None) => say::warning(ending(&last.end)),
+            _ => say::note(
+                "the lock does not follow this schedule into the same end any more: it was repaired, or is not deterministic",
+            ),
+        }
     }
     Ok(last.end.verdict().exit_status())
 }
@@ -81,7 +85,7 @@ fn follow(
     let screen = Screen::new(false);
     for run in 1..=times {
         screen.show(format!("run {run} of {times}"));
-        let trace = search.follow(&mut stage, &example.choices)?;
+        let trace = search.follow(&mut stage, &example.choices, example.patient)?;
         if trace.end == End::Interrupted {
             break;
         }

@@ -1,7 +1,7 @@
 //! `cargo lockutils stress`: a card for any lock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
@@ -11,6 +11,7 @@ use lockutils_harness::report::{self, Card, Judged};
 use super::configured::{self, Meant};
 use super::reports::Reports;
 use super::screen::{self, Screen, interrupted};
+use super::seed::fresh_seed;
 use crate::cli::{DirectoryOptions, StressOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
@@ -113,13 +114,6 @@ fn one(
     }
     screen.line(&format!("\n{}", report::verdict_line(&card)));
     Ok(card)
-}
-
-pub fn fresh_seed() -> u64 {
-    let time = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    (time.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(20)) & 0xffff_ffff
 }
 
 /// What the command line says, then the profile, then the defaults.

@@ -27,6 +27,8 @@ pub struct Counterexample {
     pub lease: Option<Duration>,
     /// How long a holder that has died lies there before the others begin, in real time.
     pub rest: Duration,
+    /// Whether it takes a look in real time to see that all wait in vain: a run of it takes 12 s.
+    pub patient: bool,
     /// Who takes each step.
     pub choices: Vec<usize>,
 }
@@ -56,12 +58,16 @@ impl Counterexample {
             0 => String::new(),
             rest => format!("rest: {rest}\n"),
         };
+        let patient = match self.patient {
+            true => "patient: yes\n",
+            false => "",
+        };
         let story: String = story(trace)
             .lines()
             .map(|line| format!("# {line}\n"))
             .collect();
         format!(
-            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}{rest}steps: {}\n{story}",
+            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}{rest}{patient}steps: {}\n{story}",
             ending(&trace.end),
             self.lock,
             self.plot.word(),
@@ -115,6 +121,11 @@ impl Counterexample {
                 Ok(_) => Duration::from_millis(number("rest")? as u64),
                 Err(_) => Duration::ZERO,
             },
+            patient: match field("patient") {
+                Ok("yes") => true,
+                Ok(_) => return Err(FileError::Line("patient")),
+                Err(_) => false,
+            },
             choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
@@ -143,6 +154,7 @@ mod tests {
             seed: 0x5eed,
             lease: Some(Duration::from_secs(2)),
             rest: Duration::from_millis(2100),
+            patient: true,
             choices: vec![0, 0, 1, 1, 1, 0],
         };
         let trace = Trace {

@@ -9,7 +9,7 @@ use super::stage::Told;
 
 /// Who has made the same call with the same result so often, while nothing changed, looks in vain.
 const SPINS: usize = 6;
-/// Who has made so many calls without anybody getting any further waits as well, whatever it changes itself.
+/// Who has made so many calls without anybody getting any further may be waiting as well, whatever it changes itself.
 const CALLS: usize = 150;
 /// Who has slept so often without anybody getting any further comes last, whatever has changed.
 const NAPS: usize = 2;
@@ -49,6 +49,12 @@ impl Part {
         match what {
             What::Told(_) | What::Leaves => self.wakes(steps),
             What::Did { call, .. } if call.kind == Kind::Sleeps => self.wakes(steps),
+            // Some read a file byte by byte, as shells do.
+            What::Did { call, result, .. }
+                if ["read", "list"].contains(&call.name) && *result > 0 =>
+            {
+                self.calls += 1;
+            }
             What::Did { call, result, .. } => {
                 self.calls += 1;
                 let same = self
@@ -84,7 +90,12 @@ impl Part {
     pub fn looks_in_vain(&self, sleeps: bool, changed_at: usize) -> bool {
         match sleeps {
             true => changed_at <= self.woke_at || self.naps >= NAPS,
-            false => self.calls >= CALLS || self.looks.iter().any(|(.., times)| *times >= SPINS),
+            false => self.looks.iter().any(|(.., times)| *times >= SPINS),
         }
+    }
+
+    /// Whether the others are to go on before it, since it has made many calls and nobody has got any further; it may still get the lock.
+    pub fn takes_long(&self) -> bool {
+        self.calls >= CALLS
     }
 }

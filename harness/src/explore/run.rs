@@ -24,8 +24,12 @@ const NO_PROGRESS: usize = 400;
 const IDLE_ROUNDS: usize = 10;
 /// For so long one waits for what is not watched, as a server.
 const ELSEWHERE: Duration = Duration::from_secs(3);
+/// And for so long for the end of a wait that has one.
+const MOST_WAIT: Duration = Duration::from_secs(12);
 /// Who has not got the lock after so long in real time will not get it.
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
+
+const LEAVE: &str = "leave";
 
 pub(super) const EITHER: &str = "of real time either";
 
@@ -167,10 +171,10 @@ impl Run<'_, '_> {
             if self.steps.len() > MOST_STEPS {
                 return End::Failed(format!("the schedule has more than {MOST_STEPS} steps"));
             }
-            if candidates
-                .iter()
-                .all(|candidate| candidate.readiness == Readiness::Yielded)
-            {
+            if candidates.iter().all(|candidate| {
+                candidate.readiness == Readiness::Yielded
+                    && !self.parts[candidate.actor].takes_long()
+            }) {
                 self.idle_rounds += 1;
                 if self.idle_rounds > IDLE_ROUNDS * self.parts.len() {
                     return self.polls();
@@ -225,7 +229,11 @@ impl Run<'_, '_> {
                 .map_or(state.dozes, |(_, call, _)| call.kind == Kind::Sleeps);
             let readiness = match part.inside {
                 Some((since, _)) if commanded => Readiness::Holding { since },
-                _ if at_call && part.looks_in_vain(sleeps, self.changed_at) => Readiness::Yielded,
+                _ if at_call
+                    && (part.takes_long() || part.looks_in_vain(sleeps, self.changed_at)) =>
+                {
+                    Readiness::Yielded
+                }
                 _ => Readiness::Ready,
             };
             candidates.push(Candidate {
@@ -234,6 +242,10 @@ impl Run<'_, '_> {
                 readiness,
                 next: self.stage.next_effect(actor),
             });
+        }
+        let looks_in_vain = |candidate: &Candidate| candidate.readiness == Readiness::Yielded;
+        if candidates.iter().all(looks_in_vain) {
+            candidates.extend(self.those_who_tidy_up());
         }
         // Deleting waits until somebody is in the section, by default.
         if self.unlinks && self.parts.iter().any(|part| part.inside.is_some()) {
@@ -245,6 +257,17 @@ impl Run<'_, '_> {
             });
         }
         candidates
+    }
+
+    /// Workers that have answered and still do something, as closing a file: the others may wait for that.
+    fn those_who_tidy_up(&self) -> impl Iterator<Item = Candidate> {
+        let idle = (0..self.parts.len()).filter(|&actor| self.stage.tidies_up(actor));
+        idle.map(|actor| Candidate {
+            actor,
+            nth: self.parts[actor].nth,
+            readiness: Readiness::Ready,
+            next: self.stage.next_effect(actor),
+        })
     }
 
     fn step(&mut self, actor: usize, candidates: Vec<Candidate>) {
@@ -373,7 +396,13 @@ impl Run<'_, '_> {
                         }
                     }
                     Answer::Lost(_) => part.inside = None,
-                    _ => {}
+                    Answer::Released | Answer::Removed => {}
+                    other => {
+                        return Some(End::Failed(format!(
+                            "worker {actor} answered `{other}` when it was told to {}",
+                            self.last_told(actor)
+                        )));
+                    }
                 }
             }
             let state = &self.stage.actors[actor];
@@ -396,11 +425,19 @@ impl Run<'_, '_> {
 
     /// Whether the last thing that a worker was told was to leave.
     fn left(&self, actor: usize) -> bool {
-        let told =
-            self.steps.iter().rev().find(|step| {
-                step.actor == actor && matches!(step.what, What::Told(_) | What::Leaves)
-            });
-        told.is_some_and(|step| matches!(step.what, What::Leaves))
+        self.last_told(actor) == LEAVE
+    }
+
+    fn last_told(&self, actor: usize) -> String {
+        let steps = self.steps.iter().rev().filter(|step| step.actor == actor);
+        steps
+            .filter_map(|step| match step.what {
+                What::Told(verb) => Some(verb.to_string()),
+                What::Leaves => Some(LEAVE.to_owned()),
+                What::Did { .. } | What::Waits { .. } => None,
+            })
+            .next()
+            .unwrap_or_default()
     }
 
     fn nobody_can_go_on(&mut self) -> Option<End> {
@@ -412,10 +449,11 @@ impl Run<'_, '_> {
         if unfinished.is_empty() {
             return Some(End::Clean);
         }
-        if self.stage.actors.iter().any(|actor| actor.waits_elsewhere)
-            && self.stage.wait_elsewhere(ELSEWHERE)
-        {
+        if self.stage.wait_elsewhere(ELSEWHERE, MOST_WAIT) {
             return None;
+        }
+        if self.stage.is_timed() {
+            return Some(self.polls());
         }
         let misspoke = unfinished.iter().find_map(|&actor| {
             let line = self.stage.actors[actor].misspoke.as_ref()?;

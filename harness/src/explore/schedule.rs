@@ -52,6 +52,14 @@ impl Step {
 }
 
 impl Step {
+    /// Whether it was a call that touches the lock.
+    pub fn touches_the_lock(&self) -> bool {
+        match &self.what {
+            What::Did { call, .. } | What::Waits { call } => call.kind != Kind::Sleeps,
+            What::Told(_) | What::Leaves => false,
+        }
+    }
+
     /// What it has touched.
     pub fn effect(&self) -> Effect {
         match &self.what {

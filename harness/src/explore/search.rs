@@ -49,6 +49,9 @@ pub struct Search<'a> {
 
 /// What is added to the rest that a lock has been seen to need.
 const MARGIN: Duration = Duration::from_millis(200);
+/// Why nothing is known of a lock that nobody was seen to use.
+const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR says where it is to be), on a server or in memory, or \
+                      others than the workers make its calls";
 /// Replays end after so long; three are made in any case.
 const REPLAYS: Duration = Duration::from_secs(6);
 
@@ -96,6 +99,8 @@ impl<'a> Search<'a> {
         let mut found = Found::nothing(self.plot, self.parties);
         let mut errors = Quotes::default();
         let mut strategy = self.strategy.strategy(self.seed);
+        // Whether any call on the lock was.
+        let mut seen = false;
         while found.schedules < budget.schedules && began.elapsed() < budget.time {
             let mut sofar = Sofar {
                 schedules: found.schedules,
@@ -113,6 +118,8 @@ impl<'a> Search<'a> {
                 break;
             }
             strategy.learn(&trace.steps);
+            let mut steps = trace.steps.iter();
+            seen |= steps.any(|step| step.actor < self.parties && step.touches_the_lock());
             if trace.end == End::Known {
                 found.known += 1;
                 continue;
@@ -137,8 +144,10 @@ impl<'a> Search<'a> {
                 }
                 End::LeaseExpired => found.expiries += 1,
                 End::Failed(why) => drop(found.problem.get_or_insert(why.clone())),
+                // Whatever they wait for, it is not what is scheduled here.
+                End::Stuck(_) if !seen => break,
                 // It took its time already, and is not the scheduler's doing.
-                End::Stuck(_) if scene.patient && looked_in_real_time(&trace) => {
+                End::Stuck(_) if trace.looked_in_real_time() => {
                     found.counterexample = Some(trace);
                     found.replayed = (1, 1);
                     break;
@@ -164,6 +173,9 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        if !seen && found.schedules > 0 && found.counterexample.is_none() {
+            found.problem.get_or_insert_with(|| UNSEEN.to_owned());
+        }
         found.errors = errors.all();
         found.complete = strategy.complete();
         found.rest = self.rest;
@@ -172,22 +184,29 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Runs these choices, and nothing else.
-    pub(super) fn only(&self, choices: &[usize]) -> Result<Found, String> {
+    /// Runs these choices, and nothing else; looks in real time, if asked to, whether those that look in vain get the lock.
+    pub(super) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, String> {
         let began = Instant::now();
         let mut stage = self.stage()?;
-        let trace = self.follow(&mut stage, choices)?;
+        let trace = self.follow(&mut stage, choices, patient)?;
         let mut found = Found::nothing(self.plot, self.parties);
         found.schedules = 1;
         found.seconds = began.elapsed().as_secs_f64();
         match &trace.end {
             End::Overlap { .. } | End::Stuck(_) => {
                 found.replayed = (1, 1);
-                found.counterexample = Some(trace);
+                found.counterexample = Some(trace.clone());
             }
             End::Failed(why) => found.problem = Some(why.clone()),
-            _ => {}
+            End::Polls(_) => found.polls = 1,
+            End::LeaseExpired => found.expiries = 1,
+            End::Clean | End::Known | End::Interrupted => {}
         }
+        found.errors = {
+            let mut errors = Quotes::default();
+            trace.errors.iter().for_each(|error| errors.add(error));
+            errors.all()
+        };
         Ok(found)
     }
 
@@ -205,7 +224,7 @@ impl<'a> Search<'a> {
             if run >= 3 && began.elapsed() > REPLAYS {
                 return Ok((same, run));
             }
-            let again = self.follow(stage, &choices)?;
+            let again = self.follow(stage, &choices, false)?;
             if again.end == End::Interrupted {
                 return Ok((same, run));
             }
@@ -214,9 +233,14 @@ impl<'a> Search<'a> {
         Ok((same, times))
     }
 
-    /// Runs these choices once.
-    pub fn follow(&self, stage: &mut Stage<'_>, choices: &[usize]) -> Result<Trace, String> {
-        run(stage, &self.scene(false), &mut Replay::new(choices))
+    /// Runs these choices once; looks in real time, if asked to, whether those that look in vain get the lock.
+    pub fn follow(
+        &self,
+        stage: &mut Stage<'_>,
+        choices: &[usize],
+        patient: bool,
+    ) -> Result<Trace, String> {
+        run(stage, &self.scene(patient), &mut Replay::new(choices))
     }
 }
 
@@ -237,8 +261,4 @@ fn on_one_processor() {
 
 pub(super) fn same_end(one: &End, other: &End) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
-}
-
-fn looked_in_real_time(trace: &Trace) -> bool {
-    matches!(&trace.end, End::Stuck(why) if why.ends_with(super::run::EITHER))
 }

@@ -29,7 +29,7 @@ impl Search<'_> {
                 if began.elapsed() > limit {
                     return Ok(best);
                 }
-                let trace = self.follow(stage, &candidate)?;
+                let trace = self.follow(stage, &candidate, false)?;
                 if trace.end == End::Interrupted {
                     return Ok(best);
                 }

@@ -39,8 +39,8 @@ impl End {
         match self {
             End::Overlap { .. } => Word::Broken,
             End::Stuck(_) => Word::Stuck,
-            End::Clean | End::LeaseExpired | End::Polls(_) | End::Known => Word::Held,
-            End::Failed(_) | End::Interrupted => Word::NotKnown,
+            End::Clean | End::LeaseExpired | End::Polls(Some(_)) | End::Known => Word::Held,
+            End::Polls(None) | End::Failed(_) | End::Interrupted => Word::NotKnown,
         }
     }
 }
@@ -57,6 +57,11 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Whether nobody got the lock in real time either.
+    pub fn looked_in_real_time(&self) -> bool {
+        matches!(&self.end, End::Stuck(why) if why.ends_with(super::run::EITHER))
+    }
+
     /// Who took each step.
     pub fn choices(&self) -> Vec<usize> {
         self.steps.iter().map(|step| step.actor).collect()

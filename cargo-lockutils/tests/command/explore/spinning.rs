@@ -56,6 +56,10 @@ fn is_explored(attempt: &str) {
     ] {
         assert!(told.contains(part), "no `{part}` in {told}");
     }
+    let again = project.run(&["replay", "lockutils-die.txt"]);
+    let told = stdout(&again);
+    assert_eq!(again.status.code(), Some(3), "{told}{}", stderr(&again));
+    assert!(told.contains("1 of 1 runs came to it"), "{told}");
 }
 
 #[test]

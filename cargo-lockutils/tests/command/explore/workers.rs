@@ -1,6 +1,6 @@
 //! Workers that misbehave: what is told is what they do, and nothing of the lock.
 
-use super::explore_worker;
+use super::{UNLINKS, explore_worker, project};
 use crate::project::{NOTHING, Project, stderr, stdout};
 
 /// Answers as a lock that nobody can hold twice would, but for what `MODE` does first.
@@ -76,4 +76,85 @@ fn one_that_waits_for_what_never_comes() {
         "{told}"
     );
     assert_eq!(status, 3, "{told}");
+}
+
+#[test]
+fn one_that_answers_what_was_not_asked() {
+    is_not_known(
+        "print('0 busy', flush=True)",
+        "worker 0 answered `busy` when it was told to acquire",
+    );
+}
+
+#[test]
+fn one_whose_lock_lies_elsewhere() {
+    let elsewhere = "
+import fcntl, os, tempfile
+from lockutils_worker import serve
+class Lock:
+    def __init__(self, directory, name):
+        pass
+    def acquire(self):
+        while True:
+            try:
+                return os.mkdir(FOLDER)
+            except FileExistsError:
+                pass
+    def release(self):
+        os.rmdir(FOLDER)
+serve(Lock)
+";
+    let folder = tempfile::tempdir().unwrap();
+    let held = folder.path().join("held");
+    let project = project(&elsewhere.replace("FOLDER", &format!("{held:?}")));
+    let output = explore_worker(
+        &project,
+        &[
+            "--scenario",
+            "contend",
+            "--parties",
+            "2",
+            "--schedules",
+            "1",
+        ],
+    );
+    let told = stdout(&output);
+    assert!(told.contains("not known"), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
+}
+
+#[test]
+fn one_that_somebody_else_has_started() {
+    let race = UNLINKS.replace("REMOVE", "os.unlink(self.path)");
+    let project = project(&race.replace("serve(Lock)", "Lock.forks = False\nserve(Lock)"));
+    project.write("p/launch.sh", "python3 worker.py; exit $?");
+    let output = project.run(&[
+        "explore",
+        "--scenario",
+        "contend",
+        "--schedules",
+        "40",
+        "--",
+        "sh",
+        "launch.sh",
+    ]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
+    assert!(told.contains("which no longer has this name"), "{told}");
+}
+
+#[test]
+fn what_is_not_known_of_one_scenario_is_not_made_up_for_by_another() {
+    let project = project(&UNLINKS.replace("REMOVE", "pass"));
+    let output = explore_worker(
+        &project,
+        &["--scenario", "contend,remove", "--schedules", "3"],
+    );
+    let told = stdout(&output);
+    assert!(told.contains("✔ contend   nothing found"), "{told}");
+    assert!(
+        told.contains("answered `unsupported` when it was told to remove"),
+        "{told}"
+    );
+    assert_eq!(output.status.code(), Some(2), "{told}");
 }

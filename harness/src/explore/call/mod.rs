@@ -6,9 +6,12 @@ mod memory;
 
 pub use effect::Effect;
 pub use ground::Ground;
+pub use memory::is_first as is_first_thread;
+
+use std::time::Duration;
 
 use nix::libc;
-use nix::sys::time::TimeSpec;
+use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
@@ -81,6 +84,33 @@ pub enum Wait {
     Poll { argument: usize },
     /// Or for another thread of its process, as long as this is at that address.
     Futex { address: u64, value: u32 },
+}
+
+/// How long a wait may take; it is over before if what it waits for happens.
+pub fn limit(tid: Pid, nr: u64, args: [u64; 6], wait: Wait) -> Duration {
+    let limit = match wait {
+        Wait::Sleep { .. } => None,
+        Wait::Poll { argument } => u64::try_from(args[argument] as i32)
+            .ok()
+            .map(Duration::from_millis),
+        Wait::Futex { .. } if nr as libc::c_long == libc::SYS_futex => {
+            let operation = args[1] as i32;
+            let clock = match operation & libc::FUTEX_CLOCK_REALTIME {
+                0 => ClockId::CLOCK_MONOTONIC,
+                _ => ClockId::CLOCK_REALTIME,
+            };
+            let command = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
+            let time = memory::time(tid, args[3]);
+            match command {
+                libc::FUTEX_WAIT => time,
+                _ => time.zip(clock.now().ok()).map(|(then, now)| then - now),
+            }
+            .and_then(|left| u64::try_from(left.num_milliseconds()).ok())
+            .map(Duration::from_millis)
+        }
+        Wait::Futex { .. } => None,
+    };
+    limit.unwrap_or_default()
 }
 
 impl Wait {

@@ -29,6 +29,7 @@ impl Exploration {
                 seed: explore.seed,
                 lease: explore.lease,
                 rest: found.rest,
+                patient: trace.looked_in_real_time(),
                 choices,
             }
             .to_text(trace)

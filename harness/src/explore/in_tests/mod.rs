@@ -195,14 +195,14 @@ impl Explore {
             parties: kept.map_or(self.parties, |kept| kept.parties),
             rounds: kept.map_or(self.rounds, |kept| kept.rounds),
             strategy: self.strategy,
-            seed: self.seed,
-            lease: self.lease,
+            seed: kept.map_or(self.seed, |kept| kept.seed),
+            lease: self.lease.or(kept.and_then(|kept| kept.lease)),
             base: base.path().to_owned(),
             rest: kept.map_or(Duration::ZERO, |kept| kept.rest),
             interrupted: &NEVER,
         };
         let found = match kept {
-            Some(kept) => search.only(&kept.choices)?,
+            Some(kept) => search.only(&kept.choices, kept.patient)?,
             None => {
                 let budget = Budget {
                     time: self.budget,

@@ -1,6 +1,7 @@
 //! One worker under the tracer.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
@@ -24,6 +25,8 @@ pub struct Polling {
     pub tid: Pid,
     pub nr: u64,
     pub wait: Wait,
+    /// How long it may take.
+    pub limit: Duration,
     /// There was nothing yet.
     pub idle: bool,
 }
@@ -56,6 +59,10 @@ pub struct Actor {
     pub dozes: bool,
     /// Waits for something that is not watched.
     pub waits_elsewhere: bool,
+    /// A wait that has begun ends then by itself.
+    pub wakes_at: Option<Instant>,
+    /// How many stops of its tasks there were, those of helpers left out.
+    pub stops: u64,
     pub gone: bool,
     /// The last line of this schedule that was no answer of the protocol.
     pub misspoke: Option<String>,
@@ -80,6 +87,8 @@ impl Actor {
             blocked: false,
             dozes: false,
             waits_elsewhere: false,
+            wakes_at: None,
+            stops: 0,
             gone: false,
             misspoke: None,
             computes: false,
@@ -102,6 +111,7 @@ impl Actor {
         self.blocked = false;
         self.dozes = false;
         self.waits_elsewhere = false;
+        self.wakes_at = None;
         self.misspoke = None;
         self.computes = false;
     }

@@ -27,6 +27,8 @@ impl Stage<'_> {
             self.after_the_end_of(tid);
             return true;
         };
+        let actor = &mut self.actors[number];
+        actor.stops += u64::from(!actor.helpers.contains(&tid));
         match stop {
             Stop::Enter { nr, args } => self.enters(tid, number, nr, args),
             Stop::Leave { result } if self.performing == Some(tid) => self.result = Some(result),
@@ -38,9 +40,9 @@ impl Stage<'_> {
                 self.tracer.adopt(child, number);
                 let actor = &mut self.actors[number];
                 if actor.zygote.contains(&tid) {
-                    match self.tracer.threads(actor.process.pid()).contains(&child) {
-                        true => drop(actor.zygote.insert(child)),
-                        false => actor.main = Some(child),
+                    match call::is_first_thread(child) {
+                        true => actor.main = Some(child),
+                        false => drop(actor.zygote.insert(child)),
                     }
                 }
                 self.tracer.resume(tid);
@@ -81,6 +83,7 @@ impl Stage<'_> {
                         tid,
                         nr,
                         wait,
+                        limit: call::limit(tid, nr, args, wait),
                         idle: false,
                     });
                     return;

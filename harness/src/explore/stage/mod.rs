@@ -22,11 +22,14 @@ use quiet::Patience;
 
 use crate::foreign::crew::Recruiter;
 
-use super::call::Ground;
-use super::tracer::Tracer;
+use super::call::{Ground, Kind};
+use super::tracer::{self, Tracer};
 
 /// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
+
+/// One that has answered begins so soon to tidy up, if at all.
+const TIDIES_UP: Duration = Duration::from_millis(20);
 
 /// An interruption is heard so soon during a rest.
 const REST_AT_ONCE: Duration = Duration::from_millis(100);
@@ -140,7 +143,7 @@ impl<'a> Stage<'a> {
             )
         })?;
         if self.actors[number].is_zygote() {
-            self.actors[number].zygote = self.tracer.threads(pid);
+            self.actors[number].zygote = self.tracer.tasks_of(number);
         }
         Ok(())
     }
@@ -237,36 +240,56 @@ impl<'a> Stage<'a> {
     /// Whether the process that takes the lock is there.
     pub fn lives(&self, number: usize) -> bool {
         let actor = &self.actors[number];
-        !actor.gone
-            && actor.main.is_some_and(|main| {
-                fs::read_to_string(format!("/proc/{main}/stat")).is_ok_and(|stat| {
-                    let state = stat.rsplit(") ").next().unwrap_or("");
-                    !state.starts_with(['Z', 'X'])
-                })
-            })
+        !actor.gone && actor.main.is_some_and(tracer::is_there)
     }
 
-    /// Lets those that wait elsewhere go on, for so long at most.
-    pub fn wait_elsewhere(&mut self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
+    /// Lets those that wait elsewhere go on until something happens: for so long, or `most` if a wait ends by itself before. One that has
+    /// answered may still begin to tidy up.
+    pub fn wait_elsewhere(&mut self, time: Duration, most: Duration) -> bool {
+        let began = Instant::now();
         let waiting: Vec<usize> = (0..self.actors.len())
             .filter(|&number| self.actors[number].waits_elsewhere)
             .collect();
+        let time = match (waiting.is_empty(), self.is_timed()) {
+            (true, _) => TIDIES_UP,
+            (false, false) => time,
+            (false, true) => most,
+        };
         let mut patience = Patience::new();
-        while Instant::now() < deadline && !self.is_interrupted() {
+        while began.elapsed() < time && !self.is_interrupted() {
             while self.pump() {}
             for &number in &waiting {
                 self.hear(number);
             }
-            if waiting
-                .iter()
-                .any(|&number| !self.actors[number].waits_elsewhere)
+            if (0..self.actors.len()).any(|number| self.tidies_up(number))
+                || waiting
+                    .iter()
+                    .any(|&number| !self.actors[number].waits_elsewhere)
             {
                 return true;
             }
             self.tracer.wait(patience.next());
         }
         false
+    }
+
+    /// Whether somebody waits for something, and goes on after some time without it.
+    pub fn is_timed(&self) -> bool {
+        let now = Instant::now();
+        self.actors
+            .iter()
+            .filter(|actor| actor.told.is_some())
+            .any(|actor| actor.wakes_at.is_some_and(|then| then > now))
+    }
+
+    /// Whether a worker that has nothing to do stands before a call that matters.
+    pub fn tidies_up(&self, number: usize) -> bool {
+        let actor = &self.actors[number];
+        let mut parked = actor.parked.iter();
+        actor.told.is_none()
+            && !actor.gone
+            && !actor.blocked
+            && parked.any(|(_, call, _)| call.kind != Kind::Sleeps)
     }
 
     /// Whatever has happened meanwhile; a worker in which something has stirred comes to rest again.

@@ -11,6 +11,8 @@ use super::{HANGS, Stage};
 
 /// If all tasks of a worker have slept for so long, it waits for something that is not watched; an answer from a server takes less.
 const QUIET: Duration = Duration::from_millis(6);
+/// A helper may be about to wake another task, after its own sleep.
+const QUIET_BESIDE_HELPERS: Duration = Duration::from_millis(15);
 /// How long to wait for a stop before one looks whether there can be any; longer and longer, since other threads may have taken the signal
 /// that would wake us.
 const SHORTEST: Duration = Duration::from_micros(50);
@@ -35,6 +37,10 @@ impl Patience {
 /// The state and the switches of each task.
 type Scan = Vec<(Pid, char, u64)>;
 
+fn moves(scan: &Scan) -> bool {
+    scan.iter().any(|(_, state, _)| matches!(state, 'R' | 'D'))
+}
+
 impl Stage<'_> {
     /// Waits until a worker stands before a call that matters, has answered, is gone, dozes, or waits for something else. One that is to
     /// wake up goes on through waits, for so long.
@@ -50,26 +56,27 @@ impl Stage<'_> {
             if actor.told.is_none() {
                 // It is to hear the next command.
                 self.let_poll(number);
+                self.let_tidy_up(number);
                 return;
             }
             if !actor.parked.is_empty() || actor.gone {
                 return;
             }
-            if self.pump() {
+            let stops = self.actors[number].stops;
+            while self.pump() {}
+            if self.actors[number].stops == stops {
+                self.tracer.wait(patience.next());
+                while self.pump() {}
+            }
+            if self.actors[number].stops != stops {
                 quiet_since = None;
                 patience = Patience::new();
                 continue;
             }
             let polls = !self.actors[number].polling.is_empty();
-            self.tracer.wait(patience.next());
-            if self.pump() {
-                quiet_since = None;
-                patience = Patience::new();
-                continue;
-            }
             self.hear(number);
             let scan = self.scan(number);
-            let moves = scan.iter().any(|(_, state, _)| matches!(state, 'R' | 'D'));
+            let moves = moves(&scan);
             match &quiet_since {
                 Some((since, before)) if !moves && *before == scan => {
                     if polls && self.try_polling(number) {
@@ -84,7 +91,11 @@ impl Stage<'_> {
                         self.actors[number].dozes = true;
                         return;
                     }
-                    if since.elapsed() > QUIET.max(wakes_for.saturating_sub(began.elapsed())) {
+                    let quiet = match self.actors[number].helpers.is_empty() {
+                        true => QUIET,
+                        false => QUIET_BESIDE_HELPERS,
+                    };
+                    if since.elapsed() > quiet && began.elapsed() >= wakes_for {
                         self.actors[number].waits_elsewhere = true;
                         return;
                     }
@@ -93,10 +104,29 @@ impl Stage<'_> {
                 _ => quiet_since = Some((Instant::now(), scan)),
             }
             if began.elapsed() > HANGS || self.is_interrupted() {
+                self.let_poll(number);
                 self.actors[number].waits_elsewhere = true;
                 self.actors[number].computes = moves;
                 return;
             }
+        }
+    }
+
+    /// Another thread of a worker that has answered may still do something, as closing a file.
+    fn let_tidy_up(&mut self, number: usize) {
+        if self.tracer.tasks_of(number).len() <= 1 + self.actors[number].zygote.len() {
+            return;
+        }
+        let deadline = Instant::now() + QUIET;
+        let mut before = Scan::new();
+        while Instant::now() < deadline && self.actors[number].parked.is_empty() {
+            self.tracer.wait(SHORTEST);
+            while self.pump() {}
+            let scan = self.scan(number);
+            if scan == before && !moves(&scan) {
+                return;
+            }
+            before = scan;
         }
     }
 
@@ -164,7 +194,13 @@ impl Stage<'_> {
                 return true;
             }
             let _ = registers::again(polling.tid, polling.nr, argument, limit);
-            // It comes to the same call at once.
+            // It comes to the same call at once, and nothing has changed for the others by that.
+            let others: Vec<Pid> = self.actors[number]
+                .polling
+                .iter()
+                .filter(|one| one.idle)
+                .map(|one| one.tid)
+                .collect();
             self.tracer.resume(polling.tid);
             self.actors[number].polling.remove(place);
             let deadline = Instant::now() + HANGS;
@@ -183,12 +219,8 @@ impl Stage<'_> {
                     return true;
                 }
             }
-            if let Some(one) = self.actors[number]
-                .polling
-                .iter_mut()
-                .find(|one| one.tid == polling.tid)
-            {
-                one.idle = true;
+            for one in &mut self.actors[number].polling {
+                one.idle |= one.tid == polling.tid || others.contains(&one.tid);
             }
             return !self.actors[number].polling.iter().all(|one| one.idle);
         }
@@ -197,10 +229,13 @@ impl Stage<'_> {
 
     /// Lets the waits of a worker begin, in real time.
     pub(super) fn let_poll(&mut self, number: usize) {
-        for polling in std::mem::take(&mut self.actors[number].polling) {
-            self.tracer.resume(polling.tid);
+        let actor = &mut self.actors[number];
+        let polling = std::mem::take(&mut actor.polling);
+        actor.wakes_at = polling.iter().map(|one| Instant::now() + one.limit).min();
+        actor.dozes = false;
+        for one in polling {
+            self.tracer.resume(one.tid);
         }
-        self.actors[number].dozes = false;
     }
 
     /// Lets a task that stands before a call make it; gives the result, unless the task ends or the call does not come back.

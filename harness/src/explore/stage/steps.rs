@@ -75,7 +75,15 @@ impl Stage<'_> {
 
     /// Makes the call before which a worker stands, and lets it go on to the next one.
     pub fn perform(&mut self, number: usize) -> What {
-        let Some((tid, call, instead)) = self.actors[number].parked.pop_front() else {
+        let actor = &mut self.actors[number];
+        if actor.told.is_none() {
+            // What it does beside its sleeps, as it has nothing else to do.
+            let calls = actor.parked.iter();
+            let sleeps = calls.take_while(|(_, call, _)| call.kind == Kind::Sleeps);
+            let sleeps = sleeps.count();
+            actor.parked.rotate_left(sleeps % actor.parked.len().max(1));
+        }
+        let Some((tid, call, instead)) = actor.parked.pop_front() else {
             let dozes = self.actors[number].dozes;
             self.settle(number, if dozes { NAP } else { Duration::ZERO });
             return What::Did {

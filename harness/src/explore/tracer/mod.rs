@@ -91,10 +91,19 @@ impl Tracer {
         })
     }
 
-    /// Takes hold of all threads of a process that waits for its first command, and puts the filter over it.
+    /// Takes hold of all threads of a process that waits for its first command, and puts the filter over it; so of those that it has
+    /// started, since the worker may be behind a launcher (`sh`, `uv run`, `npx`).
     pub fn attach(&mut self, actor: usize, process: Pid) -> io::Result<()> {
         self.seize(actor, process)?;
-        self.filter(process)
+        self.filter(process)?;
+        for child in children_of(process) {
+            // It may have ended meanwhile, and what it has started belongs to another then.
+            match self.attach(actor, child) {
+                Err(error) if is_there(child) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn seize(&mut self, actor: usize, process: Pid) -> io::Result<()> {
@@ -250,14 +259,12 @@ impl Tracer {
         })
     }
 
-    /// The threads of a process.
-    pub fn threads(&self, process: Pid) -> HashSet<Pid> {
-        fs::read_dir(format!("/proc/{process}/task"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .map(Pid::from_raw)
+    /// All tasks of an actor.
+    pub fn tasks_of(&self, actor: usize) -> HashSet<Pid> {
+        self.tasks
+            .iter()
+            .filter(|(_, owner)| **owner == actor)
+            .map(|(tid, _)| *tid)
             .collect()
     }
 
@@ -265,6 +272,33 @@ impl Tracer {
     pub fn adopt(&mut self, tid: Pid, actor: usize) {
         self.tasks.insert(tid, actor);
     }
+}
+
+/// The processes that the threads of this one have started (proc_pid_task(5); the kernel needs CONFIG_PROC_CHILDREN).
+fn children_of(process: Pid) -> Vec<Pid> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|children| {
+            children
+                .split_whitespace()
+                .filter_map(|pid| pid.parse().ok().map(Pid::from_raw))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Whether a process is there and has not ended.
+pub fn is_there(process: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with(['Z', 'X']))
+    })
 }
 
 fn syscall(tid: Pid) -> Stop {
