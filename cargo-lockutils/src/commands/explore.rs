@@ -71,8 +71,17 @@ struct Exploration<'a> {
 impl Exploration<'_> {
     /// The configured locks, one after the other.
     fn all(&self, locks: &[ConfiguredLock]) -> Result<u8> {
+        let explored: Vec<&ConfiguredLock> = locks.iter().filter(|lock| lock.explored).collect();
+        if explored.is_empty() {
+            let names: Vec<&str> = locks.iter().map(|lock| lock.name.as_str()).collect();
+            say::note(format_args!(
+                "nothing is explored: the configuration says `explore.skip` for {}",
+                names.join(", ")
+            ));
+            return Ok(0);
+        }
         let mut statuses = Vec::new();
-        for configured in locks.iter().filter(|lock| lock.explored) {
+        for configured in explored {
             if self.is_interrupted() {
                 break;
             }

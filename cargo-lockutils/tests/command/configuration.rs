@@ -116,6 +116,18 @@ fn explore_tries_the_configured_locks_too() {
 }
 
 #[test]
+fn locks_that_are_not_to_be_explored_are_no_failure() {
+    let project = project(&TWO_LOCKS.replace(
+        "builtin = \"flock\"",
+        "builtin = \"flock\"\nexplore = { skip = true }",
+    ));
+    let output = project.run(&["explore", "--lock", "good"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nothing is explored"), "{said}");
+}
+
+#[test]
 fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
     for (configuration, parts) in [
         (

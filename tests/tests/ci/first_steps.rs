@@ -71,8 +71,8 @@ fn from_an_empty_folder_to_a_green_job() {
             // A release build; `ci/packages` runs `cargo install`.
             let command = step["run"].as_str().unwrap();
             assert!(
-                command.starts_with("cargo install --locked --path ")
-                    && command.ends_with("/cargo-lockutils"),
+                command.starts_with("cargo install --locked --path '")
+                    && command.ends_with("/cargo-lockutils'"),
                 "{command}"
             );
         } else if job.step(step).is_some() {

@@ -83,6 +83,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         wrote("Cargo.toml", "what the worker depends on");
     }
     configure(&project, &configuration)?;
+    remarks(&project, service);
     next(&by_hand, service, project.folder());
     Ok(0)
 }
@@ -91,10 +92,30 @@ pub fn run(options: &InitOptions) -> Result<u8> {
 fn install(project: &Project) -> String {
     match project.neighbour() {
         Some(folder) => format!(
-            "cargo install --locked --path {}/cargo-lockutils",
+            "cargo install --locked --path '{}/cargo-lockutils'",
             folder.display()
         ),
         None => "cargo install --locked cargo-lockutils".to_owned(),
+    }
+}
+
+/// What is right here, and not yet where CI runs.
+fn remarks(project: &Project, service: Service) {
+    if service == Service::None {
+        return;
+    }
+    if let Some(folder) = project.neighbour() {
+        say::note(format_args!(
+            "CI installs the command from {}, as the project does with the library: if that folder is not there in CI, change the line",
+            folder.display()
+        ));
+    }
+    if let Some(inside) = project.inside_a_repository() {
+        say::note(format_args!(
+            "CI reads its files in the root of the repository only: move what is in .github or lockutils.gitlab-ci.yml there, and let the job run in \
+             {} (`working-directory` at GitHub, `cd` at GitLab)",
+            inside.display()
+        ));
     }
 }
 

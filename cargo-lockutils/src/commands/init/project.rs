@@ -42,6 +42,16 @@ impl Project {
         self.manifest.parent().unwrap_or(Path::new("."))
     }
 
+    /// The project's folder within its repository, unless it is the root of that, or there is none.
+    pub fn inside_a_repository(&self) -> Option<&Path> {
+        let root = self
+            .folder()
+            .ancestors()
+            .find(|folder| folder.join(".git").exists())?;
+        let inside = self.folder().strip_prefix(root).ok()?;
+        (inside != Path::new("")).then_some(inside)
+    }
+
     pub fn manifest(&self) -> &Path {
         &self.manifest
     }
