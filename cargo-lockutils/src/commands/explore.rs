@@ -243,17 +243,10 @@ impl Exploration<'_> {
             }
         }
         let interrupted = self.is_interrupted();
-        let verdict = match Word::worst(outcomes.iter().map(|outcome| outcome.verdict)) {
-            // What was to be explored and could not be is not held.
-            Word::Held | Word::LeaseExpired
-                if outcomes
-                    .iter()
-                    .any(|outcome| outcome.verdict == Word::NotKnown) =>
-            {
-                Word::NotKnown
-            }
-            worst => worst,
-        };
+        let verdicts = || outcomes.iter().map(|outcome| outcome.verdict);
+        // What was to be explored and could not be is not held.
+        let not_known = verdicts().any(|verdict| verdict == Word::NotKnown);
+        let verdict = Word::worst(verdicts()).unless_not_known(not_known);
         let card = Card {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION"),

@@ -92,16 +92,18 @@ fn what_differs_from_what_is_expected_fails() {
     );
 }
 
+fn without_exploring_flock(configuration: &str) -> String {
+    let flock = "builtin = \"flock\"";
+    configuration.replace(flock, &format!("{flock}\nexplore = {{ skip = true }}"))
+}
+
 #[test]
 fn explore_tries_the_configured_locks_too() {
     let explored = TWO_LOCKS.replace(
         "expect = { contend = \"broken\" }",
         "explore = { scenarios = [\"contend\"], expect = { contend = \"broken\" } }",
     );
-    let project = project(&explored.replace(
-        "builtin = \"flock\"",
-        "builtin = \"flock\"\nexplore = { skip = true }",
-    ));
+    let project = project(&without_exploring_flock(&explored));
     let output = project
         .command(&["explore", "--schedules", "5", "--profile", "quick"])
         .current_dir(project.folder().join("src"))
@@ -117,10 +119,7 @@ fn explore_tries_the_configured_locks_too() {
 
 #[test]
 fn locks_that_are_not_to_be_explored_are_no_failure() {
-    let project = project(&TWO_LOCKS.replace(
-        "builtin = \"flock\"",
-        "builtin = \"flock\"\nexplore = { skip = true }",
-    ));
+    let project = project(&without_exploring_flock(TWO_LOCKS));
     let output = project.run(&["explore", "--lock", "good"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");

@@ -29,8 +29,6 @@ const MOST_WAIT: Duration = Duration::from_secs(12);
 /// Who has not got the lock after so long in real time will not get it.
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
 
-const LEAVE: &str = "leave";
-
 pub(super) const EITHER: &str = "of real time either";
 
 /// What a schedule is about.
@@ -236,12 +234,7 @@ impl Run<'_, '_> {
                 }
                 _ => Readiness::Ready,
             };
-            candidates.push(Candidate {
-                actor,
-                nth: part.nth,
-                readiness,
-                next: self.stage.next_effect(actor),
-            });
+            candidates.push(self.candidate(actor, readiness));
         }
         let looks_in_vain = |candidate: &Candidate| candidate.readiness == Readiness::Yielded;
         if candidates.iter().all(looks_in_vain) {
@@ -262,12 +255,16 @@ impl Run<'_, '_> {
     /// Workers that have answered and still do something, as closing a file: the others may wait for that.
     fn those_who_tidy_up(&self) -> impl Iterator<Item = Candidate> {
         let idle = (0..self.parts.len()).filter(|&actor| self.stage.tidies_up(actor));
-        idle.map(|actor| Candidate {
+        idle.map(|actor| self.candidate(actor, Readiness::Ready))
+    }
+
+    fn candidate(&self, actor: usize, readiness: Readiness) -> Candidate {
+        Candidate {
             actor,
             nth: self.parts[actor].nth,
-            readiness: Readiness::Ready,
+            readiness,
             next: self.stage.next_effect(actor),
-        })
+        }
     }
 
     fn step(&mut self, actor: usize, candidates: Vec<Candidate>) {
@@ -398,9 +395,13 @@ impl Run<'_, '_> {
                     Answer::Lost(_) => part.inside = None,
                     Answer::Released | Answer::Removed => {}
                     other => {
+                        let told = match self.last_told(actor) {
+                            Some(Told::Verb(verb)) => verb.to_string(),
+                            Some(Told::Leave) => "leave".to_owned(),
+                            None => "do nothing".to_owned(),
+                        };
                         return Some(End::Failed(format!(
-                            "worker {actor} answered `{other}` when it was told to {}",
-                            self.last_told(actor)
+                            "worker {actor} answered `{other}` when it was told to {told}"
                         )));
                     }
                 }
@@ -425,19 +426,16 @@ impl Run<'_, '_> {
 
     /// Whether the last thing that a worker was told was to leave.
     fn left(&self, actor: usize) -> bool {
-        self.last_told(actor) == LEAVE
+        self.last_told(actor) == Some(Told::Leave)
     }
 
-    fn last_told(&self, actor: usize) -> String {
-        let steps = self.steps.iter().rev().filter(|step| step.actor == actor);
-        steps
-            .filter_map(|step| match step.what {
-                What::Told(verb) => Some(verb.to_string()),
-                What::Leaves => Some(LEAVE.to_owned()),
-                What::Did { .. } | What::Waits { .. } => None,
-            })
-            .next()
-            .unwrap_or_default()
+    fn last_told(&self, actor: usize) -> Option<Told> {
+        let mut steps = self.steps.iter().rev().filter(|step| step.actor == actor);
+        steps.find_map(|step| match step.what {
+            What::Told(verb) => Some(Told::Verb(verb)),
+            What::Leaves => Some(Told::Leave),
+            What::Did { .. } | What::Waits { .. } => None,
+        })
     }
 
     fn nobody_can_go_on(&mut self) -> Option<End> {

@@ -10,6 +10,7 @@ use crate::foreign::tally::Quotes;
 use super::found::Found;
 use super::plot::Plot;
 use super::run::{Scene, run};
+use super::schedule::Step;
 use super::stage::Stage;
 use super::strategy::{Choice, Replay};
 use super::trace::{End, Trace};
@@ -118,8 +119,8 @@ impl<'a> Search<'a> {
                 break;
             }
             strategy.learn(&trace.steps);
-            let mut steps = trace.steps.iter();
-            seen |= steps.any(|step| step.actor < self.parties && step.touches_the_lock());
+            let by_a_worker = |step: &Step| step.actor < self.parties && step.touches_the_lock();
+            seen = seen || trace.steps.iter().any(by_a_worker);
             if trace.end == End::Known {
                 found.known += 1;
                 continue;
@@ -192,21 +193,21 @@ impl<'a> Search<'a> {
         let mut found = Found::nothing(self.plot, self.parties);
         found.schedules = 1;
         found.seconds = began.elapsed().as_secs_f64();
+        let mut errors = Quotes::default();
+        for error in &trace.errors {
+            errors.add(error);
+        }
+        found.errors = errors.all();
         match &trace.end {
             End::Overlap { .. } | End::Stuck(_) => {
                 found.replayed = (1, 1);
-                found.counterexample = Some(trace.clone());
+                found.counterexample = Some(trace);
             }
             End::Failed(why) => found.problem = Some(why.clone()),
             End::Polls(_) => found.polls = 1,
             End::LeaseExpired => found.expiries = 1,
             End::Clean | End::Known | End::Interrupted => {}
         }
-        found.errors = {
-            let mut errors = Quotes::default();
-            trace.errors.iter().for_each(|error| errors.add(error));
-            errors.all()
-        };
         Ok(found)
     }
 

@@ -38,18 +38,29 @@ pub fn command_line(pid: Pid) -> String {
     words.join(" ")
 }
 
-/// Whether it lives: a process that nobody has reaped yet does not.
-fn lives(pid: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        let state = stat.rsplit(") ").next().unwrap_or("");
-        !state.starts_with('Z') && !state.starts_with('X')
-    })
+/// The state of a process or thread, a letter (proc_pid_stat(5)); nothing if there is none.
+pub(crate) fn state(pid: Pid) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
 }
 
-/// Our children, those that have ended and were not waited for among them; none if the kernel does not tell (`CONFIG_PROC_CHILDREN`).
+/// Whether it lives: a process that nobody has reaped yet does not.
+pub(crate) fn lives(pid: Pid) -> bool {
+    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Our children, as [`children_of`].
 pub fn children() -> impl Iterator<Item = Pid> {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    children_of(Pid::this())
+}
+
+/// The children of a process, those that have ended and were not waited for among them; none if the kernel does not tell
+/// (`CONFIG_PROC_CHILDREN`).
+pub(crate) fn children_of(process: Pid) -> impl Iterator<Item = Pid> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
     tasks
+        .into_iter()
+        .flatten()
         .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
         .flat_map(|line| {
             let pids = line.split_whitespace().map(str::parse);

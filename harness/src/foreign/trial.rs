@@ -129,10 +129,7 @@ impl<'a> Trial<'a> {
         let worst = Word::worst(counted().map(|outcome| outcome.verdict));
         let named_but_not_known = !self.options.scenarios.is_empty()
             && counted().any(|outcome| outcome.verdict == Word::NotKnown);
-        match worst {
-            Word::Held | Word::LeaseExpired if named_but_not_known => Word::NotKnown,
-            worst => worst,
-        }
+        worst.unless_not_known(named_but_not_known)
     }
 
     fn recruiter(&self, place: &str, threads: usize) -> Result<Recruiter<'a>, String> {

@@ -156,6 +156,14 @@ impl Word {
         }
     }
 
+    /// The same of a run in which something that was to be tried was not, or came to nothing.
+    pub fn unless_not_known(self, something: bool) -> Word {
+        match self {
+            Word::Held | Word::LeaseExpired if something => Word::NotKnown,
+            word => word,
+        }
+    }
+
     /// The worst of several; *not known* if there are none.
     pub fn worst(words: impl IntoIterator<Item = Word>) -> Word {
         words

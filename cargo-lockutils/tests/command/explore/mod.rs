@@ -60,27 +60,49 @@ fn explore(script: &str) -> (Project, Output) {
     (project, output)
 }
 
-#[test]
-fn a_race_is_found_told_kept_and_replayed() {
-    let (project, output) = explore(&UNLINKS.replace("REMOVE", "os.unlink(self.path)"));
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
-    for part in [
-        "BROKEN after",
-        "which no longer has this name; IS IN THE SECTION",
-        "are in the section at once",
-    ] {
+/// The command has ended like this and has said all of that.
+#[track_caller]
+fn tells(output: &Output, status: i32, parts: &[&str]) {
+    let told = stdout(output);
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{told}{}",
+        stderr(output)
+    );
+    for part in parts {
         assert!(told.contains(part), "no `{part}` in {told}");
     }
+}
+
+/// [`UNLINKS`], with its race.
+fn race() -> String {
+    UNLINKS.replace("REMOVE", "os.unlink(self.path)")
+}
+
+/// What was found and kept in `found.txt` is found again, five times in five, by the same steps.
+#[track_caller]
+fn is_replayed(project: &Project) {
+    let again = project.run(&["replay", "found.txt", "--times", "5"]);
+    let exactly = "5 of 5 runs came to it; 5 took exactly the steps of the file";
+    tells(&again, 1, &[exactly]);
+}
+
+#[test]
+fn a_race_is_found_told_kept_and_replayed() {
+    let (project, output) = explore(&race());
+    tells(
+        &output,
+        1,
+        &[
+            "BROKEN after",
+            "which no longer has this name; IS IN THE SECTION",
+            "are in the section at once",
+        ],
+    );
     let kept = fs::read_to_string(project.folder().join("found.txt")).unwrap();
     assert!(kept.starts_with("lockutils counterexample 1\n"), "{kept}");
-    let again = project.run(&["replay", "found.txt", "--times", "5"]);
-    assert_eq!(again.status.code(), Some(1));
-    assert!(
-        stdout(&again).contains("5 of 5 runs came to it; 5 took exactly the steps of the file"),
-        "{}",
-        stdout(&again)
-    );
+    is_replayed(&project);
     // The lock is repaired: the same schedule leads nowhere.
     project.write("p/worker.py", &UNLINKS.replace("REMOVE", "pass"));
     let repaired = project.run(&["replay", "found.txt", "--times", "2"]);
@@ -207,11 +229,10 @@ fn a_dead_holder_grows_old_in_real_time_if_nothing_else_helps() {
             "found.txt",
         ],
     );
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
-    assert!(
-        told.contains("the lock looks at times that cannot be set back"),
-        "{told}"
+    tells(
+        &output,
+        1,
+        &["the lock looks at times that cannot be set back"],
     );
     let kept = fs::read_to_string(project.folder().join("found.txt")).unwrap();
     assert!(kept.contains("\nrest: "), "{kept}");

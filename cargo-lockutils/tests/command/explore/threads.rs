@@ -1,7 +1,7 @@
 //! Workers with threads of their own, as most runtimes have.
 
-use super::{UNLINKS, explore, explore_worker, project};
-use crate::project::{stderr, stdout};
+use super::{explore, explore_worker, is_replayed, project, race, tells};
+use crate::project::stdout;
 
 /// A thread of which the lock knows nothing, as the one that watches over Go's goroutines.
 const HELPER: &str = "
@@ -35,22 +35,15 @@ serve(Lock)
 
 #[test]
 fn a_thread_that_only_sleeps_is_not_part_of_a_schedule() {
-    let removes = UNLINKS.replace("REMOVE", "os.unlink(self.path)");
     let (in_init, helper) = (
         "        self.path",
         HELPER.trim().replace('\n', "\n        "),
     );
-    let (project, output) =
-        explore(&removes.replacen(in_init, &format!("        {helper}\n{in_init}"), 1));
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
-    assert!(!told.contains("sleep"), "{told}");
-    let again = project.run(&["replay", "found.txt", "--times", "5"]);
-    assert!(
-        stdout(&again).contains("5 of 5 runs came to it; 5 took exactly the steps of the file"),
-        "{}",
-        stdout(&again)
-    );
+    let with_helper = format!("        {helper}\n{in_init}");
+    let (project, output) = explore(&race().replacen(in_init, &with_helper, 1));
+    tells(&output, 1, &[]);
+    assert!(!stdout(&output).contains("sleep"), "{}", stdout(&output));
+    is_replayed(&project);
 }
 
 #[test]
@@ -60,8 +53,8 @@ fn a_wait_for_a_thread_with_a_time_limit_is_a_sleep() {
         &project,
         &["--scenario", "contend,respawn", "--schedules", "40"],
     );
+    tells(&output, 0, &[]);
     let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}{}", stderr(&output));
     assert_eq!(
         told.matches("nothing found 40 schedules").count(),
         2,

@@ -87,30 +87,32 @@ pub enum Wait {
 }
 
 /// How long a wait may take; it is over before if what it waits for happens.
-pub fn limit(tid: Pid, nr: u64, args: [u64; 6], wait: Wait) -> Duration {
-    let limit = match wait {
-        Wait::Sleep { .. } => None,
-        Wait::Poll { argument } => u64::try_from(args[argument] as i32)
-            .ok()
-            .map(Duration::from_millis),
-        Wait::Futex { .. } if nr as libc::c_long == libc::SYS_futex => {
+pub fn limit(tid: Pid, args: [u64; 6], wait: Wait) -> Duration {
+    match wait {
+        Wait::Sleep { .. } => Duration::ZERO,
+        Wait::Poll { argument } => Duration::from_millis(u64::from(args[argument] as u32)),
+        Wait::Futex { .. } => {
             let operation = args[1] as i32;
-            let clock = match operation & libc::FUTEX_CLOCK_REALTIME {
-                0 => ClockId::CLOCK_MONOTONIC,
-                _ => ClockId::CLOCK_REALTIME,
-            };
+            let is_realtime = operation & libc::FUTEX_CLOCK_REALTIME != 0;
             let command = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
-            let time = memory::time(tid, args[3]);
-            match command {
-                libc::FUTEX_WAIT => time,
-                _ => time.zip(clock.now().ok()).map(|(then, now)| then - now),
-            }
-            .and_then(|left| u64::try_from(left.num_milliseconds()).ok())
-            .map(Duration::from_millis)
+            let until = match is_realtime {
+                true => ClockId::CLOCK_REALTIME,
+                false => ClockId::CLOCK_MONOTONIC,
+            };
+            let until = (command != libc::FUTEX_WAIT).then_some(until);
+            let left = time_left(tid, args[3], until).map(|left| left.num_milliseconds());
+            Duration::from_millis(left.and_then(|left| left.try_into().ok()).unwrap_or(0))
         }
-        Wait::Futex { .. } => None,
-    };
-    limit.unwrap_or_default()
+    }
+}
+
+/// The time at this address, or what is left until then on a clock.
+fn time_left(tid: Pid, address: u64, until: Option<ClockId>) -> Option<TimeSpec> {
+    let time = memory::time(tid, address)?;
+    match until {
+        None => Some(time),
+        Some(clock) => Some(time - clock.now().ok()?),
+    }
 }
 
 impl Wait {
@@ -154,13 +156,12 @@ const MOMENT: TimeSpec = TimeSpec::new(0, 10_000_000);
 /// Whether the call is the short sleep of a thread that some other thread has started.
 pub fn is_moment_of_a_helper(tid: Pid, nr: u64, args: [u64; 6]) -> bool {
     let time = match nr as libc::c_long {
-        libc::SYS_nanosleep => memory::time(tid, args[0]),
-        libc::SYS_clock_nanosleep if args[1] as i32 & libc::TIMER_ABSTIME == 0 => {
-            memory::time(tid, args[2])
+        libc::SYS_nanosleep => time_left(tid, args[0], None),
+        libc::SYS_clock_nanosleep => {
+            let is_absolute = args[1] as i32 & libc::TIMER_ABSTIME != 0;
+            let until = is_absolute.then(|| ClockId::from_raw(args[0] as i32));
+            time_left(tid, args[2], until)
         }
-        libc::SYS_clock_nanosleep => memory::time(tid, args[2])
-            .zip(ClockId::from_raw(args[0] as i32).now().ok())
-            .map(|(until, now)| until - now),
         _ => None,
     };
     time.is_some_and(|time| time <= MOMENT) && !memory::is_first(tid)

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::foreign::protocol::{Answer, Capabilities, Capability, Verb};
 use crate::foreign::worker::WorkerProcess;
 
-use super::super::call::{Call, Wait};
+use super::super::call::{Call, Kind, Wait};
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,13 @@ impl Actor {
     pub fn is_on_the_way(&self) -> bool {
         let rests = self.dozes || self.waits_elsewhere || self.gone || self.computes;
         self.told.is_some() && self.parked.is_empty() && !rests
+    }
+
+    /// The place, among the parked, of the call that it makes next: beside its sleeps, one that has nothing to do only tidies up.
+    pub fn next_call(&self) -> Option<usize> {
+        let busy = self.told.is_some();
+        let mut parked = self.parked.iter();
+        parked.position(|(_, call, _)| busy || call.kind != Kind::Sleeps)
     }
 
     /// This task is no longer one of which the lock knows nothing.

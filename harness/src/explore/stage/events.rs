@@ -83,7 +83,7 @@ impl Stage<'_> {
                         tid,
                         nr,
                         wait,
-                        limit: call::limit(tid, nr, args, wait),
+                        limit: call::limit(tid, args, wait),
                         idle: false,
                     });
                     return;

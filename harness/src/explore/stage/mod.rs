@@ -21,9 +21,10 @@ pub(super) use actor::{Actor, Told};
 use quiet::Patience;
 
 use crate::foreign::crew::Recruiter;
+use crate::foreign::processes;
 
-use super::call::{Ground, Kind};
-use super::tracer::{self, Tracer};
+use super::call::Ground;
+use super::tracer::Tracer;
 
 /// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
@@ -143,7 +144,7 @@ impl<'a> Stage<'a> {
             )
         })?;
         if self.actors[number].is_zygote() {
-            self.actors[number].zygote = self.tracer.tasks_of(number);
+            self.actors[number].zygote = self.tracer.tasks_of(number).collect();
         }
         Ok(())
     }
@@ -240,7 +241,7 @@ impl<'a> Stage<'a> {
     /// Whether the process that takes the lock is there.
     pub fn lives(&self, number: usize) -> bool {
         let actor = &self.actors[number];
-        !actor.gone && actor.main.is_some_and(tracer::is_there)
+        !actor.gone && actor.main.is_some_and(processes::lives)
     }
 
     /// Lets those that wait elsewhere go on until something happens: for so long, or `most` if a wait ends by itself before. One that has
@@ -285,11 +286,7 @@ impl<'a> Stage<'a> {
     /// Whether a worker that has nothing to do stands before a call that matters.
     pub fn tidies_up(&self, number: usize) -> bool {
         let actor = &self.actors[number];
-        let mut parked = actor.parked.iter();
-        actor.told.is_none()
-            && !actor.gone
-            && !actor.blocked
-            && parked.any(|(_, call, _)| call.kind != Kind::Sleeps)
+        actor.told.is_none() && !actor.gone && !actor.blocked && actor.next_call().is_some()
     }
 
     /// Whatever has happened meanwhile; a worker in which something has stirred comes to rest again.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
+use crate::foreign::processes;
+
 use super::super::call::Wait;
 use super::super::tracer::registers;
 use super::{HANGS, Stage};
@@ -114,7 +116,7 @@ impl Stage<'_> {
 
     /// Another thread of a worker that has answered may still do something, as closing a file.
     fn let_tidy_up(&mut self, number: usize) {
-        if self.tracer.tasks_of(number).len() <= 1 + self.actors[number].zygote.len() {
+        if self.tracer.tasks_of(number).count() <= 1 + self.actors[number].zygote.len() {
             return;
         }
         let deadline = Instant::now() + QUIET;
@@ -135,15 +137,13 @@ impl Stage<'_> {
         let actor = &self.actors[number];
         let mut scan: Scan = self
             .tracer
-            .tasks
-            .iter()
-            .filter(|(_, owner)| **owner == number)
-            .filter(|(tid, _)| {
+            .tasks_of(number)
+            .filter(|tid| {
                 !self.tracer.in_vfork.contains(tid)
                     && !actor.helpers.contains(tid)
-                    && actor.polling.iter().all(|polling| polling.tid != **tid)
+                    && actor.polling.iter().all(|polling| polling.tid != *tid)
             })
-            .filter_map(|(tid, _)| {
+            .filter_map(|tid| {
                 let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
                 let field = |name: &str| {
                     status
@@ -155,7 +155,7 @@ impl Stage<'_> {
                     .iter()
                     .filter_map(|name| field(name)?.parse::<u64>().ok())
                     .sum();
-                Some((*tid, field("State:")?.chars().next()?, switches))
+                Some((tid, field("State:")?.chars().next()?, switches))
             })
             .collect();
         scan.sort_unstable();
@@ -250,18 +250,11 @@ impl Stage<'_> {
                 continue;
             }
             self.tracer.wait(patience.next());
-            if began.elapsed() > QUIET && self.sleeps(tid) {
+            if began.elapsed() > QUIET && processes::state(tid) == Some('S') {
                 break;
             }
         }
         self.performing = None;
         self.result.take()
-    }
-
-    fn sleeps(&self, tid: Pid) -> bool {
-        fs::read_to_string(format!("/proc/{tid}/stat")).is_ok_and(|stat| {
-            let state = stat.rsplit(") ").next().unwrap_or("");
-            state.starts_with('S')
-        })
     }
 }

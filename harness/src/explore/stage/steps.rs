@@ -26,7 +26,8 @@ impl Stage<'_> {
 
     /// What its next step would touch, as far as one can see.
     pub fn next_effect(&self, number: usize) -> Effect {
-        match self.actors[number].parked.front() {
+        let actor = &self.actors[number];
+        match actor.next_call().map(|place| &actor.parked[place]) {
             Some((_, call, _)) => Effect::of(call, true),
             None => Effect::of_command(),
         }
@@ -76,14 +77,8 @@ impl Stage<'_> {
     /// Makes the call before which a worker stands, and lets it go on to the next one.
     pub fn perform(&mut self, number: usize) -> What {
         let actor = &mut self.actors[number];
-        if actor.told.is_none() {
-            // What it does beside its sleeps, as it has nothing else to do.
-            let calls = actor.parked.iter();
-            let sleeps = calls.take_while(|(_, call, _)| call.kind == Kind::Sleeps);
-            let sleeps = sleeps.count();
-            actor.parked.rotate_left(sleeps % actor.parked.len().max(1));
-        }
-        let Some((tid, call, instead)) = actor.parked.pop_front() else {
+        let next = actor.next_call();
+        let Some((tid, call, instead)) = next.and_then(|place| actor.parked.remove(place)) else {
             let dozes = self.actors[number].dozes;
             self.settle(number, if dozes { NAP } else { Duration::ZERO });
             return What::Did {

@@ -19,6 +19,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::foreign::processes;
+
 /// What happened to a task, which stands still now unless it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -96,10 +98,10 @@ impl Tracer {
     pub fn attach(&mut self, actor: usize, process: Pid) -> io::Result<()> {
         self.seize(actor, process)?;
         self.filter(process)?;
-        for child in children_of(process) {
+        for child in processes::children_of(process) {
             // It may have ended meanwhile, and what it has started belongs to another then.
             match self.attach(actor, child) {
-                Err(error) if is_there(child) => return Err(error),
+                Err(error) if processes::lives(child) => return Err(error),
                 _ => {}
             }
         }
@@ -260,45 +262,17 @@ impl Tracer {
     }
 
     /// All tasks of an actor.
-    pub fn tasks_of(&self, actor: usize) -> HashSet<Pid> {
-        self.tasks
-            .iter()
-            .filter(|(_, owner)| **owner == actor)
+    pub fn tasks_of(&self, actor: usize) -> impl Iterator<Item = Pid> {
+        let tasks = self.tasks.iter();
+        tasks
+            .filter(move |(_, owner)| **owner == actor)
             .map(|(tid, _)| *tid)
-            .collect()
     }
 
     /// A task starts to belong to an actor.
     pub fn adopt(&mut self, tid: Pid, actor: usize) {
         self.tasks.insert(tid, actor);
     }
-}
-
-/// The processes that the threads of this one have started (proc_pid_task(5); the kernel needs CONFIG_PROC_CHILDREN).
-fn children_of(process: Pid) -> Vec<Pid> {
-    let threads = fs::read_dir(format!("/proc/{process}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    threads
-        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|children| {
-            children
-                .split_whitespace()
-                .filter_map(|pid| pid.parse().ok().map(Pid::from_raw))
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Whether a process is there and has not ended.
-pub fn is_there(process: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
-        !stat
-            .rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with(['Z', 'X']))
-    })
 }
 
 fn syscall(tid: Pid) -> Stop {
