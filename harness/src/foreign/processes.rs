@@ -49,13 +49,12 @@ pub(crate) fn lives(pid: Pid) -> bool {
     state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// Our children, as [`children_of`].
+/// Our children, those that have ended and were not waited for among them; none if the kernel does not tell (`CONFIG_PROC_CHILDREN`).
 pub fn children() -> impl Iterator<Item = Pid> {
     children_of(Pid::this())
 }
 
-/// The children of a process, those that have ended and were not waited for among them; none if the kernel does not tell
-/// (`CONFIG_PROC_CHILDREN`).
+/// The same of any process.
 pub(crate) fn children_of(process: Pid) -> impl Iterator<Item = Pid> {
     let tasks = fs::read_dir(format!("/proc/{process}/task"));
     tasks
