@@ -11,7 +11,8 @@
 //! `clone(2)` system call that never execs runs no handlers and is not supported.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,19 +20,30 @@ use std::time::{Duration, Instant};
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 static FORKS_STARTED: AtomicU64 = AtomicU64::new(0);
 static FORKS_FINISHED: AtomicU64 = AtomicU64::new(0);
-/// Threads that are opening a descriptor.
+/// Threads between the opening of a descriptor and its entry in the table.
 static OPENERS: AtomicU64 = AtomicU64::new(0);
-/// How long a fork lets them finish, so that they do not begin anew for ever in a process that forks all the time. More would risk
-/// that they wait for something that the forking thread has locked.
+/// How long a fork waits for them. More would risk that they wait for something that the forking thread has locked.
 const LET_OPENERS_FINISH: Duration = Duration::from_millis(10);
+/// Whether the fork that is under way is made by a process of several threads.
+static FORKER_HAS_THREADS: AtomicBool = AtomicBool::new(false);
+/// Whether this process, or one that it descends from, was forked from a process of several threads.
+static SILENT: AtomicBool = AtomicBool::new(false);
 
 /// The number of this process in its line of forks; everything that must not outlive a fork carries it.
 pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Installed when the program is loaded: a fork that is already under way runs no handlers that are installed meanwhile, and its child
-/// would keep a lock file that is opened before the fork has happened.
+/// Returns `false` in a child that was forked from a process of several threads.
+///
+/// Another thread may have been writing a log line at the moment of the fork. The locks that it held, of the
+/// subscriber, of standard output or of `tracing` itself, stay locked in the child, which would wait for ever.
+pub(crate) fn may_log() -> bool {
+    !SILENT.load(Ordering::Relaxed)
+}
+
+/// Installed when the program is loaded: a fork that is already under way runs no handlers that are installed
+/// meanwhile, and its child would keep a lock file that is opened before the fork has happened.
 #[used]
 // SAFETY: the section holds pointers to functions that are called with arguments that this one ignores, once, before `main`.
 #[unsafe(link_section = ".init_array")]
@@ -43,7 +55,8 @@ extern "C" fn install_handlers() {
     if INSTALLED.load(Ordering::Acquire) {
         return;
     }
-    // SAFETY: the three handlers are plain functions that only touch atomics and call close(2), which is async-signal-safe.
+    // SAFETY: the three handlers are plain functions that only touch atomics and make system calls that are
+    // async-signal-safe.
     unsafe {
         libc::pthread_atfork(
             Some(before_fork),
@@ -54,12 +67,26 @@ extern "C" fn install_handlers() {
     INSTALLED.store(true, Ordering::Release);
 }
 
+/// Holds up whoever is about to open a descriptor, and waits for those who are at it: a descriptor that is open but
+/// not in the table would stay open in the child.
 extern "C" fn before_fork() {
+    FORKS_STARTED.fetch_add(1, Ordering::SeqCst);
     let began = Instant::now();
     while OPENERS.load(Ordering::SeqCst) != 0 && began.elapsed() < LET_OPENERS_FINISH {
         std::thread::yield_now();
     }
-    FORKS_STARTED.fetch_add(1, Ordering::SeqCst);
+    FORKER_HAS_THREADS.store(!is_single_threaded(), Ordering::Relaxed);
+}
+
+/// Counts the threads without taking a lock; `false` if they cannot be counted.
+fn is_single_threaded() -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the path is a C string, and `stat` is valid for the call.
+    let found = unsafe { libc::stat(c"/proc/self/task".as_ptr(), stat.as_mut_ptr()) } == 0;
+    // SAFETY: all zeroes is a valid value, and the call has filled it in if it returned 0.
+    let links = unsafe { stat.assume_init() }.st_nlink;
+    // The directory has two links of its own and one for each thread (fs/proc/base.c, proc_task_getattr).
+    found && links == 3
 }
 
 extern "C" fn after_fork_in_parent() {
@@ -69,6 +96,9 @@ extern "C" fn after_fork_in_parent() {
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::SeqCst);
     crate::internal::forget_after_fork();
+    if FORKER_HAS_THREADS.load(Ordering::Relaxed) {
+        SILENT.store(true, Ordering::Relaxed);
+    }
     OPENERS.store(0, Ordering::SeqCst);
     FORKS_FINISHED.store(FORKS_STARTED.load(Ordering::SeqCst), Ordering::SeqCst);
     for slot in slots() {
@@ -151,23 +181,21 @@ pub(crate) struct ProcessFd {
 
 impl ProcessFd {
     /// Opens a descriptor with `open` and enters it into the table. When another thread forks in between, the child
-    /// has a copy that it does not know of; the descriptor is then thrown away and opened anew.
-    pub(crate) fn open(open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
+    /// may have a copy that it does not know of; the descriptor is then thrown away and opened anew.
+    pub(crate) fn open(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
         install_handlers();
-        OPENERS.fetch_add(1, Ordering::SeqCst);
-        let opened = Self::open_between_forks(open);
-        OPENERS.fetch_sub(1, Ordering::SeqCst);
-        opened
-    }
-
-    fn open_between_forks(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
         loop {
             let forks = FORKS_STARTED.load(Ordering::SeqCst);
-            if FORKS_FINISHED.load(Ordering::SeqCst) != forks {
+            let opener = Opener::enter();
+            // A fork that began before the line above may not have seen us: stand aside until it is over.
+            if FORKS_STARTED.load(Ordering::SeqCst) != forks
+                || FORKS_FINISHED.load(Ordering::SeqCst) != forks
+            {
+                drop(opener);
                 std::thread::yield_now();
                 continue;
             }
-            let fd = open()?.into_raw_fd();
+            let fd = above_standard_streams(open()?)?.into_raw_fd();
             let opened = ProcessFd {
                 fd,
                 slot: claim_slot(fd),
@@ -178,6 +206,34 @@ impl ProcessFd {
             }
         }
     }
+}
+
+/// A thread counted in `OPENERS`.
+struct Opener;
+
+impl Opener {
+    fn enter() -> Self {
+        OPENERS.fetch_add(1, Ordering::SeqCst);
+        Opener
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        OPENERS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Moves a descriptor away from 0, 1 and 2, which a program may have closed: it writes there all the same, and a
+/// lock file is never written to.
+fn above_standard_streams(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(fd);
+    }
+    let lowest = libc::STDERR_FILENO + 1;
+    let moved = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
+    // SAFETY: the call has just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
 impl AsFd for ProcessFd {
@@ -216,7 +272,13 @@ impl Drop for ProcessFd {
 #[derive(Debug)]
 pub(crate) struct PerProcess<T> {
     current: AtomicPtr<Tagged<T>>,
+    /// It owns a `T` and hands out references: a pointer alone would be `Send` and `Sync` whatever `T` is.
+    _owned: PhantomData<Owned<T>>,
 }
+
+/// What a cell that is filled through a shared reference owns: as with `OnceLock`, sharing it needs a value that is
+/// `Send`, because another thread may fill or drop it, and `Sync`.
+pub(crate) type Owned<T> = (T, std::sync::Mutex<T>);
 
 #[derive(Debug)]
 struct Tagged<T> {
@@ -228,6 +290,7 @@ impl<T> PerProcess<T> {
     pub(crate) const fn new() -> Self {
         PerProcess {
             current: AtomicPtr::new(ptr::null_mut()),
+            _owned: PhantomData,
         }
     }
 

@@ -41,7 +41,10 @@ pub mod lockutils;
 mod made_once;
 pub mod observe;
 pub mod processutils;
+mod sync;
 mod wait;
+#[cfg(test)]
+mod wait_tests;
 pub mod watchdog;
 
 #[doc(hidden)]

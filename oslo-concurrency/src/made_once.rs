@@ -4,12 +4,14 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::fork::Owned;
+
 /// A value that is made when it is first needed and outlives forks, which it must be fit for. No lock is taken while it is made, so that
 /// a fork cannot catch it half-way.
 #[derive(Debug)]
 pub(crate) struct MadeOnce<T> {
     value: AtomicPtr<T>,
-    _owned: PhantomData<T>,
+    _owned: PhantomData<Owned<T>>,
 }
 
 impl<T> MadeOnce<T> {

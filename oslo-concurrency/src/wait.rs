@@ -1,15 +1,18 @@
 //! How long an acquire is ready to wait.
 
-use std::time::{Duration, Instant};
+use std::panic::{self, AssertUnwindSafe};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
 use crate::external::Cancel;
+use crate::sync::Instant;
+use crate::watchdog::alarms::Alarm;
 
-/// How long an acquire waits for a lock that somebody else holds.
+/// How long an acquire waits for a lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Not at all: held is answered at once.
+    /// Not at all: a held lock is an error at once.
     Never,
     /// Until the deadline, measured on the monotonic clock.
     Until(Instant),
@@ -26,52 +29,56 @@ impl Wait {
     }
 }
 
-/// Why a lock was not acquired, before anybody has put a name to it.
+/// Why a lock was not acquired, before it has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missed {
-    /// Somebody holds it, and the caller does not wait.
+    /// It is held, and the caller does not wait.
     Busy,
-    /// Somebody held it until the deadline.
+    /// It was held until the deadline.
     TimedOut,
     /// The calling thread itself holds it, so that waiting would never end.
     HeldBySelf,
 }
 
-/// What interrupts a wait, other than its end: time to say that it lasts long, and somebody who cancels it.
+/// What interrupts a wait, other than its end: a warning that it lasts long, and a cancellation.
 ///
-/// Nothing of this is looked at before the waiter goes to sleep, and what nobody listens to is not prepared.
+/// The warning is handed to another thread, for a subscriber may block, panic, or use this very lock. Nothing of this
+/// is looked at before the waiter goes to sleep.
 pub(crate) struct Patience<'a> {
     began: Option<Instant>,
-    /// How long after the beginning there is something to say next.
-    next: Duration,
-    say: &'a dyn Fn(Duration),
-    is_heard: fn() -> bool,
+    /// When to hand the wait to whoever warns; `Duration::MAX` is never.
+    warn_after: Duration,
+    /// Warns from now on, until the answer is dropped, of a wait that has lasted so long.
+    warn: &'a dyn Fn(Duration) -> Option<Alarm>,
+    warning: Option<Alarm>,
+    pub(crate) is_heard: fn() -> bool,
     cancel: Option<&'a Cancel>,
 }
 
 impl<'a> Patience<'a> {
-    /// Calls `say` with the time waited so far after `first`, and each time after twice as long as before. `Duration::MAX` is never.
-    pub(crate) fn new(first: Duration, say: &'a dyn Fn(Duration)) -> Self {
+    /// Calls `warn` once, as soon as the wait has lasted `warn_after`.
+    pub(crate) fn new(warn_after: Duration, warn: &'a dyn Fn(Duration) -> Option<Alarm>) -> Self {
         Patience {
             began: None,
-            next: first,
-            say,
+            warn_after,
+            warn,
+            warning: None,
             is_heard: || LevelFilter::current() >= LevelFilter::WARN,
             cancel: None,
         }
     }
 
     /// Waits in silence.
-    pub(crate) fn endless() -> Self {
-        Patience::new(Duration::MAX, &|_| ())
+    pub(crate) fn silent() -> Self {
+        Patience::new(Duration::MAX, &|_| None)
     }
 
-    /// Waits in silence until `cancel` says that nobody wants the lock any more.
+    /// Waits in silence until `cancel` says that the lock is not wanted any more.
     #[cfg(feature = "tokio")]
     pub(crate) fn until_cancelled(cancel: &'a Cancel) -> Self {
         Patience {
             cancel: Some(cancel),
-            ..Patience::endless()
+            ..Patience::silent()
         }
     }
 
@@ -81,22 +88,23 @@ impl<'a> Patience<'a> {
 
     /// How long to sleep at most before [`is_over`](Self::is_over) is asked.
     pub(crate) fn limit(&mut self, wait: Wait) -> Wait {
-        if self.next == Duration::MAX {
+        if self.warn_after == Duration::MAX {
             return wait;
         }
         if self.began.is_none() && !(self.is_heard)() {
-            self.next = Duration::MAX;
+            self.warn_after = Duration::MAX;
             return wait;
         }
         let began = *self.began.get_or_insert_with(Instant::now);
-        match (began.checked_add(self.next), wait) {
+        match (began.checked_add(self.warn_after), wait) {
             (None, wait) | (_, wait @ Wait::Never) => wait,
             (Some(next), Wait::Forever) => Wait::Until(next),
             (Some(next), Wait::Until(deadline)) => Wait::Until(next.min(deadline)),
         }
     }
 
-    /// The sleep ended without the lock: whether that is the end of the wait. If not, this is the time to say that it lasts long.
+    /// The sleep ended without the lock. Returns `true` if that is the end of the wait; if not, this is the time to
+    /// warn.
     pub(crate) fn is_over(&mut self, wait: Wait) -> bool {
         let over = match wait {
             Wait::Never => true,
@@ -106,56 +114,16 @@ impl<'a> Patience<'a> {
         if over || self.cancel.is_some_and(Cancel::is_cancelled) {
             return true;
         }
-        let waited = self.began.map_or(Duration::ZERO, |began| began.elapsed());
-        if waited >= self.next {
-            (self.say)(waited);
-            self.next = self.next.saturating_mul(2);
+        if let Some(began) = self.began {
+            let waited = began.elapsed();
+            if waited >= self.warn_after {
+                self.warn_after = Duration::MAX;
+                // It asks the subscriber whether to warn at all. A panic there must not take the waiter out of the
+                // queue: the wait goes on in silence.
+                let warn = AssertUnwindSafe(|| (self.warn)(waited));
+                self.warning = panic::catch_unwind(warn).unwrap_or_default();
+            }
         }
         false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::RefCell;
-
-    #[test]
-    fn a_long_wait_is_told_at_growing_intervals() {
-        let said = RefCell::new(Vec::new());
-        let say = |waited| said.borrow_mut().push(waited);
-        let mut patience = Patience::new(Duration::from_millis(2), &say);
-        patience.is_heard = || true;
-        while said.borrow().len() < 3 {
-            match patience.limit(Wait::Forever) {
-                Wait::Until(next) => {
-                    while Instant::now() < next {
-                        std::hint::spin_loop();
-                    }
-                }
-                other => panic!("{other:?}"),
-            }
-            assert!(!patience.is_over(Wait::Forever));
-        }
-        for (waited, least) in said.borrow().iter().zip([2, 4, 8]) {
-            assert!(*waited >= Duration::from_millis(least), "{waited:?}");
-        }
-    }
-
-    #[test]
-    fn the_deadline_goes_before_what_there_is_to_say() {
-        let said = RefCell::new(0);
-        let say = |_| *said.borrow_mut() += 1;
-        let deadline = Wait::at_most(Duration::ZERO);
-        let mut patience = Patience::new(Duration::from_secs(60), &say);
-        patience.is_heard = || true;
-        assert_eq!(patience.limit(deadline), deadline);
-        assert!(patience.is_over(deadline));
-        assert_eq!(Patience::endless().limit(Wait::Forever), Wait::Forever);
-        assert_eq!(*said.borrow(), 0);
-
-        let mut unheard = Patience::new(Duration::ZERO, &say);
-        unheard.is_heard = || false;
-        assert_eq!(unheard.limit(Wait::Forever), Wait::Forever);
     }
 }

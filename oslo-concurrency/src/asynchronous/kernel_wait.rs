@@ -8,14 +8,13 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::section;
 use crate::background;
 use crate::external::{Cancel, Failure};
 use crate::fork;
 use crate::lockutils::world::{self, ExternalEntry};
+use crate::sync::{Arc, Mutex, MutexGuard, lock};
 use crate::wait::{Missed, Patience, Wait};
 
 /// The turn at an external lock, with or without the kernel's; dropping it ends it.
@@ -36,7 +35,14 @@ impl Turn {
         }
     }
 
-    /// The lock, which somebody else will release.
+    /// Ends the turn, and frees the kernel's lock if it came with it.
+    pub(crate) fn give_back(mut self) {
+        if let Some(entry) = self.entry.take() {
+            entry.give_back();
+        }
+    }
+
+    /// The lock, which the caller will release.
     pub(crate) fn into_entry(mut self) -> Option<Arc<ExternalEntry>> {
         self.entry.take()
     }
@@ -56,32 +62,21 @@ impl Drop for Turn {
 }
 
 /// Takes the kernel's lock on the file of `turn`. A failure ends the turn.
-pub(crate) async fn lock(turn: Turn, may_wait: bool) -> Result<Turn, Failure> {
+pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, Failure> {
     let Some(entry) = &turn.entry else {
         return Ok(turn);
     };
     if !may_wait || !entry.owes_courtesy() {
-        match entry.lock(Wait::Never, turn.fair, &|_| false, &mut Patience::endless()) {
+        match entry.lock(Wait::Never, turn.fair, &|_| false, &mut Patience::silent()) {
             Ok(()) => return Ok(turn),
             Err(Failure::Missed(Missed::Busy)) if may_wait => {}
             Err(failure) => return Err(failure),
         }
-        if is_held_by_a_path_of_the_section(entry) {
+        if entry.leads_to(world::this_section_holds) {
             return Err(Missed::HeldBySelf.into());
         }
     }
     KernelWait::start(turn)?.await
-}
-
-/// The section that runs holds the same file by another path.
-fn is_held_by_a_path_of_the_section(entry: &Arc<ExternalEntry>) -> bool {
-    let identity = entry.identity();
-    identity.is_some()
-        && world::externals().iter().any(|other| {
-            !Arc::ptr_eq(other, entry)
-                && section::is_inside(other.holder())
-                && other.identity() == identity
-        })
 }
 
 /// The thread that waits, as its task sees it.
@@ -110,7 +105,7 @@ struct State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// What the thread does.
@@ -181,7 +176,10 @@ impl Future for KernelWait {
         };
         let mut state = shared.state();
         let Some(outcome) = state.outcome.take() else {
-            state.task = Some(context.waker().clone());
+            // Dropping a waker runs an executor's code, which may drop or poll what waits here.
+            let unused = state.task.replace(context.waker().clone());
+            drop(state);
+            drop(unused);
             return Poll::Pending;
         };
         let turn = state.turn.take();

@@ -16,6 +16,11 @@ pub(crate) fn is_inside(owner: u64) -> bool {
     INSIDE.with_borrow(|inside| inside.contains(&owner))
 }
 
+/// Whether the calling thread is running any section.
+pub(crate) fn is_inside_any() -> bool {
+    INSIDE.with_borrow(|inside| !inside.is_empty())
+}
+
 /// `future`, during each poll of which the thread is inside the section of `owner`.
 pub(crate) fn within<F: Future>(owner: u64, future: F) -> Within<F> {
     Within { owner, future }

@@ -131,7 +131,7 @@ mod tests {
     fn finds_this_process_while_it_holds_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("held");
-        let file = LockFile::open(&path).unwrap();
+        let file = LockFile::open_now(&path);
         assert_eq!(of(&path).unwrap(), []);
         assert!(file.try_lock(Mode::Exclusive, &path).unwrap());
         let holders = of(&path).unwrap();

@@ -20,11 +20,12 @@ use crate::wait::{Missed, Patience, Wait};
 /// How often a directory that somebody removes under us is made again before we give up.
 const MAKE_DIRECTORY_TRIES: usize = 100;
 
-/// Somebody who has a lease on the file (as `cargo lockutils clean`, for some microseconds) makes opening it fail for so long at most:
-/// the kernel takes the lease away after 45 s (/proc/sys/fs/lease-break-time).
+/// How long a lease on the file can make opening it fail: the kernel takes a lease away after 45 s by default
+/// (/proc/sys/fs/lease-break-time). `cargo lockutils clean` has one for some microseconds.
 const LEASES_END: Duration = Duration::from_secs(60);
-/// Between two tries to open a file that is leased.
-const LEASE_PAUSE: Duration = Duration::from_micros(50);
+/// The first pause between two attempts to open a file that is leased, and the longest: nothing wakes an opener that
+/// must not block.
+const LEASE_PAUSES: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(2)];
 
 /// An open lock file. It is never written to, truncated or deleted here.
 #[derive(Debug)]
@@ -58,14 +59,27 @@ pub(crate) fn same_file<P: NixPath + ?Sized>(path: &P, identity: FileIdentity) -
     }
 }
 
+/// The file that `path` itself names at this moment, if it names one that can be looked at.
+pub(crate) fn identity_at(path: &Path) -> Option<FileIdentity> {
+    lstat(path).ok().map(|stat| FileIdentity::of(&stat))
+}
+
 impl LockFile {
     /// Opens the file at `path`, and makes it and its directories if they are missing.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    ///
+    /// While another process has a lease on the file, it cannot be opened; that is waited for as `wait` and `patience`
+    /// say.
+    pub(crate) fn open(
+        path: &Path,
+        wait: Wait,
+        patience: &mut Patience<'_>,
+    ) -> io::Result<Result<Self, Missed>> {
         let mut tries = 0;
         let mut leased_since = None;
+        let [mut pause, longest_pause] = LEASE_PAUSES;
         loop {
             match ProcessFd::open(|| open_for_locking(path)) {
-                Ok(fd) => return Self::checked(fd),
+                Ok(fd) => return Self::checked(fd).map(Ok),
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound && tries < MAKE_DIRECTORY_TRIES =>
                 {
@@ -79,11 +93,30 @@ impl LockFile {
                     if error.kind() == io::ErrorKind::WouldBlock
                         && leased_since.get_or_insert_with(Instant::now).elapsed() < LEASES_END =>
                 {
-                    thread::sleep(LEASE_PAUSE);
+                    let limit = patience.limit(wait);
+                    if wait == Wait::Never {
+                        return Ok(Err(Missed::Busy));
+                    }
+                    let left = match limit {
+                        Wait::Until(limit) => limit.saturating_duration_since(Instant::now()),
+                        _ => longest_pause,
+                    };
+                    thread::sleep(pause.min(left));
+                    pause = (pause * 2).min(longest_pause);
+                    if patience.is_over(wait) {
+                        return Ok(Err(Missed::TimedOut));
+                    }
                 }
                 Err(error) => return Err(explain_open(error)),
             }
         }
+    }
+
+    /// [`open`](Self::open) in a test, where nobody has a lease.
+    #[cfg(test)]
+    pub(super) fn open_now(path: &Path) -> Self {
+        let opened = LockFile::open(path, Wait::Never, &mut Patience::silent());
+        opened.unwrap().unwrap()
     }
 
     fn checked(fd: ProcessFd) -> io::Result<Self> {
@@ -120,7 +153,7 @@ impl LockFile {
         wait: Wait,
         path: &Path,
     ) -> io::Result<Result<(), Missed>> {
-        self.lock_patiently(mode, wait, path, &mut Patience::endless())
+        self.lock_patiently(mode, wait, path, &mut Patience::silent())
     }
 
     /// [`lock`](Self::lock) that is interrupted as `patience` says.
@@ -224,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_waits_for_the_end_of_a_lease() {
+    fn opening_waits_for_the_end_of_a_lease_no_longer_than_asked() {
         const F_SETSIG: libc::c_int = 10; // linux/fcntl.h
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x");
@@ -232,14 +265,18 @@ mod tests {
         // Not SIGIO, the default, which would end the tests: SIGURG does nothing.
         assert_eq!(fcntl(&file, F_SETSIG, libc::SIGURG), 0);
         assert_eq!(fcntl(&file, libc::F_SETLEASE, libc::F_WRLCK), 0);
+        let open = |wait| LockFile::open(&path, wait, &mut Patience::silent()).unwrap();
+        assert_eq!(open(Wait::Never).err(), Some(Missed::Busy));
+        let deadline = Instant::now() + Duration::from_millis(20);
+        assert_eq!(open(Wait::Until(deadline)).err(), Some(Missed::TimedOut));
+        assert!(Instant::now() >= deadline);
         thread::scope(|scope| {
-            let opener = scope.spawn(|| LockFile::open(&path).map(|file| file.is_at(&path)));
-            while fcntl(&file, libc::F_GETLEASE, 0) == libc::F_WRLCK {
-                thread::yield_now();
-            }
-            assert!(!opener.is_finished());
+            let opener = scope.spawn(|| {
+                let file = LockFile::open(&path, Wait::Forever, &mut Patience::silent())?;
+                Ok::<_, io::Error>(file.map(|file| file.is_at(&path)))
+            });
             assert_eq!(fcntl(&file, libc::F_SETLEASE, libc::F_UNLCK), 0);
-            assert!(opener.join().unwrap().unwrap().unwrap());
+            assert!(opener.join().unwrap().unwrap().unwrap().unwrap());
         });
     }
 }

@@ -6,6 +6,8 @@ pub(crate) mod holders;
 mod kernel;
 mod lock_file;
 mod process_lock;
+#[cfg(test)]
+mod process_lock_tests;
 mod timer;
 
 pub(crate) use cancel::Cancel;

@@ -1,29 +1,31 @@
 //! One lock file as all threads of this process share it.
 //!
-//! A thread first takes its *turn* among the threads of the process, then the kernel's lock on the file. When threads
-//! of the process wait for their turn, the kernel's lock is passed on among them instead of being freed and taken again,
-//! for [`BURST`] at most, so that other processes are not starved.
+//! A thread first takes its *turn* among the threads of the process, then the kernel's lock on the file, and then
+//! looks whether the path still names that file. When threads of the process wait for their turn, the kernel's lock is
+//! passed on among them instead of being freed and taken again, for [`BURST`] at most, so that other processes are not
+//! starved.
+//!
+//! A kernel lock that is passed on belongs to nobody for a moment. It is only ever left to a thread that is awake and
+//! certain to take the turn, or to find that another has taken it; whoever takes the turn, in whatever way, finds the
+//! kernel's lock with it and must release both by [`ProcessLock::release`] or [`ProcessLock::give_back`]. So the
+//! kernel's lock is free whenever nobody holds the lock or is acquiring it.
 
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::kernel::Mode;
-use super::lock_file::{FileIdentity, LockFile};
+use super::lock_file::{FileIdentity, LockFile, identity_at};
 use crate::internal::QueueLock;
+use crate::sync::{Instant, Mutex, MutexGuard, lock, sleep};
 use crate::wait::{Missed, Patience, Wait};
 
 /// For how long the threads of one process may pass the lock on among themselves while other processes wait.
 const BURST: Duration = Duration::from_millis(1);
 /// After a burst the process stays away for so long: a waiter in another process needs it to wake up and lock.
 const COURTESY: Duration = Duration::from_micros(50);
-/// How long the path of a lock that is passed on counts as looked at: less than any section takes that removes or renames the file
-/// (unlink(2) alone takes 1.4 µs at least, on tmpfs), so that whoever comes after such a section looks.
-const LOOK_AGAIN: Duration = Duration::from_nanos(500);
 /// A lock file found replaced this often in one acquire is not replaced by anybody: its file system has no stable inodes.
 const REPLACED_TOO_OFTEN: usize = 10_000;
 
@@ -47,29 +49,22 @@ pub(crate) struct ProcessLock {
     /// The path as the kernel takes it; `None` if it has a NUL in it, which opening it will say.
     kernel_path: Option<CString>,
     turn: QueueLock,
-    /// Touched only by the thread whose turn it is, and by threads that ask for the file's identity.
+    /// Touched only by the thread whose turn it is.
     file: Mutex<State>,
+    /// The file that is open, for threads whose turn it is not.
+    identity: Mutex<Option<FileIdentity>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     open: Option<LockFile>,
     turnstile: Option<LockFile>,
-    /// The kernel's lock is held, though the turn may be nobody's at the moment.
+    /// The kernel's lock is held, though the turn may be nobody's for a moment.
     locked: bool,
-    burst: Option<Burst>,
+    /// Since when the kernel's lock has been passed on among the threads of this process.
+    burst_began: Option<Instant>,
     /// The last burst was ended for the sake of other processes.
     courtesy: bool,
-}
-
-/// The kernel's lock is being passed on among the threads of this process.
-#[derive(Debug)]
-struct Burst {
-    began: Instant,
-    /// When the path was last seen to name the locked file.
-    looked: Instant,
-    /// Whether the next thread need not look.
-    fresh: bool,
 }
 
 impl ProcessLock {
@@ -79,6 +74,7 @@ impl ProcessLock {
             kernel_path: CString::new(path.as_os_str().as_bytes()).ok(),
             turn: QueueLock::default(),
             file: Mutex::default(),
+            identity: Mutex::default(),
         }
     }
 
@@ -88,25 +84,12 @@ impl ProcessLock {
 
     /// The identity of the file that is open, if one is.
     pub(crate) fn identity(&self) -> Option<FileIdentity> {
-        self.state().open.as_ref().map(LockFile::identity)
+        *lock(&self.identity)
     }
 
-    /// Takes this thread's turn; [`lock`](Self::lock) and, in the end, [`release`](Self::release) must follow.
-    pub(crate) fn take_turn(
-        &self,
-        wait: Wait,
-        fair: bool,
-        patience: &mut Patience<'_>,
-    ) -> Result<(), Missed> {
-        self.turn(fair).acquire_patiently(wait, patience)
-    }
-
-    /// The turn-taking of the threads and tasks of this process.
-    pub(crate) fn turn(&self, fair: bool) -> &QueueLock {
-        if fair {
-            self.turn.make_fair();
-        }
-        &self.turn
+    /// Returns `true` if `is` is true of the file that is locked here, or of the one that would be.
+    pub(crate) fn leads_to(&self, is: impl Fn(FileIdentity) -> bool) -> bool {
+        self.identity().is_some_and(&is) || identity_at(&self.path).is_some_and(&is)
     }
 
     /// The number of the thread or task whose turn it is, 0 when none is known.
@@ -119,50 +102,72 @@ impl ProcessLock {
         &self.path
     }
 
-    /// Whether this process has to let others go first, so that the one whose turn it is must wait in the kernel. Only that one may ask.
+    /// The turn-taking of the threads and tasks of this process.
+    ///
+    /// Whoever has acquired it must go on with [`lock`](Self::lock), and end its turn by [`release`](Self::release) or
+    /// [`give_back`](Self::give_back), never by releasing the turn alone.
+    pub(crate) fn turn(&self) -> &QueueLock {
+        &self.turn
+    }
+
+    /// Takes this thread's turn.
+    ///
+    /// `held_here` tells whether the calling thread holds a file, by another path or as another kind of lock. It is
+    /// asked before the thread queues behind others: the one whose turn it is may be waiting for that very file.
+    pub(crate) fn take_turn(
+        &self,
+        wait: Wait,
+        held_here: &dyn Fn(FileIdentity) -> bool,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Missed> {
+        match self.turn.acquire(Wait::Never) {
+            Err(Missed::Busy) if wait != Wait::Never => {}
+            outcome => return outcome,
+        }
+        if self.turn.is_held_by_current_thread() || self.leads_to(held_here) {
+            return Err(Missed::HeldBySelf);
+        }
+        self.turn.acquire_patiently(wait, patience)
+    }
+
+    /// Returns `true` if this process has to let others go first, so that the one whose turn it is must wait. Only that
+    /// one may ask.
     #[cfg(feature = "tokio")]
     pub(crate) fn owes_courtesy(&self) -> bool {
         self.state().courtesy
     }
 
-    /// Frees a kernel lock that was passed on with the turn, since its new holder has to wait for something else first.
-    pub(crate) fn return_to_kernel(&self) {
-        self.state().unlock();
-    }
-
     /// Takes the kernel's lock on the file that the path names. The caller has the turn, and keeps it when this fails.
     ///
-    /// `held_elsewhere` is asked, before this thread goes to sleep, whether it holds the same file by another path.
+    /// `held_here` is asked as in [`take_turn`](Self::take_turn), before this thread goes to sleep.
     pub(crate) fn lock(
         &self,
         wait: Wait,
         fair: bool,
-        held_elsewhere: &dyn Fn(FileIdentity) -> bool,
+        held_here: &dyn Fn(FileIdentity) -> bool,
         patience: &mut Patience<'_>,
     ) -> Result<(), Failure> {
         let mut state = self.state();
         for _ in 0..REPLACED_TOO_OFTEN {
             if !state.locked {
-                self.lock_in_kernel(&mut state, wait, fair, held_elsewhere, patience)?;
+                self.lock_in_kernel(&mut state, wait, fair, held_here, patience)?;
             }
-            if state.was_just_looked_at() {
-                return Ok(());
-            }
+            // After every acquisition, also of a kernel lock that was passed on: the file may have been removed
+            // and made anew during the section before.
             if let Some(file) = &state.open
                 && self.names(file).map_err(|source| self.io(source))?
             {
-                state.looked();
                 return Ok(());
             }
-            state.unlock();
-            state.open = None;
+            self.unlock(&mut state);
+            self.set_open(&mut state, None);
         }
         Err(self.io(io::Error::other(
             "its inode number changes whenever we look; put the lock path on a file system with stable inode numbers",
         )))
     }
 
-    /// Whether the path still leads to this file.
+    /// Returns `true` if the path leads to this file.
     fn names(&self, file: &LockFile) -> io::Result<bool> {
         match &self.kernel_path {
             Some(path) => file.is_at(path.as_c_str()),
@@ -175,21 +180,18 @@ impl ProcessLock {
         state: &mut State,
         wait: Wait,
         fair: bool,
-        held_elsewhere: &dyn Fn(FileIdentity) -> bool,
+        held_here: &dyn Fn(FileIdentity) -> bool,
         patience: &mut Patience<'_>,
     ) -> Result<(), Failure> {
         if state.open.is_none() {
-            state.open = Some(LockFile::open(&self.path).map_err(|source| self.io(source))?);
+            let file = self.open(&self.path, wait, patience)?;
+            self.set_open(state, Some(file));
         }
         if fair && state.gate_is_missing() {
-            let path = turnstile_path(&self.path);
-            state.turnstile = Some(LockFile::open(&path).map_err(|source| Failure::Io {
-                path: path.clone(),
-                source,
-            })?);
+            state.turnstile = Some(self.open(&turnstile_path(&self.path), wait, patience)?);
         }
         if std::mem::take(&mut state.courtesy) && wait != Wait::Never {
-            thread::sleep(COURTESY);
+            sleep(COURTESY);
         }
         let State {
             open: Some(file),
@@ -210,7 +212,7 @@ impl ProcessLock {
             if wait == Wait::Never {
                 return Err(Missed::Busy.into());
             }
-            if held_elsewhere(file.identity()) {
+            if held_here(file.identity()) {
                 return Err(Missed::HeldBySelf.into());
             }
             Ok(file
@@ -232,20 +234,58 @@ impl ProcessLock {
         Ok(())
     }
 
-    /// Ends the turn, with or without the kernel's lock.
+    fn open(
+        &self,
+        path: &Path,
+        wait: Wait,
+        patience: &mut Patience<'_>,
+    ) -> Result<LockFile, Failure> {
+        let opened = LockFile::open(path, wait, patience).map_err(|source| Failure::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(opened?)
+    }
+
+    /// Ends the turn. The kernel's lock is passed on to a thread of this process that waits, or freed.
     pub(crate) fn release(&self, fair: bool) {
         if !fair && self.turn.has_waiters() {
-            let pass_on = self.state().may_pass_on();
-            if pass_on && self.turn.release_to_waiter() {
+            let may_pass_on = self.state().may_pass_on();
+            if may_pass_on && self.turn.release_to_thread() {
                 return;
             }
         }
-        self.state().unlock();
+        self.give_back();
+    }
+
+    /// Frees the kernel's lock, if it is held, and ends the turn.
+    pub(crate) fn give_back(&self) {
+        self.unlock(&mut self.state());
         self.turn.release();
     }
 
+    fn unlock(&self, state: &mut State) {
+        state.burst_began = None;
+        if std::mem::take(&mut state.locked)
+            && let Some(file) = &state.open
+        {
+            file.unlock();
+        }
+    }
+
+    fn set_open(&self, state: &mut State, file: Option<LockFile>) {
+        *lock(&self.identity) = file.as_ref().map(LockFile::identity);
+        state.open = file;
+    }
+
+    /// Returns `true` if nobody holds the lock, nobody is acquiring it, and the kernel's lock is free.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.turn.is_idle() && !self.state().locked
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.file)
     }
 
     fn io(&self, source: io::Error) -> Failure {
@@ -264,58 +304,42 @@ impl State {
         gate.is_none() || gate == lock
     }
 
-    fn unlock(&mut self) {
-        if self.locked {
-            self.locked = false;
-            self.burst = None;
-            if let Some(file) = &self.open {
-                file.unlock();
-            }
-        }
-    }
-
     fn may_pass_on(&mut self) -> bool {
         if !self.locked {
             return false;
         }
         let now = Instant::now();
-        match &mut self.burst {
-            None => {
-                self.burst = Some(Burst {
-                    began: now,
-                    looked: now,
-                    fresh: false,
-                });
-                true
-            }
-            Some(burst) => {
-                burst.fresh = now - burst.looked < LOOK_AGAIN;
-                self.courtesy = now - burst.began >= BURST;
-                !self.courtesy
-            }
-        }
-    }
-
-    fn was_just_looked_at(&mut self) -> bool {
-        self.burst
-            .as_mut()
-            .is_some_and(|burst| std::mem::take(&mut burst.fresh))
-    }
-
-    fn looked(&mut self) {
-        if let Some(burst) = &mut self.burst {
-            burst.looked = Instant::now();
-        }
+        let began = *self.burst_began.get_or_insert(now);
+        self.courtesy = now.saturating_duration_since(began) >= BURST;
+        !self.courtesy
     }
 }
 
-/// The gate in front of a fair lock: a second file, because a lock on another byte of the first one would make the whole-file
-/// locks of Python's fasteners fail.
+/// The gate in front of a fair lock: a second file, because a lock on another byte of the first one would make the
+/// whole-file locks of Python's fasteners fail.
+///
+/// It is named `.NAME.turnstile`. A name too long for that is cut, and told apart by a hash of the whole.
 pub(crate) fn turnstile_path(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(TURNSTILE_SUFFIX);
-    path.with_file_name(name)
+    const LONGEST: usize = 255 - 1 - TURNSTILE_SUFFIX.len();
+    const HASH: usize = 1 + 16;
+    let name = path.file_name().unwrap_or_default();
+    let mut gate = std::ffi::OsString::from(".");
+    if name.len() <= LONGEST {
+        gate.push(name);
+    } else {
+        let start = &name.as_bytes()[..LONGEST - HASH];
+        gate.push(std::ffi::OsStr::from_bytes(start));
+        gate.push(format!("-{:016x}", fnv_1a(name.as_bytes())));
+    }
+    gate.push(TURNSTILE_SUFFIX);
+    path.with_file_name(gate)
+}
+
+/// The 64-bit FNV-1a hash (RFC 9923): the same in every process and every release.
+pub(super) fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// What the name of a turnstile's file ends in.

@@ -3,10 +3,11 @@
 #[cfg(feature = "tokio")]
 mod polling;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod registry;
 #[cfg(test)]
 mod registry_tests;
-mod sync;
 mod thread_id;
 mod waiter;
 

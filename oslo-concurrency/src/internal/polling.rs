@@ -2,20 +2,24 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::queue::QueueLock;
-use super::waiter::{Call, Waiter};
+use super::waiter::{Call, Kind, Waiter};
 use crate::asynchronous::section;
 use crate::fork;
+use crate::sync::Arc;
 use crate::wait::Missed;
 
-/// Acquires a [`QueueLock`] for `owner`, whoever polls. Dropped before it is ready, it leaves the queue, and passes on what it was given.
+/// Acquires a [`QueueLock`] for `owner`, whoever polls.
+///
+/// A future that is dropped before it is ready leaves the queue. If the lock was handed to it by then, or was free at
+/// that moment, it holds the lock, and whatever goes with it: `release` must give back all of that.
 #[derive(Debug)]
-pub(crate) struct Acquire<'a> {
+pub(crate) struct Acquire<'a, R: Fn()> {
     lock: &'a QueueLock,
     owner: u64,
+    release: R,
     queued: Option<Queued>,
 }
 
@@ -26,10 +30,12 @@ struct Queued {
 }
 
 impl QueueLock {
-    pub(crate) fn acquire_async(&self, owner: u64) -> Acquire<'_> {
+    /// See [`Acquire`].
+    pub(crate) fn acquire_async<R: Fn()>(&self, owner: u64, release: R) -> Acquire<'_, R> {
         Acquire {
             lock: self,
             owner,
+            release,
             queued: None,
         }
     }
@@ -39,29 +45,31 @@ impl QueueLock {
         if !self.try_take() {
             return Err(Missed::Busy);
         }
-        self.taken_by(owner);
+        self.held_by(owner);
         Ok(())
     }
 }
 
-impl Acquire<'_> {
+impl<R: Fn()> Acquire<'_, R> {
     fn poll_taken(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Missed>> {
-        let Some(queued) = &self.queued else {
-            if self.lock.try_take() {
-                return Poll::Ready(Ok(()));
+        let queued = match &self.queued {
+            Some(queued) => queued,
+            None => {
+                if self.lock.try_take() {
+                    return Poll::Ready(Ok(()));
+                }
+                if section::is_inside(self.lock.holder()) {
+                    return Poll::Ready(Err(Missed::HeldBySelf));
+                }
+                let waiter = Arc::new(Waiter::new(Kind::Task));
+                if self.lock.take_or_queue(&waiter, 0) {
+                    return Poll::Ready(Ok(()));
+                }
+                self.queued.insert(Queued {
+                    waiter,
+                    generation: fork::generation(),
+                })
             }
-            if section::is_inside(self.lock.holder()) {
-                return Poll::Ready(Err(Missed::HeldBySelf));
-            }
-            let waiter = Arc::new(Waiter::new());
-            if self.lock.take_or_queue(&waiter) {
-                return Poll::Ready(Ok(()));
-            }
-            self.queued = Some(Queued {
-                waiter,
-                generation: fork::generation(),
-            });
-            return self.poll_taken(context);
         };
         loop {
             match queued.waiter.poll(context.waker()) {
@@ -76,19 +84,19 @@ impl Acquire<'_> {
     }
 }
 
-impl Future for Acquire<'_> {
+impl<R: Fn() + Unpin> Future for Acquire<'_, R> {
     type Output = Result<(), Missed>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = self.poll_taken(context);
         if let Poll::Ready(Ok(())) = outcome {
-            self.lock.taken_by(self.owner);
+            self.lock.held_by(self.owner);
         }
         outcome
     }
 }
 
-impl Drop for Acquire<'_> {
+impl<R: Fn()> Drop for Acquire<'_, R> {
     fn drop(&mut self) {
         let Some(queued) = self.queued.take() else {
             return;
@@ -96,7 +104,7 @@ impl Drop for Acquire<'_> {
         if queued.generation != fork::generation() {
             std::mem::forget(queued);
         } else if self.lock.give_up(&queued.waiter).is_ok() {
-            self.lock.release();
+            (self.release)();
         }
     }
 }

@@ -1,15 +1,15 @@
 //! From names to values that live as long as somebody uses them.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Deref;
 
-use foldhash::fast::RandomState;
+use foldhash::fast::FixedState;
 
-use super::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::fork;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-type Map<K, V> = HashMap<Arc<K>, Weak<Named<K, V>>, RandomState>;
+type Map<K, V> = HashMap<Arc<K>, Weak<Named<K, V>>, FixedState>;
 
 /// A map of weak references: a name is forgotten when the last user of its value is gone.
 #[derive(Debug)]
@@ -29,8 +29,11 @@ pub(crate) struct Named<K: ?Sized + Hash + Eq, V> {
 
 impl<K: ?Sized + Hash + Eq, V> Default for Registry<K, V> {
     fn default() -> Self {
+        // Not foldhash's own RandomState: while one thread makes its seed, the others spin, in a forked child for ever.
+        let seed = std::hash::RandomState::new().build_hasher().finish();
+        let map = HashMap::with_hasher(FixedState::with_seed(seed));
         Registry {
-            map: Arc::default(),
+            map: Arc::new(Mutex::new(map)),
             generation: fork::generation(),
         }
     }

@@ -10,17 +10,15 @@ use tracing::level_filters::LevelFilter;
 
 use super::guard::{Held, HeldExternal, Hold};
 use super::long_wait::LongWait;
-use super::options::log_acquired;
 use super::world::{ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
-use crate::asynchronous::kernel_wait::{self, Turn};
+use crate::asynchronous::gates::Gates;
+use crate::asynchronous::kernel_wait::Turn;
 use crate::asynchronous::section;
 use crate::external::Failure;
-use crate::fork;
-use crate::internal::{QueueLock, new_task};
+use crate::internal::new_task;
 use crate::wait::{Missed, Wait};
-use crate::watchdog::Subscriber;
-use crate::watchdog::alarms::{self, Alarm, Stopped};
+use crate::watchdog::alarms::Alarm;
 
 /// A lock that a task holds. It is released when the guard is dropped, also when the task is cancelled or panics.
 ///
@@ -142,24 +140,27 @@ impl<'a> LockOptions<'a> {
         let outcome = match at_once.await {
             Some(outcome) => outcome,
             None => {
-                let _told = gates.tell_of_a_long_wait(self.name, function, self.warn_after);
+                let _warning = warn_of_a_long_wait(&gates, self.name, function, self.warn_after);
                 within(wait, acquired).await
             }
         };
-        let held = outcome.map_err(|failure| Error::external(self.name, failure))?;
-        let log =
-            asked.map(|asked| log_acquired(self.name, function, asked, held.external.is_some()));
+        let (internal, turn) = outcome.map_err(|failure| Error::external(self.name, failure))?;
+        let external = turn.and_then(Turn::into_entry).map(|entry| HeldExternal {
+            entry,
+            fair: gates.fair,
+        });
+        let internal = internal.into_entry();
         Ok(AsyncGuard {
-            _hold: Hold::new(held, log),
+            _hold: Hold::new(Held { external, internal }, function, asked),
         })
     }
 }
 
 /// `acquired`, unless it comes too late.
-async fn within(
+async fn within<T>(
     wait: Wait,
-    acquired: Pin<&mut impl Future<Output = Result<Held, Failure>>>,
-) -> Result<Held, Failure> {
+    acquired: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+) -> Result<T, Failure> {
     let Wait::Until(deadline) = wait else {
         return acquired.await;
     };
@@ -170,113 +171,22 @@ async fn within(
         .unwrap_or(Err(Failure::Missed(Missed::TimedOut)))
 }
 
-/// What a task has to pass: the same gates, in the same order, as a thread.
-struct Gates {
-    internal: Arc<InternalEntry>,
-    external: Option<Arc<ExternalEntry>>,
-    fair: bool,
-    owner: u64,
-    may_wait: bool,
-}
-
-impl Gates {
-    /// Everything that is taken is in a value that gives it back when it is dropped, at every await.
-    async fn acquire(&self) -> Result<Held, Failure> {
-        if self.fair {
-            self.internal.make_fair();
-        }
-        let mut turn = None;
-        if let Some(entry) = &self.external {
-            self.pass(entry.turn(self.fair)).await?;
-            turn = Some(Turn::taken(Arc::clone(entry), self.fair));
-        }
-        if self.internal.try_acquire_for(self.owner).is_err() {
-            if let Some(entry) = &self.external {
-                entry.return_to_kernel();
-            }
-            self.pass(&self.internal).await?;
-        }
-        let internal = Internal::taken(Arc::clone(&self.internal));
-        if let Some(took) = turn {
-            turn = Some(kernel_wait::lock(took, self.may_wait).await?);
-        }
-        let external = turn.and_then(Turn::into_entry);
-        Ok(Held {
-            external: external.map(|entry| HeldExternal {
-                entry,
-                fair: self.fair,
-            }),
-            internal: internal.into_entry(),
-        })
+/// Warns of a wait that lasts long, until the answer is dropped.
+fn warn_of_a_long_wait(
+    gates: &Gates,
+    name: &str,
+    function: &'static str,
+    after: Duration,
+) -> Option<Alarm> {
+    if after == Duration::MAX || LevelFilter::WARN > LevelFilter::current() {
+        return None;
     }
-
-    async fn pass(&self, gate: &QueueLock) -> Result<(), Missed> {
-        if self.may_wait {
-            gate.acquire_async(self.owner).await
-        } else {
-            gate.try_acquire_for(self.owner)
-        }
-    }
-
-    /// Until the answer is dropped.
-    fn tell_of_a_long_wait(
-        &self,
-        name: &str,
-        function: &'static str,
-        after: Duration,
-    ) -> Option<Alarm> {
-        if after == Duration::MAX || LevelFilter::WARN > LevelFilter::current() {
-            return None;
-        }
-        let subscriber = Subscriber::current();
-        let (internal, external) = (Arc::clone(&self.internal), self.external.clone());
-        let (name, waiter) = (name.to_owned(), self.owner);
-        let mut next = after;
-        Some(alarms::call_after(
-            after,
-            move |waited, stopped: &Stopped| {
-                let wait = LongWait {
-                    name: &name,
-                    function,
-                    waiter,
-                    internal: Some(&internal),
-                    external: external.as_deref().map(|external| &**external),
-                };
-                subscriber.tell(|| wait.tell_unless(waited, stopped));
-                next = next.saturating_mul(2);
-                Some(next)
-            },
-        ))
-    }
-}
-
-/// The lock between threads, taken; dropping this releases it.
-struct Internal {
-    entry: Arc<InternalEntry>,
-    generation: u64,
-    given_on: bool,
-}
-
-impl Internal {
-    fn taken(entry: Arc<InternalEntry>) -> Self {
-        Internal {
-            entry,
-            generation: fork::generation(),
-            given_on: false,
-        }
-    }
-
-    /// The lock, which somebody else will release.
-    fn into_entry(mut self) -> Arc<InternalEntry> {
-        self.given_on = true;
-        Arc::clone(&self.entry)
-    }
-}
-
-impl Drop for Internal {
-    fn drop(&mut self) {
-        if !self.given_on && self.generation == fork::generation() {
-            self.entry.release();
-        }
-    }
+    let long_wait = LongWait {
+        name: name.to_owned(),
+        function,
+        waiter: gates.owner,
+        internal: Some(Arc::clone(&gates.internal)),
+        external: gates.external.clone(),
+    };
+    long_wait.warn(Duration::ZERO, after)
 }

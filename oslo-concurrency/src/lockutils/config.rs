@@ -1,20 +1,21 @@
 //! Where the lock files are.
 
-use std::env;
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::ini::{BadReference, Ini, Value};
 use super::scope;
+use super::setting::{Setting, read_environment};
+use crate::made_once::MadeOnce;
 
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
-const VARIABLE: &str = "OSLO_LOCK_PATH";
+const VARIABLE: &CStr = c"OSLO_LOCK_PATH";
 
-static DEFAULT: RwLock<Option<PathBuf>> = RwLock::new(None);
-static FROM_INI: RwLock<Option<PathBuf>> = RwLock::new(None);
+static DEFAULT: Setting = Setting::new();
+static FROM_INI: Setting = Setting::new();
 static DISABLED: AtomicBool = AtomicBool::new(false);
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
@@ -27,8 +28,8 @@ fn changed() {
     EPOCH.fetch_add(1, Ordering::AcqRel);
 }
 
-fn set(setting: &RwLock<Option<PathBuf>>, path: Option<PathBuf>) {
-    *setting.write().unwrap_or_else(PoisonError::into_inner) = path;
+fn set(setting: &'static Setting, path: Option<PathBuf>) {
+    setting.set(path);
     changed();
 }
 
@@ -70,20 +71,19 @@ pub(crate) fn with_lock_path<T>(
         if scoped.is_some() {
             return with(scoped);
         }
-        for setting in [&DEFAULT, &FROM_INI] {
-            let path = setting.read().unwrap_or_else(PoisonError::into_inner);
-            if path.is_some() {
-                return with(path.as_deref());
-            }
-        }
-        with(from_environment())
+        with(
+            DEFAULT
+                .get()
+                .or_else(|| FROM_INI.get())
+                .or_else(from_environment),
+        )
     })
 }
 
 fn from_environment() -> Option<&'static Path> {
-    static PATH: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PATH.get_or_init(|| {
-        env::var_os(VARIABLE)
+    static PATH: MadeOnce<Option<PathBuf>> = MadeOnce::new();
+    PATH.get_or_make(|| {
+        read_environment(VARIABLE)
             .filter(|path| !path.is_empty())
             .map(PathBuf::from)
     })

@@ -2,17 +2,20 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::world::{ExternalEntry, InternalEntry};
+use super::acquire::release_both;
+use super::world::{ExternalEntry, InternalEntry, ThreadHold};
 use crate::{fork, observe};
 
 /// A lock that is held. It is released when the guard is dropped, also by a panic.
 ///
-/// The guard borrows nothing and can be stored; it stays on its thread, because asking again on that thread is how a lock that
-/// would wait for itself is noticed. In a forked child the parent's guards are void: dropping them does nothing.
+/// The guard borrows nothing and can be stored; it stays on its thread, because asking again on that thread is how a
+/// lock that would wait for itself is noticed. In a forked child the parent's guards are void: dropping them does
+/// nothing.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct Guard {
     _hold: Hold,
+    _file_held_here: Option<ThreadHold>,
     _on_this_thread: PhantomData<*const ()>,
 }
 
@@ -24,7 +27,7 @@ pub(crate) struct Hold {
     log: Option<HeldSince>,
 }
 
-/// What a guard holds, in the order in which it is released.
+/// What a guard holds.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) external: Option<HeldExternal>,
@@ -45,9 +48,10 @@ pub(crate) struct HeldSince {
 }
 
 impl Guard {
-    pub(crate) fn new(held: Held, log: Option<HeldSince>) -> Self {
+    pub(crate) fn new(held: Held, function: &'static str, asked: Option<Instant>) -> Self {
         Guard {
-            _hold: Hold::new(held, log),
+            _file_held_here: held.external.is_some().then(ThreadHold::begin),
+            _hold: Hold::new(held, function, asked),
             _on_this_thread: PhantomData,
         }
     }
@@ -58,14 +62,69 @@ impl Guard {
     }
 }
 
+impl Held {
+    fn release(&self) {
+        match &self.external {
+            None => self.internal.release(),
+            Some(HeldExternal { entry, fair }) => release_both(&self.internal, entry, *fair),
+        }
+    }
+}
+
 impl Hold {
-    pub(crate) fn new(held: Held, log: Option<HeldSince>) -> Self {
-        observe::acquired(|| held.internal.key().into());
-        Hold {
+    /// Tells the observer and, if it is known when the lock was `asked` for, the log. Whatever panics there, the lock
+    /// is released.
+    pub(crate) fn new(held: Held, function: &'static str, asked: Option<Instant>) -> Self {
+        let mut hold = Hold {
             held: Some(held),
             generation: fork::generation(),
-            log,
+            log: None,
+        };
+        if let Some(held) = &hold.held {
+            observe::acquired(|| held.internal.key().into());
+            let external = held.external.is_some();
+            hold.log =
+                asked.map(|asked| log_acquired(held.internal.key(), function, asked, external));
         }
+        hold
+    }
+}
+
+#[cold]
+pub(super) fn log_acquired(
+    lock: &str,
+    function: &'static str,
+    asked: Instant,
+    external: bool,
+) -> HeldSince {
+    let acquired = Instant::now();
+    let waited_seconds = (acquired - asked).as_secs_f64();
+    tracing::debug!(lock, function, waited_seconds, external, "lock acquired");
+    HeldSince { function, acquired }
+}
+
+impl HeldSince {
+    #[cold]
+    pub(super) fn log_released(&self, lock: &str, external: bool) {
+        if !fork::may_log() {
+            return;
+        }
+        tracing::debug!(
+            lock,
+            function = self.function,
+            held_seconds = self.acquired.elapsed().as_secs_f64(),
+            external,
+            "lock released"
+        );
+    }
+}
+
+/// Calls a function when it is dropped, also by a panic.
+pub(super) struct Finally<F: Fn()>(pub(super) F);
+
+impl<F: Fn()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 
@@ -77,19 +136,11 @@ impl Drop for Hold {
             std::mem::forget(held);
             return;
         }
+        let release = Finally(|| held.release());
         observe::releasing(|| held.internal.key().into());
-        held.internal.release();
-        if let Some(HeldExternal { entry, fair }) = &held.external {
-            entry.release(*fair);
-        }
-        if let Some(HeldSince { function, acquired }) = &self.log {
-            tracing::debug!(
-                lock = held.internal.key(),
-                function,
-                held_seconds = acquired.elapsed().as_secs_f64(),
-                external = held.external.is_some(),
-                "lock released"
-            );
+        drop(release);
+        if let Some(since) = &self.log {
+            since.log_released(held.internal.key(), held.external.is_some());
         }
     }
 }

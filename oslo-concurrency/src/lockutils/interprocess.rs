@@ -1,14 +1,15 @@
 //! A lock on one file, without a name.
 
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::acquire::{Request, acquire_file};
+use super::guard::Finally;
 use super::long_wait::{LongWait, WARN_AFTER};
-use super::world::{self, ExternalEntry};
-use super::{Error, config, interprocess_rw, name};
-use crate::external::{Failure, FileIdentity};
+use super::world::{self, ExternalEntry, ThreadHold};
+use super::{Error, config, name};
+use crate::external::FileIdentity;
 use crate::fork::{self, PerProcess};
 use crate::internal::current_thread;
 use crate::observe;
@@ -133,60 +134,33 @@ impl InterProcessLock {
         self.entry().identity()
     }
 
-    /// Frees the kernel's lock under a guard that is still there, so that no thread of this process can be passed it.
-    pub(crate) fn return_to_kernel(&self) {
-        self.entry().return_to_kernel();
-    }
-
     fn acquire_within(&self, wait: Wait) -> Result<InterProcessGuard, Error> {
-        let named = |failure| Error::external(&self.path().to_string_lossy(), failure);
         let entry = self.entry();
-        let tell = |waited| {
-            let wait = LongWait {
-                name: &self.path().to_string_lossy(),
+        let warn = |waited| {
+            let long_wait = LongWait {
+                name: self.path().to_string_lossy().into_owned(),
                 function: "",
                 waiter: current_thread(),
                 internal: None,
-                external: Some(entry),
+                external: Some(Arc::clone(entry)),
             };
-            wait.tell(waited);
+            long_wait.warn(waited, Duration::ZERO)
         };
-        let mut patience = Patience::new(WARN_AFTER, &tell);
-        entry
-            .take_turn(wait, false, &mut patience)
-            .map_err(|missed| named(missed.into()))?;
-        lock_in_turn(entry, wait, false, &mut patience).map_err(named)?;
-        observe::acquired(|| self.path().to_string_lossy());
-        Ok(InterProcessGuard {
+        let request = Request {
+            wait,
+            fair: false,
+            held_here: &|file| world::this_thread_holds(file),
+        };
+        acquire_file(entry, request, &mut Patience::new(WARN_AFTER, &warn))
+            .map_err(|failure| Error::external(&self.path().to_string_lossy(), failure))?;
+        let guard = InterProcessGuard {
             entry: Some(Arc::clone(entry)),
             generation: fork::generation(),
-            _on_this_thread: PhantomData,
-        })
+            _held_here: ThreadHold::begin(),
+        };
+        observe::acquired(|| self.path().to_string_lossy());
+        Ok(guard)
     }
-}
-
-/// Takes the kernel's lock; on failure the turn is ended.
-pub(crate) fn lock_in_turn(
-    entry: &Arc<ExternalEntry>,
-    wait: Wait,
-    fair: bool,
-    patience: &mut Patience<'_>,
-) -> Result<(), Failure> {
-    let held_elsewhere =
-        |identity: FileIdentity| this_thread_holds_another_path_of(entry, identity);
-    let outcome = entry.lock(wait, fair, &held_elsewhere, patience);
-    if outcome.is_err() {
-        entry.release(fair);
-    }
-    outcome
-}
-
-fn this_thread_holds_another_path_of(entry: &Arc<ExternalEntry>, identity: FileIdentity) -> bool {
-    world::externals().iter().any(|other| {
-        !Arc::ptr_eq(other, entry)
-            && other.is_held_by_current_thread()
-            && other.identity() == Some(identity)
-    }) || interprocess_rw::is_held_by_this_thread(identity)
 }
 
 /// An [`InterProcessLock`] that is held, until this is dropped.
@@ -195,7 +169,7 @@ fn this_thread_holds_another_path_of(entry: &Arc<ExternalEntry>, identity: FileI
 pub struct InterProcessGuard {
     entry: Option<Arc<ExternalEntry>>,
     generation: u64,
-    _on_this_thread: PhantomData<*const ()>,
+    _held_here: ThreadHold,
 }
 
 impl Drop for InterProcessGuard {
@@ -204,8 +178,8 @@ impl Drop for InterProcessGuard {
             return;
         };
         if self.generation == fork::generation() {
+            let _release = Finally(|| entry.release(false));
             observe::releasing(|| entry.key().to_string_lossy());
-            entry.release(false);
         } else {
             std::mem::forget(entry);
         }

@@ -9,7 +9,7 @@ use super::{Error, world};
 use crate::external::{Failure, FileIdentity, LockFile, Mode};
 use crate::fork::{self, PerProcess};
 use crate::internal::current_thread;
-use crate::wait::{Missed, Wait};
+use crate::wait::{Missed, Patience, Wait};
 
 /// A lock on a file that many hold for reading or one for writing, between processes and between threads.
 ///
@@ -145,7 +145,9 @@ impl InterProcessReaderWriterLock {
             let idle = self.idle().pop();
             let file = match idle {
                 Some(file) => file,
-                None => LockFile::open(&self.path).map_err(|source| self.io(source))?,
+                None => LockFile::open(&self.path, wait, &mut Patience::silent())
+                    .map_err(|source| self.io(source))?
+                    .map_err(|missed| Error::missed(&self.name(), missed))?,
             };
             if let Err(error) = self.lock(&file, thread, mode, wait) {
                 self.idle().push(file);
@@ -194,8 +196,7 @@ impl InterProcessReaderWriterLock {
         wait: Wait,
         file: Option<FileIdentity>,
     ) -> Result<(), Error> {
-        let holds_otherwise =
-            file.is_some_and(|file| world::this_thread_holds(|other| other == file));
+        let holds_otherwise = file.is_some_and(world::this_thread_holds_alone);
         let held = held();
         let holds = |mode| {
             held.iter().any(|held| {

@@ -1,65 +1,85 @@
-//! What is said of a wait for a lock that lasts long, and how it is found out who holds it.
+//! The warning about a wait for a lock that lasts long, and how the holder is found.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::world::{ExternalEntry, InternalEntry};
 use crate::external::{ProcessLock, holders, turnstile_path};
-use crate::internal::{QueueLock, Who, who};
+use crate::fork;
+use crate::internal::{Who, who};
+use crate::watchdog::Subscriber;
+use crate::watchdog::alarms::{self, Alarm, Stopped};
 
-/// After how long a wait is told of, unless the caller says something else.
+/// How long a wait lasts before it is warned about, by default.
 pub(crate) const WARN_AFTER: Duration = Duration::from_secs(60);
 
+/// The least time between two warnings, for those who want the first one at once.
+const SOONEST: Duration = Duration::from_millis(10);
+
 /// A wait for the lock `name`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LongWait<'a> {
-    pub(crate) name: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct LongWait {
+    pub(crate) name: String,
     pub(crate) function: &'static str,
     /// The number of the thread or task that waits.
     pub(crate) waiter: u64,
-    pub(crate) internal: Option<&'a QueueLock>,
-    pub(crate) external: Option<&'a ProcessLock>,
+    pub(crate) internal: Option<Arc<InternalEntry>>,
+    pub(crate) external: Option<Arc<ExternalEntry>>,
 }
 
-impl LongWait<'_> {
-    /// Tells whoever listens. Takes some milliseconds if a process holds the lock, since all processes are looked through.
-    pub(crate) fn tell(&self, waited: Duration) {
-        if tracing::enabled!(tracing::Level::WARN) {
-            self.tell_of(&self.held_by(), waited);
+impl LongWait {
+    /// Warns after `first`, and again each time that the wait has lasted twice as long as at the warning before, until
+    /// the answer is dropped. `waited` is how long it has lasted already.
+    ///
+    /// The events are sent by another thread, to the subscriber and in the span of the calling one.
+    pub(crate) fn warn(self, waited: Duration, first: Duration) -> Option<Alarm> {
+        if !fork::may_log() || !tracing::enabled!(tracing::Level::WARN) {
+            return None;
         }
+        let subscriber = Subscriber::current();
+        Some(alarms::call_after(
+            first,
+            move |since, stopped: &Stopped| {
+                let waited = waited + since;
+                subscriber.tell(|| self.tell_unless(waited, stopped));
+                // Counted from when the alarm was set: the next is due when the wait has doubled.
+                Some(since.saturating_add(waited.max(SOONEST)))
+            },
+        ))
     }
 
-    /// [`tell`](Self::tell), unless the wait ends while it is being found out who holds the lock.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn tell_unless(&self, waited: Duration, over: &std::sync::atomic::AtomicBool) {
-        if tracing::enabled!(tracing::Level::WARN) {
-            let held_by = self.held_by();
-            if !over.load(std::sync::atomic::Ordering::SeqCst) {
-                self.tell_of(&held_by, waited);
-            }
+    /// Sends the event, unless the wait ends while the holder is being looked for, which takes some milliseconds.
+    fn tell_unless(&self, waited: Duration, over: &Stopped) {
+        if !tracing::enabled!(tracing::Level::WARN) {
+            return;
         }
-    }
-
-    fn tell_of(&self, held_by: &str, waited: Duration) {
+        let held_by = self.held_by();
+        if over.load(Ordering::SeqCst) {
+            return;
+        }
         tracing::warn!(
             lock = self.name,
             function = (!self.function.is_empty()).then_some(self.function),
             waited_seconds = waited.as_secs_f64(),
             file = self
                 .external
+                .as_ref()
                 .map(|external| external.path().display().to_string()),
             held_by,
             "still waiting for a lock"
         );
     }
 
-    /// Who is in the way: at the first of the three gates that is not ours.
-    pub(crate) fn held_by(&self) -> String {
-        let turn = self.external.map(ProcessLock::holder);
-        let internal = self.internal.map(QueueLock::holder);
+    /// Who is in the way, at the first of the three locks that is not the waiter's.
+    fn held_by(&self) -> String {
+        let turn = self.external.as_ref().map(|external| external.holder());
+        let internal = self.internal.as_ref().map(|internal| internal.holder());
         let in_this_process = [turn, internal]
             .into_iter()
             .flatten()
             .find(|holder| *holder != 0 && *holder != self.waiter);
-        match (in_this_process, self.external) {
+        match (in_this_process, &self.external) {
             (Some(holder), _) => describe(holder),
             (None, Some(external)) => processes(external),
             (None, None) => "nobody any more".into(),

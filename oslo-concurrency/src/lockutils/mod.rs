@@ -1,5 +1,6 @@
 //! Named locks: the Rust form of `oslo_concurrency.lockutils`.
 
+pub(crate) mod acquire;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod config;
@@ -12,10 +13,13 @@ mod long_wait;
 mod name;
 mod options;
 mod reader_writer;
+#[cfg(test)]
+mod reader_writer_tests;
 mod removal;
 mod resolved;
 pub mod scope;
 mod semaphores;
+mod setting;
 pub(crate) mod site;
 mod synchronizer;
 pub(crate) mod world;

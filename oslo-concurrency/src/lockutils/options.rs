@@ -2,11 +2,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::guard::{Guard, Held, HeldExternal, HeldSince};
-use super::interprocess::{lock_file_path, lock_in_turn};
+use super::acquire::{Request, acquire_both};
+use super::guard::{Guard, Held, HeldExternal};
+use super::interprocess::lock_file_path;
 use super::long_wait::{LongWait, WARN_AFTER};
 use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, Semaphores, Synchronizer, config, resolved};
+use crate::fork;
 use crate::internal::current_thread;
 use crate::wait::{Patience, Wait};
 
@@ -52,6 +54,12 @@ pub fn lock<'a, N: AsRef<str> + ?Sized>(name: &'a N) -> LockOptions<'a> {
 /// ```
 pub fn lock_with_prefix<'a>(prefix: &'a str) -> impl Fn(&'a str) -> LockOptions<'a> {
     move |name| lock(name).prefix(prefix)
+}
+
+/// Returns `true` if somebody listens to what is said of each acquisition.
+#[inline]
+pub(super) fn is_logged() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG) && fork::may_log()
 }
 
 /// How a named lock is to be acquired; made by [`lock`].
@@ -214,10 +222,9 @@ impl<'a> LockOptions<'a> {
 
     /// The moment, if it is to be logged how long the lock is waited for and held.
     pub(super) fn asked(&self) -> Option<Instant> {
-        (self.log && tracing::enabled!(tracing::Level::DEBUG)).then(Instant::now)
+        (self.log && is_logged()).then(Instant::now)
     }
 
-    /// Acquires the two in the order turn, lock between threads, file. The kernel's lock is never held while waiting for a thread.
     pub(crate) fn acquire_entries(
         &self,
         internal: Arc<InternalEntry>,
@@ -226,60 +233,40 @@ impl<'a> LockOptions<'a> {
     ) -> Result<Guard, Error> {
         let wait = self.wait();
         let asked = self.asked();
-        let tell = |waited| {
-            let wait = LongWait {
-                name: self.name,
+        let warn = |waited| {
+            let long_wait = LongWait {
+                name: self.name.to_owned(),
                 function,
                 waiter: current_thread(),
-                internal: Some(&internal),
-                external: external.as_deref().map(|external| &**external),
+                internal: Some(Arc::clone(&internal)),
+                external: external.clone(),
             };
-            wait.tell(waited);
+            long_wait.warn(waited, Duration::ZERO)
         };
-        let mut patience = Patience::new(self.warn_after, &tell);
-        if self.fair {
-            internal.make_fair();
-        }
-        let missed = |missed| Error::missed(self.name, missed);
+        let mut patience = Patience::new(self.warn_after, &warn);
         match &external {
-            None => internal
-                .acquire_patiently(wait, &mut patience)
-                .map_err(missed)?,
+            None => {
+                if self.fair {
+                    internal.make_fair();
+                }
+                internal
+                    .acquire_patiently(wait, &mut patience)
+                    .map_err(|missed| Error::missed(self.name, missed))?;
+            }
             Some(external) => {
-                external
-                    .take_turn(wait, self.fair, &mut patience)
-                    .map_err(missed)?;
-                if internal.acquire(Wait::Never).is_err() {
-                    external.return_to_kernel();
-                    if let Err(error) = internal.acquire_patiently(wait, &mut patience) {
-                        external.release(self.fair);
-                        return Err(missed(error));
-                    }
-                }
-                if let Err(failure) = lock_in_turn(external, wait, self.fair, &mut patience) {
-                    internal.release();
-                    return Err(Error::external(self.name, failure));
-                }
+                let request = Request {
+                    wait,
+                    fair: self.fair,
+                    held_here: &|file| world::this_thread_holds(file),
+                };
+                acquire_both(&internal, external, request, &mut patience)
+                    .map_err(|failure| Error::external(self.name, failure))?;
             }
         }
-        let log = asked.map(|asked| log_acquired(self.name, function, asked, external.is_some()));
         let external = external.map(|entry| HeldExternal {
             entry,
             fair: self.fair,
         });
-        Ok(Guard::new(Held { external, internal }, log))
+        Ok(Guard::new(Held { external, internal }, function, asked))
     }
-}
-
-#[cold]
-pub(super) fn log_acquired(
-    lock: &str,
-    function: &'static str,
-    asked: Instant,
-    external: bool,
-) -> HeldSince {
-    let acquired = Instant::now();
-    let waited_seconds = (acquired - asked).as_secs_f64();
-    tracing::debug!(lock, function, waited_seconds, external, "lock acquired");
-    HeldSince { function, acquired }
 }

@@ -61,8 +61,6 @@ fn remove(name: &str, prefix: Option<&str>, lock_path: Option<&Path>) -> Result<
         && same_file(&path, identity).map_err(failed)?
     {
         let removed = [path.clone(), turnstile_path(&path)].map(fs::remove_file);
-        // A thread of ours that waits must not be passed a lock on a file that has no name any more: it has to look again.
-        lock.return_to_kernel();
         for outcome in removed {
             outcome.map(|()| true).or_else(absent).map_err(failed)?;
         }

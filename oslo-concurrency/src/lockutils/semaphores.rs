@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
+use super::guard::Finally;
 use super::long_wait::{LongWait, WARN_AFTER};
 use super::world::{self, InternalEntry};
 use crate::fork::{self, PerProcess};
@@ -167,25 +168,26 @@ impl InternalLock {
 
     fn acquire_within(&self, wait: Wait) -> Result<InternalGuard, Error> {
         let entry = self.entry();
-        let tell = |waited| {
-            let wait = LongWait {
-                name: self.name(),
+        let warn = |waited| {
+            let long_wait = LongWait {
+                name: self.name().to_owned(),
                 function: "",
                 waiter: current_thread(),
-                internal: Some(entry),
+                internal: Some(Arc::clone(entry)),
                 external: None,
             };
-            wait.tell(waited);
+            long_wait.warn(waited, Duration::ZERO)
         };
         entry
-            .acquire_patiently(wait, &mut Patience::new(WARN_AFTER, &tell))
+            .acquire_patiently(wait, &mut Patience::new(WARN_AFTER, &warn))
             .map_err(|missed| Error::missed(self.name(), missed))?;
-        observe::acquired(|| self.name().into());
-        Ok(InternalGuard {
+        let guard = InternalGuard {
             entry: Some(Arc::clone(entry)),
             generation: fork::generation(),
             _on_this_thread: PhantomData,
-        })
+        };
+        observe::acquired(|| self.name().into());
+        Ok(guard)
     }
 }
 
@@ -204,8 +206,8 @@ impl Drop for InternalGuard {
             return;
         };
         if self.generation == fork::generation() {
+            let _release = Finally(|| entry.release());
             observe::releasing(|| entry.key().into());
-            entry.release();
         } else {
             std::mem::forget(entry);
         }

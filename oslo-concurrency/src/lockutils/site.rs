@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::guard::{Guard, HeldSince};
+use super::guard::{Finally, Guard, HeldSince, log_acquired};
 use super::long_wait::{LongWait, WARN_AFTER};
-use super::options::log_acquired;
+use super::options::is_logged;
 use super::resolved::{Question, depends_on_more};
 use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
@@ -14,6 +14,7 @@ use crate::fork::{self, PerProcess};
 use crate::internal::current_thread;
 use crate::observe;
 use crate::wait::{Patience, Wait};
+use crate::watchdog::alarms::Alarm;
 
 /// One `#[synchronized]` function.
 #[derive(Debug)]
@@ -66,32 +67,33 @@ impl Site {
     #[track_caller]
     pub fn enter(&'static self) -> SiteGuard {
         let lock = self.internal.get_or_make(|| world::internal(self.name));
-        let asked = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
-        let tell = |waited| self.tell_of_long_wait(lock, waited);
-        let mut patience = Patience::new(WARN_AFTER, &tell);
+        let asked = is_logged().then(Instant::now);
+        let warn = |waited| self.warn_of_long_wait(lock, waited);
+        let mut patience = Patience::new(WARN_AFTER, &warn);
         if let Err(missed) = lock.acquire_patiently(Wait::Forever, &mut patience) {
             panic!("{}: {}", self.function, Error::missed(self.name, missed));
         }
-        observe::acquired(|| self.name.into());
-        let log = asked.map(|asked| log_acquired(self.name, self.function, asked, false));
-        SiteGuard {
+        let mut guard = SiteGuard {
             lock,
             generation: fork::generation(),
-            log,
+            log: None,
             _on_this_thread: PhantomData,
-        }
+        };
+        observe::acquired(|| self.name.into());
+        guard.log = asked.map(|asked| log_acquired(self.name, self.function, asked, false));
+        guard
     }
 
     #[cold]
-    fn tell_of_long_wait(&self, lock: &InternalEntry, waited: Duration) {
-        let wait = LongWait {
-            name: self.name,
+    fn warn_of_long_wait(&self, lock: &Arc<InternalEntry>, waited: Duration) -> Option<Alarm> {
+        let long_wait = LongWait {
+            name: self.name.to_owned(),
             function: self.function,
             waiter: current_thread(),
-            internal: Some(lock),
+            internal: Some(Arc::clone(lock)),
             external: None,
         };
-        wait.tell(waited);
+        long_wait.warn(waited, Duration::ZERO)
     }
 
     /// Acquires the lock that `options` describe.
@@ -182,17 +184,11 @@ impl Drop for SiteGuard {
         if self.generation != fork::generation() {
             return;
         }
+        let release = Finally(|| self.lock.release());
         observe::releasing(|| self.lock.key().into());
-        self.lock.release();
-        if let Some(HeldSince { function, acquired }) = &self.log {
-            let held_seconds = acquired.elapsed().as_secs_f64();
-            tracing::debug!(
-                lock = self.lock.key(),
-                function,
-                held_seconds,
-                external = false,
-                "lock released"
-            );
+        drop(release);
+        if let Some(since) = &self.log {
+            since.log_released(self.lock.key(), false);
         }
     }
 }

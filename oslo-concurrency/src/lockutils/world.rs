@@ -1,10 +1,13 @@
 //! The locks of this process, by name and by file.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::interprocess_rw;
 use crate::external::{FileIdentity, ProcessLock};
 use crate::fork::PerProcess;
 use crate::internal::{Named, QueueLock, Registry};
@@ -66,9 +69,59 @@ pub(crate) fn externals() -> Vec<Arc<ExternalEntry>> {
     world().external.values()
 }
 
-/// Whether the calling thread holds an external lock whose file is such a one.
-pub(crate) fn this_thread_holds(is: impl Fn(FileIdentity) -> bool) -> bool {
-    externals()
-        .iter()
-        .any(|lock| lock.is_held_by_current_thread() && lock.identity().is_some_and(&is))
+thread_local!(static FILES_HELD: Cell<usize> = const { Cell::new(0) });
+
+/// A lock on a file that the calling thread holds, counted so that a thread without one need not look.
+#[derive(Debug)]
+pub(crate) struct ThreadHold {
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl ThreadHold {
+    pub(crate) fn begin() -> Self {
+        FILES_HELD.set(FILES_HELD.get() + 1);
+        ThreadHold {
+            _on_this_thread: PhantomData,
+        }
+    }
+}
+
+impl Drop for ThreadHold {
+    fn drop(&mut self) {
+        FILES_HELD.set(FILES_HELD.get() - 1);
+    }
+}
+
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds a lock on this file, by
+/// whatever path.
+pub(crate) fn this_thread_holds(file: FileIdentity) -> bool {
+    this_thread_holds_alone(file) || interprocess_rw::is_held_by_this_thread(file)
+}
+
+/// [`this_thread_holds`] without reader-writer locks.
+pub(crate) fn this_thread_holds_alone(file: FileIdentity) -> bool {
+    (FILES_HELD.get() != 0 || is_in_a_section())
+        && externals()
+            .iter()
+            .any(|lock| lock.is_held_by_current_thread() && lock.identity() == Some(file))
+}
+
+/// Returns `true` if the asynchronous section that the calling thread is running holds a lock on this file, by whatever
+/// path.
+#[cfg(feature = "tokio")]
+pub(crate) fn this_section_holds(file: FileIdentity) -> bool {
+    is_in_a_section()
+        && externals().iter().any(|lock| {
+            crate::asynchronous::section::is_inside(lock.holder()) && lock.identity() == Some(file)
+        })
+}
+
+#[cfg(feature = "tokio")]
+fn is_in_a_section() -> bool {
+    crate::asynchronous::section::is_inside_any()
+}
+
+#[cfg(not(feature = "tokio"))]
+fn is_in_a_section() -> bool {
+    false
 }

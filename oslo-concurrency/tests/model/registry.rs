@@ -1,25 +1,9 @@
 //! The registry of names under every interleaving of threads that make, use and drop names.
 
-#[expect(dead_code, reason = "the crate uses all of it")]
-#[path = "."]
-mod internal {
-    mod sync {
-        pub(super) use shuttle::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-    }
-    #[path = "../src/internal/registry.rs"]
-    pub mod registry;
-}
-
-/// Nobody forks here.
-mod fork {
-    pub fn generation() -> u64 {
-        0
-    }
-}
-
 use std::sync::Arc;
 
-use internal::registry::Registry;
+use crate::checks::{every_interleaving, many_interleavings};
+use crate::internal::registry::Registry;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
@@ -50,22 +34,10 @@ fn make_use_and_drop(threads: usize, rounds: usize) {
 
 #[test]
 fn two_threads_in_every_interleaving() {
-    let tried = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let count = Arc::clone(&tried);
-    shuttle::check_dfs(
-        move || {
-            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            make_use_and_drop(2, 1);
-        },
-        None,
-    );
-    let tried = tried.load(std::sync::atomic::Ordering::Relaxed);
-    println!("{tried} interleavings");
-    assert!(tried > 100, "{tried} interleavings only");
+    every_interleaving(100_000, || make_use_and_drop(2, 1));
 }
 
 #[test]
 fn three_threads_in_many_interleavings() {
-    shuttle::check_pct(|| make_use_and_drop(3, 2), 5_000, 4);
-    shuttle::check_random(|| make_use_and_drop(3, 2), 5_000);
+    many_interleavings(1_250, || make_use_and_drop(3, 2));
 }

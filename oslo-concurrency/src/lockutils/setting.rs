@@ -1,0 +1,112 @@
+//! Settings of the process that a forked child can read, whatever other threads were doing at the fork.
+//!
+//! A lock would not do: the child would inherit it locked if another thread was setting or reading at that moment.
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::fork;
+
+/// A path that is set now and then and read often, without a lock.
+///
+/// Every path that was ever set stays in memory, each once: readers may still be using it.
+#[derive(Debug)]
+pub(super) struct Setting {
+    current: AtomicPtr<Node>,
+    /// All paths that were ever set, newest first.
+    seen: AtomicPtr<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    path: PathBuf,
+    next: Option<&'static Node>,
+}
+
+impl Setting {
+    pub(super) const fn new() -> Self {
+        Setting {
+            current: AtomicPtr::new(ptr::null_mut()),
+            seen: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    pub(super) fn get(&'static self) -> Option<&'static Path> {
+        node(&self.current).map(|node| node.path.as_path())
+    }
+
+    pub(super) fn set(&'static self, path: Option<PathBuf>) {
+        let current = match path {
+            None => ptr::null_mut(),
+            Some(path) => self.keep(path),
+        };
+        self.current.store(current, Ordering::Release);
+    }
+
+    /// The node of this path, made if there is none.
+    fn keep(&'static self, path: PathBuf) -> *mut Node {
+        let newest = node(&self.seen);
+        let known = std::iter::successors(newest, |node| node.next).find(|node| node.path == path);
+        if let Some(known) = known {
+            return ptr::from_ref(known).cast_mut();
+        }
+        let fresh = Box::into_raw(Box::new(Node { path, next: newest }));
+        // If another thread has set a path meanwhile, this one is not found again: it is merely kept twice.
+        let newest = newest.map_or(ptr::null_mut(), |newest| ptr::from_ref(newest).cast_mut());
+        let _ = self
+            .seen
+            .compare_exchange(newest, fresh, Ordering::AcqRel, Ordering::Relaxed);
+        fresh
+    }
+}
+
+fn node(pointer: &'static AtomicPtr<Node>) -> Option<&'static Node> {
+    // SAFETY: null, or a node that was leaked on purpose and is never changed again.
+    unsafe { pointer.load(Ordering::Acquire).as_ref() }
+}
+
+/// The value of an environment variable.
+///
+/// `std::env` takes a lock, which a forked child may have inherited locked; there the C library is asked instead.
+pub(super) fn read_environment(name: &CStr) -> Option<OsString> {
+    if fork::generation() == 1 {
+        return std::env::var_os(OsStr::from_bytes(name.to_bytes()));
+    }
+    // SAFETY: the name is a C string. A child that changes its environment in one thread while another reads it has
+    // promised std::env::set_var that it does not.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and so a C string, which is copied before anything else can change it.
+    let value = unsafe { CStr::from_ptr(value) };
+    Some(OsStr::from_bytes(value.to_bytes()).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_was_set_last_and_keeps_each_path_once() {
+        static SETTING: Setting = Setting::new();
+        assert_eq!(SETTING.get(), None);
+        for path in ["/a", "/b", "/a", "/b", "/a"] {
+            SETTING.set(Some(path.into()));
+            assert_eq!(SETTING.get(), Some(Path::new(path)));
+        }
+        let kept = std::iter::successors(node(&SETTING.seen), |node| node.next);
+        assert_eq!(kept.count(), 2);
+        SETTING.set(None);
+        assert_eq!(SETTING.get(), None);
+    }
+
+    #[test]
+    fn the_environment_is_read() {
+        assert_eq!(read_environment(c"PATH"), std::env::var_os("PATH"));
+        assert_eq!(read_environment(c"LOCKUTILS_NOT_SET"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! The lock on a file: threads of this process, other processes, removal.
+
+use std::path::Path;
+
+use shuttle::thread;
+
+use crate::checks::{Section, many_interleavings};
+use crate::external::{Failure, FileIdentity, ProcessLock};
+use crate::kernel::{self, LockFile, Mode};
+use crate::lockutils::acquire::{Request, acquire_file};
+use crate::sync::{Arc, Instant, TICK};
+use crate::wait::{Missed, Patience, Wait};
+
+pub const PATH: &str = "/locks/x";
+
+pub fn request(wait: Wait, fair: bool) -> Request<'static> {
+    fn no_other(_: FileIdentity) -> bool {
+        false
+    }
+    Request {
+        wait,
+        fair,
+        held_here: &no_other,
+    }
+}
+
+pub fn within(ticks: u32) -> Wait {
+    Wait::Until(Instant::now() + TICK * ticks)
+}
+
+struct Model {
+    file: ProcessLock,
+    section: Section,
+}
+
+impl Model {
+    fn new() -> Arc<Self> {
+        Arc::new(Model {
+            file: ProcessLock::new(Path::new(PATH)),
+            section: Section::default(),
+        })
+    }
+
+    fn visit(&self, wait: Wait, fair: bool) {
+        let looks = kernel::looks();
+        match acquire_file(&self.file, request(wait, fair), &mut Patience::silent()) {
+            Ok(()) => {
+                assert!(
+                    kernel::looks() > looks,
+                    "entered without a look at the path"
+                );
+                self.section.visit();
+                self.file.release(fair);
+            }
+            Err(Failure::Missed(missed)) => {
+                assert_ne!(wait, Wait::Forever, "{missed:?}");
+                assert_ne!(missed, Missed::HeldBySelf);
+            }
+            Err(Failure::Io { source, .. }) => panic!("{source}"),
+        }
+    }
+
+    /// Nobody holds and nobody waits.
+    fn is_quiet(&self) {
+        assert!(self.file.is_idle(), "the lock is not free: {:?}", self.file);
+        assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+    }
+}
+
+/// A process that locks as the contract says, and may remove the file while it holds it.
+pub fn other_process(section: &Section, removes: bool) {
+    loop {
+        let open = LockFile::open(Path::new(PATH), Wait::Forever, &mut Patience::silent());
+        let file = open.unwrap().unwrap();
+        let locked = file.lock_patiently(
+            Mode::Exclusive,
+            Wait::Forever,
+            Path::new(PATH),
+            &mut Patience::silent(),
+        );
+        locked.unwrap().unwrap();
+        if file.is_at(Path::new(PATH)).unwrap() {
+            section.visit();
+            if removes {
+                kernel::unlink(Path::new(PATH));
+            }
+            return;
+        }
+    }
+}
+
+fn threads(fair: bool, waits: &'static [fn() -> Wait], removes: Option<bool>) {
+    let model = Model::new();
+    let mut threads: Vec<_> = waits
+        .iter()
+        .map(|wait| {
+            let model = Arc::clone(&model);
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    model.visit(wait(), fair);
+                }
+            })
+        })
+        .collect();
+    if let Some(removes) = removes {
+        let model = Arc::clone(&model);
+        threads.push(thread::spawn(move || {
+            other_process(&model.section, removes);
+        }));
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    model.is_quiet();
+}
+
+const FOREVER: fn() -> Wait = || Wait::Forever;
+const NEVER: fn() -> Wait = || Wait::Never;
+const ONE: fn() -> Wait = || within(1);
+const TWO: fn() -> Wait = || within(2);
+
+#[test]
+fn threads_pass_the_kernels_lock_on_and_leave_none_behind() {
+    for fair in [false, true] {
+        many_interleavings(750, move || threads(fair, &[FOREVER, ONE], None));
+        many_interleavings(750, move || threads(fair, &[FOREVER, ONE, TWO], None));
+        many_interleavings(500, move || threads(fair, &[FOREVER, NEVER, ONE], None));
+    }
+}
+
+#[test]
+fn another_process_gets_its_turn() {
+    for fair in [false, true] {
+        many_interleavings(500, move || threads(fair, &[FOREVER, ONE], Some(false)));
+        many_interleavings(500, move || {
+            threads(fair, &[FOREVER, FOREVER, TWO], Some(false))
+        });
+    }
+}
+
+#[test]
+fn a_holder_may_remove_the_file() {
+    for fair in [false, true] {
+        many_interleavings(750, move || threads(fair, &[FOREVER, ONE], Some(true)));
+    }
+}

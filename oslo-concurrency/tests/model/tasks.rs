@@ -1,0 +1,187 @@
+//! Tasks beside threads: acquires that are polled, and dropped at any moment.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use shuttle::{future, thread};
+
+use crate::asynchronous::Turn;
+use crate::asynchronous::gates::Gates;
+use crate::checks::{Section, many_interleavings};
+use crate::external::{Failure, ProcessLock};
+use crate::file::{PATH, other_process, request, within};
+use crate::internal::{QueueLock, thread_id};
+use crate::kernel;
+use crate::lockutils::acquire::{acquire_both, release_both};
+use crate::sync::Arc;
+use crate::wait::{Missed, Patience, Wait};
+
+struct Model {
+    internal: Arc<QueueLock>,
+    file: Option<Arc<ProcessLock>>,
+    section: Section,
+    fair: bool,
+}
+
+impl Model {
+    fn new(fair: bool, with_file: bool) -> Arc<Self> {
+        Arc::new(Model {
+            internal: Arc::default(),
+            file: with_file.then(|| Arc::new(ProcessLock::new(Path::new(PATH)))),
+            section: Section::default(),
+            fair,
+        })
+    }
+
+    fn gates(&self, task: u64) -> Gates {
+        Gates {
+            internal: Arc::clone(&self.internal),
+            external: self.file.clone(),
+            fair: self.fair,
+            owner: thread_id::task(task),
+            may_wait: true,
+        }
+    }
+
+    fn visit(&self, acquired: (crate::asynchronous::gates::Internal, Option<Turn>)) {
+        self.section.visit();
+        let internal = acquired.0.into_entry();
+        match acquired.1.and_then(Turn::into_entry) {
+            None => internal.release(),
+            Some(file) => release_both(&internal, &file, self.fair),
+        }
+    }
+
+    /// A task that waits as long as it takes.
+    fn task(&self, number: u64) {
+        let gates = self.gates(number);
+        let acquired = future::block_on(gates.acquire());
+        self.visit(acquired.unwrap_or_else(|failure| panic!("{failure:?}")));
+    }
+
+    /// A task that is polled a few times, whether it was woken or not, and then dropped.
+    fn dropped_task(&self, number: u64, polls: usize) {
+        let gates = self.gates(number);
+        let mut acquire = pin!(gates.acquire());
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..polls {
+            if let Poll::Ready(acquired) = acquire.as_mut().poll(&mut context) {
+                self.visit(acquired.unwrap_or_else(|failure| panic!("{failure:?}")));
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn thread(&self, wait: Wait) {
+        let mut patience = Patience::silent();
+        let outcome = match &self.file {
+            None => {
+                if self.fair {
+                    self.internal.make_fair();
+                }
+                let acquired = self.internal.acquire(wait);
+                acquired.map_err(Failure::Missed)
+            }
+            Some(file) => acquire_both(
+                &self.internal,
+                file,
+                request(wait, self.fair),
+                &mut patience,
+            ),
+        };
+        match outcome {
+            Ok(()) => {
+                self.section.visit();
+                match &self.file {
+                    None => self.internal.release(),
+                    Some(file) => release_both(&self.internal, file, self.fair),
+                }
+            }
+            Err(Failure::Missed(missed)) => {
+                assert!(
+                    wait != Wait::Forever && missed != Missed::HeldBySelf,
+                    "{missed:?}"
+                );
+            }
+            Err(Failure::Io { source, .. }) => panic!("{source}"),
+        }
+    }
+}
+
+type Step = fn(&Model);
+
+fn run(fair: bool, with_file: bool, steps: &'static [Step], other: bool) {
+    let model = Model::new(fair, with_file);
+    let mut threads: Vec<_> = steps
+        .iter()
+        .map(|step| {
+            let model = Arc::clone(&model);
+            thread::spawn(move || step(&model))
+        })
+        .collect();
+    if other {
+        let model = Arc::clone(&model);
+        threads.push(thread::spawn(move || other_process(&model.section, false)));
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    // A wait in the kernel that was given up ends a moment later, in a thread of its own: a stranger sees it end.
+    if let Some(file) = &model.file {
+        other_process(&model.section, false);
+        while !file.is_idle() {
+            thread::yield_now();
+        }
+        assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+    }
+    assert!(
+        model.internal.is_idle(),
+        "the lock between threads is not free: {:?}",
+        model.internal
+    );
+}
+
+const TASK: Step = |model| model.task(1);
+const OTHER_TASK: Step = |model| model.task(2);
+const DROPPED: Step = |model| model.dropped_task(3, 1);
+const DROPPED_LATER: Step = |model| model.dropped_task(4, 3);
+const THREAD: Step = |model| {
+    model.thread(Wait::Forever);
+    model.thread(Wait::Forever);
+};
+const THREAD_SOON: Step = |model| model.thread(within(1));
+
+#[test]
+fn a_future_is_dropped_at_any_moment() {
+    for fair in [false, true] {
+        for with_file in [false, true] {
+            many_interleavings(375, move || run(fair, with_file, &[THREAD, DROPPED], false));
+            many_interleavings(375, move || {
+                run(fair, with_file, &[THREAD, DROPPED, TASK], false);
+            });
+            many_interleavings(250, move || {
+                run(
+                    fair,
+                    with_file,
+                    &[THREAD, DROPPED_LATER, DROPPED, THREAD_SOON],
+                    false,
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn tasks_threads_and_another_process() {
+    for fair in [false, true] {
+        many_interleavings(250, move || {
+            run(fair, true, &[TASK, OTHER_TASK, THREAD], true)
+        });
+        many_interleavings(250, move || {
+            run(fair, true, &[TASK, DROPPED_LATER, THREAD_SOON], true);
+        });
+    }
+}

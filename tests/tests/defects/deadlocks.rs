@@ -1,0 +1,122 @@
+//! A thread that asks for a lock of which it holds a part is told so, whoever else waits for it.
+
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use lockutils_tests::until::until_thread_sleeps;
+use oslo_concurrency::lockutils::{self, Error, InterProcessLock, external_lock, internal_lock};
+
+use crate::{in_a_thread, lock_path, receive, within_the_deadline};
+
+#[test]
+fn the_holder_of_the_name_asks_for_name_and_file_while_another_waits_for_both() {
+    let directory = lock_path();
+    let path = directory.path().to_owned();
+    within_the_deadline("asks again", move || {
+        let held = lockutils::lock("defect-3a").acquire().unwrap();
+        let other_path = path.clone();
+        let (waiter, acquired) = in_a_thread(move || {
+            lockutils::lock("defect-3a")
+                .external(true)
+                .lock_path(&other_path)
+                .run(|| ())
+                .unwrap();
+        });
+        until_thread_sleeps(waiter);
+        let both = lockutils::lock("defect-3a").external(true).lock_path(&path);
+        assert!(matches!(both.acquire(), Err(Error::WouldDeadlock { .. })));
+        assert!(matches!(
+            both.fair(true).acquire(),
+            Err(Error::WouldDeadlock { .. })
+        ));
+        drop(held);
+        receive("the other gets the lock", &acquired);
+    });
+}
+
+#[test]
+fn the_holder_of_the_name_gets_the_file_while_another_waits_for_both() {
+    let directory = lock_path();
+    let path = directory.path().to_owned();
+    within_the_deadline("takes the file", move || {
+        let name = internal_lock("defect-3b", None);
+        let held = name.acquire().unwrap();
+        let other_path = path.clone();
+        let (waiter, acquired) = in_a_thread(move || {
+            lockutils::lock("defect-3b")
+                .external(true)
+                .lock_path(&other_path)
+                .run(|| ())
+                .unwrap();
+        });
+        until_thread_sleeps(waiter);
+        let file = external_lock("defect-3b", None, Some(&path)).unwrap();
+        drop(file.acquire().unwrap());
+        drop(held);
+        receive("the other gets the lock", &acquired);
+    });
+}
+
+#[test]
+fn the_holder_of_a_file_asks_by_another_path_while_another_waits_there() {
+    let directory = lock_path();
+    let real = directory.path().join("real");
+    let link = directory.path().join("link");
+    std::fs::create_dir(&real).unwrap();
+    symlink(&real, &link).unwrap();
+    within_the_deadline("asks by another path", move || {
+        let held = InterProcessLock::new(real.join("z")).acquire().unwrap();
+        let by_link = InterProcessLock::new(link.join("z"));
+        let other = by_link.clone();
+        let (waiter, acquired) = in_a_thread(move || drop(other.acquire().unwrap()));
+        let call = format!("/proc/self/task/{waiter}/syscall");
+        let fcntl = format!("{} ", nix::libc::SYS_fcntl);
+        lockutils_tests::until::until("the other waits in the kernel", || {
+            let call = std::fs::read_to_string(&call).ok()?;
+            call.starts_with(&fcntl).then_some(())
+        });
+        assert!(matches!(
+            by_link.acquire(),
+            Err(Error::WouldDeadlock { .. })
+        ));
+        assert!(matches!(
+            by_link.acquire_timeout(Duration::from_secs(60)),
+            Err(Error::WouldDeadlock { .. })
+        ));
+        drop(held);
+        receive("the other gets the lock", &acquired);
+    });
+}
+
+/// The same in tasks: a section that holds the name asks for both while another task waits for both.
+#[test]
+fn a_section_that_holds_the_name_asks_for_name_and_file_while_another_task_waits() {
+    let directory = lock_path();
+    let path = directory.path().to_owned();
+    within_the_deadline("a section asks again", move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let both = || lockutils::lock("defect-3d").external(true).lock_path(&path);
+        let (waits, is_waiting) = tokio::sync::oneshot::channel();
+        let section = lockutils::lock("defect-3d").run_async(|| async {
+            is_waiting.await.unwrap();
+            both().acquire_async().await.map(drop)
+        });
+        let other = async {
+            let mut acquire = std::pin::pin!(both().acquire_async());
+            let polled = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(acquire.as_mut().poll(context).is_pending())
+            });
+            assert!(polled.await, "another task waits");
+            waits.send(()).unwrap();
+            drop(acquire.await.unwrap());
+        };
+        let (again, ()) = runtime.block_on(async { tokio::join!(section, other) });
+        let again = again.unwrap();
+        assert!(
+            matches!(again, Err(Error::WouldDeadlock { .. })),
+            "{again:?}"
+        );
+    });
+}

@@ -1,0 +1,73 @@
+//! Defects that our own locks once had, each with the program that shows it.
+//!
+//! The protocols behind them are checked in every interleaving by `oslo-concurrency/tests/model`; here are real threads,
+//! files and forks.
+
+mod deadlocks;
+mod forks;
+mod leases;
+mod long_names;
+mod orphans;
+mod subscribers;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+
+use lockutils_tests::until::deadline;
+use nix::unistd::{Pid, gettid};
+
+/// A fresh lock path, removed when the test is over.
+fn lock_path() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory for the lock files")
+}
+
+/// What a thread of its own returns; a thread that hangs fails the test, and is left behind.
+fn within_the_deadline<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (send, result) = channel();
+    thread::spawn(move || {
+        let _ = send.send(work());
+    });
+    receive(what, &result)
+}
+
+fn receive<T>(what: &str, result: &Receiver<T>) -> T {
+    match result.recv_timeout(deadline()) {
+        Ok(value) => value,
+        Err(RecvTimeoutError::Timeout) => panic!("hangs: {what}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("panicked: {what}"),
+    }
+}
+
+/// Runs `work` in a thread of its own. Returns the thread's number and what will receive its result.
+fn in_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Pid, Receiver<T>) {
+    let (send_id, id) = channel();
+    let (send, result) = channel();
+    thread::spawn(move || {
+        let _ = send_id.send(gettid());
+        let _ = send.send(work());
+    });
+    (receive("the thread starts", &id), result)
+}
+
+/// Whether a stranger gets the kernel's lock on the file at once: by a descriptor of its own, for which the kernel
+/// takes it for another process.
+fn is_free_for_a_stranger(file: &Path) -> bool {
+    use nix::fcntl::{FcntlArg, fcntl};
+    let open = std::fs::File::options().read(true).write(true).open(file);
+    let request = nix::libc::flock {
+        l_type: nix::libc::F_WRLCK as i16,
+        l_whence: 0,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(
+        open.expect("the lock file"),
+        FcntlArg::F_OFD_SETLK(&request),
+    )
+    .is_ok()
+}
