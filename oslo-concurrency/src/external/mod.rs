@@ -6,9 +6,11 @@ pub(crate) mod holders;
 mod kernel;
 mod lock_file;
 mod process_lock;
+mod signals;
 mod timer;
 
 pub(crate) use cancel::Cancel;
 pub(crate) use kernel::Mode;
 pub(crate) use lock_file::{FileIdentity, LockFile, same_file};
 pub(crate) use process_lock::{Failure, ProcessLock, TURNSTILE_SUFFIX, turnstile_path};
+pub(crate) use timer::TimerUnavailable;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::external::{ProcessLock, holders, turnstile_path};
 use crate::internal::{QueueLock, Who, who};
+use crate::watchdog::alarms::contained;
 
 /// After how long a wait is told of, unless the caller says something else.
 pub(crate) const WARN_AFTER: Duration = Duration::from_secs(60);
@@ -21,21 +22,28 @@ pub(crate) struct LongWait<'a> {
 
 impl LongWait<'_> {
     /// Tells whoever listens. Takes some milliseconds if a process holds the lock, since all processes are looked through.
+    ///
+    /// The caller is in the middle of an acquire, which a subscriber that panics must neither end nor leave half-way. So the panic ends
+    /// here, reported by the panic hook, and the wait goes on.
     pub(crate) fn tell(&self, waited: Duration) {
-        if tracing::enabled!(tracing::Level::WARN) {
-            self.tell_of(&self.held_by(), waited);
-        }
+        contained(|| {
+            if tracing::enabled!(tracing::Level::WARN) {
+                self.tell_of(&self.held_by(), waited);
+            }
+        });
     }
 
     /// [`tell`](Self::tell), unless the wait ends while it is being found out who holds the lock.
     #[cfg(feature = "tokio")]
     pub(crate) fn tell_unless(&self, waited: Duration, over: &std::sync::atomic::AtomicBool) {
-        if tracing::enabled!(tracing::Level::WARN) {
-            let held_by = self.held_by();
-            if !over.load(std::sync::atomic::Ordering::SeqCst) {
-                self.tell_of(&held_by, waited);
+        contained(|| {
+            if tracing::enabled!(tracing::Level::WARN) {
+                let held_by = self.held_by();
+                if !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    self.tell_of(&held_by, waited);
+                }
             }
-        }
+        });
     }
 
     fn tell_of(&self, held_by: &str, waited: Duration) {

@@ -62,10 +62,13 @@ impl Options {
     /// Watches until the guard is dropped.
     ///
     /// If that takes longer than [`after`](Self::after), one event is sent, with the fields `action` and `elapsed_seconds`. It goes to
-    /// the subscriber of this thread and belongs to the span that is current now. After the guard is dropped no event is sent; dropping it
-    /// waits for one that is being sent.
+    /// the subscriber of this thread and belongs to the span that is current now.
     ///
-    /// All watches share one thread, which is started when it is first needed and ends 10 s after it was last. Nothing at all is
+    /// Dropping the guard never waits. After that no event is begun; one that the subscriber is already writing may still appear. (Waiting for
+    /// it would be a deadlock where the subscriber needs something that the action has locked, such as the standard output.)
+    ///
+    /// All watches share one thread, which is started when it is first needed and ends 10 s after it was last. A subscriber that blocks
+    /// delays the events of the other watches. One that panics loses its event, and no other; the panic hook reports it. Nothing at all is
     /// started if nobody listens to events of this level. In a forked child the guard is void.
     ///
     /// ```
@@ -90,7 +93,7 @@ impl Options {
             None
         });
         Watch {
-            _alarm: Some(alarm.awaited()),
+            _alarm: Some(alarm),
         }
     }
 
