@@ -143,7 +143,9 @@ fn handled() -> Vec<libc::c_int> {
 fn after_a_first_wait() {
     let directory = tempfile::tempdir().unwrap();
     let _stranger = locked_by_a_stranger(&directory.path().join("x"));
-    let outcome = external(&directory).timeout(Duration::from_millis(1)).acquire();
+    let outcome = external(&directory)
+        .timeout(Duration::from_millis(1))
+        .acquire();
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
 }
 
@@ -156,7 +158,11 @@ fn a_handler_with_sa_restart_that_is_set_during_the_wait_does_not_keep_it_waitin
                 handle(signal, count as *const () as _, libc::SA_RESTART);
             }
         });
-        assert_eq!(COUNTED.load(Ordering::SeqCst), 0, "the program's own handler was called");
+        assert_eq!(
+            COUNTED.load(Ordering::SeqCst),
+            0,
+            "the program's own handler was called"
+        );
     });
 }
 
@@ -233,7 +239,10 @@ fn signals_that_the_program_waits_for_are_neither_lost_nor_changed() {
             }
         });
         let mut received = Vec::new();
-        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let at_once = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         loop {
             let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
             // SAFETY: the set is whole, and the call fills `info` if it succeeds.
@@ -319,11 +328,19 @@ fn a_thread_that_cannot_be_started_is_not_blamed_on_the_file_system() {
     in_a_child(|| {
         let directory = tempfile::tempdir().unwrap();
         let _stranger = locked_by_a_stranger(&directory.path().join("x"));
-        let none = libc::rlimit { rlim_cur: 0, rlim_max: libc::RLIM_INFINITY };
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: libc::RLIM_INFINITY,
+        };
         // SAFETY: the structure is whole. No stack of another thread can be mapped any more.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &none) }, 0);
-        let outcome = external(&directory).timeout(Duration::from_millis(1)).acquire();
-        let lifted = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, ..none };
+        let outcome = external(&directory)
+            .timeout(Duration::from_millis(1))
+            .acquire();
+        let lifted = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            ..none
+        };
         // SAFETY: as above.
         unsafe { libc::setrlimit(libc::RLIMIT_AS, &lifted) };
         let error = outcome.unwrap_err();

@@ -116,11 +116,7 @@ impl Drop for Lent {
 }
 
 /// Interrupts, and that is all, unless the signal is lent and was sent by another.
-extern "C" fn wake(
-    signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    context: *mut libc::c_void,
-) {
+extern "C" fn wake(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // A thread-local variable without a destructor is plain memory.
     let lent = LENT.get();
     if !lent.has(signal) {
@@ -136,7 +132,10 @@ extern "C" fn wake(
         // From the end of this handler on, this thread blocks it again.
         LENT.set(lent.without(Signals::only(signal)));
         WAITED_FOR.fetch_or(Signals::only(signal).0, Ordering::SeqCst);
-        libc::sigaddset(&mut (*context.cast::<libc::ucontext_t>()).uc_sigmask, signal);
+        libc::sigaddset(
+            &mut (*context.cast::<libc::ucontext_t>()).uc_sigmask,
+            signal,
+        );
         libc::syscall(libc::SYS_rt_sigqueueinfo, libc::getpid(), signal, info);
         *libc::__errno_location() = errno;
     }

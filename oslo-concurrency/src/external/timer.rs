@@ -79,7 +79,10 @@ impl Alarm {
 
     /// For others to sound it with, as long as it lives.
     pub(super) fn bell(&self) -> Option<Bell> {
-        self.alarm.as_ref().and_then(alarms::Alarm::handle).map(Bell)
+        self.alarm
+            .as_ref()
+            .and_then(alarms::Alarm::handle)
+            .map(Bell)
     }
 }
 
