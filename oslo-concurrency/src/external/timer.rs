@@ -8,7 +8,6 @@
 //! signal whatever had become of it since; the thread looks first. See [`signals`](super::signals).
 
 use std::io;
-use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::signals::{self, Lent, Signals};
@@ -129,6 +128,7 @@ impl Waiter {
 mod tests {
     use super::*;
     use std::mem::MaybeUninit;
+    use std::ptr;
 
     #[test]
     fn a_blocking_call_is_interrupted_at_the_deadline_and_no_signal_is_left() {
