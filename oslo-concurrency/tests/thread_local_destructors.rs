@@ -101,7 +101,10 @@ mod tasks {
             assert!(matches!(again.await?, Err(Error::WouldDeadlock { .. })));
             Ok(())
         });
-        match locked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        match locked
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => panic!("it waits for nobody"),
         }
