@@ -1,6 +1,7 @@
 //! Running a command as often as is asked for, and telling how it went.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -93,11 +94,11 @@ impl Attempts<'_> {
         let began = Instant::now();
         let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
         log_at!(self.level, command = self.cmd, "running");
-        let child = self
+        let (child, pidfd) = self
             .plan
             .start()
             .map_err(|(step, error)| self.not_started(step, error))?;
-        let mut running = Running::of(child, self.plan.own_group)
+        let mut running = Running::of(child, self.plan.own_group, pidfd)
             .map_err(|error| self.io("watching it", error))?;
         if let Some(on_execute) = &mut self.on_execute {
             on_execute(&running.process);
@@ -111,6 +112,19 @@ impl Attempts<'_> {
                 Ok(exit_code)
             }
             Err(Missed::Io(doing, error)) => Err(self.io(doing, error)),
+            Err(Missed::ExitCodeLost) => {
+                log_at!(
+                    self.level,
+                    command = self.cmd,
+                    seconds,
+                    "ended, nobody knows how"
+                );
+                Err(Error::ExitCodeLost {
+                    cmd: self.cmd.clone(),
+                    stdout: readable(std::mem::take(&mut written.stdout)),
+                    stderr: readable(std::mem::take(&mut written.stderr)),
+                })
+            }
             Err(Missed::TimedOut) => {
                 log_at!(self.level, command = self.cmd, seconds, "its time is over");
                 Err(Error::Timeout {
@@ -192,8 +206,8 @@ struct Running {
 }
 
 impl Running {
-    fn of(mut child: Child, leads_group: bool) -> io::Result<Self> {
-        match Process::of_child(child.id(), leads_group) {
+    fn of(mut child: Child, leads_group: bool, pidfd: Option<OwnedFd>) -> io::Result<Self> {
+        match Process::of_child(child.id(), leads_group, pidfd) {
             Ok(process) => Ok(Running {
                 child: Some(child),
                 process,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read};
 
 use super::limits::ProcessLimits;
+use super::reaped;
 
 pub(super) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
@@ -40,20 +42,32 @@ pub(super) enum Step {
 }
 
 impl Plan {
-    /// Starts the child.
-    pub(super) fn start(&self) -> Result<Child, (Step, io::Error)> {
+    /// Starts the child. With its pidfd, if the child may be gone before one can be opened here.
+    pub(super) fn start(&self) -> Result<(Child, Option<OwnedFd>), (Step, io::Error)> {
         let at_exec = |error| (Step::Exec, error);
         let mut command = self.command().map_err(at_exec)?;
         let (report, report_to) =
             pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| at_exec(errno.into()))?;
         let (preexec, limits, report_fd) =
             (self.preexec.clone(), self.limits, report_to.as_raw_fd());
+        let pidfds = match reaped::sigchld_is_ignored() {
+            true => Some(UnixDatagram::pair().map_err(at_exec)?),
+            false => None,
+        };
+        let pidfd_to = pidfds.as_ref().map(|(_, to)| to.as_raw_fd());
         // SAFETY: `prepare` makes only calls that are async-signal-safe, beside what the caller of the unsafe `preexec` answers for; it
-        // allocates nothing, and takes no lock. `report_to` outlives the spawn.
-        unsafe { command.pre_exec(move || prepare(preexec.as_ref(), &limits, report_fd)) };
+        // allocates nothing, and takes no lock. `report_to` and `pidfds` outlive the spawn.
+        unsafe {
+            command.pre_exec(move || {
+                pidfd_to.inspect(|to| reaped::send_own_pidfd(*to));
+                prepare(preexec.as_ref(), &limits, report_fd)
+            });
+        }
         let spawned = command.spawn();
         drop(report_to);
-        spawned.map_err(|error| (failed_step(&report), error))
+        let child = spawned.map_err(|error| (failed_step(&report), error))?;
+        let pidfd = pidfds.and_then(|(from, _)| reaped::receive_pidfd(&from));
+        Ok((child, pidfd))
     }
 
     fn command(&self) -> io::Result<Command> {
@@ -105,7 +119,7 @@ fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> 
     Ok(())
 }
 
-/// No signal is blocked, and SIGPIPE, which Rust programs ignore, ends who writes in vain.
+/// No signal is blocked; SIGPIPE, which Rust programs ignore, ends who writes in vain; and the child can wait for its own children.
 fn signals_as_at_the_start() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
@@ -113,6 +127,7 @@ fn signals_as_at_the_start() {
         libc::sigemptyset(none.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
     }
 }
 
