@@ -78,7 +78,7 @@ pub enum Error {
     Timeout {
         /// The command.
         cmd: String,
-        /// Why it is left running; `None` if it has been killed with its process group.
+        /// Why it may still be running; `None` if it has been killed with its process group.
         left_running: Option<&'static str>,
         /// The time it had.
         timeout: Duration,
