@@ -220,7 +220,7 @@ impl Running {
             Err(error) => {
                 if leads_group {
                     // SAFETY: plain numbers. The child has not been waited for, so the group of its number is its own.
-                    unsafe { libc::kill(-child.id().cast_signed(), libc::SIGKILL) };
+                    unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
                 }
                 let _ = child.kill();
                 let _ = child.wait();

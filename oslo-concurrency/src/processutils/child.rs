@@ -137,7 +137,7 @@ fn tell(report: RawFd, step: u8) {
 }
 
 /// The first descriptor that a child does not keep.
-const FIRST: libc::c_uint = 3;
+const FIRST: RawFd = 3;
 
 /// Marks every descriptor but the standard three close-on-exec, also those that another library has opened without care. They are not
 /// closed yet: `Command` reports a failed exec through one.
@@ -146,7 +146,7 @@ fn inherit_nothing() {
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
-            FIRST,
+            FIRST as libc::c_uint,
             libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
@@ -169,7 +169,7 @@ fn inherit_nothing() {
 }
 
 fn mark_close_on_exec(fd: RawFd) {
-    if fd >= FIRST.cast_signed() {
+    if fd >= FIRST {
         // SAFETY: a plain number, of which the flag changes if it is a descriptor.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }

@@ -85,7 +85,7 @@ impl Process {
         let is_there = !matches!(&killed, Err(error) if error.raw_os_error() == Some(libc::ESRCH));
         if self.leads_group && is_there {
             // SAFETY: plain numbers. The group has the number of its leader, which is ours as long as the leader is not waited for.
-            unsafe { libc::kill(-self.pid.cast_signed(), libc::SIGKILL) };
+            unsafe { libc::kill(-(self.pid as libc::pid_t), libc::SIGKILL) };
         }
         killed
     }
