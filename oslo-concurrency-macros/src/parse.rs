@@ -56,10 +56,8 @@ impl Parse for Arguments {
                 ),
             ));
         }
-        if let Expr::Lit(literal) = &name
-            && !matches!(literal.lit, Lit::Str(_))
-        {
-            let written = literal.lit.to_token_stream();
+        if let Some(literal) = literal_but_no_string(&name) {
+            let written = literal.to_token_stream();
             return Err(Error::new(
                 name.span(),
                 format!("the name of a lock is a string: write \"{written}\""),
@@ -130,6 +128,13 @@ fn mistaken_for_name(name: &Expr) -> Option<String> {
     (KNOWN.contains(&ident.as_str())
         && (assigned || ident == "external" || ident == "fair" || ident == "or_panic"))
         .then_some(ident)
+}
+
+fn literal_but_no_string(name: &Expr) -> Option<&Lit> {
+    match name {
+        Expr::Lit(literal) if !matches!(literal.lit, Lit::Str(_)) => Some(&literal.lit),
+        _ => None,
+    }
 }
 
 fn unknown_argument(unknown: &str) -> String {

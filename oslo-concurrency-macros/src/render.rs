@@ -1,6 +1,6 @@
 //! From the description to code. The body stays inline, so that `?`, `return` and borrows mean what they meant.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprLit, ItemFn, Lit, ReturnType, Type, parse_quote};
@@ -25,24 +25,38 @@ pub fn render(arguments: &Arguments, mut function: ItemFn) -> TokenStream {
     quote!(#function)
 }
 
+/// A name of ours. The caller's local variables never meet it, and their items would have to be called the same.
+fn ours(name: &str) -> Ident {
+    Ident::new(&format!("__oslo_concurrency_{name}"), Span::mixed_site())
+}
+
+/// The static of this function, in a block of its own: expressions of the caller stand outside and see nothing of it, and within the
+/// block it goes before a parameter, a generic constant or an item of the same name.
+fn site(arguments: &Arguments, new: TokenStream) -> TokenStream {
+    let (crate_path, site) = (&arguments.crate_path, ours("site"));
+    quote!({
+        static #site: #crate_path::__private::Site = #crate_path::__private::Site::#new;
+        &#site
+    })
+}
+
 fn blocking_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -> TokenStream {
-    let crate_path = &arguments.crate_path;
     let acquire = if is_literal(&arguments.name) && arguments.options.is_empty() {
         let name = &arguments.name;
-        quote! {
-            static SITE: __lock::Site = __lock::Site::named(#name, #path);
-            SITE.enter()
-        }
+        let site = site(arguments, quote!(named(#name, #path)));
+        quote!((#site).enter())
     } else {
-        acquire(arguments, path, &|options| quote!(SITE.acquire(#options)))
+        let site = site(arguments, quote!(new(#path)));
+        acquire(
+            arguments,
+            path,
+            &|options| quote!((#site).acquire(#options)),
+        )
     };
-    let statements = &function.block.stmts;
+    let (guard, statements) = (ours("guard"), &function.block.stmts);
     quote!({
         // The guard comes first, so that it goes last.
-        let __synchronized = {
-            use #crate_path::__private as __lock;
-            #acquire
-        };
+        let #guard = #acquire;
         #(#statements)*
     })
 }
@@ -51,22 +65,21 @@ fn blocking_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -
 /// uses, which go last, as in the blocking form.
 fn async_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -> TokenStream {
     let crate_path = &arguments.crate_path;
+    let (section, guard) = (ours("section"), ours("guard"));
+    let site = site(arguments, quote!(new(#path)));
     let acquire = acquire(
         arguments,
         path,
-        &|options| quote!(__section.acquire(&SITE, #options).await),
+        &|options| quote!(#section.acquire(#site, #options).await),
     );
     let return_type = return_type(&function.sig.output);
     let statements = &function.block.stmts;
     quote!({
-        let __section = #crate_path::__private::Section::new();
-        __section
+        let #section = #crate_path::__private::Section::new();
+        #section
             .within(async move {
                 #return_type
-                let __synchronized = {
-                    use #crate_path::__private as __lock;
-                    #acquire
-                };
+                let #guard = #acquire;
                 #(#statements)*
             })
             .await
@@ -93,11 +106,12 @@ fn return_type(output: &ReturnType) -> Option<TokenStream> {
     }
     let mut returned = returned.clone();
     Inferred.visit_type_mut(&mut returned);
+    let value = ours("returned");
     Some(quote! {
         #[allow(unreachable_code, clippy::all)]
         if false {
-            let __returned: #returned = loop {};
-            return __returned;
+            let #value: #returned = loop {};
+            return #value;
         }
     })
 }
@@ -120,16 +134,17 @@ fn acquire(
                 _ => quote!(.#option(&#value)),
             });
     let acquire = call(quote!(#crate_path::lockutils::lock(&#name) #(#options)*));
+    let (guard, error) = (ours("guard"), ours("error"));
     let failed = if can_fail(arguments) && arguments.or_panic.is_none() {
-        quote!(return __lock::fail(error))
+        quote!(return #crate_path::__private::fail(#error))
     } else {
-        quote!(SITE.panic(error))
+        let site = site(arguments, quote!(new(#path)));
+        quote!((#site).panic(#error))
     };
     quote! {
-        static SITE: __lock::Site = __lock::Site::new(#path);
         match #acquire {
-            ::core::result::Result::Ok(guard) => guard,
-            ::core::result::Result::Err(error) => #failed,
+            ::core::result::Result::Ok(#guard) => #guard,
+            ::core::result::Result::Err(#error) => #failed,
         }
     }
 }

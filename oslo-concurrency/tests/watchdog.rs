@@ -161,6 +161,139 @@ fn a_forked_child_watches_for_itself_and_not_for_its_parent() {
     });
 }
 
+/// Calls `0` with each event of this library.
+struct Calls<F>(F);
+
+impl<S: Subscriber, F: Fn(&Event<'_>) + 'static> Layer<S> for Calls<F> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        (self.0)(event);
+    }
+}
+
+/// Runs `run` in a thread, with a subscriber that calls `on_event`. A thread that hangs fails the test.
+fn in_a_thread_with<T: Send + 'static>(
+    on_event: impl Fn(&Event<'_>) + Send + Sync + 'static,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Receiver<T> {
+    let (send, outcome) = channel();
+    std::thread::spawn(move || {
+        let filter = tracing_subscriber::filter::LevelFilter::WARN;
+        let calls = Calls(on_event).with_filter(filter);
+        let subscriber = tracing_subscriber::registry().with(calls);
+        let _ = send.send(tracing::subscriber::with_default(subscriber, run));
+    });
+    outcome
+}
+
+#[test]
+fn dropping_a_watch_does_not_wait_for_a_subscriber_that_needs_what_the_action_has_locked() {
+    let (begun, is_begun) = channel();
+    let writes_to_stdout = move |_: &Event<'_>| {
+        begun.send(()).unwrap();
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout().lock(), "not completed");
+    };
+    // In a process of its own: with the standard output locked for good, this one could not even say that the test has failed.
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+    // SAFETY: the child runs its part alone and leaves by _exit.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let done = in_a_thread_with(writes_to_stdout, move || {
+                let stdout = std::io::stdout().lock();
+                let watch = watchdog::watch("printing").level(Level::WARN).after(SOON);
+                let watch = watch.start();
+                is_begun.recv().unwrap();
+                drop(watch);
+                drop(stdout);
+            });
+            let done = done.recv_timeout(DEADLINE).is_ok();
+            // SAFETY: takes any number.
+            unsafe { nix::libc::_exit(i32::from(!done)) }
+        }
+        ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+        }
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_does_not_silence_the_others() {
+    let (send, told) = channel();
+    let broken = in_a_thread_with(
+        move |_| {
+            send.send(()).unwrap();
+            panic!("a broken subscriber");
+        },
+        move || {
+            let watch = watchdog::watch("broken").level(Level::WARN).after(SOON);
+            let _watch = watch.start();
+            told.recv_timeout(DEADLINE)
+        },
+    );
+    assert_eq!(broken.recv_timeout(DEADLINE), Ok(Ok(())));
+    listening(Level::WARN, |told| {
+        let watch = watchdog::watch("whole").level(Level::WARN).after(SOON);
+        let _watch = watch.start();
+        let event = told.recv_timeout(DEADLINE).unwrap();
+        assert!(event.text.contains("action=whole"), "{event:?}");
+    });
+}
+
+/// A subscriber that panics whenever it is told of a long wait; `release` ends the wait after two of these.
+fn waits_beside_a_broken_subscriber<T: Send + 'static>(
+    wait: impl FnOnce() -> T + Send + 'static,
+    release: impl FnOnce(),
+) -> T {
+    let (send, told) = channel();
+    let outcome = in_a_thread_with(
+        move |_| {
+            let _ = send.send(());
+            panic!("a broken subscriber");
+        },
+        wait,
+    );
+    for _ in 0..2 {
+        told.recv_timeout(DEADLINE)
+            .expect("the wait goes on and is told of again");
+    }
+    release();
+    outcome
+        .recv_timeout(DEADLINE)
+        .expect("the lock is acquired")
+}
+
+#[test]
+fn a_wait_for_a_thread_outlives_a_subscriber_that_panics() {
+    let guard = lockutils::lock("broken-1").acquire().unwrap();
+    waits_beside_a_broken_subscriber(
+        || {
+            lockutils::lock("broken-1")
+                .warn_after(SOON)
+                .run(|| ())
+                .unwrap()
+        },
+        || drop(guard),
+    );
+    let free = lockutils::lock("broken-1").blocking(false).acquire();
+    drop(free.expect("it was released"));
+}
+
+#[test]
+fn a_wait_for_a_process_outlives_a_subscriber_that_panics() {
+    let directory = tempfile::tempdir().unwrap();
+    let stranger = locked_by_a_stranger(&directory.path().join("broken-2"));
+    let path = directory.path().to_owned();
+    waits_beside_a_broken_subscriber(
+        move || {
+            let lock = lockutils::lock("broken-2").external(true);
+            lock.lock_path(&path).warn_after(SOON).run(|| ()).unwrap();
+        },
+        || drop(stranger),
+    );
+    drop(locked_by_a_stranger(&directory.path().join("broken-2")));
+}
+
 /// Another thread holds `name`, until `count` events have told of a `wait` for it; answers them.
 fn told_of_a_thread(name: &'static str, count: usize, wait: impl FnOnce()) -> Vec<Told> {
     let (taken, is_taken) = channel();
@@ -339,6 +472,18 @@ mod tasks {
         assert!(
             told.iter().all(|event| event.text.contains(&process)),
             "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_wait_of_a_task_outlives_a_subscriber_that_panics_and_is_told_of_again() {
+        let guard = lockutils::lock("broken-3").acquire().unwrap();
+        waits_beside_a_broken_subscriber(
+            || {
+                let lock = lockutils::lock("broken-3").warn_after(SOON);
+                block_on(lock.acquire_async()).unwrap().release();
+            },
+            || drop(guard),
         );
     }
 

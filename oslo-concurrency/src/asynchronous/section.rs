@@ -4,21 +4,34 @@
 //! is no mistake. But what runs *inside* a section, while that is being polled, and asks for the section's own lock, can never get it:
 //! the lock is released when the section is over, and that is waiting.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::ptr;
 use std::task::{Context, Poll};
 
-thread_local!(static INSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) });
-
-/// Whether the calling thread is running the section of `owner`.
-pub(crate) fn is_inside(owner: u64) -> bool {
-    INSIDE.with_borrow(|inside| inside.contains(&owner))
+thread_local! {
+    /// The innermost of the sections that this thread is polling. Each lives on the stack of its poll; so nothing has to be destroyed
+    /// with the thread, and destructors of other thread-local values may lock.
+    static INNERMOST: Cell<*const Entered> = const { Cell::new(ptr::null()) };
 }
 
-/// Whether the calling thread is running any section.
+/// `true` if the calling thread is running the section of `owner`.
+pub(crate) fn is_inside(owner: u64) -> bool {
+    let mut next = INNERMOST.get();
+    // SAFETY: the list holds the polls that are under way on this thread, from the innermost outwards; none of them returns meanwhile.
+    while let Some(entered) = unsafe { next.as_ref() } {
+        if entered.owner == owner {
+            return true;
+        }
+        next = entered.outer;
+    }
+    false
+}
+
+/// Returns `true` if the calling thread is running any section.
 pub(crate) fn is_inside_any() -> bool {
-    INSIDE.with_borrow(|inside| !inside.is_empty())
+    !INNERMOST.get().is_null()
 }
 
 /// `future`, during each poll of which the thread is inside the section of `owner`.
@@ -37,25 +50,35 @@ impl<F: Future> Future for Within<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _entered = Entered::new(self.owner);
+        let entered = Entered {
+            owner: self.owner,
+            outer: INNERMOST.get(),
+        };
+        let _left = entered.enter();
         // SAFETY: `future` is pinned whenever `self` is: it is never moved out, and `Within` has neither `Drop` nor `Unpin` of its own.
         let future = unsafe { self.map_unchecked_mut(|within| &mut within.future) };
         future.poll(context)
     }
 }
 
-/// Also left when the future panics.
-struct Entered;
+/// A section that is being polled.
+struct Entered {
+    owner: u64,
+    outer: *const Entered,
+}
 
 impl Entered {
-    fn new(owner: u64) -> Self {
-        INSIDE.with_borrow_mut(|inside| inside.push(owner));
-        Entered
+    /// The section is left when the answer is dropped, also when the future panics; until then this stays where it is.
+    fn enter(&self) -> Left<'_> {
+        INNERMOST.set(self);
+        Left(self)
     }
 }
 
-impl Drop for Entered {
+struct Left<'a>(&'a Entered);
+
+impl Drop for Left<'_> {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(|inside| inside.pop());
+        INNERMOST.set(self.0.outer);
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::timer::{Alarm, TimerId};
+use super::timer::{Alarm, Bell};
 
 /// Asked for by one thread, heeded by another that waits in the kernel.
 #[derive(Debug, Default)]
 pub(crate) struct Cancel {
     cancelled: AtomicBool,
     /// The alarm that interrupts the waiting thread, while it waits.
-    timer: Mutex<Option<TimerId>>,
+    bell: Mutex<Option<Bell>>,
 }
 
 impl Cancel {
@@ -18,8 +18,8 @@ impl Cancel {
     #[cfg(feature = "tokio")]
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
-        if let Some(timer) = &*self.timer() {
-            timer.sound_now();
+        if let Some(bell) = &*self.bell() {
+            bell.sound_now();
         }
     }
 
@@ -29,12 +29,12 @@ impl Cancel {
 
     /// While the answer lives, cancelling sounds `alarm`.
     pub(super) fn interrupts<'a>(&'a self, alarm: &'a Alarm) -> Attached<'a> {
-        *self.timer() = Some(alarm.id());
+        *self.bell() = alarm.bell();
         Attached(self)
     }
 
-    fn timer(&self) -> MutexGuard<'_, Option<TimerId>> {
-        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bell(&self) -> MutexGuard<'_, Option<Bell>> {
+        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,6 +43,6 @@ pub(super) struct Attached<'a>(&'a Cancel);
 
 impl Drop for Attached<'_> {
     fn drop(&mut self) {
-        *self.0.timer() = None;
+        *self.0.bell() = None;
     }
 }

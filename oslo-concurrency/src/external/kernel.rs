@@ -57,6 +57,9 @@ pub(super) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
 }
 
 /// Waits for the lock in the kernel. `Wait::Never` is for [`try_lock`].
+///
+/// # Errors
+/// [`TimerUnavailable`](super::TimerUnavailable) inside if the wait cannot be limited; everything else comes from fcntl(2).
 pub(super) fn wait_for_lock(
     fd: &ProcessFd,
     mode: Mode,
@@ -66,23 +69,8 @@ pub(super) fn wait_for_lock(
     loop {
         let cancel = patience.cancel();
         let limit = patience.limit(wait);
-        let alarm = match limit {
-            Wait::Until(limit) => Some(Alarm::at(limit)),
-            _ => cancel.map(|_| Alarm::silent()),
-        };
-        let alarm = match alarm.transpose() {
-            // Only to say that it lasts long: then it lasts long in silence.
-            Err(_) if wait == Wait::Forever && cancel.is_none() => None,
-            alarm => alarm?,
-        };
-        let _attached = cancel
-            .zip(alarm.as_ref())
-            .map(|(cancel, alarm)| cancel.interrupts(alarm));
-        let limit = match alarm {
-            Some(_) => limit,
-            None => Wait::Forever,
-        };
-        if wait_until(fd, mode, limit, cancel)? {
+        // The alarm is off before anything is said: it would interrupt the system calls of the subscriber.
+        if wait_once(fd, mode, wait, limit, cancel)? {
             return Ok(Ok(()));
         }
         if patience.is_over(wait) {
@@ -91,28 +79,36 @@ pub(super) fn wait_for_lock(
     }
 }
 
-/// Whether the lock came before the limit and before somebody cancelled; the caller has set an alarm for both.
-fn wait_until(
+/// Waits until `limit`, which is `wait` or earlier, until cancelled, or until a signal comes. `true` if the lock came.
+fn wait_once(
     fd: &ProcessFd,
     mode: Mode,
+    wait: Wait,
     limit: Wait,
     cancel: Option<&Cancel>,
 ) -> io::Result<bool> {
-    loop {
-        let deadline = match limit {
-            Wait::Until(deadline) => Some(deadline),
-            _ => None,
-        };
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline)
-            || cancel.is_some_and(Cancel::is_cancelled)
-        {
-            return Ok(false);
-        }
-        match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
-            Ok(_) => return Ok(true),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let alarm = match (limit, cancel) {
+        (Wait::Until(limit), _) => Some(Alarm::at(limit)),
+        (_, Some(_)) => Some(Alarm::silent()),
+        (_, None) => None,
+    };
+    let alarm = match alarm.transpose() {
+        // Only to say that it lasts long: then it lasts long in silence.
+        Err(_) if wait == Wait::Forever && cancel.is_none() => None,
+        alarm => alarm?,
+    };
+    let _attached = cancel
+        .zip(alarm.as_ref())
+        .map(|(cancel, alarm)| cancel.interrupts(alarm));
+    let is_past = |limit| matches!(limit, Wait::Until(limit) if Instant::now() >= limit);
+    if alarm.is_some() && is_past(limit) || cancel.is_some_and(Cancel::is_cancelled) {
+        return Ok(false);
+    }
+    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
+        Ok(_) => Ok(true),
+        // Perhaps not by the alarm: the caller looks whether the time is over, and sets another one.
+        Err(Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

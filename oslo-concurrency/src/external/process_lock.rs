@@ -280,6 +280,10 @@ impl ProcessLock {
 
     /// Returns `true` if nobody holds the lock, nobody is acquiring it, and the kernel's lock is free.
     #[cfg(test)]
+    #[allow(
+        dead_code,
+        reason = "for the model tests, which compile this file on their own"
+    )]
     pub(crate) fn is_idle(&self) -> bool {
         self.turn.is_idle() && !self.state().locked
     }

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::external::Failure;
+use crate::external::{Failure, TimerUnavailable};
 use crate::wait::Missed;
 
 /// Why a lock was not acquired. Each message names the lock and says what to do.
@@ -59,6 +59,15 @@ pub enum Error {
         /// The lock's name, or its path.
         name: String,
     },
+    /// The lock is held, and this process cannot limit the time that it waits for it: every real-time signal is in use, or no thread can
+    /// be started. Nothing is wrong with the lock file; a wait without a limit needs neither.
+    #[error("lock {name:?} is held, and the wait for it cannot be limited: {reason}")]
+    TimerUnavailable {
+        /// The lock's name.
+        name: String,
+        /// What is missing, and what to do.
+        reason: String,
+    },
     /// The operating system refused an operation on the lock file.
     #[error("external lock {name:?}: {path:?}: {source}")]
     Io {
@@ -84,11 +93,33 @@ impl Error {
     pub(crate) fn external(name: &str, failure: Failure) -> Self {
         match failure {
             Failure::Missed(missed) => Error::missed(name, missed),
-            Failure::Io { path, source } => Error::Io {
-                name: name.to_owned(),
-                path,
-                source,
+            Failure::Io { path, source } => match about_the_timer(&source) {
+                Some(reason) => Error::TimerUnavailable {
+                    name: name.to_owned(),
+                    reason: reason.to_string(),
+                },
+                None => Error::Io {
+                    name: name.to_owned(),
+                    path,
+                    source,
+                },
             },
         }
     }
+}
+
+/// The wait failed before the kernel was asked for the lock, whatever was wrapped around that since.
+fn about_the_timer(error: &io::Error) -> Option<&TimerUnavailable> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>() {
+            // Its `source` is the source of what is inside.
+            Some(error) => error.get_ref().map(|inside| inside as _),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -11,6 +11,11 @@ use crate::fork::{self, PerProcess};
 use crate::internal::current_thread;
 use crate::wait::{Missed, Patience, Wait};
 
+/// A lock file found replaced this often in one acquire is not replaced by anybody: its file system has no stable inodes.
+const REPLACED_TOO_OFTEN: usize = 10_000;
+/// So many files stay open between two holds. The threads that read at the same time need one each, but only then.
+const IDLE_AT_MOST: usize = 2;
+
 /// A lock on a file that many hold for reading or one for writing, between processes and between threads.
 ///
 /// It excludes, and is excluded by, fasteners' `InterProcessReaderWriterLock` on the same file, which takes the same shared and
@@ -141,7 +146,7 @@ impl InterProcessReaderWriterLock {
     fn acquire(&self, mode: Mode, wait: Wait) -> Result<Hold<'_>, Error> {
         let thread = current_thread();
         self.refuse_a_wait_for_ourselves(thread, mode, wait, None)?;
-        loop {
+        for _ in 0..REPLACED_TOO_OFTEN {
             let idle = self.idle().pop();
             let file = match idle {
                 Some(file) => file,
@@ -150,11 +155,11 @@ impl InterProcessReaderWriterLock {
                     .map_err(|missed| Error::missed(&self.name(), missed))?,
             };
             if let Err(error) = self.lock(&file, thread, mode, wait) {
-                self.idle().push(file);
+                self.keep(file);
                 return Err(error);
             }
             // A file that was removed or replaced meanwhile excludes nobody: closing it frees the lock, and we try the new one.
-            if file.is_at(&*self.path).map_err(|source| self.io(source))? {
+            if self.names(&file)? {
                 let what = Held {
                     path: Arc::clone(&self.path),
                     file: file.identity(),
@@ -171,6 +176,30 @@ impl InterProcessReaderWriterLock {
                 });
             }
         }
+        Err(self.io(std::io::Error::other(
+            "its inode number changes whenever we look; put the lock path on a file system with stable inode numbers",
+        )))
+    }
+
+    fn names(&self, file: &LockFile) -> Result<bool, Error> {
+        #[cfg(test)]
+        if tests::INODES_ARE_UNSTABLE.get() {
+            return Ok(false);
+        }
+        file.is_at(&*self.path).map_err(|source| self.io(source))
+    }
+
+    /// For the next hold, unless enough are kept.
+    fn keep(&self, file: LockFile) {
+        let mut idle = self.idle();
+        let one_too_many = if idle.len() < IDLE_AT_MOST {
+            idle.push(file);
+            None
+        } else {
+            Some(file)
+        };
+        drop(idle);
+        drop(one_too_many); // closes it: not under the mutex
     }
 
     fn lock(&self, file: &LockFile, thread: u64, mode: Mode, wait: Wait) -> Result<(), Error> {
@@ -256,7 +285,7 @@ impl Drop for Hold<'_> {
             held.swap_remove(hold);
         }
         drop(held);
-        self.lock.idle().push(file);
+        self.lock.keep(file);
     }
 }
 
@@ -278,7 +307,10 @@ pub struct InterProcessWriteGuard<'a> {
 mod tests {
     use super::*;
     use crate::lockutils::InterProcessLock;
+    use std::cell::Cell;
     use std::thread;
+
+    thread_local!(pub(super) static INODES_ARE_UNSTABLE: Cell<bool> = const { Cell::new(false) });
 
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(work).join().unwrap())
@@ -305,6 +337,55 @@ mod tests {
         });
         drop(writer);
         elsewhere(|| drop(lock.try_write().unwrap()));
+    }
+
+    #[test]
+    fn unstable_inode_numbers_are_an_error_and_not_an_endless_loop() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = InterProcessReaderWriterLock::new(directory.path().join("index.lock"));
+        INODES_ARE_UNSTABLE.set(true);
+        for error in [lock.read().map(drop), lock.try_write().map(drop)] {
+            let error = error.unwrap_err();
+            assert!(error.to_string().contains("stable inode"), "{error}");
+        }
+        INODES_ARE_UNSTABLE.set(false);
+        drop(lock.write().expect("no try has left it locked"));
+    }
+
+    fn open_files_in(directory: &Path) -> usize {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        open.flatten()
+            .filter_map(|fd| std::fs::read_link(fd.path()).ok())
+            .filter(|file| file.starts_with(directory))
+            .count()
+    }
+
+    #[test]
+    fn many_who_have_read_at_once_do_not_leave_their_files_open() {
+        const READERS: usize = 20;
+        let directory = tempfile::tempdir().unwrap();
+        let lock = InterProcessReaderWriterLock::new(directory.path().join("index.lock"));
+        let all_read = std::sync::Barrier::new(READERS);
+        thread::scope(|scope| {
+            for _ in 0..READERS {
+                scope.spawn(|| {
+                    let _reader = lock.read().unwrap();
+                    all_read.wait();
+                });
+            }
+        });
+        let open = open_files_in(directory.path());
+        assert!(open <= IDLE_AT_MOST, "{open}");
+        // Those that fail leave none open either.
+        let writer = lock.write().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..READERS {
+                scope.spawn(|| assert!(lock.try_read().is_err()));
+            }
+        });
+        drop(writer);
+        let open = open_files_in(directory.path());
+        assert!(open <= IDLE_AT_MOST + 1, "{open}");
     }
 
     #[test]

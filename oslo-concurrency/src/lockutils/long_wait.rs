@@ -9,7 +9,7 @@ use crate::external::{ProcessLock, holders, turnstile_path};
 use crate::fork;
 use crate::internal::{Who, who};
 use crate::watchdog::Subscriber;
-use crate::watchdog::alarms::{self, Alarm, Stopped};
+use crate::watchdog::alarms::{self, Alarm, Stopped, contained};
 
 /// How long a wait lasts before it is warned about, by default.
 pub(crate) const WARN_AFTER: Duration = Duration::from_secs(60);
@@ -42,7 +42,8 @@ impl LongWait {
             first,
             move |since, stopped: &Stopped| {
                 let waited = waited + since;
-                subscriber.tell(|| self.tell_unless(waited, stopped));
+                // A subscriber that panics is told of the next warning all the same.
+                contained(|| subscriber.tell(|| self.tell_unless(waited, stopped)));
                 // Counted from when the alarm was set: the next is due when the wait has doubled.
                 Some(since.saturating_add(waited.max(SOONEST)))
             },

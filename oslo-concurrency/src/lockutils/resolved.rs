@@ -61,13 +61,15 @@ pub(super) fn external(
     if depends_on_more(options) {
         return options.look_up();
     }
-    let remembered = LAST.with_borrow(|last| {
+    // Nothing is remembered while the thread's values are being destroyed.
+    let remembered = LAST.try_with(|last| {
+        let last = last.borrow();
         let last = last
             .as_ref()
             .filter(|last| last.generation == fork::generation() && last.question.is_of(options))?;
         Some((last.internal.upgrade()?, last.external.upgrade()?))
     });
-    if let Some((internal, external)) = remembered {
+    if let Ok(Some((internal, external))) = remembered {
         return Ok((internal, Some(external)));
     }
     let question = Question::of(options);
@@ -79,7 +81,7 @@ pub(super) fn external(
             internal: Arc::downgrade(&internal),
             external: Arc::downgrade(external),
         };
-        LAST.set(Some(last));
+        let _ = LAST.try_with(|place| place.replace(Some(last)));
     }
     Ok((internal, external))
 }

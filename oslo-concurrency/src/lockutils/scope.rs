@@ -2,9 +2,18 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
-thread_local!(static SCOPES: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) });
+thread_local! {
+    /// Never destroyed, so that destructors of other thread-local values may lock. A thread without a scope owns no memory here.
+    static SCOPES: ManuallyDrop<RefCell<Vec<PathBuf>>> =
+        const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+}
+
+fn scopes<T>(with: impl FnOnce(&RefCell<Vec<PathBuf>>) -> T) -> T {
+    SCOPES.with(|scopes| with(scopes))
+}
 
 /// While it lives, the external locks of this thread are made in its directory, whatever the configuration says.
 ///
@@ -30,8 +39,10 @@ pub struct LockPathScope {
 impl LockPathScope {
     /// Makes `path` the lock path of this thread until the scope is dropped.
     pub fn enter(path: impl Into<PathBuf>) -> Self {
-        SCOPES.with_borrow_mut(|scopes| {
-            scopes.push(path.into());
+        let path = path.into();
+        scopes(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            scopes.push(path);
             LockPathScope {
                 depth: scopes.len(),
                 _on_this_thread: PhantomData,
@@ -47,11 +58,20 @@ impl LockPathScope {
 
 impl Drop for LockPathScope {
     fn drop(&mut self) {
-        SCOPES.with_borrow_mut(|scopes| scopes.truncate(self.depth - 1));
+        let ended = scopes(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            if self.depth == 1 {
+                std::mem::take(&mut *scopes)
+            } else {
+                scopes.truncate(self.depth - 1);
+                Vec::new()
+            }
+        });
+        drop(ended);
     }
 }
 
 /// Calls `with` on the lock path of the innermost scope.
 pub(crate) fn current<T>(with: impl FnOnce(Option<&Path>) -> T) -> T {
-    SCOPES.with_borrow(|scopes| with(scopes.last().map(PathBuf::as_path)))
+    scopes(|scopes| with(scopes.borrow().last().map(PathBuf::as_path)))
 }

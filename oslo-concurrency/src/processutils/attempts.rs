@@ -1,14 +1,16 @@
 //! Running a command as often as is asked for, and telling how it went.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags};
 use tracing::Level;
 
 use super::child::{Plan, Step};
-use super::communicate::{Missed, Written, communicate};
+use super::communicate::{Missed, Written, communicate, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
 use super::log::{LogErrors, log_at};
@@ -16,6 +18,10 @@ use super::mask::{into_text, mask_password};
 use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
+use crate::background;
+
+/// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network file system whose server is gone.
+const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
 
@@ -93,11 +99,11 @@ impl Attempts<'_> {
         let began = Instant::now();
         let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
         log_at!(self.level, command = self.cmd, "running");
-        let child = self
+        let (child, pidfd) = self
             .plan
             .start()
             .map_err(|(step, error)| self.not_started(step, error))?;
-        let mut running = Running::of(child, self.plan.own_group)
+        let mut running = Running::of(child, self.plan.own_group, pidfd)
             .map_err(|error| self.io("watching it", error))?;
         if let Some(on_execute) = &mut self.on_execute {
             on_execute(&running.process);
@@ -111,11 +117,24 @@ impl Attempts<'_> {
                 Ok(exit_code)
             }
             Err(Missed::Io(doing, error)) => Err(self.io(doing, error)),
+            Err(Missed::ExitCodeLost) => {
+                log_at!(
+                    self.level,
+                    command = self.cmd,
+                    seconds,
+                    "ended, nobody knows how"
+                );
+                Err(Error::ExitCodeLost {
+                    cmd: self.cmd.clone(),
+                    stdout: readable(std::mem::take(&mut written.stdout)),
+                    stderr: readable(std::mem::take(&mut written.stderr)),
+                })
+            }
             Err(Missed::TimedOut) => {
                 log_at!(self.level, command = self.cmd, seconds, "its time is over");
                 Err(Error::Timeout {
                     cmd: self.cmd.clone(),
-                    left_running: (!running.stop()).then_some("it runs as another user"),
+                    left_running: running.stop(),
                     timeout: self.timeout.unwrap_or_default(),
                     stdout: readable(std::mem::take(&mut written.stdout)),
                     stderr: readable(std::mem::take(&mut written.stderr)),
@@ -192,13 +211,17 @@ struct Running {
 }
 
 impl Running {
-    fn of(mut child: Child, leads_group: bool) -> io::Result<Self> {
-        match Process::of_child(child.id(), leads_group) {
+    fn of(mut child: Child, leads_group: bool, pidfd: Option<OwnedFd>) -> io::Result<Self> {
+        match Process::of_child(child.id(), leads_group, pidfd) {
             Ok(process) => Ok(Running {
                 child: Some(child),
                 process,
             }),
             Err(error) => {
+                if leads_group {
+                    // SAFETY: plain numbers. The child has not been waited for, so the group of its number is its own.
+                    unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
+                }
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(error)
@@ -220,22 +243,30 @@ impl Running {
         Ok(exit_code(status))
     }
 
-    /// Kills and waits for it, if it has not been waited for. Whether that could be done.
-    fn stop(&mut self) -> bool {
-        let Some(mut child) = self.child.take() else {
-            return true;
-        };
-        match self.process.kill_all() {
+    /// Kills and waits for it, if it has not been waited for. Otherwise why it is left running.
+    fn stop(&mut self) -> Option<&'static str> {
+        let mut child = self.child.take()?;
+        let left = match self.process.kill_all() {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                // It runs as another user and ends when it likes; somebody has to wait for it.
-                thread::spawn(move || child.wait());
-                false
+                Some("it runs as another user")
             }
-            _ => {
-                let _ = child.wait();
-                true
-            }
+            _ if self.ends_within(KILLED_WITHIN) => None,
+            _ => Some(
+                "it was killed and does not end: it is in the midst of a system call that cannot be interrupted",
+            ),
+        };
+        match left {
+            None => drop(child.wait()),
+            // It ends when it likes; somebody has to wait for it then. Without a thread it stays a zombie until this process ends.
+            Some(_) => drop(background::spawn("reaper", move || drop(child.wait()))),
         }
+        left
+    }
+
+    fn ends_within(&self, time: Duration) -> bool {
+        let deadline = Instant::now().checked_add(time);
+        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
+        !matches!(wait_for(&mut ended, deadline), Err(Missed::TimedOut))
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read};
 
 use super::limits::ProcessLimits;
+use super::reaped;
 
 pub(super) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
@@ -40,20 +42,32 @@ pub(super) enum Step {
 }
 
 impl Plan {
-    /// Starts the child.
-    pub(super) fn start(&self) -> Result<Child, (Step, io::Error)> {
+    /// Starts the child. With its pidfd, if the child may be gone before one can be opened here.
+    pub(super) fn start(&self) -> Result<(Child, Option<OwnedFd>), (Step, io::Error)> {
         let at_exec = |error| (Step::Exec, error);
         let mut command = self.command().map_err(at_exec)?;
         let (report, report_to) =
             pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| at_exec(errno.into()))?;
         let (preexec, limits, report_fd) =
             (self.preexec.clone(), self.limits, report_to.as_raw_fd());
+        let pidfds = match reaped::sigchld_is_ignored() {
+            true => Some(UnixDatagram::pair().map_err(at_exec)?),
+            false => None,
+        };
+        let pidfd_to = pidfds.as_ref().map(|(_, to)| to.as_raw_fd());
         // SAFETY: `prepare` makes only calls that are async-signal-safe, beside what the caller of the unsafe `preexec` answers for; it
-        // allocates nothing, and takes no lock. `report_to` outlives the spawn.
-        unsafe { command.pre_exec(move || prepare(preexec.as_ref(), &limits, report_fd)) };
+        // allocates nothing, and takes no lock. `report_to` and `pidfds` outlive the spawn.
+        unsafe {
+            command.pre_exec(move || {
+                pidfd_to.inspect(|to| reaped::send_own_pidfd(*to));
+                prepare(preexec.as_ref(), &limits, report_fd)
+            });
+        }
         let spawned = command.spawn();
         drop(report_to);
-        spawned.map_err(|error| (failed_step(&report), error))
+        let child = spawned.map_err(|error| (failed_step(&report), error))?;
+        let pidfd = pidfds.and_then(|(from, _)| reaped::receive_pidfd(&from));
+        Ok((child, pidfd))
     }
 
     fn command(&self) -> io::Result<Command> {
@@ -97,15 +111,14 @@ fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> 
     if let Some(preexec) = preexec {
         preexec().inspect_err(|_| tell(report, REPORT_PREEXEC))?;
     }
+    inherit_nothing(); // before the limits, of which one may hide descriptors from it
     limits
         .apply()
         .inspect_err(|(number, _)| tell(report, *number as u8))
-        .map_err(|(_, error)| error)?;
-    inherit_nothing();
-    Ok(())
+        .map_err(|(_, error)| error)
 }
 
-/// No signal is blocked, and SIGPIPE, which Rust programs ignore, ends who writes in vain.
+/// No signal is blocked; SIGPIPE, which Rust programs ignore, ends who writes in vain; and the child can wait for its own children.
 fn signals_as_at_the_start() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
@@ -113,6 +126,7 @@ fn signals_as_at_the_start() {
         libc::sigemptyset(none.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
     }
 }
 
@@ -122,15 +136,17 @@ fn tell(report: RawFd, step: u8) {
     unsafe { libc::write(report, (&raw const step).cast(), 1) };
 }
 
+/// The first descriptor that a child does not keep.
+const FIRST: RawFd = 3;
+
 /// Marks every descriptor but the standard three close-on-exec, also those that another library has opened without care. They are not
 /// closed yet: `Command` reports a failed exec through one.
 fn inherit_nothing() {
-    const FIRST: libc::c_uint = 3;
     // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
-            FIRST,
+            FIRST as libc::c_uint,
             libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
@@ -139,18 +155,72 @@ fn inherit_nothing() {
         return;
     }
     // Linux before 5.11, or a sandbox that does not know the call.
-    // SAFETY: as above; getrlimit fills the structure.
-    unsafe {
+    if !each_open_descriptor(mark_close_on_exec) {
+        // Without /proc: up to the limit, below which all were opened, unless it was lowered since.
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
         };
-        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
-        for fd in FIRST.cast_signed()..RawFd::try_from(limit.rlim_max).unwrap_or(RawFd::MAX) {
-            libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-        }
+        // SAFETY: getrlimit fills the structure.
+        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+        let end = RawFd::try_from(limit.rlim_cur).unwrap_or(RawFd::MAX);
+        (0..end).for_each(mark_close_on_exec);
     }
 }
+
+fn mark_close_on_exec(fd: RawFd) {
+    if fd >= FIRST {
+        // SAFETY: a plain number, of which the flag changes if it is a descriptor.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Calls `with` on each descriptor that is open, by /proc and without allocating. `false` if that cannot be read.
+fn each_open_descriptor(with: impl Fn(RawFd)) -> bool {
+    /// Where the length and the name are in `struct linux_dirent64`, getdents64(2).
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let mut entries = Entries([0; 1024]);
+    // SAFETY: the path is a C string, and the kernel writes no more than the size of the buffer.
+    unsafe {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let folder = libc::open(c"/proc/self/fd".as_ptr(), flags);
+        if folder < 0 {
+            return false;
+        }
+        let complete = loop {
+            let buffer = entries.0.as_mut_ptr();
+            let read = libc::syscall(libc::SYS_getdents64, folder, buffer, entries.0.len());
+            let Ok(read @ 1..) = usize::try_from(read) else {
+                break read == 0;
+            };
+            let mut at = 0;
+            while at + NAME < read {
+                let name = entries.0[at + NAME..read]
+                    .iter()
+                    .map_while(|byte| match byte {
+                        b'0'..=b'9' => Some(RawFd::from(byte - b'0')),
+                        _ => None,
+                    });
+                // `.` and `..` have no digits.
+                if let Some(fd) = name.fold(None, |fd: Option<RawFd>, digit| {
+                    Some(fd.unwrap_or(0).saturating_mul(10).saturating_add(digit))
+                }) {
+                    with(fd);
+                }
+                at += usize::from(u16::from_ne_bytes([
+                    entries.0[at + LENGTH],
+                    entries.0[at + LENGTH + 1],
+                ]));
+            }
+        };
+        libc::close(folder);
+        complete
+    }
+}
+
+#[repr(C, align(8))]
+struct Entries([u8; 1024]);
 
 // ---- in the parent ----
 
@@ -160,5 +230,27 @@ fn failed_step(report: &OwnedFd) -> Step {
         Ok(1) if step[0] == REPORT_PREEXEC => Step::Preexec,
         Ok(1) => Step::Limit(step[0].into()),
         _ => Step::Exec,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn descriptors_are_found_however_many_there_are() {
+        let files: Vec<OwnedFd> = (0..200)
+            .map(|_| OwnedFd::from(std::fs::File::open("/dev/null").unwrap()))
+            .collect();
+        let found = RefCell::new(Vec::new());
+        assert!(each_open_descriptor(|fd| found.borrow_mut().push(fd)));
+        let found = found.into_inner();
+        for file in &files {
+            assert_eq!(
+                found.iter().filter(|fd| **fd == file.as_raw_fd()).count(),
+                1
+            );
+        }
     }
 }

@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::process::Process;
+use super::reaped;
 use super::sigpipe::SigpipeHeldBack;
 
 /// What a child has written so far.
@@ -23,6 +24,8 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) enum Missed {
     TimedOut,
+    /// It has ended, and nobody knows how.
+    ExitCodeLost,
     Io(&'static str, io::Error),
 }
 
@@ -50,7 +53,13 @@ pub(super) fn communicate(
         &mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)],
         deadline,
     )?;
-    child.wait().map_err(io_error("reading its exit code"))
+    match child.wait() {
+        // The kernel has reaped it, or somebody else in this process has.
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
+            reaped::exit_status(process).ok_or(Missed::ExitCodeLost)
+        }
+        outcome => outcome.map_err(io_error("reading its exit code")),
+    }
 }
 
 fn io_error(doing: &'static str) -> impl Fn(io::Error) -> Missed {
@@ -126,9 +135,11 @@ impl<'a> Pipes<'a> {
 
 /// Reads what is there, and closes the pipe at its end.
 fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()> {
-    if let Some(open) = pipe
-        && read_available(open, into)?
-    {
+    let ended = match pipe {
+        Some(open) => read_available(open, into)?,
+        None => false,
+    };
+    if ended {
         *pipe = None;
     }
     Ok(())

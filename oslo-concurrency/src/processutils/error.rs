@@ -78,7 +78,7 @@ pub enum Error {
     Timeout {
         /// The command.
         cmd: String,
-        /// Why it is left running; `None` if it has been killed with its process group.
+        /// Why it may still be running; `None` if it has been killed with its process group.
         left_running: Option<&'static str>,
         /// The time it had.
         timeout: Duration,
@@ -106,6 +106,20 @@ pub enum Error {
         doing: &'static str,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// It has ended, and its exit code is lost: this process ignores SIGCHLD, or another part of it has waited for the command. It is not
+    /// run again, whatever `attempts` says: perhaps it has succeeded.
+    #[error(
+        "`{cmd}` has ended, and its exit code is lost, since this process ignores SIGCHLD or waits for every child: set SIGCHLD to its \
+         default and wait for known children only, or run it on Linux 6.15 or later\nStdout: {stdout:?}\nStderr: {stderr:?}"
+    )]
+    ExitCodeLost {
+        /// The command.
+        cmd: String,
+        /// What it wrote to its standard output, masked.
+        stdout: String,
+        /// What it wrote to its standard error, masked.
+        stderr: String,
     },
     /// A limit of `prlimit` could not be set, so the command was not run.
     #[error(

@@ -183,6 +183,8 @@ impl<'a> Execute<'a> {
     /// How long each attempt may take: until the command has ended and its outputs are closed. Then it is killed with SIGKILL, with everything
     /// that it has started and that has not left its process group, and [`Error::Timeout`] returned. Without this it may take forever.
     ///
+    /// A process that SIGKILL does not end within 5 s, as one that hangs in a network file system, is left, and the error says so.
+    ///
     /// A command with a timeout has a process group of its own, so that Ctrl-C on a terminal does not reach it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -213,6 +215,7 @@ impl<'a> Execute<'a> {
     /// # Safety
     /// As for [`CommandExt::pre_exec`](std::os::unix::process::CommandExt::pre_exec): the child is a copy of one thread of a process that
     /// may have had many. The function must not allocate, nor take a lock, nor call anything that is not async-signal-safe.
+    /// It must not take long, nor fork a process that stays: `run` waits for both, and the timeout does not count before the program runs.
     pub unsafe fn preexec(
         mut self,
         function: impl Fn() -> io::Result<()> + Send + Sync + 'static,

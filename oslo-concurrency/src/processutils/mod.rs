@@ -17,11 +17,15 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! What a child gets: the arguments as they are, an environment, a directory, three pipes, the default of SIGPIPE, no blocked signal, and
-//! no other descriptor of this process, nor a lock that it holds. A call returns when the child has ended *and* its outputs are closed;
-//! children of it that keep them open are waited for as well, up to the timeout.
+//! What a child gets: the arguments as they are, an environment, a directory, three pipes, the defaults of SIGPIPE and SIGCHLD, no blocked
+//! signal, and no other descriptor of this process, nor a lock that it holds. A call returns when the child has ended *and* its outputs are
+//! closed; children of it that keep them open are waited for as well, up to the timeout.
 //!
-//! Linux 5.3 or later.
+//! A process that is forked elsewhere at the moment when a command is started, and executes nothing, keeps the pipes of the command open for as
+//! long as it lives, and so delays the call: its start, before which no timeout counts, or its end.
+//!
+//! Linux 5.3 or later. In a program that ignores SIGCHLD (`SIG_IGN` or `SA_NOCLDWAIT`), or that waits for every child itself, exit codes are
+//! known from Linux 6.15 on; before that each command that ends is [`Error::ExitCodeLost`].
 
 mod attempts;
 mod child;
@@ -34,6 +38,7 @@ mod log;
 mod mask;
 mod output;
 mod process;
+mod reaped;
 mod retry;
 mod root;
 mod sigpipe;

@@ -14,8 +14,24 @@ pub struct Process {
 }
 
 impl Process {
-    /// The handle of our child `pid`, which has not been waited for.
-    pub(super) fn of_child(pid: u32, leads_group: bool) -> io::Result<Self> {
+    /// The handle of our child `pid`, which has not been waited for, or has sent its `pidfd`.
+    pub(super) fn of_child(
+        pid: u32,
+        leads_group: bool,
+        pidfd: Option<OwnedFd>,
+    ) -> io::Result<Self> {
+        let pidfd = match pidfd {
+            Some(pidfd) => pidfd,
+            None => Self::open(pid)?,
+        };
+        Ok(Process {
+            pid,
+            leads_group,
+            pidfd: Arc::new(pidfd),
+        })
+    }
+
+    fn open(pid: u32) -> io::Result<OwnedFd> {
         // SAFETY: plain numbers go in; the flags are none, and the result is close-on-exec.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         if fd < 0 {
@@ -23,12 +39,7 @@ impl Process {
         }
         let fd = i32::try_from(fd).map_err(io::Error::other)?;
         // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
-        let pidfd = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
-        Ok(Process {
-            pid,
-            leads_group,
-            pidfd,
-        })
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     /// The process id of the command, or of the helper that it runs behind.
@@ -41,6 +52,10 @@ impl Process {
     /// # Errors
     /// As kill(2): `ESRCH` if it has ended and its exit code has been read, `EPERM` if it runs as somebody else.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
+        self.send(signal, 0)
+    }
+
+    fn send(&self, signal: i32, flags: libc::c_uint) -> io::Result<()> {
         let no_info = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: the descriptor is open for as long as `self` lives, and no signal information is given.
         let done = unsafe {
@@ -49,7 +64,7 @@ impl Process {
                 self.pidfd.as_raw_fd(),
                 signal,
                 no_info,
-                0,
+                flags,
             )
         };
         match done {
@@ -61,11 +76,16 @@ impl Process {
     /// Kills the process, and everything in its process group if it has one of its own, as commands with a timeout have. To be called
     /// before it has been waited for: until then its number belongs to it.
     pub(super) fn kill_all(&self) -> io::Result<()> {
+        /// Linux 6.9. Exact even if the process was reaped: its group is meant, and no later one of the same number.
+        const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+        if self.leads_group {
+            let _ = self.send(libc::SIGKILL, PIDFD_SIGNAL_PROCESS_GROUP);
+        }
         let killed = self.signal(libc::SIGKILL);
         let is_there = !matches!(&killed, Err(error) if error.raw_os_error() == Some(libc::ESRCH));
         if self.leads_group && is_there {
             // SAFETY: plain numbers. The group has the number of its leader, which is ours as long as the leader is not waited for.
-            unsafe { libc::kill(-self.pid.cast_signed(), libc::SIGKILL) };
+            unsafe { libc::kill(-(self.pid as libc::pid_t), libc::SIGKILL) };
         }
         killed
     }

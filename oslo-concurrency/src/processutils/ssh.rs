@@ -314,7 +314,9 @@ impl Line<'_> {
         wait_for(&mut [PollFd::new(self.socket(), events)], self.deadline).map_err(|missed| {
             match missed {
                 communicate::Missed::TimedOut => Missed::TimedOut,
-                communicate::Missed::Io(..) => Missed::Ssh(ssh2::Error::unknown()),
+                communicate::Missed::Io(..) | communicate::Missed::ExitCodeLost => {
+                    Missed::Ssh(ssh2::Error::unknown())
+                }
             }
         })
     }

@@ -1,6 +1,8 @@
-//! One thread that calls back when something has taken long. It is started when it is first needed, and ends when it is not.
+//! A thread that calls back when something has taken long. It is started when it is first needed, and ends when it is not.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,22 +12,33 @@ use crate::fork::{self, PerProcess};
 
 /// How long the thread stays without anything to watch.
 const IDLE: Duration = Duration::from_secs(10);
+/// An alarm that is due later than this counts as never due. Its thread stays all the same.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Whether the one who set the alarm wants to hear of it no more.
+/// `true` once the owner of the alarm is no longer interested in it.
 pub(crate) type Stopped = AtomicBool;
 
-/// Is told how much time has passed since the alarm was set, and says after how much it wants to be called again.
+/// Gets the time since the alarm was set, and returns the time since then at which it is to be called again.
 type Call = dyn FnMut(Duration, &Stopped) -> Option<Duration> + Send;
 
-static ALARMS: PerProcess<Arc<Alarms>> = PerProcess::new();
+/// The events of subscribers.
+static EVENTS: AlarmThread = AlarmThread::new("watchdog");
 
-#[derive(Default)]
+/// A thread for alarms. What one alarm does delays the others of its thread, so each purpose has its own.
+#[derive(Debug)]
+pub(crate) struct AlarmThread {
+    name: &'static str,
+    alarms: PerProcess<Arc<Alarms>>,
+}
+
+#[derive(Debug)]
 struct Alarms {
+    name: &'static str,
     state: Mutex<State>,
     sooner: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     /// By the moment when they are due, and a number that tells those of one moment apart.
     due: BTreeMap<(Instant, u64), Arc<Set>>,
@@ -42,42 +55,83 @@ struct Set {
     place: Mutex<Option<(Instant, u64)>>,
 }
 
-/// An alarm that is set, until this is dropped. Dropping it does not wait for a call that is under way, unless it is [`awaited`](Self::awaited).
+impl std::fmt::Debug for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Set").finish_non_exhaustive()
+    }
+}
+
+/// An alarm that is set, until this is dropped. Dropping it does not wait for a call that is under way, unless it is
+/// [`awaited`](Self::awaited).
+#[derive(Debug)]
 pub(crate) struct Alarm {
-    /// Not there if the moment is beyond what the clock can say.
-    set: Option<Arc<Set>>,
+    set: Option<Handle>,
     awaited: bool,
     generation: u64,
 }
 
-impl std::fmt::Debug for Alarm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Alarm").finish_non_exhaustive()
-    }
+/// Another way to reach an alarm.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    alarms: Arc<Alarms>,
+    set: Arc<Set>,
 }
 
-/// Calls `call` after `after`, in the thread of the alarms.
-pub(crate) fn call_after(
-    after: Duration,
-    call: impl FnMut(Duration, &Stopped) -> Option<Duration> + Send + 'static,
-) -> Alarm {
-    let began = Instant::now();
-    let set = began.checked_add(after).map(|due| {
+impl AlarmThread {
+    pub(crate) const fn new(name: &'static str) -> Self {
+        AlarmThread {
+            name,
+            alarms: PerProcess::new(),
+        }
+    }
+
+    /// Calls `call` after `after`, in this thread; a panic of it is contained and ends its alarm.
+    ///
+    /// # Errors
+    /// If the thread cannot be started. The alarm is set nevertheless, for a thread that is started later.
+    pub(crate) fn call_after(
+        &self,
+        after: Duration,
+        call: impl FnMut(Duration, &Stopped) -> Option<Duration> + Send + 'static,
+    ) -> (Alarm, io::Result<()>) {
+        let began = Instant::now();
         let set = Arc::new(Set {
             began,
             stopped: Stopped::new(false),
             call: Mutex::new(Box::new(call)),
             place: Mutex::new(None),
         });
-        let alarms = ALARMS.get_or_make(Arc::default);
-        alarms.enter(due, &set);
-        alarms.see_to_a_thread(due);
-        set
-    });
-    Alarm {
-        set,
-        awaited: false,
-        generation: fork::generation(),
+        let alarms = Arc::clone(self.alarms.get_or_make(|| Arc::new(Alarms::new(self.name))));
+        let mut started = Ok(());
+        if let Some(due) = began.checked_add(after.min(NEVER)) {
+            alarms.enter(due, &set);
+            started = alarms.see_to_a_thread(due);
+        }
+        let alarm = Alarm {
+            set: Some(Handle { alarms, set }),
+            awaited: false,
+            generation: fork::generation(),
+        };
+        (alarm, started)
+    }
+}
+
+/// Calls `call` after `after`, in the thread of the events. Without a thread nothing is said of what takes long.
+pub(crate) fn call_after(
+    after: Duration,
+    call: impl FnMut(Duration, &Stopped) -> Option<Duration> + Send + 'static,
+) -> Alarm {
+    EVENTS.call_after(after, call).0
+}
+
+/// Runs `call`; a panic ends here. The panic hook has reported it already, by default on the standard error.
+pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            std::mem::forget(payload); // dropping it may panic again
+            None
+        }
     }
 }
 
@@ -87,19 +141,38 @@ impl Alarm {
         self.awaited = true;
         self
     }
+
+    /// To hurry it from elsewhere.
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        self.set.clone()
+    }
+}
+
+impl Handle {
+    /// Makes the alarm due now, unless it is being called.
+    pub(crate) fn hurry(&self) {
+        let now = Instant::now();
+        let mut state = lock(&self.alarms.state);
+        let mut place = lock(&self.set.place);
+        let entry = place.take().and_then(|place| state.due.remove(&place));
+        if let Some(set) = entry {
+            *place = Some(state.insert(now, set));
+            self.alarms.sooner.notify_one();
+        }
+    }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        let Some(set) = self.set.take() else { return };
+        let Some(Handle { alarms, set }) = self.set.take() else {
+            return;
+        };
         if self.generation != fork::generation() {
-            std::mem::forget(set);
+            std::mem::forget((alarms, set));
             return;
         }
         set.stopped.store(true, Ordering::SeqCst);
-        if let Some(alarms) = ALARMS.peek() {
-            alarms.leave(&set);
-        }
+        alarms.leave(&set);
         if self.awaited {
             drop(lock(&set.call));
         }
@@ -110,15 +183,30 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl State {
+    fn insert(&mut self, due: Instant, set: Arc<Set>) -> (Instant, u64) {
+        let place = (due, self.next_number);
+        self.next_number += 1;
+        self.due.insert(place, set);
+        place
+    }
+}
+
 impl Alarms {
+    fn new(name: &'static str) -> Self {
+        Alarms {
+            name,
+            state: Mutex::default(),
+            sooner: Condvar::new(),
+        }
+    }
+
     fn enter(&self, due: Instant, set: &Arc<Set>) {
         let mut state = lock(&self.state);
         if set.stopped.load(Ordering::SeqCst) {
             return; // between two calls
         }
-        let place = (due, state.next_number);
-        state.next_number += 1;
-        state.due.insert(place, Arc::clone(set));
+        let place = state.insert(due, Arc::clone(set));
         *lock(&set.place) = Some(place);
     }
 
@@ -132,19 +220,18 @@ impl Alarms {
     }
 
     /// The thread looks again on its own, unless something is due before that.
-    fn see_to_a_thread(self: &Arc<Self>, due: Instant) {
+    fn see_to_a_thread(self: &Arc<Self>, due: Instant) -> io::Result<()> {
         let mut state = lock(&self.state);
         match state.looks {
             Some(looks) if looks <= due => {}
             Some(_) => self.sooner.notify_one(),
             None => {
                 let alarms = Arc::clone(self);
-                // Without a thread nobody is told that anything takes long; the next alarm tries again.
-                if background::spawn("watchdog", move || alarms.run()).is_ok() {
-                    state.looks = Some(Instant::now());
-                }
+                background::spawn(self.name, move || alarms.run())?;
+                state.looks = Some(Instant::now());
             }
         }
+        Ok(())
     }
 
     fn run(&self) {
@@ -155,10 +242,12 @@ impl Alarms {
             match state.due.first_key_value() {
                 Some((&place, _)) if place.0 <= now => {
                     let set = state.due.remove(&place);
-                    drop(state);
-                    if let Some(set) = set {
-                        self.call(&set);
+                    if let Some(set) = &set {
+                        *lock(&set.place) = None;
                     }
+                    drop(state);
+                    // What a subscriber does must not end the thread: the other alarms need it.
+                    contained(|| set.map(|set| self.call(&set)));
                     idle_since = Instant::now();
                     state = lock(&self.state);
                     continue;
@@ -184,7 +273,6 @@ impl Alarms {
     }
 
     fn call(&self, set: &Arc<Set>) {
-        *lock(&set.place) = None;
         let again = {
             let mut call = lock(&set.call);
             if set.stopped.load(Ordering::SeqCst) {
@@ -234,6 +322,33 @@ mod tests {
             None
         });
         assert_eq!(calls.recv_timeout(LONG), Ok("quick"));
+    }
+
+    #[test]
+    fn an_alarm_that_panics_leaves_the_others_alone() {
+        let _broken = call_after(Duration::ZERO, |_, _| panic!("a subscriber"));
+        for _ in 0..2 {
+            let (send, calls) = channel();
+            let _alarm = call_after(SOON, move |_, _| {
+                send.send(()).unwrap();
+                None
+            });
+            assert_eq!(calls.recv_timeout(LONG), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_is_hurried_is_called_now() {
+        let (send, calls) = channel();
+        let alarm = call_after(Duration::MAX, move |_, _| {
+            send.send(()).unwrap();
+            None
+        });
+        alarm.handle().unwrap().hurry();
+        assert_eq!(calls.recv_timeout(LONG), Ok(()));
+        alarm.handle().unwrap().hurry();
+        drop(alarm);
+        assert!(calls.recv_timeout(LONG).is_err(), "it asked for no more");
     }
 
     #[test]

@@ -24,6 +24,8 @@ use tracing::{Dispatch, Level, Span};
 
 use alarms::{Alarm, Stopped};
 
+use crate::fork;
+
 /// How long oslo's watchdog waits, and ours.
 const AFTER: Duration = Duration::from_secs(5);
 
@@ -62,10 +64,13 @@ impl Options {
     /// Watches until the guard is dropped.
     ///
     /// If that takes longer than [`after`](Self::after), one event is sent, with the fields `action` and `elapsed_seconds`. It goes to
-    /// the subscriber of this thread and belongs to the span that is current now. After the guard is dropped no event is sent; dropping it
-    /// waits for one that is being sent.
+    /// the subscriber of this thread and belongs to the span that is current now.
     ///
-    /// All watches share one thread, which is started when it is first needed and ends 10 s after it was last. Nothing at all is
+    /// Dropping the guard never waits. After that no event is begun; one that the subscriber is already writing may still appear. (Waiting for
+    /// it would be a deadlock where the subscriber needs something that the action has locked, such as the standard output.)
+    ///
+    /// All watches share one thread, which is started when it is first needed and ends 10 s after it was last. A subscriber that blocks
+    /// delays the events of the other watches. One that panics loses its event, and no other; the panic hook reports it. Nothing at all is
     /// started if nobody listens to events of this level. In a forked child the guard is void.
     ///
     /// ```
@@ -81,7 +86,7 @@ impl Options {
             level,
             after,
         } = self;
-        if level > LevelFilter::current() {
+        if level > LevelFilter::current() || !fork::may_log() {
             return Watch { _alarm: None };
         }
         let subscriber = Subscriber::current();
@@ -90,7 +95,7 @@ impl Options {
             None
         });
         Watch {
-            _alarm: Some(alarm.awaited()),
+            _alarm: Some(alarm),
         }
     }
 

@@ -4,16 +4,9 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::libc::{ESRCH, SIGTERM};
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
 use oslo_concurrency::processutils::{Error, Process, execute};
 
-use crate::lives;
-
-/// Reads the exit code before `execute` can: then that fails, as an error of the operating system in the midst of it.
-pub(crate) fn take_exit_code(process: &Process) {
-    waitpid(Pid::from_raw(process.pid().cast_signed()), None).expect("it is our child");
-}
+use crate::{alone, let_poll_fail, lives};
 
 #[test]
 fn both_are_called_once_for_each_attempt() {
@@ -48,44 +41,60 @@ fn both_are_called_once_for_each_attempt() {
 
 #[test]
 fn both_are_called_when_the_operating_system_fails() {
-    let (mut began, mut ended) = (0, 0);
-    let result = execute(["true"])
-        .on_execute(|process| {
-            began += 1;
-            take_exit_code(process);
-        })
-        .on_completion(|_| ended += 1)
-        .run();
-    assert!(
-        matches!(&result, Err(Error::Io { source, .. }) if source.raw_os_error() == Some(nix::libc::ECHILD)),
-        "{result:?}"
+    alone(
+        "callbacks::both_are_called_when_the_operating_system_fails",
+        || {
+            let (mut began, mut ended) = (0, 0);
+            let result = execute(["true"])
+                .on_execute(|_| {
+                    began += 1;
+                    let_poll_fail(true);
+                })
+                .on_completion(|_| {
+                    ended += 1;
+                    let_poll_fail(false);
+                })
+                .run();
+            assert!(
+                matches!(&result, Err(Error::Io { source, .. }) if source.raw_os_error() == Some(nix::libc::EINVAL)),
+                "{result:?}"
+            );
+            assert_eq!((began, ended), (1, 1));
+        },
     );
-    assert_eq!((began, ended), (1, 1));
 }
 
 #[test]
 fn an_error_of_the_operating_system_is_one_even_if_no_exit_code_is() {
-    let result = execute(["false"])
-        .check_exit_code(false)
-        .on_execute(take_exit_code)
-        .run();
-    assert!(matches!(result, Err(Error::Io { .. })), "{result:?}");
+    let test = "callbacks::an_error_of_the_operating_system_is_one_even_if_no_exit_code_is";
+    alone(test, || {
+        let result = execute(["false"])
+            .check_exit_code(false)
+            .on_execute(|_| let_poll_fail(true))
+            .on_completion(|_| let_poll_fail(false))
+            .run();
+        assert!(matches!(result, Err(Error::Io { .. })), "{result:?}");
+    });
 }
 
 #[test]
 fn an_error_of_the_operating_system_leads_to_the_next_attempt() {
-    let mut attempts = 0;
-    let result = execute(["false"])
-        .check_exit_code(false)
-        .attempts(5)
-        .delay_on_retry(false)
-        .on_execute(|process| {
-            attempts += 1;
-            take_exit_code(process);
-        })
-        .run();
-    assert!(matches!(result, Err(Error::Io { .. })), "{result:?}");
-    assert_eq!(attempts, 5);
+    let test = "callbacks::an_error_of_the_operating_system_leads_to_the_next_attempt";
+    alone(test, || {
+        let mut attempts = 0;
+        let result = execute(["false"])
+            .check_exit_code(false)
+            .attempts(5)
+            .delay_on_retry(false)
+            .on_execute(|_| {
+                attempts += 1;
+                let_poll_fail(true);
+            })
+            .on_completion(|_| let_poll_fail(false))
+            .run();
+        assert!(matches!(result, Err(Error::Io { .. })), "{result:?}");
+        assert_eq!(attempts, 5);
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Once;
 use oslo_concurrency::processutils::{Error, LogErrors, execute};
 use tracing::Level;
 
-use crate::callbacks::take_exit_code;
+use crate::{alone, let_poll_fail};
 
 thread_local! {
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -155,14 +155,15 @@ fn times_of_io_error(when: LogErrors, attempts: u32) -> usize {
             .log_errors(when)
             .attempts(attempts)
             .delay_on_retry(false)
-            .on_execute(take_exit_code)
+            .on_execute(|_| let_poll_fail(true))
+            .on_completion(|_| let_poll_fail(false))
             .run();
         assert!(matches!(result, Err(Error::Io { .. })), "{result:?}");
     });
     let told = count(&log, "could not be run");
     let complete = log.iter().filter(|line| {
         line.contains("could not be run")
-            && line.contains("errno=10")
+            && line.contains("errno=22")
             && line.contains("/usr/bin/env false")
     });
     assert_eq!(complete.count(), told, "{log:?}");
@@ -171,13 +172,23 @@ fn times_of_io_error(when: LogErrors, attempts: u32) -> usize {
 
 #[test]
 fn an_error_of_the_operating_system_is_logged_at_the_end() {
-    assert_eq!(times_of_io_error(LogErrors::Final, 1), 1);
-    assert_eq!(times_of_io_error(LogErrors::Final, 5), 1);
-    assert_eq!(times_of_io_error(LogErrors::Never, 1), 0);
+    alone(
+        "logs::an_error_of_the_operating_system_is_logged_at_the_end",
+        || {
+            assert_eq!(times_of_io_error(LogErrors::Final, 1), 1);
+            assert_eq!(times_of_io_error(LogErrors::Final, 5), 1);
+            assert_eq!(times_of_io_error(LogErrors::Never, 1), 0);
+        },
+    );
 }
 
 #[test]
 fn an_error_of_the_operating_system_is_logged_each_time() {
-    assert_eq!(times_of_io_error(LogErrors::All, 1), 1);
-    assert_eq!(times_of_io_error(LogErrors::All, 5), 5);
+    alone(
+        "logs::an_error_of_the_operating_system_is_logged_each_time",
+        || {
+            assert_eq!(times_of_io_error(LogErrors::All, 1), 1);
+            assert_eq!(times_of_io_error(LogErrors::All, 5), 5);
+        },
+    );
 }

@@ -7,6 +7,7 @@ mod limits;
 mod logs;
 mod output;
 mod retries;
+mod sigchld;
 mod timeouts;
 mod worker_count;
 
@@ -41,4 +42,25 @@ fn again_elsewhere(test: &str, variable: &str) -> std::process::Command {
         .args(["--exact", test, "--nocapture"])
         .env(variable, "1");
     command
+}
+
+/// Runs `trial`, which changes the whole process, in one of its own.
+fn alone(test: &str, trial: impl FnOnce()) {
+    const ALONE: &str = "TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        trial();
+    } else {
+        let output = again_elsewhere(test, ALONE)
+            .output()
+            .expect("our own program");
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+/// Lets poll(2) fail with EINVAL, or work again. Until then no file can be opened either.
+fn let_poll_fail(fail: bool) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    let soft = if fail { 0 } else { hard };
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("a limit within the hard one");
 }

@@ -41,9 +41,8 @@ fn mask(args: &[String], at: usize) -> String {
     if names_it || named_before_option {
         return MASK.to_owned();
     }
-    if USER_OPTIONS.contains(&before(1).as_bytes())
-        && let Some(password) = password_of_pair(arg.as_bytes())
-    {
+    let follows_user = USER_OPTIONS.contains(&before(1).as_bytes());
+    if let Some(password) = password_of_pair(arg.as_bytes()).filter(|_| follows_user) {
         return format!("{}{MASK}", &arg[..password]);
     }
     match arg.split_once('=') {
