@@ -7,9 +7,10 @@
 mod coordinator;
 mod elsewhere;
 mod reexec;
+mod stacks;
 
 pub use coordinator::Outcome;
-pub(crate) use coordinator::{Plan, run_here};
+pub(crate) use coordinator::{Acts, END, Plan, STACK, run_here};
 #[cfg(feature = "proptest")]
 pub(crate) use elsewhere::Elsewhere;
 
