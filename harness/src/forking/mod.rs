@@ -14,6 +14,8 @@ pub(crate) use coordinator::{Acts, END, Plan, STACK, run_here};
 #[cfg(feature = "proptest")]
 pub(crate) use elsewhere::Elsewhere;
 
+pub(crate) use stacks::of_process as stack_of;
+
 #[cfg(feature = "rstest")]
 pub(crate) use reexec::is_executed_for_a_run;
 pub(crate) use reexec::{Role, execute_again, leave, role};

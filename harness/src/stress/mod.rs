@@ -330,6 +330,11 @@ impl Stress {
     }
 }
 
+/// Where the threads of a process are, as the kernel tells: what they do, their system call, and for root the kernel's stack.
+pub fn stack_of(process: Pid) -> String {
+    forking::stack_of(process)
+}
+
 /// What the workers of a run do.
 enum Work<'a> {
     /// Each calls the body; the lock that it asks, if that is known.
