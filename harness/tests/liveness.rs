@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use lockutils_harness::Stress;
-use lockutils_harness::conformance::{Lock, Oslo};
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
 use lockutils_harness::verdict::Verdict;
 
 #[path = "broken/acquires_after_giving_up.rs"]
@@ -108,6 +108,54 @@ fn our_own_locks_are_not_accused() {
         .threads(2)
         .exercise(&Oslo::fair(directory.path()))
         .assert_exclusive();
+}
+
+/// flock(2), waited for in the kernel or by looking every millisecond.
+struct Flock {
+    path: std::path::PathBuf,
+    polls: bool,
+}
+
+impl Lock for Flock {
+    fn run(
+        &self,
+        patience: Patience,
+        section: &mut dyn FnMut(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let file = std::fs::File::create(&self.path)?;
+        let asked = Instant::now();
+        if patience == Patience::Forever && !self.polls {
+            file.lock()?;
+        } else {
+            while file.try_lock().is_err() {
+                match patience {
+                    Patience::None => return Ok(Answer::Busy),
+                    Patience::AtMost(time) if asked.elapsed() >= time => {
+                        return Ok(Answer::TimedOut);
+                    }
+                    _ => std::thread::sleep(std::time::Duration::from_millis(1)),
+                }
+            }
+        }
+        section();
+        Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
+    }
+}
+
+#[test]
+fn correct_locks_of_other_making_are_not_accused() {
+    for polls in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = Flock { path, polls };
+        Stress::new().exercise(&lock).assert_exclusive();
+        let stress = Stress::new().processes(2).threads(2);
+        stress.exercise(&lock).assert_exclusive();
+    }
 }
 
 /// Random programs, of a test with 150 cases; the failure must have all `parts`.

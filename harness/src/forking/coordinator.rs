@@ -85,12 +85,15 @@ pub(crate) struct Plan<'a> {
     /// Whether another process goes on where one was killed.
     pub(crate) replace_killed: bool,
     /// Looks, while all workers are outside, whether the lock is free; the processes, and what is wrong: a rule and a text.
-    pub(crate) look: &'a (dyn Fn(&[Pid]) -> Option<(String, String)> + Sync),
+    pub(crate) look: &'a (dyn Fn(&[Pid]) -> Option<Wrong> + Sync),
     /// Whether it asks the lock itself, so that the answer says something also of those who are stuck.
     pub(crate) look_asks: bool,
     /// What the workers do in turns, with a rest after each; without it they do as they like, and rest when all have done their calls.
     pub(crate) acts: Option<&'a dyn Acts>,
 }
+
+/// The name of a rule, and how it was broken.
+pub(crate) type Wrong = (String, String);
 
 /// What the workers of a run do in turns.
 pub(crate) trait Acts: Sync {

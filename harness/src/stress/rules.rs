@@ -47,7 +47,7 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
     let mut history = history::of(witness);
     // What came when the first of those who were stuck had been killed is no answer of the lock to the others.
     let killed = notes.iter().filter(|note| note.rule == STACK);
-    if let Some(time) = killed.filter_map(|note| time_of(note)).min() {
+    if let Some(time) = killed.filter_map(time_of).min() {
         history.retain(|event| event.time <= time);
     }
     let mut found = Vec::new();
