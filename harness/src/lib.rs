@@ -24,4 +24,4 @@ pub mod verdict;
 pub mod witness;
 
 pub use forking::Outcome;
-pub use stress::{Fault, Report, Stress, Worker};
+pub use stress::{Breach, Fault, Report, Stress, Worker};

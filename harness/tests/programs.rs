@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use lockutils_harness::conformance::{Answer, Lock, Oslo, Patience};
 use lockutils_harness::prelude::*;
 use proptest::prelude::*;
-use proptest::test_runner::{TestError, TestRunner};
+use proptest::test_runner::{FileFailurePersistence, TestError, TestRunner};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
@@ -42,6 +42,52 @@ impl Lock for Unchecked {
     fn file(&self) -> Option<PathBuf> {
         Some(self.0.clone())
     }
+}
+
+/// Where the test that fails on purpose writes its regression file.
+const REGRESSIONS: &str = "LOCKUTILS_TEST_REGRESSIONS";
+
+#[test]
+#[ignore = "fails on purpose, for the test below"]
+fn fails_with_a_program_that_removes() {
+    let Ok(file) = std::env::var(REGRESSIONS) else {
+        return;
+    };
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 5_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file.leak()))),
+        max_shrink_iters: 100,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&programs(3..=3, 1..=2, 4..=10), |program| {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Unchecked(directory.path().join("lock"));
+        prop_assert!(program.run(&lock)?.is_exclusive());
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}"); // as proptest! does
+    }
+}
+
+#[test]
+fn a_failing_test_ends_with_one_minimal_input_and_one_seed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("regressions.txt");
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "fails_with_a_program_that_removes"])
+        .env(REGRESSIONS, &file)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success(), "{said}");
+    let inputs: Vec<&str> = said.split("minimal failing input:").skip(1).collect();
+    assert_eq!(inputs.len(), 1, "{said}");
+    assert!(inputs[0].contains("Remove"), "{said}");
+    let regressions = std::fs::read_to_string(&file).unwrap();
+    let seeds = regressions.lines().filter(|line| line.starts_with("cc "));
+    assert_eq!(seeds.count(), 1, "{regressions}");
 }
 
 #[test]

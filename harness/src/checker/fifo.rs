@@ -5,21 +5,21 @@
 
 use std::collections::VecDeque;
 
-use super::{Workers, held_if, milliseconds};
+use super::{Workers, held_if, milliseconds, story};
 use crate::history::{Event, Kind, Patience};
 use crate::verdict::Verdict;
 
 pub(super) fn check(history: &[Event], slack: u64) -> Verdict {
     // Waiters in the order in which they asked; the number tells one wait of a worker from its next.
-    let mut queue: VecDeque<(u32, u64, u64)> = VecDeque::new();
-    let mut waits: Workers<Option<(u64, u64)>> = Workers::new();
+    let mut queue: VecDeque<(u32, u64, usize)> = VecDeque::new();
+    let mut waits: Workers<Option<(u64, usize)>> = Workers::new();
     let (mut number, mut anything) = (0u64, false);
-    for event in history {
+    for (at, event) in history.iter().enumerate() {
         match event.kind {
             Kind::Asked { patience, .. } if patience != Patience::None => {
                 number += 1;
-                *waits.of(event.worker) = Some((number, event.time));
-                queue.push_back((event.worker, number, event.time));
+                *waits.of(event.worker) = Some((number, at));
+                queue.push_back((event.worker, number, at));
             }
             Kind::Acquired => {
                 let Some((mine, asked)) = waits.of(event.worker).take() else {
@@ -29,11 +29,15 @@ pub(super) fn check(history: &[Event], slack: u64) -> Verdict {
                 while let Some(&(worker, number, first_asked)) = queue.front() {
                     let still_waits = waits.of(worker).is_some_and(|(wait, _)| wait == number);
                     if number != mine && still_waits {
-                        if first_asked + slack < asked {
+                        let earlier = history[asked]
+                            .time
+                            .saturating_sub(history[first_asked].time);
+                        if earlier > slack {
                             return Verdict::Violated(format!(
-                                "worker {} acquired before worker {worker}, which had asked {} earlier",
+                                "worker {} acquired before worker {worker}, which had asked {} earlier and still waits{}",
                                 event.worker,
-                                milliseconds(asked - first_asked)
+                                milliseconds(earlier),
+                                story::of(history, first_asked, at)
                             ));
                         }
                         break;

@@ -5,14 +5,16 @@
 mod exclusion;
 mod fifo;
 mod progress;
+mod quiet;
 mod refusals;
+mod story;
 mod timeouts;
 
 pub use progress::{Service, service};
 
 use std::time::Duration;
 
-use crate::history::Event;
+use crate::history::{Event, Kind};
 use crate::verdict::{Unknown, Verdict};
 
 /// What a lock promises, and by how much a loaded machine may delay it.
@@ -22,7 +24,9 @@ pub struct Promises {
     pub permits: usize,
     /// First come, first served: nobody who asked later by more than this acquires first. `None` promises nothing.
     pub fifo: Option<Duration>,
-    /// A timeout comes back no later than this after its deadline. `None` promises nothing; too early is never allowed.
+    /// A timeout comes back no earlier than this before its deadline: what the clock of a lock may be coarser than ours.
+    pub earliness: Duration,
+    /// A timeout comes back no later than this after its deadline. `None` promises nothing.
     pub lateness: Option<Duration>,
     /// A free lock is taken by one of its waiters within this. `None` promises nothing.
     pub handover: Option<Duration>,
@@ -33,6 +37,7 @@ impl Default for Promises {
         Promises {
             permits: 1,
             fifo: None,
+            earliness: Duration::ZERO,
             lateness: None,
             handover: None,
         }
@@ -89,10 +94,55 @@ pub fn check(history: &[Event], promises: &Promises) -> Findings {
     Findings {
         exclusion: exclusion::check(history, promises.permits),
         refusals: refusals::check(history, promises.permits),
-        timeouts: timeouts::check(history, promises.lateness),
+        timeouts: timeouts::check(history, promises.earliness, promises.lateness),
         fifo: promised(promises.fifo, &|slack| fifo::check(history, slack)),
         progress: promised(promises.handover, &|bound| progress::check(history, bound)),
     }
+}
+
+/// A refusal while no other worker had anything to do with the lock: the evidence of the first one.
+///
+/// Unlike [`Findings::refusals`] it allows what no lock promises: that attempts which fail exclude each other for a moment.
+pub fn quiet_refusal(history: &[Event]) -> Option<String> {
+    quiet::check(history)
+}
+
+/// What happened up to the end of a history, for a report.
+pub(crate) fn last_of(history: &[Event]) -> String {
+    let end = history.len();
+    story::of(history, end.saturating_sub(8), end)
+}
+
+/// The longest wait of a worker that ended with the lock, and how often others acquired it meanwhile, for a report.
+pub(crate) fn longest_wait_of(history: &[Event], worker: u32) -> Option<String> {
+    let mut asked = None;
+    let mut longest: Option<(u64, usize, usize)> = None;
+    for (at, event) in history.iter().enumerate() {
+        if event.worker != worker {
+            continue;
+        }
+        match event.kind {
+            Kind::Asked { .. } => asked = Some(at),
+            Kind::Acquired => {
+                let Some(from) = asked.take() else { continue };
+                let waited = event.time - history[from].time;
+                if longest.is_none_or(|(longest, ..)| waited > longest) {
+                    longest = Some((waited, from, at));
+                }
+            }
+            _ => asked = None,
+        }
+    }
+    let (waited, from, to) = longest?;
+    let passed = history[from..to]
+        .iter()
+        .filter(|event| event.kind == Kind::Acquired)
+        .count();
+    Some(format!(
+        "its longest wait took {}, in which others acquired the lock {passed} times{}",
+        milliseconds(waited),
+        story::of(history, from, to)
+    ))
 }
 
 /// `held`, unless nothing was checked.

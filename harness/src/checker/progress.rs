@@ -1,6 +1,6 @@
 //! Nobody waits while the lock is free, and how the lock was shared out.
 
-use super::{Workers, held_if, milliseconds};
+use super::{Workers, held_if, milliseconds, story};
 use crate::history::{Event, Kind, Patience};
 use crate::verdict::Verdict;
 
@@ -10,15 +10,17 @@ pub(super) fn check(history: &[Event], bound: u64) -> Verdict {
     let mut holders: Workers<bool> = Workers::new();
     let mut held = 0usize;
     // Since when it has been free with somebody waiting.
-    let mut idle_since: Option<u64> = None;
+    let mut idle_since: Option<usize> = None;
     let mut anything = false;
-    for event in history {
+    for (at, event) in history.iter().enumerate() {
         if let Some(since) = idle_since
-            && event.time - since > bound
+            && event.time - history[since].time > bound
         {
             return Verdict::Violated(format!(
-                "the lock was free for {} while {waiters} waited",
-                milliseconds(event.time - since)
+                "the lock was free for {} while {} waited{}",
+                milliseconds(event.time - history[since].time),
+                names(&waiting),
+                story::of(history, since, at)
             ));
         }
         let waits = waiting.of(event.worker);
@@ -44,11 +46,20 @@ pub(super) fn check(history: &[Event], bound: u64) -> Verdict {
             _ => {}
         }
         idle_since = match (held, waiters) {
-            (0, 1..) => idle_since.or(Some(event.time)),
+            (0, 1..) => idle_since.or(Some(at)),
             _ => None,
         };
     }
     held_if(anything)
+}
+
+fn names(waiting: &Workers<Option<u64>>) -> String {
+    let waiting = waiting.0.iter().enumerate();
+    let names: Vec<String> = waiting
+        .filter(|(_, since)| since.is_some())
+        .map(|(worker, _)| format!("worker {worker}"))
+        .collect();
+    names.join(" and ")
 }
 
 /// How a lock served its workers.

@@ -2,39 +2,42 @@
 
 use std::time::Duration;
 
-use super::{Workers, held_if, milliseconds};
+use super::{Workers, held_if, milliseconds, story};
 use crate::history::{Event, Kind, Patience};
 use crate::verdict::Verdict;
 
-pub(super) fn check(history: &[Event], lateness: Option<Duration>) -> Verdict {
-    let mut workers: Workers<Option<(u64, u64)>> = Workers::new();
+pub(super) fn check(history: &[Event], earliness: Duration, lateness: Option<Duration>) -> Verdict {
+    let mut workers: Workers<Option<(usize, u64)>> = Workers::new();
     let mut anything = false;
-    for event in history {
+    for (at, event) in history.iter().enumerate() {
         let asked = workers.of(event.worker);
         match event.kind {
             Kind::Asked {
                 patience: Patience::Nanoseconds(patience),
                 ..
-            } => *asked = Some((event.time, patience)),
+            } => *asked = Some((at, patience)),
             Kind::TimedOut => {
-                let Some((since, patience)) = asked.take() else {
+                let Some((asked, patience)) = asked.take() else {
                     continue;
                 };
                 anything = true;
-                let waited = event.time - since;
+                let waited = event.time - history[asked].time;
                 let told = |how| {
                     Verdict::Violated(format!(
-                        "worker {} was ready to wait for {} and came back {how}, after {}",
+                        "worker {} was ready to wait for {} and was told {how}, after {}, that its time is over{}",
                         event.worker,
                         milliseconds(patience),
-                        milliseconds(waited)
+                        milliseconds(waited),
+                        story::of(history, asked, at)
                     ))
                 };
-                if waited < patience {
-                    return told("early");
+                if u128::from(waited) + earliness.as_nanos() < u128::from(patience) {
+                    return told("too early");
                 }
-                if lateness.is_some_and(|bound| u128::from(waited - patience) > bound.as_nanos()) {
-                    return told("late");
+                if lateness.is_some_and(|bound| {
+                    u128::from(waited.saturating_sub(patience)) > bound.as_nanos()
+                }) {
+                    return told("too late");
                 }
             }
             _ => *asked = None,

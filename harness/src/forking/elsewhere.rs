@@ -28,8 +28,7 @@ thread_local!(static RUN: RefCell<Option<Elsewhere>> = const { RefCell::new(None
 
 #[cfg(feature = "proptest")]
 impl Elsewhere {
-    /// Runs the test of this thread elsewhere, once, unless this process may fork. A failure is told once: there it was shrunk
-    /// already, and whoever asks again wants to shrink it here.
+    /// Runs the test of this thread elsewhere, once, unless this process may fork. What came of it stays so for the whole test.
     pub(crate) fn run() -> io::Result<Elsewhere> {
         if super::may_fork() {
             return Ok(Elsewhere::Here);
@@ -38,7 +37,7 @@ impl Elsewhere {
             return Ok(known);
         }
         let outcome = execute()?;
-        RUN.set(Some(Elsewhere::Passed));
+        RUN.set(Some(outcome.clone()));
         Ok(outcome)
     }
 }

@@ -7,11 +7,14 @@
 mod coordinator;
 mod elsewhere;
 mod reexec;
+mod stacks;
 
 pub use coordinator::Outcome;
-pub(crate) use coordinator::{Plan, run_here};
+pub(crate) use coordinator::{Acts, END, Plan, STACK, run_here};
 #[cfg(feature = "proptest")]
 pub(crate) use elsewhere::Elsewhere;
+
+pub(crate) use stacks::of_process as stack_of;
 
 #[cfg(feature = "rstest")]
 pub(crate) use reexec::is_executed_for_a_run;

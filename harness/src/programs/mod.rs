@@ -18,16 +18,22 @@
 //! # programs_exclude();
 //! ```
 //!
-//! In a test program the whole test is run once in a process of its own, which has one thread and may fork; a failure there is
-//! the failure here. proptest writes what failed to its regression file, and tries it first the next time.
+//! In a test program the whole test is run once in a process of its own, which has one thread and may fork. A failure there is
+//! the failure here: the smallest failing program is found there, and proptest writes its seed to the regression file there. Here nothing
+//! is shrunk, and no seed is written.
+//!
+//! Programs run for real, so one that fails may pass when it is run again. Once one has failed, each smaller one is run several times, and
+//! passes if it passes every time: what is shown in the end was seen to fail, with the violation that is shown.
 
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
+use proptest::strategy::NewTree;
+use proptest::test_runner::{TestCaseError, TestRunner};
 
 use crate::conformance::{Lock, Patience};
 use crate::forking::{Elsewhere, Outcome};
@@ -89,7 +95,32 @@ pub fn programs(
         1 => Just(Step::Fork),
         1 => Just(Step::Die),
     ];
-    vec(vec(vec(step, steps), threads), processes).prop_map(|processes| Program { processes })
+    let programs =
+        vec(vec(vec(step, steps), threads), processes).prop_map(|processes| Program { processes });
+    RunElsewhere(programs)
+}
+
+/// A strategy that gives nothing in a process that may not fork, if the test has failed in the process that was started for it.
+///
+/// An error of the strategy ends the test without a minimal input, which would be another one than that of the other process.
+#[derive(Clone, Debug)]
+struct RunElsewhere<S>(S);
+
+impl<S: Strategy> Strategy for RunElsewhere<S> {
+    type Tree = S::Tree;
+    type Value = S::Value;
+
+    fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
+        match Elsewhere::run() {
+            Ok(Elsewhere::Here | Elsewhere::Passed) => self.0.new_tree(runner),
+            Ok(Elsewhere::Failed(said)) => Err(failed_elsewhere(&said).into()),
+            Err(error) => Err(format!("the test cannot be run in another process: {error}").into()),
+        }
+    }
+}
+
+fn failed_elsewhere(said: &str) -> String {
+    format!("it failed in the process that was started for it:\n{said}")
 }
 
 /// What came of a program.
@@ -97,7 +128,7 @@ pub fn programs(
 pub struct Ran(Option<Report>);
 
 impl Ran {
-    /// Whether never two were in the section. A program that enters none is none that could fail.
+    /// Whether never two were in the section, and every answer was right. A program that enters none is none that could fail.
     pub fn is_exclusive(&self) -> bool {
         !self.verdict().is_violated()
     }
@@ -111,6 +142,9 @@ impl Ran {
     }
 }
 
+/// So often a smaller program than one that failed is run.
+const REPETITIONS: usize = 5;
+
 impl Program {
     /// Runs it on the lock, in processes forked for it.
     ///
@@ -120,13 +154,23 @@ impl Program {
         match Elsewhere::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
             Elsewhere::Here => self.run_here(lock),
             Elsewhere::Passed => Ok(Ran(None)),
-            Elsewhere::Failed(said) => {
-                panic!("it failed in the process that was started for it:\n{said}")
-            }
+            Elsewhere::Failed(said) => panic!("{}", failed_elsewhere(&said)),
         }
     }
 
     fn run_here(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
+        if let Some(breach) = exercised_once(lock) {
+            return Err(TestCaseError::fail(breach));
+        }
+        thread_local!(static ONE_HAS_FAILED: Cell<bool> = const { Cell::new(false) });
+        let repetitions = if ONE_HAS_FAILED.get() { REPETITIONS } else { 1 };
+        let ran = (1..repetitions).try_for_each(|_| self.run_once(lock).map(drop));
+        let ran = ran.and_then(|()| self.run_once(lock));
+        ONE_HAS_FAILED.set(ONE_HAS_FAILED.get() || ran.is_err());
+        ran
+    }
+
+    fn run_once(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
         let threads = self.processes.iter().map(Vec::len).max().unwrap_or(1);
         let report = Stress::new()
             .processes(self.processes.len())
@@ -140,8 +184,7 @@ impl Program {
                     .max()
                     .unwrap_or(0),
             )
-            .deadline(Duration::from_secs(10))
-            .run(|worker| {
+            .run_on(lock, |worker| {
                 let (process, thread) = (
                     worker.number() as usize / threads,
                     worker.number() as usize % threads,
@@ -150,32 +193,48 @@ impl Program {
                     step.run(lock, worker);
                 }
             });
-        for outcome in report.outcomes() {
-            if !matches!(outcome, Outcome::Done | Outcome::Killed(_)) {
-                return Err(TestCaseError::fail(format!(
-                    "a process {outcome}{}",
-                    report.errors()
-                )));
-            }
-        }
-        if let Verdict::Violated(story) = report.verdict() {
-            return Err(TestCaseError::fail(format!(
-                "the lock let two in\n{story}{self:?}"
-            )));
-        }
+        failure_of(&report).map_or(Ok(()), |why| {
+            Err(TestCaseError::fail(format!("{why}{self:?}")))
+        })?;
         Ok(Ran(Some(report)))
     }
+}
+
+/// Some things show only in many sections: the first program of a test is preceded by an exercise of the lock. What that finds no program
+/// is needed for, and every other one of the test fails with it as well.
+fn exercised_once(lock: &impl Lock) -> Option<String> {
+    thread_local!(static FOUND: RefCell<Option<Option<String>>> = const { RefCell::new(None) });
+    if let Some(found) = FOUND.with_borrow(Clone::clone) {
+        return found;
+    }
+    let report = Stress::new().exercise(lock);
+    let found = failure_of(&report).map(|why| {
+        format!("{why}\n  this needs no program: the lock is exercised before the first one")
+    });
+    FOUND.set(Some(found.clone()));
+    found
+}
+
+/// What a run holds against the lock, or against the program.
+fn failure_of(report: &Report) -> Option<String> {
+    if let Verdict::Violated(story) = report.verdict() {
+        return Some(format!("{}\n{story}", report.headline()));
+    }
+    let failed = |outcome: &&Outcome| !matches!(outcome, Outcome::Done | Outcome::Killed(_));
+    let outcome = report.outcomes().iter().find(failed)?;
+    Some(format!("a process {outcome}{}", report.errors()))
 }
 
 impl Step {
     fn run(self, lock: &impl Lock, worker: &Worker<'_>) {
         let microseconds = |time: u16| Duration::from_micros(u64::from(time));
-        let enter = |patience, section: &dyn Fn()| {
-            let answer = lock.run(patience, &mut || worker.section(section));
+        let enter_and = |patience, section: &dyn Fn(), last_act: &dyn Fn()| {
+            let answer = worker.attempt_with(lock, patience, section, last_act);
             if let Err(error) = answer {
                 panic!("{self:?}: {error}");
             }
         };
+        let enter = |patience, section: &dyn Fn()| enter_and(patience, section, &|| ());
         match self {
             Step::Acquire(time) => enter(Patience::Forever, &|| busy_for(microseconds(time))),
             Step::Try(time) => enter(Patience::None, &|| busy_for(microseconds(time))),
@@ -187,7 +246,8 @@ impl Step {
             Step::Pause(time) => std::thread::sleep(microseconds(time)),
             Step::Remove => {
                 if let Some(file) = lock.file() {
-                    let _ = lock.run(Patience::Forever, &mut || drop(fs::remove_file(&file)));
+                    let remove = || drop(fs::remove_file(&file));
+                    enter_and(Patience::Forever, &|| (), &remove);
                 }
             }
             Step::Fork => enter(Patience::Forever, &|| {

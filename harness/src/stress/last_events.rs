@@ -47,14 +47,21 @@ fn in_words(entries: &[Entry], began: u64) -> String {
             Step::EnteredShared => "came in to share",
             Step::Left => "left",
             Step::Dying => "was about to be killed",
+            Step::Asked { .. } => "asked for the lock",
+            Step::Released => "had released the lock",
+            Step::Busy => "was told that the lock is held",
+            Step::TimedOut => "timed out",
+            Step::Failed => "was told of an error",
         };
         let at = entry.time.saturating_sub(began) as f64 / 1e6;
         format!("{what} at {at:.3} ms")
     };
     let from = entries.len().saturating_sub(EVENTS);
     let mut told: Vec<String> = entries[from..].iter().map(words).collect();
-    if matches!(last.step, Step::Entered | Step::EnteredShared) {
-        told.push("and was still in the section".into());
+    match last.step {
+        Step::Entered | Step::EnteredShared => told.push("and was still in the section".into()),
+        Step::Asked { .. } => told.push("and was still waiting".into()),
+        _ => {}
     }
     told.join(", ")
 }

@@ -1,24 +1,32 @@
 //! Runs a body in many processes and threads at once, and says whether two were ever in its section.
 
+mod exercise;
 mod faults;
 mod last_events;
 mod observation;
 mod report;
+mod rules;
+mod stranger;
 mod worker;
 
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use exercise::Exercise;
 use faults::Faults;
-use oslo_concurrency::lockutils::scope::LockPathScope;
+use nix::unistd::Pid;
+use oslo_concurrency::lockutils::{self, scope::LockPathScope};
+use rules::Rules;
 
 pub use faults::Fault;
 pub use report::Report;
+pub use rules::Breach;
 pub use worker::Worker;
 
-use crate::forking::{self, Outcome, Plan, Role};
+use crate::conformance::{Guarantee, Lock};
+use crate::forking::{self, Acts, Outcome, Plan, Role};
 use crate::witness::{Shape, Witness};
 
 /// A stress run: what to run it with, and then [`run`](Stress::run).
@@ -43,6 +51,8 @@ pub struct Stress {
     threads: usize,
     sections: usize,
     deadline: Duration,
+    stuck_after: Option<Duration>,
+    duration: Duration,
     seed: u64,
     hold: Duration,
     room: usize,
@@ -50,6 +60,11 @@ pub struct Stress {
     faults: Faults,
     isolated: bool,
 }
+
+/// Users' bodies may do something else than to ask for the lock.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// Nobody does anything but to ask for the lock.
+const STUCK_IN_AN_EXERCISE_AFTER: Duration = Duration::from_secs(3);
 
 /// The environment variable that repeats a run with the same random numbers.
 pub const SEED: &str = "LOCKUTILS_SEED";
@@ -62,6 +77,8 @@ impl Stress {
             threads: 1,
             sections: 1_000,
             deadline: Duration::from_secs(60),
+            stuck_after: None,
+            duration: Duration::from_secs(3),
             seed: seed_from_environment().unwrap_or_else(crate::witness::now),
             hold: Duration::ZERO,
             room: 2,
@@ -92,6 +109,19 @@ impl Stress {
     /// How long all of it may take. What has not ended then is killed, and reported as hung.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// How long nothing may happen: no worker has entered or left a section or called the body. Whoever is not outside then is stuck, and
+    /// killed. Five seconds unless set, three for [`exercise`](Self::exercise); a body that stays in one call for longer must say so here.
+    pub fn stuck_after(mut self, time: Duration) -> Self {
+        self.stuck_after = Some(time);
+        self
+    }
+
+    /// How long [`exercise`](Self::exercise) asks the lock at least; three seconds unless set.
+    pub fn duration(mut self, time: Duration) -> Self {
+        self.duration = time;
         self
     }
 
@@ -143,57 +173,108 @@ impl Stress {
     /// # Panics
     /// If the workers cannot be started.
     pub fn run<F: Fn(&Worker<'_>) + Sync>(self, body: F) -> Report {
-        match self.try_run(&body) {
-            Ok(report) => report,
-            Err(error) => panic!(
-                "{} worker processes cannot be started: {error}",
-                self.processes
-            ),
-        }
+        let processes = self.processes;
+        or_panic(processes, self.try_run(&Work::Body(&body, None)))
     }
 
-    fn try_run(&self, body: &(dyn Fn(&Worker<'_>) + Sync)) -> io::Result<Report> {
+    /// As [`run`](Self::run), with a body that asks `lock` by [`Worker::attempt`]. When all have done their calls a process that has
+    /// nothing to do with them asks whether the lock is free.
+    ///
+    /// # Panics
+    /// If the workers cannot be started.
+    pub fn run_on<F: Fn(&Worker<'_>) + Sync>(self, lock: &impl Lock, body: F) -> Report {
+        let processes = self.processes;
+        or_panic(processes, self.try_run(&Work::Body(&body, Some(&lock))))
+    }
+
+    /// Asks `lock` for all that it offers, for [`duration`](Self::duration) and as long again if few
+    /// had to wait for each other: waits without and with an end, tries, all at once, one after
+    /// the other and alone, while it is held and while it is free. After each act a process that has nothing to do with the workers asks
+    /// whether the lock is free. The history of all answers is checked, see [`Report::breaches`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lockutils_harness::Stress;
+    /// use lockutils_harness::conformance::Oslo;
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// Stress::new().duration(Duration::from_millis(200)).exercise(&Oslo::new(directory.path())).assert_exclusive();
+    /// ```
+    ///
+    /// # Panics
+    /// If the workers cannot be started.
+    pub fn exercise(self, lock: &impl Lock) -> Report {
+        let processes = self.processes;
+        or_panic(processes, self.try_run(&Work::Exercise(&lock)))
+    }
+
+    fn try_run(&self, what: &Work<'_>) -> io::Result<Report> {
         let own = (self.isolated && !LockPathScope::is_entered()).then(tempfile::tempdir);
         let own = own.transpose()?;
         let _scope = own.as_ref().map(|own| LockPathScope::enter(own.path()));
+        let workers = self.processes * self.threads;
         let shape = Shape {
             processes: self.processes,
             threads: self.threads,
-            // A section takes two entries, and a death one for each thread of the process.
-            entries: self.sections * 2 * self.room + 16 + self.deaths(),
+            entries: match what {
+                // A section takes four entries at most, and a death one for each thread of the process.
+                Work::Body(..) => self.sections * 4 * self.room + 16 + self.deaths(),
+                Work::Exercise(_) => (EXERCISE_ENTRIES / workers).max(1 << 14) + self.deaths(),
+            },
         };
         match forking::role()? {
             Role::Forker(fd) => {
-                self.fork_here(&Witness::inherited(fd, shape)?, body)?;
+                self.fork_here(&Witness::inherited(fd, shape)?, what)?;
                 forking::leave();
             }
-            Role::After(fd, errors) => Ok(self.report(&Witness::inherited(fd, shape)?, errors)),
+            Role::After(fd, errors) => {
+                Ok(self.report(&Witness::inherited(fd, shape)?, errors, what))
+            }
             Role::Test if forking::may_fork() => {
                 let witness = Witness::new(shape)?;
-                self.fork_here(&witness, body)?;
-                Ok(self.report(&witness, String::new()))
+                self.fork_here(&witness, what)?;
+                Ok(self.report(&witness, String::new(), what))
             }
             Role::Test => {
                 let witness = Witness::new(shape)?;
                 let errors = forking::execute_again(witness.fd())?;
-                let report = self.report(&witness, errors);
+                let report = self.report(&witness, errors, what);
                 witness.keep_open(); // for the processes of later runs
                 Ok(report)
             }
         }
     }
 
-    fn report(&self, witness: &Witness, errors: String) -> Report {
+    fn report(&self, witness: &Witness, errors: String, what: &Work<'_>) -> Report {
         let outcomes: Vec<Outcome> = (0..self.processes)
             .map(|process| Outcome::of(witness.outcome(process).load(Ordering::Acquire)))
             .collect();
-        Report::new(witness, outcomes, self.seed, errors)
+        let harmless = [
+            Fault::Kill,
+            Fault::Pause,
+            Fault::Panic,
+            Fault::SignalStorm,
+            Fault::DescriptorLimit,
+        ];
+        let rules = Rules {
+            lock_may_be_elsewhere: !self.faults.kinds.iter().all(|f| harmless.contains(f)),
+            fair: what
+                .lock()
+                .is_some_and(|lock| lock.promises(Guarantee::Fairness)),
+        };
+        Report::new(witness, outcomes, self.seed, errors, rules)
     }
 
-    fn fork_here(&self, witness: &Witness, body: &(dyn Fn(&Worker<'_>) + Sync)) -> io::Result<()> {
-        let work = |number: u32| match &self.observed {
-            None => self.worker(witness, number).call(body, self.sections),
-            Some(_) => {
+    fn fork_here(&self, witness: &Witness, what: &Work<'_>) -> io::Result<()> {
+        let exercise = Exercise {
+            witness,
+            duration: self.duration,
+            began: Instant::now(),
+        };
+        let work = |number: u32| match (what, &self.observed) {
+            (Work::Exercise(lock), _) => exercise::work(&self.worker(witness, number), *lock),
+            (Work::Body(body, _), None) => self.worker(witness, number).call(body, self.sections),
+            (Work::Body(body, _), Some(_)) => {
                 let faults = Box::leak(Box::new(self.faults.clone()));
                 let witness = observation::lasting(witness).expect("the witness is mapped again");
                 let worker = Rc::new(Worker::new(witness, number, self.seed, self.hold, faults));
@@ -205,13 +286,34 @@ impl Stress {
             None => Ok(()),
             Some(name) => observation::watch(name),
         };
+        let lock_path = lockutils::get_lock_path();
+        let locked_before = stranger::locked_here();
+        let look = |processes: &[Pid]| match (what.lock(), &lock_path) {
+            (Some(lock), _) => stranger::asks(lock, processes),
+            (None, Some(path)) => stranger::looks(path, &locked_before, processes),
+            (None, None) => None,
+        };
+        let acts: Option<&dyn Acts> = match what {
+            Work::Exercise(_) => {
+                witness.set_act(exercise.first());
+                Some(&exercise)
+            }
+            Work::Body(..) => None,
+        };
         forking::run_here(&Plan {
             witness,
             deadline: self.deadline,
+            stuck_after: match what {
+                Work::Body(..) => self.stuck_after.unwrap_or(STUCK_AFTER),
+                Work::Exercise(_) => self.stuck_after.unwrap_or(STUCK_IN_AN_EXERCISE_AFTER),
+            },
             work: &work,
             prepare: &prepare,
             threads: self.threads,
             replace_killed: self.faults.kinds.contains(&Fault::Kill),
+            look: &look,
+            look_asks: what.lock().is_some(),
+            acts,
         })
     }
 
@@ -226,6 +328,35 @@ impl Stress {
     fn worker<'a>(&'a self, witness: &'a Witness, number: u32) -> Worker<'a> {
         Worker::new(witness, number, self.seed, self.hold, &self.faults)
     }
+}
+
+/// Where the threads of a process are, as the kernel tells: what they do, their system call, and for root the kernel's stack.
+pub fn stack_of(process: Pid) -> String {
+    forking::stack_of(process)
+}
+
+/// What the workers of a run do.
+enum Work<'a> {
+    /// Each calls the body; the lock that it asks, if that is known.
+    Body(&'a (dyn Fn(&Worker<'_>) + Sync), Option<&'a dyn Lock>),
+    /// They ask the lock for all that it offers.
+    Exercise(&'a dyn Lock),
+}
+
+impl Work<'_> {
+    fn lock(&self) -> Option<&dyn Lock> {
+        match self {
+            Work::Body(_, lock) => *lock,
+            Work::Exercise(lock) => Some(*lock),
+        }
+    }
+}
+
+/// Of all workers of an exercise together; 16 bytes each, and only those that are written take memory.
+const EXERCISE_ENTRIES: usize = 1 << 20;
+
+fn or_panic(processes: usize, report: io::Result<Report>) -> Report {
+    report.unwrap_or_else(|error| panic!("{processes} worker processes cannot be started: {error}"))
 }
 
 impl Default for Stress {

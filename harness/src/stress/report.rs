@@ -7,6 +7,7 @@ use crate::forking::Outcome;
 use crate::verdict::{Unknown, Verdict};
 use crate::witness::{Overlap, Shape, Step, Witness, overlaps};
 
+use super::rules::{self, Breach, Rules};
 use super::{Fault, SEED, last_events};
 
 /// The outcome of a [`Stress`](super::Stress) run.
@@ -16,6 +17,9 @@ pub struct Report {
     sections: u64,
     lost: u64,
     overlaps: Vec<Overlap>,
+    breaches: Vec<Breach>,
+    stacks: Vec<String>,
+    not_offered: Vec<&'static str>,
     outcomes: Vec<Outcome>,
     /// What the threads of each process that failed did last.
     last_events: Vec<Vec<String>>,
@@ -32,6 +36,7 @@ impl Report {
         outcomes: Vec<Outcome>,
         seed: u64,
         errors: String,
+        rules: Rules,
     ) -> Self {
         let workers = 0..witness.shape().workers() as u32;
         let (mut sections, mut began) = (0, u64::MAX);
@@ -51,7 +56,19 @@ impl Report {
                 _ => last_events::of_process(witness, process, began),
             })
             .collect();
+        let unsupported = (0..witness.shape().workers() as u32)
+            .map(|worker| witness.unsupported(worker).load(Ordering::Relaxed))
+            .fold(0, |all, bits| all | bits);
+        let not_offered = ["waits without end", "tries", "timed waits"];
         Report {
+            breaches: rules::breaches(witness, rules),
+            stacks: rules::stacks(witness),
+            not_offered: not_offered
+                .into_iter()
+                .enumerate()
+                .filter(|(bit, _)| unsupported & 1 << bit != 0)
+                .map(|(_, what)| what)
+                .collect(),
             last_events,
             shape: witness.shape(),
             sections,
@@ -86,6 +103,28 @@ impl Report {
         &self.overlaps
     }
 
+    /// Each rule that the lock broke, other than exclusion: what it answered, whom it forgot, what it left behind.
+    ///
+    /// * *refused*: it was free, and nobody else had to do with it, when a try or a timed wait was told otherwise;
+    /// * *timeout*: a timed wait ended more than a millisecond early, or seconds late;
+    /// * *handover*: nobody held it for seconds, and somebody waited;
+    /// * *order*: of two threads of a process the one that asked half a second later came first, although the lock promises fairness;
+    /// * *starved*: one worker got it less than a quarter as often as others that asked in the same way;
+    /// * *orphan*: with all workers outside, it was not free for another process;
+    /// * *given up*: the same, shortly after a wait had timed out: that wait seems to have taken it;
+    /// * *stuck*: a worker never came back from it, and nobody held it.
+    ///
+    /// Only what was asked by [`Worker::attempt`](super::Worker::attempt) or [`Stress::exercise`](super::Stress::exercise) is judged by all
+    /// of them. The bounds of *timeout*, *handover* and *order* grow with the delays that the machine had in this run.
+    pub fn breaches(&self) -> &[Breach] {
+        &self.breaches
+    }
+
+    /// What the lock was asked for and does not offer: what was not tried has not passed.
+    pub fn not_offered(&self) -> &[&'static str] {
+        &self.not_offered
+    }
+
     /// How each worker process ended.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
@@ -101,10 +140,12 @@ impl Report {
         self.seed
     }
 
-    /// Whether the lock excluded, as far as was tried.
+    /// Whether the lock excluded, and answered as it should, as far as was tried.
     pub fn verdict(&self) -> Verdict {
         if !self.overlaps.is_empty() {
             Verdict::Violated(self.story_of_the_first())
+        } else if let Some(first) = self.breaches.first() {
+            Verdict::Violated(format!("  {first}"))
         } else if self.sections == 0 {
             Verdict::NotKnown(Unknown::NothingRan)
         } else if self.lost > 0 {
@@ -157,6 +198,7 @@ impl Report {
             lines.push(format!("  process {process} {outcome}"));
             lines.extend(events.iter().map(|event| format!("    {event}")));
         }
+        lines.extend(self.stacks.iter().cloned());
         lines.join("\n")
     }
 
@@ -166,7 +208,8 @@ impl Report {
             Verdict::Held => {}
             Verdict::Violated(story) => {
                 panic!(
-                    "the lock let two in\n{story}{}{}",
+                    "{}\n{story}{}{}",
+                    self.headline(),
                     self.errors(),
                     self.how_to_run_again()
                 );
@@ -176,6 +219,15 @@ impl Report {
                 self.errors(),
                 self.how_to_run_again()
             ),
+        }
+    }
+
+    /// What is wrong, in a line.
+    pub(crate) fn headline(&self) -> &'static str {
+        if self.overlaps.is_empty() {
+            "the lock broke a rule"
+        } else {
+            "the lock let two in"
         }
     }
 
@@ -233,7 +285,7 @@ impl Report {
         format!("\n  the workers said:\n    {shown}")
     }
 
-    fn how_to_run_again(&self) -> String {
+    pub(crate) fn how_to_run_again(&self) -> String {
         let test = self
             .test
             .as_ref()

@@ -8,8 +8,10 @@ use nix::sys::signal::{Signal, raise};
 use oslo_concurrency::lockutils;
 
 use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors};
+use crate::conformance::{Answer, Lock, Patience};
+use crate::history::{self, Mode};
 use crate::random;
-use crate::witness::{Inside, Witness};
+use crate::witness::{Inside, Step, Witness, forks};
 
 /// So often a worker lets others run while it is inside: with more workers than processors, those who wrongly come in would otherwise
 /// mostly do so while nobody is there.
@@ -97,15 +99,20 @@ impl<'a> Worker<'a> {
                 return;
             }
             bodies.store(before + 1, Ordering::Relaxed);
-            if self.faults.kinds.is_empty() {
-                body(self);
-            } else {
-                self.call_with_faults(body);
-            }
+            self.call_of(&|worker: &Worker<'_>| body(worker));
         }
     }
 
-    fn call_with_faults(&self, body: &(dyn Fn(&Worker<'_>) + Sync)) {
+    /// Calls `body` once; `None` if a fault ended it.
+    pub(super) fn call_of<T>(&self, body: &dyn Fn(&Worker<'_>) -> T) -> Option<T> {
+        if self.faults.kinds.is_empty() {
+            Some(body(self))
+        } else {
+            self.call_with_faults(body)
+        }
+    }
+
+    fn call_with_faults<T>(&self, body: &dyn Fn(&Worker<'_>) -> T) -> Option<T> {
         self.next.set(None);
         if self.random(self.faults.once_in) == 0 {
             let kinds = &self.faults.kinds;
@@ -120,10 +127,14 @@ impl<'a> Worker<'a> {
         if self.next.get() == Some(Fault::SignalStorm) {
             let _ = faults::storm(false);
         }
-        if let Err(panic) = outcome {
-            let something_was_short = began.load(Ordering::SeqCst) > ended_before;
-            if !panic.is::<Wanted>() && !something_was_short {
-                std::panic::resume_unwind(panic);
+        match outcome {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                let something_was_short = began.load(Ordering::SeqCst) > ended_before;
+                if !panic.is::<Wanted>() && !something_was_short {
+                    std::panic::resume_unwind(panic);
+                }
+                None
             }
         }
     }
@@ -204,6 +215,56 @@ impl<'a> Worker<'a> {
         self.befall(Moment::After);
     }
 
+    pub(super) fn witness(&self) -> &'a Witness {
+        self.witness
+    }
+
+    /// Asks `lock` for itself, and is in the section while it holds it. The history of the run has every step of it, and the report says
+    /// whether the lock answered as it should; of a lock that the body asks on its own it sees the sections only.
+    ///
+    /// # Errors
+    /// What the lock says.
+    pub fn attempt<L: Lock + ?Sized>(
+        &self,
+        lock: &L,
+        patience: Patience,
+        section: impl Fn(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        self.attempt_with(lock, patience, &section, &|| ())
+    }
+
+    /// As [`attempt`](Self::attempt); `last_act` is done under the lock as well, when the section has been left.
+    pub(crate) fn attempt_with<L: Lock + ?Sized>(
+        &self,
+        lock: &L,
+        patience: Patience,
+        section: &dyn Fn(),
+        last_act: &dyn Fn(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let mut attempt = Attempt::begin(self, patience);
+        let answer = lock.run(patience, &mut || {
+            attempt.holds();
+            self.section(section);
+            last_act();
+        });
+        attempt.end(match &answer {
+            Ok(Answer::Ran) => Step::Released,
+            Ok(Answer::Busy) => Step::Busy,
+            Ok(Answer::TimedOut) => Step::TimedOut,
+            Ok(Answer::Unsupported) | Err(_) => Step::Failed,
+        });
+        if matches!(answer, Ok(Answer::Unsupported)) {
+            let bit = match patience {
+                Patience::Forever => 1,
+                Patience::None => 2,
+                Patience::AtMost(_) => 4,
+            };
+            let unsupported = self.witness.unsupported(self.number);
+            unsupported.fetch_or(bit, Ordering::Relaxed);
+        }
+        answer
+    }
+
     /// Its number among all threads of all processes, from 0.
     pub fn number(&self) -> u32 {
         self.number
@@ -245,5 +306,70 @@ impl<'a> Worker<'a> {
         }
         let _ = raise(Signal::SIGKILL);
         unreachable!("SIGKILL cannot be survived")
+    }
+}
+
+/// One call of a lock, as the history sees it; also if a panic ends it.
+struct Attempt<'a, 'w> {
+    worker: &'a Worker<'w>,
+    held: bool,
+    ended: bool,
+    /// A child that was forked in the section comes back here as well, and notes nothing.
+    forks: u64,
+}
+
+impl<'a, 'w> Attempt<'a, 'w> {
+    fn begin(worker: &'a Worker<'w>, patience: Patience) -> Self {
+        let patience = match patience {
+            Patience::Forever => history::Patience::Forever,
+            Patience::None => history::Patience::None,
+            Patience::AtMost(time) => {
+                history::Patience::Nanoseconds(time.as_nanos().try_into().unwrap_or(u64::MAX))
+            }
+        };
+        worker
+            .witness
+            .asking(worker.number)
+            .fetch_or(1, Ordering::AcqRel);
+        let mode = Mode::Exclusive;
+        worker
+            .witness
+            .note_step(worker.number, Step::Asked { mode, patience });
+        Attempt {
+            worker,
+            held: false,
+            ended: false,
+            forks: forks(),
+        }
+    }
+
+    fn holds(&mut self) {
+        self.held = true;
+        self.is_answered();
+    }
+
+    fn is_answered(&self) {
+        let asking = self.worker.witness.asking(self.worker.number);
+        asking.fetch_and(!1, Ordering::AcqRel);
+    }
+
+    fn end(&mut self, step: Step) {
+        self.ended = true;
+        if self.forks == forks() {
+            self.is_answered();
+            self.worker.witness.note_step(self.worker.number, step);
+        }
+    }
+}
+
+impl Drop for Attempt<'_, '_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(if self.held {
+                Step::Released
+            } else {
+                Step::Failed
+            });
+        }
     }
 }

@@ -7,7 +7,9 @@
 
 mod log;
 mod memory;
+mod notes;
 mod overlaps;
+mod rests;
 
 use std::io;
 use std::os::fd::RawFd;
@@ -17,6 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use log::{Entry, Step, now};
 use log::{Log, words_for};
 use memory::SharedMemory;
+pub(crate) use notes::Note;
+use notes::Notes;
 pub use overlaps::{Overlap, overlaps};
 
 const CACHE_LINE: usize = 8;
@@ -27,7 +31,12 @@ const SHORTAGES: usize = 3 * CACHE_LINE;
 const FAULTS: usize = 4 * CACHE_LINE;
 /// Kinds of faults that can be counted.
 const KINDS: usize = 2 * CACHE_LINE;
-const OUTCOMES: usize = FAULTS + KINDS;
+/// What the coordinator tells the workers, and how late it was itself; see `rests`.
+const RESTS: usize = FAULTS + KINDS;
+const NOTES: usize = RESTS + CACHE_LINE;
+const OUTCOMES: usize = NOTES + notes::WORDS;
+/// The words of each worker that all may read: calls of the body, and what it does at the moment.
+const OF_EACH_WORKER: usize = CACHE_LINE;
 
 /// The witness of one run.
 #[derive(Debug)]
@@ -60,7 +69,8 @@ impl Witness {
     /// # Errors
     /// If there is not enough memory.
     pub fn new(shape: Shape) -> io::Result<Self> {
-        let words = OUTCOMES + shape.processes + shape.workers() * (1 + words_for(shape.entries));
+        let of_each_worker = OF_EACH_WORKER + words_for(shape.entries);
+        let words = OUTCOMES + shape.processes + shape.workers() * of_each_worker;
         Ok(Witness {
             memory: SharedMemory::new(words)?,
             shape,
@@ -92,10 +102,14 @@ impl Witness {
         &self.memory.words()[at]
     }
 
+    /// The position of one of the words that `worker` has for itself.
+    fn of_worker(&self, worker: u32, which: usize) -> usize {
+        OUTCOMES + self.shape.processes + worker as usize * OF_EACH_WORKER + which
+    }
+
     fn log(&self, worker: u32) -> Log<'_> {
         let words = words_for(self.shape.entries);
-        let start =
-            OUTCOMES + self.shape.processes + self.shape.workers() + worker as usize * words;
+        let start = self.of_worker(self.shape.workers() as u32, 0) + worker as usize * words;
         Log(&self.memory.words()[start..start + words])
     }
 
@@ -126,6 +140,28 @@ impl Witness {
     /// Notes that `worker` may be dead from now on.
     pub fn is_dying(&self, worker: u32) {
         self.log(worker).append(now(), Step::Dying, 0);
+    }
+
+    /// Appends what `worker` does outside of its section, with the time.
+    pub fn note_step(&self, worker: u32, step: Step) {
+        self.log(worker).append(now(), step, 0);
+    }
+
+    /// How many more entries the log of `worker` has room for.
+    pub(crate) fn room(&self, worker: u32) -> u64 {
+        self.log(worker).room()
+    }
+
+    /// A number that changes whenever any worker does anything.
+    pub(crate) fn progress(&self) -> u64 {
+        (0..self.shape.workers() as u32)
+            .map(|worker| self.log(worker).length() + self.bodies(worker).load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// What the coordinator found out.
+    pub(crate) fn notes(&self) -> Notes<'_> {
+        Notes(&self.memory.words()[NOTES..OUTCOMES])
     }
 
     /// What `worker` did.
@@ -169,7 +205,7 @@ impl Witness {
 
     /// How often `worker` has called the body.
     pub(crate) fn bodies(&self, worker: u32) -> &AtomicU64 {
-        self.word(OUTCOMES + self.shape.processes + worker as usize)
+        self.word(self.of_worker(worker, 0))
     }
 
     /// The same witness, mapped once more.
@@ -229,7 +265,7 @@ impl Drop for InsideShared<'_> {
 }
 
 /// How many forks lie between this process and the first one.
-fn forks() -> u64 {
+pub(crate) fn forks() -> u64 {
     static FORKS: AtomicU64 = AtomicU64::new(0);
     static INSTALLED: Once = Once::new();
     extern "C" fn in_child() {

@@ -107,6 +107,7 @@ fn stays(worker: u32, log: &[Entry]) -> Vec<Stay> {
                     stay.end.get_or_insert(entry.time);
                 }
             }
+            Step::Asked { .. } | Step::Released | Step::Busy | Step::TimedOut | Step::Failed => {}
         }
     }
     stays

@@ -1,0 +1,89 @@
+//! Where the threads of a stuck process are, as the kernel tells.
+
+use std::fmt::Write;
+use std::fs;
+
+use nix::unistd::Pid;
+
+/// Of so many threads.
+const THREADS: usize = 8;
+/// So many lines of the kernel's stack.
+const FRAMES: usize = 8;
+
+/// A few lines for each thread: its name, what it does, the system call, and the kernel's stack if root may read it.
+pub(crate) fn of_process(pid: Pid) -> String {
+    let mut story = String::new();
+    let folder = format!("/proc/{pid}/task");
+    let mut threads: Vec<String> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    threads.sort_by_key(|thread| thread.parse::<u32>().unwrap_or(0));
+    for thread in threads.iter().take(THREADS) {
+        let read = |name: &str| {
+            let text = fs::read_to_string(format!("{folder}/{thread}/{name}"));
+            text.map(|text| text.trim().to_owned()).unwrap_or_default()
+        };
+        let stat = read("stat");
+        let state = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        let state = match state {
+            Some('R') => "runs",
+            Some('S' | 'D') => "sleeps",
+            Some('T' | 't') => "is stopped",
+            _ => "has ended",
+        };
+        let _ = write!(story, "\n    thread {thread} of process {pid} {state}");
+        let place = read("wchan");
+        if !matches!(place.as_str(), "" | "0") {
+            let _ = write!(story, " in {place}");
+        }
+        let call = read("syscall");
+        if let Some(number) = call.split(' ').next().and_then(|n| n.parse::<i64>().ok()) {
+            let _ = write!(story, ", system call {number}{}", name_of(number));
+        }
+        for frame in read("stack").lines().take(FRAMES) {
+            let frame = frame.split_once("] ").map_or(frame, |(_, frame)| frame);
+            let _ = write!(story, "\n      {frame}");
+        }
+    }
+    if threads.len() > THREADS {
+        let _ = write!(story, "\n    and {} threads more", threads.len() - THREADS);
+    }
+    story
+}
+
+/// The calls in which one waits for a lock.
+fn name_of(number: i64) -> &'static str {
+    match number {
+        libc::SYS_fcntl => " (fcntl)",
+        libc::SYS_flock => " (flock)",
+        libc::SYS_futex => " (futex)",
+        libc::SYS_clock_nanosleep | libc::SYS_nanosleep => " (sleep)",
+        libc::SYS_read => " (read)",
+        libc::SYS_ppoll => " (poll)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_thread_that_waits_is_found_in_its_system_call() {
+        let (tell, told) = mpsc::channel::<()>();
+        let waiter = std::thread::spawn(move || told.recv());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !super::of_process(nix::unistd::getpid()).contains("(futex)") {
+            assert!(Instant::now() < deadline, "no thread is seen in futex(2)");
+            std::thread::yield_now();
+        }
+        drop(tell);
+        assert!(waiter.join().unwrap().is_err());
+    }
+}

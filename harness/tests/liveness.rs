@@ -1,0 +1,225 @@
+//! Locks that exclude, and yet do not serve as they should: `Stress` finds each within ten seconds, in words that name what happened.
+
+use std::path::Path;
+use std::time::Instant;
+
+use lockutils_harness::Stress;
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::verdict::Verdict;
+
+#[path = "broken/acquires_after_giving_up.rs"]
+mod acquires_after_giving_up;
+#[path = "broken/gives_up_early.rs"]
+#[allow(dead_code, reason = "the guarantee is for another test")]
+mod gives_up_early;
+#[path = "broken/loses_a_wake_up.rs"]
+mod loses_a_wake_up;
+#[path = "broken/releases_early.rs"]
+mod releases_early;
+#[path = "broken/says_busy_though_free.rs"]
+mod says_busy_though_free;
+#[path = "broken/starves_one_waiter.rs"]
+mod starves_one_waiter;
+#[path = "broken/times_out_early.rs"]
+mod times_out_early;
+
+/// What the default run says of the lock, which must have all `parts`.
+fn is_found<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let report = Stress::new().exercise(&make(directory.path()));
+    let took = began.elapsed();
+    let verdict = report.verdict();
+    println!("found after {:.1} s: {verdict}", took.as_secs_f64());
+    let Verdict::Violated(story) = verdict else {
+        panic!("not found: {report:?}");
+    };
+    for part in parts {
+        assert!(story.contains(part), "{part} is missing in:\n{story}");
+    }
+}
+
+#[test]
+fn starves_one_waiter_is_found() {
+    is_found(
+        starves_one_waiter::make,
+        &[
+            "starved",
+            "took the lock over from others",
+            "its longest wait took",
+            "asks for the lock, and waits",
+        ],
+    );
+}
+
+#[test]
+fn times_out_early_is_found() {
+    let parts = ["timeout", "was ready to wait for", "too early"];
+    is_found(times_out_early::make, &parts);
+    is_found(gives_up_early::make, &parts);
+}
+
+#[test]
+fn acquires_after_giving_up_is_found() {
+    is_found(
+        acquires_after_giving_up::make,
+        &["given up", "gave up its wait"],
+    );
+}
+
+#[test]
+fn says_busy_though_free_is_found() {
+    is_found(
+        says_busy_though_free::make,
+        &[
+            "refused",
+            "the lock was free",
+            "was told that the lock is held",
+        ],
+    );
+}
+
+#[test]
+fn loses_a_wake_up_is_found() {
+    is_found(
+        loses_a_wake_up::make,
+        &[
+            "stuck",
+            "has waited for the lock since",
+            "was the last to hold it",
+            "(futex)",
+        ],
+    );
+}
+
+#[test]
+fn releases_early_is_found() {
+    is_found(releases_early::make, &["both were inside"]);
+}
+
+#[test]
+fn our_own_locks_are_not_accused() {
+    let directory = tempfile::tempdir().unwrap();
+    Stress::new()
+        .exercise(&Oslo::new(directory.path()))
+        .assert_exclusive();
+    Stress::new()
+        .processes(2)
+        .threads(2)
+        .exercise(&Oslo::fair(directory.path()))
+        .assert_exclusive();
+}
+
+/// flock(2), waited for in the kernel or by looking every millisecond.
+struct Flock {
+    path: std::path::PathBuf,
+    polls: bool,
+}
+
+impl Lock for Flock {
+    fn run(
+        &self,
+        patience: Patience,
+        section: &mut dyn FnMut(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let file = std::fs::File::create(&self.path)?;
+        let asked = Instant::now();
+        if patience == Patience::Forever && !self.polls {
+            file.lock()?;
+        } else {
+            while file.try_lock().is_err() {
+                match patience {
+                    Patience::None => return Ok(Answer::Busy),
+                    Patience::AtMost(time) if asked.elapsed() >= time => {
+                        return Ok(Answer::TimedOut);
+                    }
+                    _ => std::thread::sleep(std::time::Duration::from_millis(1)),
+                }
+            }
+        }
+        section();
+        Ok(Answer::Ran)
+    }
+
+    fn promises(&self, guarantee: Guarantee) -> bool {
+        guarantee != Guarantee::Fairness
+    }
+}
+
+#[test]
+fn correct_locks_of_other_making_are_not_accused() {
+    for polls in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = Flock { path, polls };
+        Stress::new().exercise(&lock).assert_exclusive();
+        let stress = Stress::new().processes(2).threads(2);
+        stress.exercise(&lock).assert_exclusive();
+    }
+}
+
+/// Random programs, of a test with 150 cases; the failure must have all `parts`.
+#[cfg(feature = "proptest")]
+fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
+    use lockutils_harness::prelude::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::{TestError, TestRunner};
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let began = Instant::now();
+    let outcome = runner.run(&programs(2..=3, 1..=3, 1..=8), |program| {
+        let directory = tempfile::tempdir().unwrap();
+        prop_assert!(program.run(&make(directory.path()))?.is_exclusive());
+        Ok(())
+    });
+    let took = began.elapsed();
+    match outcome {
+        Err(TestError::Fail(why, _)) => {
+            println!("programs: found after {:.1} s: {why}", took.as_secs_f64());
+            for part in parts {
+                assert!(why.message().contains(part), "{part} is missing in {why}");
+            }
+        }
+        // Outside of the process that was started for this test, where the same was seen.
+        Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[cfg(feature = "proptest")]
+mod by_programs {
+    use super::*;
+
+    #[test]
+    fn starves_one_waiter() {
+        is_found_by_programs(starves_one_waiter::make, &["starved"]);
+    }
+
+    #[test]
+    fn times_out_early() {
+        is_found_by_programs(times_out_early::make, &["timeout", "too early"]);
+    }
+
+    #[test]
+    fn acquires_after_giving_up() {
+        is_found_by_programs(acquires_after_giving_up::make, &["given up"]);
+    }
+
+    #[test]
+    fn says_busy_though_free() {
+        is_found_by_programs(says_busy_though_free::make, &["refused"]);
+    }
+
+    #[test]
+    fn loses_a_wake_up() {
+        is_found_by_programs(loses_a_wake_up::make, &["stuck"]);
+    }
+
+    #[test]
+    fn releases_early() {
+        is_found_by_programs(releases_early::make, &["both were inside"]);
+    }
+}
