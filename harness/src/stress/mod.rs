@@ -15,6 +15,7 @@ use faults::Faults;
 use oslo_concurrency::lockutils::scope::LockPathScope;
 
 pub use faults::Fault;
+pub(crate) use faults::SignalStorm;
 pub use report::Report;
 pub use worker::Worker;
 

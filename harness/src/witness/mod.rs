@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use log::{Entry, Step, now};
 use log::{Log, words_for};
-use memory::SharedMemory;
+pub(crate) use memory::SharedMemory;
 pub use overlaps::{Overlap, overlaps};
 
 const CACHE_LINE: usize = 8;
