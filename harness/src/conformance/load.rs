@@ -128,13 +128,18 @@ impl Load {
                 }
                 let pid = u64::from(std::process::id());
                 record.pid(number).store(pid, Ordering::Release);
+                let _began = record.elapsed();
                 body(&participant(make()));
                 // A child that was forked in the section may come by here.
                 if u64::from(std::process::id()) == pid {
                     record.finished().fetch_add(1, Ordering::AcqRel);
                 }
             });
-        verdict(&report, &record, more)
+        let workers = self.workers();
+        verdict(&report, &record, &|history, began| {
+            let ours = history.iter().filter(|event| event.worker < workers);
+            more(&ours.copied().collect::<Vec<_>>(), began)
+        })
     }
 
     /// Until all have finished, one has complained, or nothing happens any more.

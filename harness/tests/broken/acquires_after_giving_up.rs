@@ -1,0 +1,44 @@
+//! Bug: a wait that was given up goes on in the background, and takes the lock for a while when it is free.
+
+use std::error::Error;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
+pub const TOLD: &str = "although nobody held it or asked for it meanwhile";
+
+pub struct Lingering(PathBuf);
+
+pub fn make(directory: &Path) -> Lingering {
+    Lingering(directory.join("lock"))
+}
+
+impl Lock for Lingering {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        let asked = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            match patience {
+                Patience::None => return Ok(Answer::Busy),
+                Patience::AtMost(time) if asked.elapsed() >= time => {
+                    std::thread::spawn(move || {
+                        let _ = file.lock();
+                        std::thread::sleep(Duration::from_millis(10));
+                    });
+                    return Ok(Answer::TimedOut);
+                }
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        section();
+        Ok(Answer::Ran)
+    }
+}

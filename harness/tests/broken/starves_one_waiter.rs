@@ -1,0 +1,51 @@
+//! Bug: most look every 20 ms whether the lock is free, but one only every 200 ms.
+
+use std::error::Error;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Progress;
+pub const TOLD: &str = "was starved";
+
+pub struct Unequal {
+    lock: PathBuf,
+    pause: Duration,
+}
+
+pub fn make(directory: &Path) -> Unequal {
+    // Of the locks made for one directory, the third is the slow one.
+    let places = (0..).map(|number| directory.join(format!("place-{number}")));
+    let taken = places.take_while(|place| File::create_new(place).is_err());
+    let pause = match taken.count() {
+        3 => Duration::from_millis(200),
+        _ => Duration::from_millis(20),
+    };
+    Unequal {
+        lock: directory.join("lock"),
+        pause,
+    }
+}
+
+impl Lock for Unequal {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.lock)?;
+        let asked = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            match patience {
+                Patience::None => return Ok(Answer::Busy),
+                Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
+                _ => std::thread::sleep(self.pause),
+            }
+        }
+        section();
+        Ok(Answer::Ran)
+    }
+}

@@ -1,0 +1,46 @@
+//! Bug: a timed wait is over too early, at times: once in twenty.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+
+pub const FOUND_BY: Guarantee = Guarantee::Timeout;
+pub const TOLD: &str = "too early; worker 0 had held it since";
+
+/// Each process has a place of its own in the row of twenty.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+
+pub struct Hasty {
+    lock: Oslo,
+    once_in: u64,
+}
+
+pub fn make(directory: &Path) -> Hasty {
+    hasty(directory, 1)
+}
+
+pub fn once_in_20(directory: &Path) -> Hasty {
+    hasty(directory, 20)
+}
+
+fn hasty(directory: &Path, once_in: u64) -> Hasty {
+    let lock = Oslo::new(directory);
+    Hasty { lock, once_in }
+}
+
+impl Lock for Hasty {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let patience = match patience {
+            Patience::AtMost(time)
+                if (WAITS.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id()))
+                    .is_multiple_of(self.once_in) =>
+            {
+                Patience::AtMost(time * 2 / 3)
+            }
+            other => other,
+        };
+        self.lock.run(patience, section)
+    }
+}
