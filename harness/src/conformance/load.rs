@@ -16,10 +16,12 @@ use crate::stress::{Report, Stress, Worker};
 use crate::verdict::{Unknown, Verdict};
 use crate::witness::now;
 
-/// So long nothing happens though somebody waits: then the lock is stuck. Counted while the one who watches is awake, in steps of at most
-/// [`TICK`], so a machine that stands still does not count.
+/// So long nothing happens though somebody waits: then the lock is stuck.
 const STUCK: Duration = Duration::from_secs(3);
-const TICK: Duration = Duration::from_millis(20);
+/// And so often the one who watches has slept for a millisecond meanwhile: where the machine lets it wait for its turn, it lets the others wait.
+const LOOKS: u32 = 2_000;
+/// The first time that a worker uses its lock may take longer: a process may have to be started, on a machine that has much else to do.
+const STUCK_AT_FIRST: Duration = Duration::from_secs(40);
 /// A run that is not over by then is ended, whatever it does.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -144,9 +146,8 @@ impl Load {
 
     /// Until all have finished, one has complained, or nothing happens any more.
     fn watch(self, record: &Record) {
-        let mut quiet = Duration::ZERO;
+        let (mut quiet_since, mut looks) = (Instant::now(), 0);
         let mut before = 0;
-        let mut tick = Instant::now();
         while record.finished().load(Ordering::Acquire) < u64::from(self.workers()) {
             if record.complaint().is_some() {
                 return self.end(record);
@@ -155,14 +156,13 @@ impl Load {
             let events = (0..self.workers())
                 .map(|worker| record.events(worker))
                 .sum();
-            let passed = tick.elapsed().min(TICK);
-            tick = Instant::now();
             let nothing_new = std::mem::replace(&mut before, events) == events;
-            quiet = match nothing_new && self.somebody_waits(record) {
-                true => quiet + passed,
-                false => Duration::ZERO,
+            let Some(patience) = self.somebody_waits(record).filter(|_| nothing_new) else {
+                (quiet_since, looks) = (Instant::now(), 0);
+                continue;
             };
-            if quiet >= STUCK {
+            looks += 1;
+            if quiet_since.elapsed() >= patience && looks >= LOOKS {
                 let story = evidence::at_the_end(&record.history(), record.began(), now());
                 record.complain(&format!("stuck: {story}"));
                 return self.end(record);
@@ -170,11 +170,17 @@ impl Load {
         }
     }
 
-    fn somebody_waits(self, record: &Record) -> bool {
-        (0..self.workers()).any(|worker| {
-            let last = record.last(worker);
+    /// How long that may take, if somebody has asked the lock for something and has no answer.
+    fn somebody_waits(self, record: &Record) -> Option<Duration> {
+        let waiting = (0..self.workers()).filter(|worker| {
+            let last = record.last(*worker);
             matches!(last, Some(Kind::Asked { .. } | Kind::Releasing))
-        })
+        });
+        let patience = waiting.map(|worker| match record.events(worker) {
+            ..=1 => STUCK_AT_FIRST,
+            _ => STUCK,
+        });
+        patience.max()
     }
 
     /// Those that are still there come to no end by themselves.

@@ -3,6 +3,7 @@
 mod helpers;
 mod interrupted;
 mod reports;
+mod seldom;
 mod verdicts;
 mod worker_check;
 mod workers;
