@@ -200,7 +200,7 @@ impl<'a> Trial<'a> {
                 .is_ok_and(|status| status.pid().is_some())
             {}
             let adopted = processes::children().filter(|pid| !self.strangers.contains(pid));
-            let left: HashSet<Pid> = processes::that_use(&self.base)
+            let left: HashSet<Pid> = processes::that_were_given(&self.base)
                 .into_iter()
                 .chain(adopted)
                 .collect();
