@@ -2,6 +2,7 @@
 
 mod helpers;
 mod interrupted;
+mod not_tried;
 mod reports;
 mod seldom;
 mod verdicts;

@@ -35,7 +35,7 @@ class Flock:
                 time.sleep(pause)
         else:
             fcntl.flock(self.file, fcntl.LOCK_EX)
-        if defect == "premature" and random.randrange(1000) == 0:
+        if defect == "premature" and random.randrange(500) == 0:
             fcntl.flock(self.file, fcntl.LOCK_UN)
     def wait(self, seconds):
         start = time.monotonic()
@@ -158,8 +158,9 @@ fn a_try_that_is_refused_once_in_fifty_though_the_lock_is_free_is_a_wrong_answer
     tried(&["shy", "{worker}"], 3, &told);
 }
 
+/// Once in 1,000 it is found as well, mostly: of the sections in the time some are too short, or nobody waits.
 #[test]
-fn a_lock_that_is_given_back_early_once_in_a_thousand_is_broken() {
+fn a_lock_that_is_given_back_early_once_in_five_hundred_is_broken() {
     tried(&["premature", "{worker}"], 1, &["✘ contend", "BROKEN"]);
 }
 

@@ -325,7 +325,7 @@ impl Load<'_> {
             self.tally.waited(now - asked);
             self.look_for_the_starved(place, asked, state.seen);
         }
-        let hold = match (self.hold_of_phase(place, slot), self.random.once_in(4)) {
+        let hold = match (self.hold_of_phase(place, slot), self.random.once_in(8)) {
             (Some(hold), _) => hold,
             (None, true) => 0,
             (None, false) => self.random.below(self.options.hold.as_nanos() as u64 + 1),
@@ -385,9 +385,11 @@ impl Load<'_> {
     /// Until it asks again: at once, soon, or so late that the lock is free for a while.
     pub(super) fn rest(&mut self, place: usize, slot: usize, now: u64) {
         let hold = self.options.hold.as_nanos() as u64;
-        let rest = match self.random.below(4) {
-            0 | 1 => 0,
-            2 => self.random.below(hold + 1),
+        // Where rounds see to it that the lock is free at times, there is the more competition besides.
+        let competition = if self.is_undisturbed() { 5 } else { 2 };
+        let rest = match self.random.below(competition + 2) {
+            chance if chance < competition => 0,
+            chance if chance == competition => self.random.below(hold + 1),
             _ => self.random.below(10 * hold + 1),
         };
         // Half of the time whoever gives it back does nothing until another has got it: it must not wake one whom the release has not woken.
