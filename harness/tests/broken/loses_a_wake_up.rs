@@ -83,7 +83,7 @@ impl Sleepy {
         }
         let number = RELEASES.fetch_add(1, Ordering::Relaxed);
         let hash = (number + u64::from(std::process::id())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        if (hash >> 32) % ONCE_IN != 0 {
+        if !(hash >> 32).is_multiple_of(ONCE_IN) {
             // SAFETY: the word is mapped.
             unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), libc::FUTEX_WAKE, 1) };
         }

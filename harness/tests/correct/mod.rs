@@ -43,7 +43,10 @@ fn children_of_other_tests_are_not_taken_for_holders() {
                 let mut command = Command::new("true");
                 // SAFETY: nothing is done between fork and exec but to take time.
                 unsafe {
-                    command.pre_exec(|| Ok(std::thread::sleep(std::time::Duration::from_millis(3))))
+                    command.pre_exec(|| {
+                        std::thread::sleep(std::time::Duration::from_millis(3));
+                        Ok(())
+                    })
                 };
                 command.status().unwrap();
             }
