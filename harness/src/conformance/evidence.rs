@@ -3,8 +3,6 @@
 //! Nothing is held against a lock that it may not have done. A refusal counts only if nobody else held the lock, asked for it or gave it back
 //! at any moment of the attempt: another that was just about to give up may have had a part of it.
 
-use std::time::Duration;
-
 use crate::history::{Event, Kind, Patience};
 
 /// A wait that was to end may be this late: far more than a loaded machine delays it.
@@ -251,96 +249,69 @@ impl Follower {
     }
 }
 
-/// How the lock served one worker in one part of a trial.
-#[derive(Clone, Debug, Default)]
-struct Service {
-    sections: u64,
-    /// Nanoseconds that it waited.
-    waited: u64,
-}
-
-/// A worker that got the lock far more seldom than the others in each of several parts of a trial, and spent most of each waiting.
+/// A worker whose last waits, while others got the lock, were each far longer than three quarters of everybody else's.
 ///
-/// Each part is `part` long. Chance gives one worker less than another for a while, also where whoever looks first gets the lock; it does not
-/// give the same one a quarter of the others' in all parts.
-pub(super) fn starved(
-    history: &[Event],
-    began: u64,
-    part: Duration,
-    parts: usize,
-) -> Option<String> {
-    /// Fewer sections say nothing.
-    const ENOUGH: u64 = 20;
-    const SELDOM: u64 = 4;
-    let part = part.as_nanos() as u64;
+/// Where whoever looks first gets the lock, waits differ much, but all draw theirs from the same hat: eight in a row that are three times as long
+/// are no chance.
+pub(super) fn starved(history: &[Event], began: u64) -> Option<String> {
+    const WAITS: usize = 8;
+    const WAITS_OF_OTHERS: usize = 16;
+    const LONGER: u64 = 3;
     let workers = history.iter().map(|event| event.worker).max()? as usize + 1;
-    let mut services = vec![vec![Service::default(); workers]; parts];
+    // Of each worker: when it asked, how long it waited, and how often others got the lock meanwhile.
+    let mut waits: Vec<Vec<(u64, u64, u64)>> = vec![Vec::new(); workers];
     let mut asked = vec![None; workers];
-    let mut longest = vec![(0, 0); workers];
-    let mut wait = |services: &mut Vec<Vec<Service>>, worker: usize, from: u64, until: u64| {
-        if until - from > longest[worker].0 {
-            longest[worker] = (until - from, from);
-        }
-        for (number, services) in services.iter_mut().enumerate() {
-            let begin = began + number as u64 * part;
-            let (from, until) = (from.max(begin), until.min(begin + part));
-            services[worker].waited += until.saturating_sub(from);
-        }
-    };
-    for event in history {
+    let mut sections = vec![0u64; workers];
+    let mut all = 0;
+    for event in history.iter().filter(|event| event.time >= began) {
         let worker = event.worker as usize;
         match event.kind {
-            Kind::Asked { .. } => asked[worker] = Some(event.time),
+            Kind::Asked { .. } => asked[worker] = Some((event.time, all)),
             Kind::Acquired => {
-                if let Some(from) = asked[worker].take() {
-                    wait(&mut services, worker, from, event.time);
+                if let Some((at, before)) = asked[worker].take()
+                    && all > before
+                {
+                    waits[worker].push((at, event.time - at, all - before));
                 }
-                let number = (event.time.saturating_sub(began) / part) as usize;
-                if let Some(services) = services.get_mut(number) {
-                    services[worker].sections += 1;
-                }
+                sections[worker] += 1;
+                all += 1;
             }
             _ => asked[worker] = None,
         }
     }
-    for (worker, from) in asked.iter().enumerate() {
-        if let Some(from) = *from {
-            wait(&mut services, worker, from, began + parts as u64 * part);
-        }
-    }
-    let took_part = |worker: &usize| history.iter().any(|event| event.worker as usize == *worker);
-    let workers: Vec<usize> = (0..workers).filter(took_part).collect();
-    let is_starved = |worker: usize| {
-        services.iter().all(|services| {
-            let mut others: Vec<u64> = workers
-                .iter()
-                .filter(|other| **other != worker)
-                .map(|other| services[*other].sections)
-                .collect();
-            others.sort_unstable();
-            let usual = others.get(others.len() / 2).copied().unwrap_or(0);
-            let own = &services[worker];
-            usual >= ENOUGH && own.sections * SELDOM < usual && own.waited > part / 2
-        })
+    let others = |worker: usize| (0..workers).filter(move |other| *other != worker);
+    let usual = |worker: usize| {
+        let mut times: Vec<u64> = waits[worker].iter().map(|wait| wait.1).collect();
+        times.sort_unstable();
+        (times.len() >= WAITS_OF_OTHERS).then(|| times[times.len() * 3 / 4])
     };
-    let victim = workers.iter().copied().find(|worker| is_starved(*worker))?;
-    let all = |worker: usize| services.iter().map(|s| s[worker].sections).sum::<u64>();
-    let others: Vec<String> = workers
-        .iter()
-        .filter(|other| **other != victim)
-        .map(|other| format!("worker {other} {} times", all(*other)))
+    let (victim, shortest, usual) = (0..workers).find_map(|worker| {
+        // Passed over by one that was about to come in anyway is no loss.
+        let lost = || {
+            waits[worker]
+                .iter()
+                .rev()
+                .filter(|wait| wait.2 >= 2)
+                .take(WAITS)
+        };
+        let shortest = lost().map(|wait| wait.1).min()?;
+        let usual: Vec<u64> = others(worker).filter_map(usual).collect();
+        let usual = (usual.len() >= 2 && usual.len() + 1 == workers).then_some(usual)?;
+        let usual = usual.into_iter().max()?;
+        (lost().count() == WAITS && shortest > LONGER * usual.max(1_000_000))
+            .then_some((worker, shortest, usual))
+    })?;
+    let others: Vec<String> = others(victim)
+        .map(|other| format!("worker {other} {} times", sections[other]))
         .collect();
-    let (wait, since) = longest[victim];
-    let meanwhile = history
-        .iter()
-        .filter(|event| event.kind == Kind::Acquired && event.worker as usize != victim)
-        .filter(|event| (since..since + wait).contains(&event.time))
-        .count();
+    let (since, wait, meanwhile) = *waits[victim].iter().max_by_key(|wait| wait.1)?;
     Some(format!(
-        "worker {victim} was starved: in {:.1} s it got the lock {} times, {}; its longest wait began at {} and lasted {}, while others got the lock {meanwhile} times",
-        (parts as u64 * part) as f64 / 1e9,
-        all(victim),
+        "worker {victim} was starved: it got the lock {} times, {}; its last waits took {} or longer, three quarters of the others' less than {}; \
+         its longest wait began at {} and lasted {}, while others got the lock {meanwhile} times",
+        sections[victim],
         others.join(", "),
+        milliseconds(shortest),
+        milliseconds(usual),
         milliseconds(since.saturating_sub(began)),
         milliseconds(wait)
     ))
@@ -454,7 +425,8 @@ mod tests {
             let mut events = Vec::new();
             for (worker, every) in every.into_iter().enumerate() {
                 let worker = worker as u32;
-                for at in (0..3 * second).step_by(every as usize) {
+                let first = u64::from(worker) * 3_000_000;
+                for at in (first..3 * second).step_by(every as usize) {
                     events.push((at + 1, worker, FOREVER));
                     events.push((at + every - 2, worker, Kind::Acquired));
                     events.push((at + every - 1, worker, Kind::Releasing));
@@ -462,7 +434,7 @@ mod tests {
                 }
             }
             events.sort_by_key(|event| event.0);
-            starved(&history(&events), 0, Duration::from_secs(1), 3)
+            starved(&history(&events), 0)
         };
         let (often, seldom) = (10_000_000, 200_000_000);
         let story = served([often, seldom, often]).unwrap();

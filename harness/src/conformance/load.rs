@@ -103,7 +103,7 @@ impl Load {
         more: &dyn Fn(&[Event], u64) -> Option<String>,
     ) -> Verdict {
         // One more process watches; of its threads, one does.
-        let record = Record::new(self.workers() + self.threads, self.attempts * 4 + 16);
+        let record = Record::new(self.workers() + self.threads, self.attempts * 4 + 32);
         let report = Stress::new()
             .processes(self.processes as usize + 1)
             .threads(self.threads as usize)
@@ -130,8 +130,10 @@ impl Load {
                 }
                 let pid = u64::from(std::process::id());
                 record.pid(number).store(pid, Ordering::Release);
+                let participant = participant(make());
+                participant.warm_up();
                 let _began = record.elapsed();
-                body(&participant(make()));
+                body(&participant);
                 // A child that was forked in the section may come by here.
                 if u64::from(std::process::id()) == pid {
                     record.finished().fetch_add(1, Ordering::AcqRel);
@@ -219,6 +221,17 @@ impl Load {
 }
 
 impl<L: Lock> Participant<'_, '_, L> {
+    /// Uses the lock once, and waits until all have done so: what takes long only the first time is over then.
+    fn warm_up(&self) {
+        // What goes wrong here does so again in the trial.
+        let _ = self.try_attempt(Patience::Forever, &mut || ());
+        self.attempts.set(0);
+        self.record.warm().fetch_add(1, Ordering::AcqRel);
+        while self.record.warm().load(Ordering::Acquire) < u64::from(self.load.workers()) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
     /// Its number, from 0.
     pub(super) fn number(&self) -> u32 {
         self.worker.number()

@@ -15,6 +15,7 @@ const FIRST_LOG: usize = PIDS + 64;
 const BEGAN: usize = 0;
 const FINISHED: usize = 1;
 const LENGTH_OF_COMPLAINT: usize = 2;
+const WARM: usize = 3;
 
 /// The record of one trial.
 #[derive(Debug)]
@@ -115,6 +116,11 @@ impl Record {
     /// How many workers have come to their end.
     pub(super) fn finished(&self) -> &AtomicU64 {
         self.word(FINISHED)
+    }
+
+    /// How many workers have used their lock once.
+    pub(super) fn warm(&self) -> &AtomicU64 {
+        self.word(WARM)
     }
 
     /// A counter that workers wait for; what it counts is the trial's affair.

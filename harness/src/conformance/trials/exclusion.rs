@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{LINGER, Load, Lock, Make, Participant, Patience, linger, linger_for};
 use crate::verdict::Verdict;
 
-const TIME: Duration = Duration::from_millis(1500);
+const TIME: Duration = Duration::from_millis(2500);
 /// Long enough for one that was asleep to wake up and come in, if the lock was given back too early.
 const HOLD: Duration = Duration::from_micros(60);
 const ATTEMPTS: usize = 8_000;
@@ -30,7 +30,15 @@ fn all_ways<L: Lock>(load: Load, make: Make<'_, L>) -> Verdict {
                 1 => Patience::AtMost(Duration::from_micros(participant.worker.random(500))),
                 _ => Patience::Forever,
             };
-            participant.attempt(patience, &mut || participant.worker.section(|| ()));
+            participant.attempt(patience, &mut || {
+                // Half of the sections sleep: on a machine that has much to do, one that should not come in needs the time.
+                let sleeps = participant.worker.random(2) == 0;
+                participant.worker.section(|| {
+                    if sleeps {
+                        std::thread::sleep(HOLD);
+                    }
+                });
+            });
         }
     })
 }

@@ -17,8 +17,7 @@ use crate::verdict::Verdict;
 /// Between two sections each worker stays away for longer than a section lasts, so that whoever looks now and then finds the lock free as often as
 /// the others do.
 pub(super) fn progress<L: Lock>(make: Make<'_, L>) -> Verdict {
-    const PART: Duration = Duration::from_millis(1_000);
-    const PARTS: usize = 3;
+    const TIME: Duration = Duration::from_secs(4);
     let load = match make().promises(Guarantee::Threads) {
         true => Load {
             threads: 2,
@@ -26,17 +25,17 @@ pub(super) fn progress<L: Lock>(make: Make<'_, L>) -> Verdict {
         },
         false => Load::processes(4),
     };
-    let load = load.attempts(5_000).time(PART * PARTS as u32);
+    let load = load.attempts(5_000).time(TIME);
     load.judged(
         make,
         &|participant| {
             while !participant.is_over() {
                 participant.section(|| std::thread::sleep(Duration::from_micros(800)));
-                let away = participant.worker.random(5_000);
+                let away = participant.worker.random(3_000);
                 std::thread::sleep(Duration::from_micros(away));
             }
         },
-        &|history, began| evidence::starved(history, began, PART, PARTS),
+        &|history, began| evidence::starved(history, began),
     )
 }
 
