@@ -67,7 +67,7 @@ pub fn run(directory: &Path) {
     }
     let deadline = Instant::now() + LONGEST;
     while Instant::now() < deadline {
-        let left = processes::that_use(directory);
+        let left = processes::that_were_given(directory);
         if left.is_empty() && (fs::remove_dir_all(directory).is_ok() || !directory.exists()) {
             return;
         }

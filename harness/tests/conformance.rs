@@ -1,9 +1,10 @@
-//! Our own locks keep every guarantee, and locks broken on purpose are found out.
+//! Our own locks keep every guarantee, locks of other making keep what they promise, and locks broken on purpose are found out.
 
 mod broken;
+mod correct;
 
 use lockutils_harness::conformance::Oslo;
 use lockutils_harness::lock_conformance;
 
-lock_conformance!(external, |directory: &std::path::Path| Oslo::new(directory));
+lock_conformance!(external, |directory: &std::path::Path| Oslo::new(directory), not_promised: [fairness]);
 lock_conformance!(fair, |directory: &std::path::Path| Oslo::fair(directory));

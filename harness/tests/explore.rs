@@ -1,10 +1,12 @@
 //! Explorations from a test, on a lock that holds and on one that is broken.
 #![cfg(feature = "explore")]
 
-use std::fs::{File, OpenOptions, remove_file};
+use std::fs::{File, OpenOptions, hard_link, remove_file};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::panic::catch_unwind;
 
-use lockutils_harness::explore::{Explore, Party, Plot};
+use lockutils_harness::explore::{Choice, Explore, Party, Plot};
 use oslo_concurrency::lockutils;
 
 #[test]
@@ -93,4 +95,40 @@ fn a_body_that_fails_is_told() {
     let message = catch_unwind(|| exploration.assert_exclusive()).unwrap_err();
     let message = message.downcast::<String>().unwrap();
     assert!(message.contains("number 0 is too low"), "{message}");
+}
+
+/// Bug: who has found the file changed between two looks takes that for a release. One writes by the name `a`, the other looks by the name `b`, and
+/// both are one file.
+fn takes_a_change_for_a_release(party: &Party) {
+    let [a, b] = ["a", "b"].map(|name| party.directory().join(name));
+    if party.number() == 0 {
+        let mut file = File::create(&a).unwrap();
+        hard_link(&a, &b).unwrap();
+        file.write_all(b"held").unwrap();
+        return party.section(|| ());
+    }
+    let Ok(file) = File::open(&b) else { return };
+    let looks = [0, 1].map(|_| {
+        let mut word = [0; 4];
+        file.read_at(&mut word, 0).unwrap()
+    });
+    if looks[0] != looks[1] {
+        party.section(|| ());
+    }
+}
+
+#[test]
+fn two_names_of_one_file_are_not_independent() {
+    let exploration = Explore::new()
+        .parties(2)
+        .strategy(Choice::DepthFirst)
+        .schedules(2_000)
+        .run(takes_a_change_for_a_release);
+    let story = exploration.story();
+    assert!(
+        story.is_some_and(|story| story.contains("are in the section at once")),
+        "{story:?} in {} schedules, {:?}",
+        exploration.schedules(),
+        exploration.complete()
+    );
 }

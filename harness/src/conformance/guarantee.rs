@@ -50,6 +50,12 @@ guarantees! {
     Timeout "timeout",
     /// 6: a timed wait that was given up never takes the lock afterwards.
     GivenUp "given up",
+    /// 6: a try, or a timed wait, gets a lock that nobody has.
+    Try "try",
+    /// 6: whoever waits gets the lock when it is given back.
+    HandOver "hand-over",
+    /// 6: nobody who waits is passed over again and again.
+    Progress "progress",
     /// 7: a signal neither loses nor grants it.
     Signals "signals",
     /// 7: a panic in the section frees it.

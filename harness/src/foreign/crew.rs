@@ -66,6 +66,10 @@ pub struct Slot {
     pub seen: u64,
     /// The machine stood still after it had asked.
     pub stalled: bool,
+    /// Since it asked nobody else can have held the lock.
+    pub alone: bool,
+    /// When it came in last.
+    pub entered: u64,
 }
 
 /// A place in which one worker after the other works.
@@ -99,6 +103,8 @@ impl Post {
             act: None,
             seen: 0,
             stalled: false,
+            alone: false,
+            entered: 0,
         };
         Post {
             process: None,

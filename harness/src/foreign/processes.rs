@@ -1,5 +1,6 @@
 //! What /proc tells of other processes.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -76,21 +77,33 @@ pub fn of_group(group: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// The living processes that were given `directory` in their environment, or have a file of it open.
-pub fn that_use(directory: &Path) -> Vec<Pid> {
+/// The variables by which a process that we start is told where the locks of a run are.
+const TOLD_BY: [&str; 2] = ["LOCKUTILS_DIR", "OSLO_LOCK_PATH"];
+
+/// The living processes that were told to keep their locks in `directory` or below it: what a run may end, if the directory is its own, whose name
+/// nobody can guess. That a process mentions the directory, or has a file of it open, makes it nobody's worker.
+pub fn that_were_given(directory: &Path) -> Vec<Pid> {
     all()
-        .filter(|&pid| {
-            lives(pid) && (has_in_environment(pid, directory) || has_open(pid, directory))
-        })
+        .filter(|&pid| lives(pid) && was_given(pid, directory))
         .collect()
 }
 
-fn has_in_environment(pid: Pid, directory: &Path) -> bool {
-    let needle = directory.as_os_str().as_bytes();
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-        environment
-            .windows(needle.len())
-            .any(|window| window == needle)
+/// The same, and those that have a file of the directory open. They are not to be ended, but it must not be taken away from them.
+pub fn that_use(directory: &Path) -> Vec<Pid> {
+    all()
+        .filter(|&pid| lives(pid) && (was_given(pid, directory) || has_open(pid, directory)))
+        .collect()
+}
+
+fn was_given(pid: Pid, directory: &Path) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|entry| {
+        TOLD_BY.iter().any(|name| {
+            let value = entry.strip_prefix(name.as_bytes());
+            let value = value.and_then(|rest| rest.strip_prefix(b"="));
+            // Whole components: a directory whose name only begins in the same way is another.
+            value.is_some_and(|value| Path::new(OsStr::from_bytes(value)).starts_with(directory))
+        })
     })
 }
 
@@ -108,5 +121,65 @@ pub fn shorten(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::process::{Child, Command, Stdio};
+
+    struct Sleeper(Child);
+
+    impl Sleeper {
+        fn with(name: &str, value: &Path, input: Stdio) -> Self {
+            let mut command = Command::new("sleep");
+            command.arg("60").env(name, value).stdin(input);
+            Sleeper(command.spawn().unwrap())
+        }
+
+        fn pid(&self) -> Pid {
+            Pid::from_raw(self.0.id() as i32)
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn only_what_was_told_to_keep_its_locks_there_belongs_to_the_run() {
+        let base = tempfile::tempdir().unwrap();
+        let directory = base.path().join("run");
+        let longer = base.path().join("run-2");
+        fs::create_dir_all(&directory).unwrap();
+        let file = File::create(directory.join("log")).unwrap();
+        let ours = [
+            Sleeper::with("LOCKUTILS_DIR", &directory.join("contend"), Stdio::null()),
+            Sleeper::with("OSLO_LOCK_PATH", &directory, Stdio::null()),
+        ];
+        let reader = Sleeper::with("READS", Path::new("a log"), file.into());
+        let strangers = [
+            Sleeper::with("LOCKUTILS_DIR", &longer, Stdio::null()),
+            Sleeper::with("OLDPWD", &directory, Stdio::null()),
+            Sleeper::with("MY_OSLO_LOCK_PATH", &directory, Stdio::null()),
+            Sleeper::with("NOTE", &Path::new("see").join(&directory), Stdio::null()),
+        ];
+        let pids = |sleepers: &[Sleeper]| sleepers.iter().map(Sleeper::pid).collect::<Vec<_>>();
+        let mut found = that_were_given(&directory);
+        found.sort();
+        let mut expected = pids(&ours);
+        expected.sort();
+        assert_eq!(found, expected);
+        let using = that_use(&directory);
+        assert!(using.contains(&reader.pid()), "{using:?}");
+        assert!(
+            pids(&strangers).iter().all(|pid| !using.contains(pid)),
+            "{using:?}"
+        );
     }
 }

@@ -95,7 +95,7 @@ impl<'a> Trial<'a> {
             outcomes.push(outcome);
         }
         let interrupted = interrupted.load(Ordering::Relaxed);
-        let verdict = self.verdict(&outcomes);
+        let verdict = self.verdict(&outcomes, &running);
         Ok(Card {
             schema: report::SCHEMA,
             tool: env!("CARGO_PKG_VERSION"),
@@ -123,13 +123,21 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// The worst of what counts. A scenario that was asked for by name and could not be tried is not passed over.
-    fn verdict(&self, outcomes: &[Outcome]) -> Word {
+    /// The worst of what counts. What was asked for by name and could not be tried is not passed over, nor is a promise that the lock can be asked to
+    /// keep and that came to nothing.
+    fn verdict(&self, outcomes: &[Outcome], running: &[Scenario]) -> Word {
         let counted = || outcomes.iter().filter(|outcome| outcome.counts);
         let worst = Word::worst(counted().map(|outcome| outcome.verdict));
-        let named_but_not_known = !self.options.scenarios.is_empty()
-            && counted().any(|outcome| outcome.verdict == Word::NotKnown);
-        worst.unless_not_known(named_but_not_known)
+        let was_to_run = |outcome: &&Outcome| {
+            !self.options.scenarios.is_empty()
+                || running
+                    .iter()
+                    .any(|scenario| scenario.word() == outcome.scenario)
+        };
+        let not_known = counted()
+            .filter(was_to_run)
+            .any(|outcome| outcome.verdict == Word::NotKnown);
+        worst.unless_not_known(not_known)
     }
 
     fn recruiter(&self, place: &str, threads: usize) -> Result<Recruiter<'a>, String> {
@@ -200,7 +208,7 @@ impl<'a> Trial<'a> {
                 .is_ok_and(|status| status.pid().is_some())
             {}
             let adopted = processes::children().filter(|pid| !self.strangers.contains(pid));
-            let left: HashSet<Pid> = processes::that_use(&self.base)
+            let left: HashSet<Pid> = processes::that_were_given(&self.base)
                 .into_iter()
                 .chain(adopted)
                 .collect();

@@ -16,12 +16,12 @@ pub(crate) use elsewhere::Elsewhere;
 
 pub(crate) use stacks::of_process as stack_of;
 
-#[cfg(feature = "rstest")]
 pub(crate) use reexec::is_executed_for_a_run;
 pub(crate) use reexec::{Role, execute_again, leave, role};
 
 /// Whether no other thread of this process does anything, so that it can fork itself.
 pub(crate) fn may_fork() -> bool {
     elsewhere::is_alone()
+        || is_executed_for_a_run()
         || std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
 }

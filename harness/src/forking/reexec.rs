@@ -61,7 +61,6 @@ pub(crate) fn role() -> io::Result<Role> {
 }
 
 /// Whether this process was executed by another test process, which holds what the test's fixtures hold.
-#[cfg(feature = "rstest")]
 pub(crate) fn is_executed_for_a_run() -> bool {
     !inherited_runs().is_empty()
 }

@@ -79,6 +79,8 @@ pub enum Word {
     Starved,
     /// A holder that was stopped beyond the lock's lease was not alone; not a race.
     LeaseExpired,
+    /// Refused although nobody held it, or a timed wait that ended early or late.
+    WrongAnswer,
     /// Acquiring or releasing failed.
     Errors,
     /// Nothing can be said.
@@ -87,10 +89,11 @@ pub enum Word {
 
 impl Word {
     /// All of them, from good to bad, and what is not known.
-    pub const ALL: [Word; 7] = [
+    pub const ALL: [Word; 8] = [
         Word::Held,
         Word::LeaseExpired,
         Word::Errors,
+        Word::WrongAnswer,
         Word::Starved,
         Word::Stuck,
         Word::Broken,
@@ -105,6 +108,7 @@ impl Word {
             Word::Stuck => "stuck",
             Word::Starved => "starved",
             Word::LeaseExpired => "lease-expired",
+            Word::WrongAnswer => "wrong-answer",
             Word::Errors => "errors",
             Word::NotKnown => "not-known",
         }
@@ -118,6 +122,7 @@ impl Word {
             Word::Stuck => "stuck",
             Word::Starved => "starved",
             Word::LeaseExpired => "lease expired",
+            Word::WrongAnswer => "wrong answer",
             Word::Errors => "errors",
             Word::NotKnown => "not known",
         }
@@ -128,7 +133,7 @@ impl Word {
         match self {
             Word::Held | Word::LeaseExpired => 0,
             Word::Broken => 1,
-            Word::Stuck | Word::Starved | Word::Errors => 3,
+            Word::Stuck | Word::Starved | Word::WrongAnswer | Word::Errors => 3,
             Word::NotKnown => 2,
         }
     }
@@ -150,9 +155,10 @@ impl Word {
             Word::Held => 1,
             Word::LeaseExpired => 2,
             Word::Errors => 3,
-            Word::Starved => 4,
-            Word::Stuck => 5,
-            Word::Broken => 6,
+            Word::WrongAnswer => 4,
+            Word::Starved => 5,
+            Word::Stuck => 6,
+            Word::Broken => 7,
         }
     }
 
@@ -186,7 +192,7 @@ pub struct Outcome {
     pub promise: bool,
     /// What it comes to.
     pub verdict: Word,
-    /// Why nothing can be said, or what is stuck.
+    /// Why nothing can be said, what is stuck, or which answer was wrong.
     pub reason: Option<String>,
     /// How long it ran, starting the workers left out.
     pub seconds: f64,

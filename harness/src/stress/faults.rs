@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -25,7 +26,7 @@ pub enum Fault {
     Panic,
     /// The process forks in the section; the child stays for some milliseconds.
     Fork,
-    /// Signals interrupt the next acquire every 30 µs.
+    /// Signals interrupt the next acquire: bursts of one every 120 µs, and pauses that grow, so that every sleep comes to an end.
     SignalStorm,
     /// The lock files are unlinked.
     Unlink,
@@ -113,15 +114,6 @@ pub(super) struct Faults {
 
 /// How long a child that was forked in a section keeps its copies.
 const CHILD_STAYS: Duration = Duration::from_millis(3);
-const STORM: libc::timeval = libc::timeval {
-    tv_sec: 0,
-    tv_usec: 30,
-};
-const CALM: libc::timeval = libc::timeval {
-    tv_sec: 0,
-    tv_usec: 0,
-};
-
 /// Stops this process; whoever waits for it continues it.
 pub(super) fn pause() {
     let _ = raise(Signal::SIGSTOP);
@@ -147,28 +139,88 @@ pub(super) fn fork_a_child() {
     }
 }
 
-/// Interrupts the threads of this process every 30 µs, or no longer.
-pub(super) fn storm(on: bool) -> io::Result<()> {
-    extern "C" fn nothing(_: i32) {}
-    let interval = if on { STORM } else { CALM };
-    if on {
+/// Interrupts the threads of this process, until the value is dropped.
+///
+/// A storm must leave the interrupted room. A sleep that is interrupted goes on for the rest of its time *and* the timer slack of the thread (50 µs
+/// unless changed: `PR_SET_TIMERSLACK`, prctl(2)), so under a signal every 30 µs no sleep ever ends, and a correct lock that asks again every
+/// millisecond never does. So signals come in bursts, [`INTERVAL`] apart, and between two bursts is a pause, each twice as long as the one
+/// before: whoever sleeps, or begins its sleep anew, for less than [`LONGEST_PAUSE`] comes to its end.
+#[derive(Debug)]
+pub(crate) struct SignalStorm(());
+
+/// Between two signals of a burst.
+const INTERVAL: libc::suseconds_t = 120;
+/// Signals in a burst.
+const BURST: u32 = 24;
+const FIRST_PAUSE: libc::suseconds_t = 500;
+const LONGEST_PAUSE: libc::suseconds_t = 500_000;
+
+/// Signals left in this burst.
+static LEFT: AtomicU32 = AtomicU32::new(0);
+/// The next pause in microseconds; 0 when the storm is over.
+static PAUSE: AtomicI64 = AtomicI64::new(0);
+
+impl SignalStorm {
+    pub(crate) fn begin() -> Self {
         let action = SigAction::new(
-            SigHandler::Handler(nothing),
+            SigHandler::Handler(on_signal),
             SaFlags::empty(), // no SA_RESTART: system calls fail with EINTR
             SigSet::empty(),
         );
-        // SAFETY: the handler does nothing.
-        unsafe { sigaction(Signal::SIGALRM, &action) }?;
+        // SAFETY: the handler uses atomics and setitimer(2), a plain system call.
+        if let Err(error) = unsafe { sigaction(Signal::SIGALRM, &action) } {
+            panic!("no handler for the signals of a storm: {error}");
+        }
+        LEFT.store(BURST, Ordering::Relaxed);
+        PAUSE.store(FIRST_PAUSE, Ordering::Relaxed);
+        next_signal(INTERVAL);
+        SignalStorm(())
     }
-    let timer = libc::itimerval {
-        it_interval: interval,
-        it_value: interval,
+}
+
+impl Drop for SignalStorm {
+    fn drop(&mut self) {
+        PAUSE.store(0, Ordering::Relaxed);
+        next_signal(0);
+    }
+}
+
+extern "C" fn on_signal(_: i32) {
+    let pause = PAUSE.load(Ordering::Relaxed);
+    if pause == 0 {
+        return;
+    }
+    let left = LEFT.load(Ordering::Relaxed);
+    if left > 0 {
+        LEFT.store(left - 1, Ordering::Relaxed);
+        return next_signal(INTERVAL);
+    }
+    LEFT.store(BURST, Ordering::Relaxed);
+    let next = (2 * pause).min(LONGEST_PAUSE);
+    // Fails if the storm has ended meanwhile, on another thread.
+    let _ = PAUSE.compare_exchange(pause, next, Ordering::Relaxed, Ordering::Relaxed);
+    next_signal(pause);
+}
+
+/// One signal after so many microseconds; none after 0. Errno is left as it was: the interrupted code may be about to read it.
+fn next_signal(microseconds: libc::suseconds_t) {
+    let once = libc::itimerval {
+        it_interval: libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        },
+        it_value: libc::timeval {
+            tv_sec: 0,
+            tv_usec: microseconds,
+        },
     };
-    // SAFETY: the timer's value is read, and no old value asked for.
-    if unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) } != 0 {
-        return Err(io::Error::last_os_error());
+    // SAFETY: errno is this thread's own; the timer's value is read, and no old value asked for.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::setitimer(libc::ITIMER_REAL, &once, std::ptr::null_mut());
+        *errno = before;
     }
-    Ok(())
 }
 
 /// No further descriptor can be opened until the value is dropped.

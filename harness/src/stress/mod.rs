@@ -21,6 +21,7 @@ use oslo_concurrency::lockutils::{self, scope::LockPathScope};
 use rules::Rules;
 
 pub use faults::Fault;
+pub(crate) use faults::SignalStorm;
 pub use report::Report;
 pub use rules::Breach;
 pub use worker::Worker;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, raise};
 use oslo_concurrency::lockutils;
 
-use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors};
+use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors, SignalStorm};
 use crate::conformance::{Answer, Lock, Patience};
 use crate::history::{self, Mode};
 use crate::random;
@@ -28,6 +28,7 @@ pub struct Worker<'a> {
     /// What is to befall it in this call of the body.
     next: Cell<Option<Fault>>,
     shortage: RefCell<Option<Shortage<'a>>>,
+    storm: RefCell<Option<SignalStorm>>,
 }
 
 /// What a worker is short of, until the value is dropped; a body may fail meanwhile, in any worker.
@@ -86,6 +87,7 @@ impl<'a> Worker<'a> {
             faults,
             next: Cell::new(None),
             shortage: RefCell::new(None),
+            storm: RefCell::new(None),
         }
     }
 
@@ -124,9 +126,7 @@ impl<'a> Worker<'a> {
         self.befall(Moment::Before);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(self)));
         drop(self.shortage.take());
-        if self.next.get() == Some(Fault::SignalStorm) {
-            let _ = faults::storm(false);
-        }
+        drop(self.storm.take());
         match outcome {
             Ok(value) => Some(value),
             Err(panic) => {
@@ -164,7 +164,10 @@ impl<'a> Worker<'a> {
                 faults::fork_a_child();
                 true
             }
-            Fault::SignalStorm => faults::storm(true).is_ok(),
+            Fault::SignalStorm => {
+                self.storm.replace(Some(SignalStorm::begin()));
+                true
+            }
             Fault::DescriptorLimit => {
                 self.be_short(|| NoDescriptors::now().map(Of::Descriptors));
                 self.shortage.borrow().is_some()

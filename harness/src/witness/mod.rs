@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use log::{Entry, Step, now};
 use log::{Log, words_for};
-use memory::SharedMemory;
+pub(crate) use memory::SharedMemory;
 pub(crate) use notes::Note;
 use notes::Notes;
 pub use overlaps::{Overlap, overlaps};

@@ -1,105 +1,118 @@
-//! Bug: one release in 10,000 of a lock that somebody waits for wakes nobody.
-//!
-//! Otherwise the mutex of Ulrich Drepper, "Futexes are tricky" (2011), section 5, in a shared file.
+//! Bug: a mutex in shared memory whose release, once in 10,000, does not wake the one that sleeps.
 
 use std::error::Error;
 use std::fs::File;
-use std::num::NonZeroUsize;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::ptr::{NonNull, null};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::ptr::{NonNull, null, null_mut};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
-#[allow(dead_code, reason = "other tests use the lock only")]
-pub const FOUND_BY: Guarantee = Guarantee::Processes;
-const ONCE_IN: u32 = 10_000;
+pub const FOUND_BY: Guarantee = Guarantee::HandOver;
+pub const TOLD: &str = "has waited since";
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
-const HELD_WITH_WAITERS: u32 = 2;
+const WAITED_FOR: u32 = 2;
+const ONCE_IN: u64 = 10_000;
 
-pub struct Forgetful(NonNull<[AtomicU32; 2]>);
+pub struct Sleepy(NonNull<AtomicU32>);
 
-// SAFETY: the memory consists of atomics, and stays mapped for good.
-unsafe impl Sync for Forgetful {}
+// SAFETY: it is an atomic in memory that stays mapped.
+unsafe impl Sync for Sleepy {}
 
-pub fn make(directory: &Path) -> Forgetful {
-    let path = directory.join("lock");
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = options.open(path).expect("a file for the lock");
-    file.set_len(8).expect("room for the lock");
-    let length = NonZeroUsize::new(8).expect("not 0");
-    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new mapping, of a file that nobody shortens.
-    let memory = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) };
-    Forgetful(memory.expect("memory").cast())
+pub fn make(directory: &Path) -> Sleepy {
+    let path = directory.join("mutex");
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .unwrap();
+    file.set_len(4).unwrap();
+    // SAFETY: a new mapping of a file that nobody shortens, never unmapped; a file of zeros is a free mutex.
+    let at = unsafe {
+        libc::mmap(
+            null_mut(),
+            4,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    assert_ne!(at, libc::MAP_FAILED, "{}", io::Error::last_os_error());
+    Sleepy(NonNull::new(at.cast()).unwrap())
 }
 
-impl Forgetful {
-    fn words(&self) -> &[AtomicU32; 2] {
-        // SAFETY: mapped for good, aligned to a page; any bits are valid.
+impl Sleepy {
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: see `make`.
         unsafe { self.0.as_ref() }
     }
 
-    fn sleep_while_it_has_waiters(&self, at_most: Option<Duration>) {
-        let time = at_most.map(|time| libc::timespec {
-            tv_sec: time.as_secs() as i64,
-            tv_nsec: i64::from(time.subsec_nanos()),
+    fn sleep(&self, deadline: Option<Instant>) {
+        let time = deadline.map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            libc::timespec {
+                tv_sec: left.as_secs() as libc::time_t,
+                tv_nsec: left.subsec_nanos().into(),
+            }
         });
         let time = time.as_ref().map_or(null(), std::ptr::from_ref);
-        let word = self.words()[0].as_ptr();
-        // SAFETY: futex(2) reads the word and the time, which outlive the call.
+        // SAFETY: the word is mapped, and the time is read only.
         unsafe {
             libc::syscall(
                 libc::SYS_futex,
-                word,
+                self.0.as_ptr(),
                 libc::FUTEX_WAIT,
-                HELD_WITH_WAITERS,
+                WAITED_FOR,
                 time,
             )
         };
     }
 
-    fn release(&self) {
-        let [state, releases] = self.words();
-        if state.swap(FREE, Ordering::AcqRel) == HELD_WITH_WAITERS {
-            if releases.fetch_add(1, Ordering::Relaxed) % ONCE_IN == ONCE_IN - 1 {
-                return;
-            }
-            // SAFETY: futex(2) only takes the address.
-            unsafe { libc::syscall(libc::SYS_futex, state.as_ptr(), libc::FUTEX_WAKE, 1) };
+    fn unlock(&self) {
+        static RELEASES: AtomicU64 = AtomicU64::new(0);
+        if self.word().swap(FREE, Ordering::Release) != WAITED_FOR {
+            return;
+        }
+        let number = RELEASES.fetch_add(1, Ordering::Relaxed);
+        let hash = (number + u64::from(std::process::id())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if !(hash >> 32).is_multiple_of(ONCE_IN) {
+            // SAFETY: the word is mapped.
+            unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), libc::FUTEX_WAKE, 1) };
         }
     }
 }
 
-impl Lock for Forgetful {
+impl Lock for Sleepy {
     fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let state = &self.words()[0];
-        let asked = Instant::now();
-        if state
-            .compare_exchange(FREE, HELD, Ordering::AcqRel, Ordering::Acquire)
+        let deadline = match patience {
+            Patience::AtMost(time) => Some(Instant::now() + time),
+            _ => None,
+        };
+        let word = self.word();
+        if word
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
             if patience == Patience::None {
                 return Ok(Answer::Busy);
             }
-            while state.swap(HELD_WITH_WAITERS, Ordering::AcqRel) != FREE {
-                let left = match patience {
-                    Patience::AtMost(time) if asked.elapsed() >= time => {
-                        return Ok(Answer::TimedOut);
-                    }
-                    Patience::AtMost(time) => Some(time.saturating_sub(asked.elapsed())),
-                    _ => None,
-                };
-                self.sleep_while_it_has_waiters(left);
+            while word.swap(WAITED_FOR, Ordering::Acquire) != FREE {
+                if deadline.is_some_and(|at| Instant::now() >= at) {
+                    return Ok(Answer::TimedOut);
+                }
+                self.sleep(deadline);
             }
         }
         section();
-        self.release();
+        self.unlock();
         Ok(Answer::Ran)
     }
 }

@@ -37,7 +37,49 @@ broken_locks!(
 );
 
 fn assert_found<L: Lock>(make: &(dyn Fn(&Path) -> L + Sync), found_by: Guarantee) {
+    assert_told(make, found_by, "");
+}
+
+macro_rules! seldom_broken_locks {
+    ($($test:ident $file:ident::$make:ident),* $(,)?) => {
+        mod seldom {
+            use super::*;
+
+            $(
+                #[test]
+                fn $test() {
+                    assert_told(&$file::$make, $file::FOUND_BY, $file::TOLD);
+                }
+            )*
+        }
+    };
+}
+
+mod acquires_after_giving_up;
+mod loses_a_wake_up;
+mod releases_early;
+mod says_busy_though_free;
+mod starves_one_waiter;
+mod times_out_early;
+
+// Each is to be found within ten seconds on a machine that has nothing else to do; the time is told on standard error.
+seldom_broken_locks!(
+    starves_one_waiter starves_one_waiter::make,
+    times_out_early times_out_early::make,
+    times_out_early_once_in_20 times_out_early::once_in_20,
+    acquires_after_giving_up acquires_after_giving_up::make,
+    says_busy_though_free says_busy_though_free::make,
+    says_busy_though_free_once_in_50 says_busy_though_free::once_in_50,
+    loses_a_wake_up_once_in_10_000 loses_a_wake_up::make,
+    releases_early_once_in_1_000 releases_early::make,
+);
+
+/// The trial of one guarantee finds it, in words that name what happened.
+fn assert_told<L: Lock>(make: &(dyn Fn(&Path) -> L + Sync), found_by: Guarantee, told: &str) {
     let directory = tempfile::tempdir().unwrap();
+    let began = std::time::Instant::now();
     let verdict = found_by.examine(directory.path(), make);
+    eprintln!("{} after {:?}: {verdict}", found_by.word(), began.elapsed());
     assert!(verdict.is_violated(), "{}: {verdict}", found_by.word());
+    assert!(verdict.to_string().contains(told), "{verdict}");
 }

@@ -1,51 +1,51 @@
-//! Bug: those who wait look every 20 ms whether the lock is free, but one of them only every 200 ms.
+//! Bug: most look every 20 ms whether the lock is free, but one only every 200 ms.
 
-use std::cell::Cell;
 use std::error::Error;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
 
-#[allow(dead_code, reason = "other tests use the lock only")]
-pub const FOUND_BY: Guarantee = Guarantee::Fairness;
+pub const FOUND_BY: Guarantee = Guarantee::Progress;
+pub const TOLD: &str = "was starved";
 
-thread_local!(static IS_SLOW: Cell<Option<bool>> = const { Cell::new(None) });
-
-pub struct Starving(PathBuf);
-
-pub fn make(directory: &Path) -> Starving {
-    Starving(directory.join("lock"))
+pub struct Unequal {
+    lock: PathBuf,
+    pause: Duration,
 }
 
-impl Starving {
-    /// The first thread of all that has to wait is the one that looks seldom.
-    fn interval(&self) -> Duration {
-        let is_slow = IS_SLOW.get().unwrap_or_else(|| {
-            let slow = self.0.with_extension("slow");
-            File::create_new(slow).is_ok()
-        });
-        IS_SLOW.set(Some(is_slow));
-        Duration::from_millis(if is_slow { 200 } else { 20 })
+pub fn make(directory: &Path) -> Unequal {
+    // Of the locks made for one directory, the third is the slow one.
+    let places = (0..).map(|number| directory.join(format!("place-{number}")));
+    let taken = places.take_while(|place| File::create_new(place).is_err());
+    let pause = match taken.count() {
+        3 => Duration::from_millis(200),
+        _ => Duration::from_millis(20),
+    };
+    Unequal {
+        lock: directory.join("lock"),
+        pause,
     }
 }
 
-impl Lock for Starving {
+impl Lock for Unequal {
     fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let file = File::create(&self.0)?;
+        let file = File::create(&self.lock)?;
         let asked = Instant::now();
-        while file.try_lock().is_err() {
-            let interval = match patience {
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            match patience {
                 Patience::None => return Ok(Answer::Busy),
-                Patience::Forever => self.interval(),
                 Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
-                Patience::AtMost(time) => self.interval().min(time.saturating_sub(asked.elapsed())),
-            };
-            std::thread::sleep(interval);
+                _ => std::thread::sleep(self.pause),
+            }
         }
         section();
-        file.unlock()?;
         Ok(Answer::Ran)
     }
 }

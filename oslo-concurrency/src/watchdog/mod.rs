@@ -24,8 +24,6 @@ use tracing::{Dispatch, Level, Span};
 
 use alarms::{Alarm, Stopped};
 
-use crate::fork;
-
 /// How long oslo's watchdog waits, and ours.
 const AFTER: Duration = Duration::from_secs(5);
 
@@ -86,7 +84,7 @@ impl Options {
             level,
             after,
         } = self;
-        if level > LevelFilter::current() || !fork::may_log() {
+        if level > LevelFilter::current() {
             return Watch { _alarm: None };
         }
         let subscriber = Subscriber::current();

@@ -2,7 +2,9 @@
 
 mod helpers;
 mod interrupted;
+mod not_tried;
 mod reports;
+mod seldom;
 mod verdicts;
 mod worker_check;
 mod workers;

@@ -2,35 +2,49 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Answer, Lock, Make, Patience, acquire, stress, verdict};
+use super::{Load, Lock, Make, Patience};
 use crate::verdict::Verdict;
 
 pub(super) fn death<L: Lock>(make: Make<'_, L>) -> Verdict {
-    verdict(&stress().processes(4).sections(50).run(|worker| {
-        acquire(&make(), &mut || {
-            worker.section(|| {
-                if worker.number() > 0 && worker.random(20) == 0 {
-                    worker.die();
-                }
+    Load::processes(4).attempts(50).run(make, &|participant| {
+        while !participant.is_over() {
+            participant.acquire(&mut || {
+                let worker = participant.worker;
+                worker.section(|| {
+                    if worker.number() > 0 && worker.random(20) == 0 {
+                        participant.die();
+                    }
+                });
             });
-        });
-    }))
+        }
+    })
 }
 
+const PANICKED: usize = 0;
+const TRIED: usize = 1;
+
+/// One worker's section panics; afterwards another gets the lock, and then that one again.
 pub(super) fn panic<L: Lock>(make: Make<'_, L>) -> Verdict {
-    let (panicking, other) = (make(), make());
-    let section = AssertUnwindSafe(|| {
-        // No message: the panic is meant.
-        let _ = panicking.run(Patience::Forever, &mut || resume_unwind(Box::new("meant")));
-    });
-    if catch_unwind(section).is_ok() {
-        return Verdict::Violated("the panic did not come through".into());
-    }
-    for lock in [&other, &panicking] {
-        match lock.run(Patience::None, &mut || ()) {
-            Ok(Answer::Ran) => {}
-            other => return Verdict::Violated(format!("after a panic: {other:?}")),
+    Load::processes(2).run(make, &|participant| {
+        if participant.number() == 0 {
+            let section = AssertUnwindSafe(|| {
+                // No message: the panic is meant.
+                let _ = participant.lock.run(Patience::Forever, &mut || {
+                    resume_unwind(Box::new("meant"));
+                });
+            });
+            if catch_unwind(section).is_ok() {
+                participant.complain("a panic in the section did not come through");
+            }
+            participant.reach(PANICKED, 1);
+            participant.wait_for(TRIED, 1);
+        } else {
+            participant.wait_for(PANICKED, 1);
         }
-    }
-    Verdict::Held
+        // What is refused to one who is alone with the lock speaks against it; a lock that cannot be tried is waited for.
+        if participant.attempt(Patience::None, &mut || ()) == super::Answer::Unsupported {
+            participant.acquire(&mut || ());
+        }
+        participant.reach(TRIED, 1);
+    })
 }

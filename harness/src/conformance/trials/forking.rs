@@ -7,26 +7,37 @@ use nix::sys::signal::kill;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 
-use super::{Answer, Lock, Make, Patience, STUCK, acquire, fail, linger, stress, verdict};
+use super::{Answer, Load, Lock, Make, Participant, Patience, linger};
 use crate::verdict::Verdict;
 
+/// A child that waits for the lock longer than this is ended.
+const LONGEST: Duration = Duration::from_secs(10);
+
 pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Verdict {
-    verdict(&stress().processes(3).sections(10).run(|worker| {
+    Load::processes(3).attempts(10).run(make, &|participant| {
         let holder = getpid();
-        acquire(&make(), &mut || {
-            // The child leaves the section by the lock's own way out, as if it had been the holder, and is ended after it.
-            // SAFETY: the worker has one thread; what its child does is what is tried.
-            if let Ok(ForkResult::Parent { child }) = unsafe { fork() } {
-                let _ = waitpid(child, None);
+        while !participant.is_over() {
+            let outcome = participant.try_attempt(Patience::Forever, &mut || {
+                // The child leaves the section by the lock's own way out, as if it had been the holder, and is ended after it.
+                // SAFETY: the worker has one thread.
+                match unsafe { fork() } {
+                    Ok(ForkResult::Parent { child }) => drop(waitpid(child, None)),
+                    _ => drop(nix::unistd::alarm::set(LONGEST.as_secs() as u32)),
+                }
+                if getpid() == holder {
+                    participant.worker.section(linger);
+                }
+            });
+            if getpid() != holder {
+                leave(0);
             }
-            if getpid() == holder {
-                worker.section(linger);
+            if let Err(error) = outcome {
+                participant.complain(&format!(
+                    "release failed after a child had left the section by its own way out: {error}"
+                ));
             }
-        });
-        if getpid() != holder {
-            leave(0);
         }
-    }))
+    })
 }
 
 pub(super) fn survivor<L: Lock>(make: Make<'_, L>) -> Verdict {
@@ -54,32 +65,30 @@ pub(super) fn executed<L: Lock>(make: Make<'_, L>) -> Verdict {
 
 /// All holders but one die in the section, after they have made a child that lives on.
 fn dies_with_a_child<L: Lock>(make: Make<'_, L>, child: impl Fn(Pid) + Sync) -> Verdict {
-    verdict(&stress().processes(3).sections(1).run(|worker| {
-        acquire(&make(), &mut || {
-            worker.section(|| {
-                if worker.number() > 0 {
-                    child(getppid());
-                    worker.die();
-                }
-            });
+    Load::processes(3).run(make, &|participant| {
+        participant.section(|| {
+            if participant.number() > 0 {
+                child(getppid());
+                participant.die();
+            }
         });
-    }))
+    })
 }
 
 /// A child forked in the section finds the lock held, and gets it when its parent has left.
 pub(super) fn locking<L: Lock>(make: Make<'_, L>) -> Verdict {
-    verdict(&stress().processes(1).sections(10).run(|worker| {
-        let mut waits = None;
-        acquire(&make(), &mut || {
-            worker.section(|| {
-                in_child(|| tries(&make(), Patience::None, Answer::Busy)).join();
+    Load::processes(1).attempts(10).run(make, &|participant| {
+        while !participant.is_over() {
+            let mut waits = None;
+            participant.section_mut(&mut || {
+                in_child(|| tries(&make(), Patience::None, Answer::Busy)).join(participant);
                 waits = Some(in_child(|| tries(&make(), Patience::Forever, Answer::Ran)));
             });
-        });
-        if let Some(child) = waits {
-            child.join();
+            if let Some(child) = waits {
+                child.join(participant);
+            }
         }
-    }))
+    })
 }
 
 /// How the child ends: 0 as expected.
@@ -95,15 +104,23 @@ fn tries(lock: &impl Lock, patience: Patience, expected: Answer) -> i32 {
 struct Child(Pid);
 
 impl Child {
-    fn join(self) {
+    fn join<L: Lock>(self, participant: &Participant<'_, '_, L>) {
         let why = match waitpid(self.0, None) {
             Ok(WaitStatus::Exited(_, 0)) => return,
-            Ok(WaitStatus::Exited(_, 1)) => "a forked child came in while its parent was".into(),
-            Ok(WaitStatus::Exited(_, 2)) => "a forked child did not get the lock".into(),
+            Ok(WaitStatus::Exited(_, 1)) => {
+                "a forked child came in while its parent held the lock".into()
+            }
+            Ok(WaitStatus::Exited(_, 2)) => {
+                "a forked child was refused when it waited for the lock".into()
+            }
+            Ok(WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGALRM, _)) => format!(
+                "a forked child waited for the lock in vain for {} s",
+                LONGEST.as_secs()
+            ),
             Ok(WaitStatus::Exited(_, 3)) => "the lock failed in a forked child".into(),
             other => format!("a forked child ended unexpectedly: {other:?}"),
         };
-        fail(why)
+        participant.complain(&why)
     }
 }
 
@@ -112,7 +129,7 @@ fn in_child(body: impl FnOnce() -> i32) -> Child {
     match unsafe { fork() } {
         Ok(ForkResult::Parent { child }) => Child(child),
         Ok(ForkResult::Child) => {
-            nix::unistd::alarm::set(STUCK.as_secs() as u32 + 1);
+            nix::unistd::alarm::set(LONGEST.as_secs() as u32);
             leave(body())
         }
         Err(error) => panic!("no child was forked: {error}"),
@@ -121,7 +138,7 @@ fn in_child(body: impl FnOnce() -> i32) -> Child {
 
 /// Lives on until the run is over, whose process is `run`, and not much longer than anybody waits for the lock.
 fn survive(run: Pid) -> ! {
-    nix::unistd::alarm::set(STUCK.as_secs() as u32 + 1);
+    nix::unistd::alarm::set(LONGEST.as_secs() as u32);
     while kill(run, None).is_ok() {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -7,31 +7,34 @@ use seccompiler::{
     SeccompFilter, SeccompRule, apply_filter,
 };
 
-use super::{Answer, Lock, Make, Patience, failures, stress, unsupported};
-use crate::verdict::Verdict;
+use super::{Load, Lock, Make, Patience, unsupported};
+use crate::verdict::{Unknown, Verdict};
 
 /// Every flock(2) and every lock by fcntl(2) fails with ENOLCK; acquire must say so, at once.
 pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Verdict {
-    let report = stress().processes(2).sections(5).run(|worker| {
-        // Once for each process: the worker has one thread.
+    // Installed before the lock is made: what it starts is refused as well.
+    let make = &|| {
         static REFUSED: Once = Once::new();
         REFUSED.call_once(|| {
             refuse_locks().unwrap_or_else(|error| panic!("no seccomp filter: {error}"));
         });
-        let mut section = || worker.section(super::linger);
-        match make().run(Patience::Forever, &mut section) {
-            Ok(Answer::Ran) | Err(_) => {}
-            Ok(other) => panic!("a lock that the kernel refuses was answered with {other:?}"),
+        make()
+    };
+    let load = Load {
+        newcomer: false,
+        ..Load::processes(2).attempts(5)
+    };
+    let verdict = load.run(make, &|participant| {
+        while !participant.is_over() {
+            let mut section = || participant.worker.section(super::linger);
+            // An error is what is asked for.
+            let _ = participant.try_attempt(Patience::Forever, &mut section);
         }
     });
-    let verdict = report.verdict();
-    if verdict.is_violated() {
-        return verdict;
-    }
-    match failures(&report) {
-        Some(failure) => Verdict::Violated(failure),
-        None if report.sections() > 0 => unsupported("the lock asks neither flock(2) nor fcntl(2)"),
-        None => Verdict::Held,
+    match verdict {
+        Verdict::NotKnown(Unknown::NothingRan) => Verdict::Held,
+        Verdict::Held => unsupported("the lock asks neither flock(2) nor fcntl(2)"),
+        other => other,
     }
 }
 

@@ -1,164 +1,192 @@
-//! Those who wait: how long, in which order, and what they do when they have given up.
+//! Those who wait: for how long, who wakes them, and what they do when they have given up.
 
-use std::fs;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use nix::unistd::gettid;
-
-use super::{Answer, Lock, Make, Patience, STUCK, acquire, stress, unsupported, verdict};
-use crate::stress::Fault;
+use super::{Answer, Guarantee, Load, Lock, Make, Participant, Patience, linger_for, unsupported};
+use crate::stress::SignalStorm;
 use crate::verdict::Verdict;
 
-const TIME: Duration = Duration::from_millis(20);
+/// The load with processes, and the same with threads if the lock is there for them too.
+fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Verdict) -> Verdict {
+    let verdict = trial(Load::processes(workers));
+    match verdict.is_held() && make().promises(Guarantee::Threads) {
+        true => trial(Load::threads(workers)),
+        false => verdict,
+    }
+}
 
-/// While one lock is held by another thread, a timed wait for it.
+/// Asks for the lock with an answer in mind; a lock that does not know how to is not tried further.
+fn offers<L: Lock>(make: Make<'_, L>, patience: Patience) -> bool {
+    let answer = make().run(patience, &mut || ());
+    !matches!(answer, Ok(Answer::Unsupported))
+}
+
+const NO_TRY: &str = "the lock cannot be tried";
+const NO_TIMED_WAIT: &str = "the lock has no timed wait";
+
+/// While one worker holds the lock, the others wait for it again and again, each time for some milliseconds.
 pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Verdict {
-    match waits_in_vain(make) {
-        Ok(waited) if waited < TIME => {
-            Verdict::Violated(format!("it came back after {waited:?} of {TIME:?}"))
-        }
-        Ok(waited) if waited > TIME + STUCK / 5 => {
-            Verdict::Violated(format!("it came back after {waited:?}, not {TIME:?}"))
-        }
-        Ok(_) => Verdict::Held,
-        Err(verdict) => verdict,
+    const WAITS: usize = 80;
+    const HELD: usize = 0;
+    const DONE: usize = 1;
+    const WORKERS: u32 = 5;
+    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
+        return unsupported(NO_TIMED_WAIT);
     }
-}
-
-/// After a wait that was given up, nobody has the lock.
-pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Verdict {
-    const ROUNDS: usize = 5;
-    for _ in 0..ROUNDS {
-        if let Err(verdict) = waits_in_vain(make) {
-            return verdict;
-        }
-        let until = Instant::now() + TIME;
-        while Instant::now() < until {
-            match make().run(Patience::None, &mut || ()) {
-                Ok(Answer::Ran) => std::thread::yield_now(),
-                Ok(Answer::Unsupported) => return unsupported("the lock cannot be tried"),
-                Ok(Answer::Busy | Answer::TimedOut) => {
-                    return Verdict::Violated(
-                        "the lock was taken by a wait that had been given up".into(),
-                    );
-                }
-                Err(error) => return Verdict::Violated(format!("it failed: {error}")),
+    both(make, WORKERS, |load| {
+        load.run(make, &|participant: &Participant<'_, '_, L>| {
+            if participant.number() == 0 {
+                participant.section(|| {
+                    participant.reach(HELD, 1);
+                    participant.wait_for(DONE, u64::from(WORKERS) - 1);
+                });
+                return;
             }
-        }
-    }
-    Verdict::Held
+            participant.wait_for(HELD, 1);
+            for _ in 0..WAITS {
+                let time = Duration::from_micros(1_000 + participant.worker.random(15_000));
+                participant.attempt(Patience::AtMost(time), &mut || ());
+            }
+            participant.count(DONE);
+        })
+    })
 }
 
-/// How long a wait of [`TIME`] took that ended without the lock.
-fn waits_in_vain<L: Lock>(make: Make<'_, L>) -> Result<Duration, Verdict> {
-    let mut attempt = None;
-    let held = make().run(Patience::Forever, &mut || {
-        std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| {
-                let waiter = make();
-                let asked = Instant::now();
-                let answer = waiter.run(Patience::AtMost(TIME), &mut || ());
-                (answer.map_err(|error| error.to_string()), asked.elapsed())
-            });
-            attempt = waiter.join().ok();
-        });
-    });
-    match (held, attempt) {
-        (Ok(Answer::Ran), Some((Ok(Answer::TimedOut), waited))) => Ok(waited),
-        (Ok(Answer::Ran), Some((Ok(Answer::Ran), _))) => Err(Verdict::Violated(
-            "it was acquired while another thread held it".into(),
-        )),
-        (Ok(Answer::Ran), Some((Ok(Answer::Unsupported), _))) => {
-            Err(unsupported("the lock has no timed wait"))
-        }
-        other => Err(Verdict::Violated(format!("unexpected: {other:?}"))),
+/// After a wait that was given up, and after the release, nobody has the lock.
+pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Verdict {
+    const ROUNDS: u64 = 12;
+    /// So long a wait that was given up may take to do what it must not.
+    const AFTERWARDS: Duration = Duration::from_millis(25);
+    const HELD: usize = 0;
+    const ASKING: usize = 1;
+    const GIVEN_UP: usize = 2;
+    const RELEASED: usize = 3;
+    const LOOKED: usize = 4;
+    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
+        return unsupported(NO_TIMED_WAIT);
     }
+    if !offers(make, Patience::None) {
+        return unsupported(NO_TRY);
+    }
+    both(make, 2, |load| {
+        // Many tries in the time afterwards.
+        load.attempts(100_000).run(make, &|participant| {
+            let holds = participant.number() == 0;
+            for round in 1..=ROUNDS {
+                let time = Duration::from_millis(2 + round % 3 * 6);
+                if holds {
+                    participant.section(|| {
+                        participant.reach(HELD, round);
+                        participant.wait_for(ASKING, round);
+                        if round % 2 == 0 {
+                            // About when the wait ends: it gets the lock or not, but no lock is left behind.
+                            linger_for(time);
+                        } else {
+                            participant.wait_for(GIVEN_UP, round);
+                        }
+                    });
+                    participant.reach(RELEASED, round);
+                    participant.wait_for(LOOKED, round);
+                    continue;
+                }
+                participant.wait_for(HELD, round);
+                participant.reach(ASKING, round);
+                participant.attempt(Patience::AtMost(time), &mut || ());
+                participant.reach(GIVEN_UP, round);
+                participant.wait_for(RELEASED, round);
+                let until = Instant::now() + AFTERWARDS;
+                while Instant::now() < until {
+                    participant.attempt(Patience::None, &mut || ());
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+                participant.reach(LOOKED, round);
+            }
+        })
+    })
+}
+
+/// A lock that nobody holds is not refused, by turns to two workers.
+pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Verdict {
+    const TURNS: u64 = 200;
+    const TRIES: u64 = 4;
+    const TURN: usize = 0;
+    if !offers(make, Patience::None) {
+        return unsupported(NO_TRY);
+    }
+    let timed = offers(make, Patience::AtMost(Duration::from_secs(1)));
+    both(make, 2, |load| {
+        let load = load.attempts(2_000).time(Duration::from_secs(2));
+        load.run(make, &|participant: &Participant<'_, '_, L>| {
+            for turn in (u64::from(participant.number())..TURNS).step_by(2) {
+                participant.wait_for(TURN, turn);
+                for attempt in 0..TRIES {
+                    let patience = match attempt == 0 && timed {
+                        true => Patience::AtMost(Duration::from_millis(20)),
+                        false => Patience::None,
+                    };
+                    if !participant.is_over() {
+                        participant.attempt(patience, &mut || ());
+                    }
+                }
+                participant.reach(TURN, turn + 1);
+            }
+        })
+    })
+}
+
+/// Two workers hand the lock to each other. Whoever gives it back waits until the other has it, and does nothing with the lock until then: so
+/// a waiter that was not woken sleeps on.
+pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Verdict {
+    const HAND_OVERS: usize = 60_000;
+    const TIME: Duration = Duration::from_millis(2_500);
+    const HELD: usize = 0;
+    const ASKING: usize = 1;
+    const OVER: usize = 2;
+    both(make, 2, |load| {
+        let load = load.attempts(HAND_OVERS / 2).time(TIME);
+        load.run(make, &|participant: &Participant<'_, '_, L>| {
+            let mut turn = u64::from(participant.number());
+            loop {
+                participant.wait_for(HELD, turn);
+                if participant.reached(OVER) > 0 {
+                    return;
+                }
+                participant.reach(ASKING, turn);
+                let mut over = false;
+                participant.section_mut(&mut || {
+                    over = participant.is_over();
+                    participant.reach(OVER, u64::from(over));
+                    participant.reach(HELD, turn + 1);
+                    if !over {
+                        participant.wait_for(ASKING, turn + 1);
+                        // The other is on its way to sleep: found anywhere on it, and mostly at the beginning.
+                        let longest =
+                            [2_000, 10_000, 50_000][participant.worker.random(3) as usize];
+                        let pause = participant.worker.random(longest);
+                        let until = Instant::now() + Duration::from_nanos(pause);
+                        while Instant::now() < until {
+                            std::hint::spin_loop();
+                        }
+                    }
+                });
+                if over {
+                    return;
+                }
+                turn += 2;
+            }
+        })
+    })
 }
 
 /// Signals interrupt those who wait.
 pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Verdict {
-    let stress = stress().processes(3).sections(100);
-    let stress = stress.hold(Duration::from_micros(100));
-    verdict(&stress.faults(&[Fault::SignalStorm], 2).run(|worker| {
-        acquire(&make(), &mut || worker.section(|| ()));
-    }))
-}
-
-/// Threads of one process come in in the order in which they began to wait.
-pub(super) fn fairness<L: Lock>(make: Make<'_, L>) -> Verdict {
-    const ROUNDS: usize = 10;
-    const WAITERS: usize = 4;
-    for _ in 0..ROUNDS {
-        let order = Mutex::new(Vec::new());
-        let mut waiting = Ok(());
-        let held = std::thread::scope(|scope| {
-            make()
-                .run(Patience::Forever, &mut || {
-                    waiting = (0..WAITERS)
-                        .try_for_each(|waiter| start_waiting(scope, make, waiter, &order));
-                })
-                .map_err(|error| error.to_string())
-        });
-        match (held, waiting) {
-            (Ok(_), Ok(())) => {}
-            (Ok(_), Err(verdict)) => return verdict,
-            (Err(error), _) => return Verdict::Violated(format!("it failed: {error}")),
-        }
-        let order = order.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !order.is_sorted() || order.len() < WAITERS {
-            return Verdict::Violated(format!(
-                "those who waited in the order 0 to {} came in as {order:?}",
-                WAITERS - 1
-            ));
-        }
-    }
-    Verdict::Held
-}
-
-/// Starts a thread that waits for the lock; comes back when it does.
-fn start_waiting<'scope, 'env: 'scope, L: Lock>(
-    scope: &'scope Scope<'scope, 'env>,
-    make: Make<'env, L>,
-    number: usize,
-    order: &'env Mutex<Vec<usize>>,
-) -> Result<(), Verdict> {
-    let thread = std::sync::Arc::new(AtomicI32::new(0));
-    let tid = std::sync::Arc::clone(&thread);
-    scope.spawn(move || {
-        let lock = make();
-        tid.store(gettid().as_raw(), Ordering::Release);
-        // Who fails is missing in the order.
-        let _ = lock.run(Patience::Forever, &mut || {
-            order
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(number);
-        });
-    });
-    let deadline = Instant::now() + STUCK;
-    let mut in_a_row = 0;
-    while in_a_row < 3 {
-        in_a_row = match thread.load(Ordering::Acquire) {
-            0 => 0,
-            tid if sleeps(tid) => in_a_row + 1,
-            _ => 0,
-        };
-        if Instant::now() > deadline {
-            return Err(unsupported("a thread that waits does not sleep"));
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    Ok(())
-}
-
-/// Whether a thread of this process waits in the kernel: the state in /proc/PID/stat (proc_pid_stat(5)).
-fn sleeps(tid: i32) -> bool {
-    fs::read_to_string(format!("/proc/self/task/{tid}/stat")).is_ok_and(|stat| {
-        stat.rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with('S'))
-    })
+    let load = Load::processes(3).attempts(100);
+    load.hold(Duration::from_micros(100))
+        .run(make, &|participant| {
+            while !participant.is_over() {
+                let storm = (participant.worker.random(2) == 0).then(SignalStorm::begin);
+                participant.section(|| ());
+                drop(storm);
+            }
+        })
 }

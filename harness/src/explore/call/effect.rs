@@ -1,6 +1,6 @@
 //! Whether the order of two steps can matter.
 
-use super::{Call, Kind};
+use super::{Call, Identity, Kind};
 
 /// What a step touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub struct Effect {
     /// Names are moved or linked, or it is not known what is touched.
     everything: bool,
     targets: Vec<String>,
+    /// What the names mean: two may mean one file.
+    identity: Identity,
     writes: bool,
     /// The driver hears or says something, or may do so.
     speaks: bool,
@@ -22,6 +24,7 @@ impl Effect {
                 "rename" | "exchange" | "link" | "unlink" | "symlink"
             ) && !call.targets.is_empty(),
             targets: call.targets.clone(),
+            identity: call.identity.clone(),
             writes: !matches!(call.kind, Kind::Looks | Kind::Sleeps),
             speaks,
         }
@@ -32,6 +35,7 @@ impl Effect {
         Effect {
             everything: false,
             targets: Vec::new(),
+            identity: Identity::default(),
             writes: false,
             speaks: true,
         }
@@ -47,6 +51,9 @@ impl Effect {
         }
         let touches = |effect: &Effect| effect.everything || !effect.targets.is_empty();
         if (self.everything && touches(other)) || (other.everything && touches(self)) {
+            return false;
+        }
+        if self.identity.overlaps(&other.identity) {
             return false;
         }
         // What lies in a folder belongs to it as well.

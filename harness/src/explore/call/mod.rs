@@ -2,12 +2,15 @@
 
 mod effect;
 mod ground;
+mod identity;
 mod memory;
 
 pub use effect::Effect;
 pub use ground::Ground;
+pub use identity::Identity;
 pub use memory::is_first as is_first_thread;
 
+use std::path::Path;
 use std::time::Duration;
 
 use nix::libc;
@@ -41,6 +44,10 @@ pub struct Call {
     pub blocking: Option<(usize, u64)>,
     /// The descriptor that it is about.
     pub fd: Option<i32>,
+    /// The files of the descriptors that it is about.
+    pub described: Identity,
+    /// What all that it is about means: of names, when this was looked up last.
+    pub identity: Identity,
     pub nr: u64,
 }
 
@@ -58,8 +65,17 @@ impl Call {
             targets: vec![target.to_owned()],
             blocking: None,
             fd: None,
+            described: Identity::default(),
+            identity: Identity::default(),
             nr: 0,
         }
+    }
+
+    /// The same call, with what its names mean now.
+    pub fn identified(mut self, directory: &Path) -> Self {
+        self.identity = Identity::of_names(directory, &self.targets);
+        self.identity.files.extend(&self.described.files);
+        self
     }
 }
 
@@ -174,6 +190,7 @@ pub fn classify(tid: Pid, nr: u64, args: [u64; 6], ground: &mut Ground) -> Optio
     let locks = matches!(number, libc::SYS_flock | libc::SYS_fcntl);
     let mut targets = Vec::new();
     let mut fd = None;
+    let mut described = Identity::default();
     for place in places {
         let (path, one) = match *place {
             At::Path(arg) => (memory::path(tid, libc::AT_FDCWD, args[arg]), None),
@@ -184,6 +201,7 @@ pub fn classify(tid: Pid, nr: u64, args: [u64; 6], ground: &mut Ground) -> Optio
             }
             At::Fds(from, to) => {
                 for fd in memory::descriptors(tid, args[from], args[to]) {
+                    described.add_descriptor(tid, fd);
                     targets
                         .extend(memory::of_descriptor(tid, fd).and_then(|path| ground.file(&path)));
                 }
@@ -191,6 +209,9 @@ pub fn classify(tid: Pid, nr: u64, args: [u64; 6], ground: &mut Ground) -> Optio
             }
         };
         fd = fd.or(one);
+        if let Some(one) = one {
+            described.add_descriptor(tid, one);
+        }
         let Some(path) = path else { continue };
         match ground.file(&path) {
             Some(file) => targets.push(file),
@@ -219,6 +240,8 @@ pub fn classify(tid: Pid, nr: u64, args: [u64; 6], ground: &mut Ground) -> Optio
         targets,
         blocking,
         fd,
+        described,
+        identity: Identity::default(),
         nr,
     })
 }
@@ -321,6 +344,8 @@ pub fn sleep(nr: u64) -> Call {
         targets: Vec::new(),
         blocking: None,
         fd: None,
+        described: Identity::default(),
+        identity: Identity::default(),
         nr,
     }
 }

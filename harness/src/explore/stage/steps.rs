@@ -28,7 +28,10 @@ impl Stage<'_> {
     pub fn next_effect(&self, number: usize) -> Effect {
         let actor = &self.actors[number];
         match actor.next_call().map(|place| &actor.parked[place]) {
-            Some((_, call, _)) => Effect::of(call, true),
+            Some((_, call, _)) => {
+                let call = call.clone().identified(self.ground.directory());
+                Effect::of(&call, true)
+            }
             None => Effect::of_command(),
         }
     }
@@ -87,6 +90,8 @@ impl Stage<'_> {
                 inode: None,
             };
         };
+        // Before it is made: afterwards a name may mean something else.
+        let call = call.identified(self.ground.directory());
         if call.kind == Kind::Sleeps {
             let _ = registers::skip(tid);
         }

@@ -12,6 +12,7 @@ use super::Load;
 
 impl Load<'_> {
     pub(super) fn kill(&mut self, place: usize) {
+        self.become_uncertain();
         let now = self.now();
         let whos: Vec<Who> = (0..self.slots).map(|slot| self.who(place, slot)).collect();
         for who in &whos {

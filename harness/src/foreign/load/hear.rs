@@ -9,6 +9,7 @@ use super::super::protocol::{Answer, Line, Verb, excerpt};
 use super::super::scenario::Act;
 use super::super::worker::describe;
 use super::Load;
+use super::service::Wait;
 
 /// After what was done in the section, others get so long to come in: also those that poll.
 const EXPOSURE: [u64; 3] = [2_000_000, 20_000_000, 120_000_000];
@@ -21,6 +22,10 @@ const FAILURES: u32 = 50;
 const LEAVE: u64 = 5_000_000_000;
 /// So many lines that are not of the protocol may come between two that are.
 const LINES_OF_GARBAGE: u64 = 10_000;
+
+/// A slot that is outside until another has got the lock.
+const PARKED: u64 = u64::MAX;
+const HANDS_OVER_FOR: u64 = 40_000_000;
 
 impl Load<'_> {
     pub(super) fn listen(&mut self, place: usize) {
@@ -132,6 +137,7 @@ impl Load<'_> {
     }
 
     pub(super) fn vacate(&mut self, place: usize) {
+        self.become_uncertain();
         let post = &mut self.crew.posts[place];
         post.process = None;
         post.stopped_until = None;
@@ -174,6 +180,7 @@ impl Load<'_> {
                 Answer::Busy,
             ) => {
                 self.tally.busy += 1;
+                self.judge_refusal(place, slot, Happening::Busy, now);
                 self.timeline.note(now, who, Happening::Busy);
                 self.rest(place, slot, now);
             }
@@ -185,6 +192,7 @@ impl Load<'_> {
                 Answer::TimedOut | Answer::Busy,
             ) => {
                 self.tally.timed_out += 1;
+                self.judge_refusal(place, slot, Happening::TimedOut, now);
                 self.timeline.note(now, who, Happening::TimedOut);
                 self.rest(place, slot, now);
             }
@@ -203,6 +211,7 @@ impl Load<'_> {
                 self.back_off(place, slot, now);
             }
             (State::Asked { verb, .. }, Answer::Error(text)) => {
+                self.become_uncertain();
                 self.tally.error(format!("{verb}: {text}"));
                 self.timeline.note(now, who, Happening::Error);
                 self.back_off(place, slot, now);
@@ -238,6 +247,10 @@ impl Load<'_> {
                     _ => {}
                 }
                 self.timeline.note(now, who, what);
+                if what == Happening::Error {
+                    self.become_uncertain();
+                }
+                self.last_release = Some((who, now));
                 self.after_release(place, slot, now);
             }
             (State::Removing { .. }, Answer::Removed) => {
@@ -255,6 +268,7 @@ impl Load<'_> {
                 Answer::Lost(text),
             ) => {
                 self.tally.lost += 1;
+                self.become_uncertain();
                 self.tally.note(format!(
                     "a library told its holder that the lock was lost: {text}"
                 ));
@@ -291,6 +305,18 @@ impl Load<'_> {
         }
         self.tally.sections[place * self.slots + slot] += 1;
         self.last_progress = now;
+        self.idle = 0;
+        if self.may_ask() && matches!(verb, Verb::Acquire | Verb::Read) {
+            let wait = Wait {
+                asked,
+                time: now - asked,
+                passed_over: self.tally.all_sections() - state.seen - 1,
+            };
+            if self.is_undisturbed() {
+                self.look_for_the_passed_over(place * self.slots + slot, wait);
+            }
+        }
+        self.wake_the_parked(now);
         self.asked_freely = None;
         if let Some(left) = self.left_at.take() {
             self.tally.handed_over(now - left);
@@ -299,9 +325,10 @@ impl Load<'_> {
             self.tally.waited(now - asked);
             self.look_for_the_starved(place, asked, state.seen);
         }
-        let hold = match self.random.once_in(4) {
-            true => 0,
-            false => self.random.below(self.options.hold.as_nanos() as u64 + 1),
+        let hold = match (self.hold_of_phase(place, slot), self.random.once_in(8)) {
+            (Some(hold), _) => hold,
+            (None, true) => 0,
+            (None, false) => self.random.below(self.options.hold.as_nanos() as u64 + 1),
         };
         let spare = self.crew.posts[place].has_spare();
         let act = self
@@ -310,6 +337,7 @@ impl Load<'_> {
         let slot_state = &mut self.crew.posts[place].slots[slot];
         slot_state.state = State::Inside { until: now + hold };
         slot_state.act = act;
+        slot_state.entered = now;
         match act {
             Some(Act::Kill) => self.crew.posts[place].killed_at = Some(now + hold),
             Some(Act::Pause(time)) => self.stop(place, time),
@@ -357,15 +385,38 @@ impl Load<'_> {
     /// Until it asks again: at once, soon, or so late that the lock is free for a while.
     pub(super) fn rest(&mut self, place: usize, slot: usize, now: u64) {
         let hold = self.options.hold.as_nanos() as u64;
-        let rest = match self.random.below(4) {
-            0 | 1 => 0,
-            2 => self.random.below(hold + 1),
+        // Where rounds see to it that the lock is free at times, there is the more competition besides.
+        let competition = if self.is_undisturbed() { 5 } else { 2 };
+        let rest = match self.random.below(competition + 2) {
+            chance if chance < competition => 0,
+            chance if chance == competition => self.random.below(hold + 1),
             _ => self.random.below(10 * hold + 1),
         };
+        // Half of the time whoever gives it back does nothing until another has got it: it must not wake one whom the release has not woken.
+        let parks = self.is_undisturbed() && self.somebody_waits() && self.hands_over(now);
+        let rest = if parks { PARKED - now } else { rest };
         let post = &mut self.crew.posts[place];
         // One that is to be killed while it releases must not be killed while it acquires, if it was quicker than that.
         let until = post.killed_at.map_or(now + rest, |at| at + 1);
         post.slots[slot].state = State::Idle { until };
+    }
+
+    /// For a while the lock is only handed over, for a while everybody comes as chance has it.
+    fn hands_over(&self, now: u64) -> bool {
+        now / HANDS_OVER_FOR % 2 == 1
+    }
+
+    fn somebody_waits(&self) -> bool {
+        let mut slots = self.crew.posts.iter().flat_map(|post| &post.slots);
+        slots.any(|slot| slot.state.waits())
+    }
+
+    pub(super) fn wake_the_parked(&mut self, now: u64) {
+        for slot in self.crew.posts.iter_mut().flat_map(|post| &mut post.slots) {
+            if slot.state == (State::Idle { until: PARKED }) {
+                slot.state = State::Idle { until: now };
+            }
+        }
     }
 
     pub(super) fn back_off(&mut self, place: usize, slot: usize, now: u64) {

@@ -1,11 +1,13 @@
 //! The load of one scenario: one loop that reads what workers say, judges it, and tells them what to do next.
 //!
-//! Here is the loop; what workers say is in `hear`, what is done to them in `deeds`, who waits in vain in `stuck`, and what it all comes to in
-//! `outcome`.
+//! Here is the loop; what workers say is in `hear`, what is done to them in `deeds`, what they are asked when the load stands back in `rounds`, who
+//! waits in vain in `stuck`, how the lock serves each of them in `service`, and what it all comes to in `outcome`.
 
 mod deeds;
 mod hear;
 mod outcome;
+mod rounds;
+mod service;
 mod stuck;
 
 pub use outcome::again;
@@ -55,6 +57,18 @@ pub struct Load<'a> {
     last_progress: u64,
     /// When the last one left while others waited.
     left_at: Option<u64>,
+    phase: rounds::Phase,
+    service: service::Services,
+    /// Who gave the lock back last, and when the answer to that was read.
+    last_release: Option<(Who, u64)>,
+    /// Somebody may hold the lock of whom we do not know.
+    uncertain: bool,
+    /// The first answer that the lock should not have given, in words.
+    wrong_answer: Option<String>,
+    wrong_answers: u64,
+    /// For how long nobody has got the lock though it was free and waited for, counted while we were awake.
+    idle: u64,
+    looked_at: u64,
     /// When a fresh worker was asked whether the lock is free.
     asked_freely: Option<u64>,
     failures: u32,
@@ -88,6 +102,14 @@ impl<'a> Load<'a> {
             slots,
             last_progress: 0,
             left_at: None,
+            phase: rounds::Phase::first(),
+            service: service::Services::new(crew.posts.len() * slots),
+            last_release: None,
+            uncertain: false,
+            wrong_answer: None,
+            wrong_answers: 0,
+            idle: 0,
+            looked_at: 0,
             asked_freely: None,
             failures: 0,
             ended: None,
@@ -119,6 +141,9 @@ impl<'a> Load<'a> {
                 break;
             }
             self.act_on_time(now, draining);
+            if !draining {
+                self.go_through_phases(now);
+            }
             if let Err(why) = self.crew.replenish(now) {
                 self.end(Word::NotKnown, why);
             }
@@ -153,6 +178,8 @@ impl<'a> Load<'a> {
 
     fn note_stall(&mut self) {
         self.judge.paused(None);
+        self.idle = 0;
+        self.service.begin_anew();
         self.tally
             .note("the machine stood still for a while: longer holds than were asked for");
         for slot in self.crew.posts.iter_mut().flat_map(|post| &mut post.slots) {
@@ -187,8 +214,10 @@ impl<'a> Load<'a> {
             }
             for slot in &post.slots {
                 match slot.state {
-                    State::Idle { until } if until < end && post.leaves_by.is_none() => {
-                        next = next.min(until)
+                    State::Idle { until }
+                        if until < end && post.leaves_by.is_none() && self.may_ask() =>
+                    {
+                        next = next.min(until);
                     }
                     State::Inside { until } => next = next.min(until),
                     _ => {}
@@ -196,7 +225,7 @@ impl<'a> Load<'a> {
             }
         }
         if now < end {
-            next = next.min(end);
+            next = next.min(end).min(self.next_of_phase(now));
         }
         next.max(now)
     }
@@ -226,7 +255,9 @@ impl<'a> Load<'a> {
             }
             for slot in 0..self.slots {
                 match self.crew.posts[place].slots[slot].state {
-                    State::Idle { until } if until <= now && !draining => self.ask(place, slot),
+                    State::Idle { until } if until <= now && !draining && self.may_ask() => {
+                        self.ask(place, slot);
+                    }
                     State::Inside { until } if until <= now => self.leave_section(place, slot),
                     _ => {}
                 }
@@ -252,10 +283,19 @@ impl<'a> Load<'a> {
             return;
         }
         let verb = self.scenario.ask(self.can, &mut self.random);
+        self.ask_with(place, slot, verb);
+    }
+
+    fn ask_with(&mut self, place: usize, slot: usize, verb: Verb) {
+        for other in self.crew.posts.iter_mut().flat_map(|post| &mut post.slots) {
+            other.alone = false;
+        }
+        let alone = self.is_alone(place, slot);
         let (now, seen) = (self.now(), self.tally.all_sections());
         let state = &mut self.crew.posts[place].slots[slot];
         state.state = State::Asked { verb, at: now };
         state.stalled = false;
+        state.alone = alone;
         state.act = None;
         state.seen = seen;
         self.timeline

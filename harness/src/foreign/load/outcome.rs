@@ -24,6 +24,10 @@ impl Load<'_> {
                 "{stayed} workers had not left 3 s after the end of their input, and were killed"
             ));
         }
+        if self.wrong_answers > 1 {
+            self.tally
+                .note(format!("{} answers were wrong in all", self.wrong_answers));
+        }
         let sections = self.tally.all_sections();
         let first_error = self
             .tally
@@ -43,6 +47,7 @@ impl Load<'_> {
                 Some(format!("nobody ever got the lock: {why}")),
             ),
             Some((word, why)) => (word, Some(why)),
+            None if self.wrong_answer.is_some() => (Word::WrongAnswer, self.wrong_answer.take()),
             None if sections == 0 && interrupted => (
                 Word::NotKnown,
                 Some("interrupted before anybody got the lock".into()),
@@ -85,9 +90,10 @@ impl Load<'_> {
             errors: self.tally.errors(),
             notes: self.tally.notes(),
             first_overlap: first,
-            timeline: self
-                .timeline
-                .excerpt(at, matches!(verdict, Word::Stuck | Word::Starved)),
+            timeline: self.timeline.excerpt(
+                at,
+                matches!(verdict, Word::Stuck | Word::Starved | Word::WrongAnswer),
+            ),
             ..Outcome::not_known(
                 self.scenario,
                 self.options.counts(self.scenario),

@@ -24,7 +24,7 @@ const SEPARATOR: &str = " · ";
 fn style(word: Word) -> Style {
     match word {
         Word::Held => GOOD,
-        Word::Broken | Word::Stuck | Word::Starved => BAD,
+        Word::Broken | Word::Stuck | Word::Starved | Word::WrongAnswer => BAD,
         Word::Errors | Word::LeaseExpired => DOUBTFUL,
         Word::NotKnown => FAINT,
     }
@@ -33,7 +33,7 @@ fn style(word: Word) -> Style {
 fn mark(word: Word) -> char {
     match word {
         Word::Held => '✔',
-        Word::Broken | Word::Stuck | Word::Starved => '✘',
+        Word::Broken | Word::Stuck | Word::Starved | Word::WrongAnswer => '✘',
         Word::Errors | Word::LeaseExpired => '!',
         Word::NotKnown => '-',
     }

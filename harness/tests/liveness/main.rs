@@ -7,20 +7,14 @@ use lockutils_harness::Stress;
 use lockutils_harness::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
 use lockutils_harness::verdict::Verdict;
 
-#[path = "broken/acquires_after_giving_up.rs"]
 mod acquires_after_giving_up;
-#[path = "broken/gives_up_early.rs"]
+#[path = "../broken/gives_up_early.rs"]
 #[allow(dead_code, reason = "the guarantee is for another test")]
 mod gives_up_early;
-#[path = "broken/loses_a_wake_up.rs"]
 mod loses_a_wake_up;
-#[path = "broken/releases_early.rs"]
 mod releases_early;
-#[path = "broken/says_busy_though_free.rs"]
 mod says_busy_though_free;
-#[path = "broken/starves_one_waiter.rs"]
 mod starves_one_waiter;
-#[path = "broken/times_out_early.rs"]
 mod times_out_early;
 
 /// What the default run says of the lock, which must have all `parts`.

@@ -1,0 +1,51 @@
+//! Bug: a timed wait goes on in the background when it was given up, and keeps the lock that it gets.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+#[allow(dead_code, reason = "other tests use the lock only")]
+pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
+
+pub struct Persistent(PathBuf);
+
+pub fn make(directory: &Path) -> Persistent {
+    Persistent(directory.join("lock"))
+}
+
+impl Lock for Persistent {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        match patience {
+            Patience::Forever => file.lock()?,
+            Patience::None if file.try_lock().is_err() => return Ok(Answer::Busy),
+            Patience::None => {}
+            Patience::AtMost(time) if file.try_lock().is_err() => {
+                let (tell, told) = mpsc::channel();
+                let waiter = file.try_clone()?;
+                thread::spawn(move || {
+                    while waiter.try_lock().is_err() {
+                        thread::sleep(Duration::from_micros(200));
+                    }
+                    if tell.send(()).is_err() {
+                        loop {
+                            thread::park(); // nobody is there to release it
+                        }
+                    }
+                });
+                if told.recv_timeout(time).is_err() {
+                    return Ok(Answer::TimedOut);
+                }
+            }
+            Patience::AtMost(_) => {}
+        }
+        section();
+        file.unlock()?;
+        Ok(Answer::Ran)
+    }
+}

@@ -1,0 +1,51 @@
+//! Bug: those who wait look every 20 ms whether the lock is free, but one of them only every 200 ms.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+
+#[allow(dead_code, reason = "other tests use the lock only")]
+pub const FOUND_BY: Guarantee = Guarantee::Fairness;
+
+thread_local!(static IS_SLOW: Cell<Option<bool>> = const { Cell::new(None) });
+
+pub struct Starving(PathBuf);
+
+pub fn make(directory: &Path) -> Starving {
+    Starving(directory.join("lock"))
+}
+
+impl Starving {
+    /// The first thread of all that has to wait is the one that looks seldom.
+    fn interval(&self) -> Duration {
+        let is_slow = IS_SLOW.get().unwrap_or_else(|| {
+            let slow = self.0.with_extension("slow");
+            File::create_new(slow).is_ok()
+        });
+        IS_SLOW.set(Some(is_slow));
+        Duration::from_millis(if is_slow { 200 } else { 20 })
+    }
+}
+
+impl Lock for Starving {
+    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let file = File::create(&self.0)?;
+        let asked = Instant::now();
+        while file.try_lock().is_err() {
+            let interval = match patience {
+                Patience::None => return Ok(Answer::Busy),
+                Patience::Forever => self.interval(),
+                Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
+                Patience::AtMost(time) => self.interval().min(time.saturating_sub(asked.elapsed())),
+            };
+            std::thread::sleep(interval);
+        }
+        section();
+        file.unlock()?;
+        Ok(Answer::Ran)
+    }
+}
