@@ -46,11 +46,16 @@ impl Gates {
     }
 
     async fn take_internal(&self) -> Result<Internal, Missed> {
-        if self.may_wait {
+        let free = self.internal.try_acquire_for(self.owner);
+        if free.is_err() && self.may_wait {
+            // Whoever holds the lock between threads may be waiting for the file: look before joining them.
+            if self.external.as_ref().is_some_and(would_wait_for_itself) {
+                return Err(Missed::HeldBySelf);
+            }
             let release = || self.internal.release();
             self.internal.acquire_async(self.owner, release).await?;
         } else {
-            self.internal.try_acquire_for(self.owner)?;
+            free?;
         }
         Ok(Internal::taken(Arc::clone(&self.internal)))
     }
@@ -62,7 +67,7 @@ impl Gates {
                 return Err(Missed::Busy);
             }
             // The one whose turn it is may be waiting for a file that the section holds by another path.
-            if external.leads_to(world::this_section_holds) {
+            if would_wait_for_itself(external) {
                 return Err(Missed::HeldBySelf);
             }
             // A turn that comes when nobody wants it any more comes with whatever was passed on with it.
@@ -71,6 +76,11 @@ impl Gates {
         }
         Ok(Turn::taken(Arc::clone(external), self.fair))
     }
+}
+
+/// Returns `true` if the section that the calling thread is running holds the file.
+fn would_wait_for_itself(external: &Arc<ExternalEntry>) -> bool {
+    section::is_inside(external.holder()) || external.leads_to(world::this_section_holds)
 }
 
 /// The lock between threads, taken; dropping this releases it.

@@ -87,6 +87,11 @@ impl ProcessLock {
         *lock(&self.identity)
     }
 
+    /// Returns `true` if the calling thread holds the file, here or as `held_here` says.
+    pub(crate) fn would_wait_for_itself(&self, held_here: &dyn Fn(FileIdentity) -> bool) -> bool {
+        self.turn.is_held_by_current_thread() || self.leads_to(held_here)
+    }
+
     /// Returns `true` if `is` is true of the file that is locked here, or of the one that would be.
     pub(crate) fn leads_to(&self, is: impl Fn(FileIdentity) -> bool) -> bool {
         self.identity().is_some_and(&is) || identity_at(&self.path).is_some_and(&is)
@@ -124,7 +129,7 @@ impl ProcessLock {
             Err(Missed::Busy) if wait != Wait::Never => {}
             outcome => return outcome,
         }
-        if self.turn.is_held_by_current_thread() || self.leads_to(held_here) {
+        if self.would_wait_for_itself(held_here) {
             return Err(Missed::HeldBySelf);
         }
         self.turn.acquire_patiently(wait, patience)

@@ -47,7 +47,16 @@ pub(crate) fn acquire_both(
         free
     };
     if !has_internal {
-        internal.acquire_patiently(wait, patience)?;
+        // Whoever holds the lock between threads may be waiting for the file: look before joining them.
+        match internal.acquire(Wait::Never) {
+            Err(Missed::Busy) if wait != Wait::Never => {
+                if external.would_wait_for_itself(held_here) {
+                    return Err(Missed::HeldBySelf.into());
+                }
+                internal.acquire_patiently(wait, patience)?;
+            }
+            outcome => outcome?,
+        }
         if let Err(missed) = external.take_turn(wait, held_here, patience) {
             internal.release();
             return Err(missed.into());

@@ -149,7 +149,7 @@ impl InterProcessLock {
         let request = Request {
             wait,
             fair: false,
-            held_here: &|file| world::this_thread_holds(file),
+            held_here: &|file| world::this_thread_holds(file, entry),
         };
         acquire_file(entry, request, &mut Patience::new(WARN_AFTER, &warn))
             .map_err(|failure| Error::external(&self.path().to_string_lossy(), failure))?;

@@ -225,7 +225,7 @@ impl InterProcessReaderWriterLock {
         wait: Wait,
         file: Option<FileIdentity>,
     ) -> Result<(), Error> {
-        let holds_otherwise = file.is_some_and(world::this_thread_holds_alone);
+        let holds_otherwise = file.is_some_and(|file| world::this_thread_holds_by(file, |_| true));
         let held = held();
         let holds = |mode| {
             held.iter().any(|held| {

@@ -257,7 +257,7 @@ impl<'a> LockOptions<'a> {
                 let request = Request {
                     wait,
                     fair: self.fair,
-                    held_here: &|file| world::this_thread_holds(file),
+                    held_here: &|file| world::this_thread_holds(file, external),
                 };
                 acquire_both(&internal, external, request, &mut patience)
                     .map_err(|failure| Error::external(self.name, failure))?;

@@ -92,18 +92,23 @@ impl Drop for ThreadHold {
     }
 }
 
-/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds a lock on this file, by
-/// whatever path.
-pub(crate) fn this_thread_holds(file: FileIdentity) -> bool {
-    this_thread_holds_alone(file) || interprocess_rw::is_held_by_this_thread(file)
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds `file` otherwise than by
+/// `asked`, the lock that it is acquiring: by another path, or as a reader-writer lock.
+pub(crate) fn this_thread_holds(file: FileIdentity, asked: &ExternalEntry) -> bool {
+    this_thread_holds_by(file, |lock| !std::ptr::eq(lock, asked))
+        || interprocess_rw::is_held_by_this_thread(file)
 }
 
-/// [`this_thread_holds`] without reader-writer locks.
-pub(crate) fn this_thread_holds_alone(file: FileIdentity) -> bool {
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds `file` by a lock that
+/// `counts`.
+pub(crate) fn this_thread_holds_by(
+    file: FileIdentity,
+    counts: impl Fn(&ExternalEntry) -> bool,
+) -> bool {
     (FILES_HELD.get() != 0 || is_in_a_section())
-        && externals()
-            .iter()
-            .any(|lock| lock.is_held_by_current_thread() && lock.identity() == Some(file))
+        && externals().iter().any(|lock| {
+            lock.is_held_by_current_thread() && lock.identity() == Some(file) && counts(lock)
+        })
 }
 
 /// Returns `true` if the asynchronous section that the calling thread is running holds a lock on this file, by whatever

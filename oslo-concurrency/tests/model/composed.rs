@@ -86,10 +86,7 @@ impl Model {
             &mut Patience::silent(),
         ))
         .unwrap();
-        // A fair one waits for the lock between threads first, where others that wait for this file may be.
-        if !fair {
-            assert_eq!(self.both(Wait::Forever, fair), Err(Missed::HeldBySelf));
-        }
+        assert_eq!(self.both(Wait::Forever, fair), Err(Missed::HeldBySelf));
         self.file.release(false);
     }
 }

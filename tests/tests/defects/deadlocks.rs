@@ -88,6 +88,25 @@ fn the_holder_of_a_file_asks_by_another_path_while_another_waits_there() {
     });
 }
 
+/// Another lock is held, and the one that is asked for is busy: that is no deadlock.
+#[test]
+fn a_thread_that_holds_one_file_waits_for_another() {
+    let directory = lock_path();
+    let path = directory.path().to_owned();
+    within_the_deadline("waits for a second file", move || {
+        let lock = |name| lockutils::lock(name).external(true).lock_path(&path);
+        let outer = lock("outer").acquire().unwrap();
+        let stranger = crate::stranger_locks(&path.join("inner"));
+        assert!(matches!(
+            lock("inner").timeout(Duration::from_millis(5)).acquire(),
+            Err(Error::Timeout { .. })
+        ));
+        drop(stranger);
+        drop(lock("inner").acquire().unwrap());
+        drop(outer);
+    });
+}
+
 /// The same in tasks: a section that holds the name asks for both while another task waits for both.
 #[test]
 fn a_section_that_holds_the_name_asks_for_name_and_file_while_another_task_waits() {

@@ -53,11 +53,22 @@ fn in_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     (receive("the thread starts", &id), result)
 }
 
-/// Whether a stranger gets the kernel's lock on the file at once: by a descriptor of its own, for which the kernel
-/// takes it for another process.
+/// Whether a stranger gets the kernel's lock on the file at once.
 fn is_free_for_a_stranger(file: &Path) -> bool {
+    stranger_tries(file).is_some()
+}
+
+/// A stranger holds the kernel's lock on the file until the answer is dropped.
+fn stranger_locks(file: &Path) -> std::fs::File {
+    stranger_tries(file).expect("nobody else uses the file")
+}
+
+/// Locks by a descriptor of its own, for which the kernel takes it for another process.
+fn stranger_tries(file: &Path) -> Option<std::fs::File> {
     use nix::fcntl::{FcntlArg, fcntl};
-    let open = std::fs::File::options().read(true).write(true).open(file);
+    let mut options = std::fs::File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let open = options.open(file).expect("the lock file");
     let request = nix::libc::flock {
         l_type: nix::libc::F_WRLCK as i16,
         l_whence: 0,
@@ -65,9 +76,6 @@ fn is_free_for_a_stranger(file: &Path) -> bool {
         l_len: 0,
         l_pid: 0,
     };
-    fcntl(
-        open.expect("the lock file"),
-        FcntlArg::F_OFD_SETLK(&request),
-    )
-    .is_ok()
+    fcntl(&open, FcntlArg::F_OFD_SETLK(&request)).ok()?;
+    Some(open)
 }
