@@ -11,6 +11,7 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// So many signals are lent at once: another one, should the program begin to use the first.
@@ -19,7 +20,25 @@ const LENT_AT_ONCE: u32 = 2;
 /// Those that turned out to be meant for somebody else while they were lent. They are never lent again.
 static WAITED_FOR: AtomicU64 = AtomicU64::new(0);
 
-thread_local!(static LENT: Cell<Signals> = const { Cell::new(Signals(0)) });
+thread_local! {
+    /// The signals that are lent to this thread, and where those who send look for them.
+    static LENT: Cell<Signals> = const { Cell::new(Signals(0)) };
+    static CHOICE: Cell<*const Choice> = const { Cell::new(ptr::null()) };
+}
+
+/// The signals that reach a thread at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Choice(AtomicU64);
+
+impl Choice {
+    pub(super) fn get(&self) -> Signals {
+        Signals(self.0.load(Ordering::SeqCst))
+    }
+
+    fn set(&self, signals: Signals) {
+        self.0.store(signals.0, Ordering::SeqCst);
+    }
+}
 
 /// A set of signals, a bit for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +67,19 @@ fn candidates() -> impl Iterator<Item = libc::c_int> {
     (libc::SIGRTMIN()..libc::SIGRTMAX()).rev()
 }
 
-/// The signals that can interrupt the calling thread, and those lent for the purpose until the second value is dropped. `None` if the
-/// program uses all of them.
-pub(super) fn for_this_thread() -> Option<(Signals, Option<Lent>)> {
+/// Chooses the signals that can interrupt the calling thread. Those that have to be lent for the purpose are so until the answer is
+/// dropped. `None` if the program uses all signals.
+pub(super) fn for_this_thread(choice: Arc<Choice>) -> Option<Option<Lent>> {
     let blocked = blocked();
     let mut open = Signals(0);
     for signal in candidates().filter(|signal| !is_in(&blocked, *signal)) {
         open = open.and(Signals::only(signal));
     }
     if usable(open).is_some() {
-        return Some((open, None));
+        choice.set(open);
+        return Some(None);
     }
-    let lent = Lent::some_of(blocked)?;
-    Some((lent.signals, Some(lent)))
+    Lent::some_of(blocked, choice).map(Some)
 }
 
 /// One of `signals` that does nothing but interrupt.
@@ -72,24 +91,18 @@ pub(super) fn usable(signals: Signals) -> Option<libc::c_int> {
 /// Signals that this thread blocks, let through until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lent {
-    signals: Signals,
+    _choice: Arc<Choice>,
     mask_before: libc::sigset_t,
 }
 
 impl Lent {
-    fn some_of(mask_before: libc::sigset_t) -> Option<Self> {
-        let mut pending = empty();
-        // SAFETY: the set is whole and ours.
-        unsafe { libc::sigpending(&mut pending) };
+    fn some_of(mask_before: libc::sigset_t, choice: Arc<Choice>) -> Option<Self> {
         let mut signals = Signals(0);
         let mut opened = empty();
         while signals.0.count_ones() < LENT_AT_ONCE {
-            let found = candidates().find(|signal| {
-                !signals.has(*signal)
-                    && !is_in(&pending, *signal)
-                    && usable(Signals::only(*signal)).is_some()
-            });
-            let Some(signal) = found else { break };
+            let Some(signal) = another(signals) else {
+                break;
+            };
             signals = signals.and(Signals::only(signal));
             // SAFETY: the set is whole and ours.
             unsafe { libc::sigaddset(&mut opened, signal) };
@@ -97,11 +110,14 @@ impl Lent {
         if signals == Signals(0) {
             return None;
         }
-        LENT.set(signals); // before one can come
+        // Before one can come.
+        LENT.set(signals);
+        CHOICE.set(Arc::as_ptr(&choice));
+        choice.set(signals);
         // SAFETY: the set is whole, and all of its signals have our handler.
         unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &opened, ptr::null_mut()) };
         Some(Lent {
-            signals,
+            _choice: choice,
             mask_before,
         })
     }
@@ -111,8 +127,22 @@ impl Drop for Lent {
     fn drop(&mut self) {
         // SAFETY: the mask is the one that was found.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, ptr::null_mut()) };
-        LENT.set(Signals(0)); // after the last that can come
+        // After the last that can come.
+        LENT.set(Signals(0));
+        CHOICE.set(ptr::null());
     }
+}
+
+/// A signal to lend: nobody uses it, none is pending, and it is not one of `others`. Async-signal-safe.
+fn another(others: Signals) -> Option<libc::c_int> {
+    let mut pending = empty();
+    // SAFETY: the set is whole and ours.
+    unsafe { libc::sigpending(&mut pending) };
+    candidates().find(|signal| {
+        !others.has(*signal)
+            && !is_in(&pending, *signal)
+            && usable(Signals::only(*signal)).is_some()
+    })
 }
 
 /// Interrupts, and that is all, unless the signal is lent and was sent by another.
@@ -129,13 +159,20 @@ extern "C" fn wake(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mu
             return;
         }
         let errno = *libc::__errno_location();
-        // From the end of this handler on, this thread blocks it again.
-        LENT.set(lent.without(Signals::only(signal)));
+        // From the end of this handler on, this thread blocks it again, and lets another one through: perhaps it has not begun to
+        // wait yet, and would not notice that nothing reaches it any more.
         WAITED_FOR.fetch_or(Signals::only(signal).0, Ordering::SeqCst);
-        libc::sigaddset(
-            &mut (*context.cast::<libc::ucontext_t>()).uc_sigmask,
-            signal,
-        );
+        let mask = &mut (*context.cast::<libc::ucontext_t>()).uc_sigmask;
+        libc::sigaddset(mask, signal);
+        let mut signals = lent.without(Signals::only(signal));
+        if let Some(other) = another(signals) {
+            signals = signals.and(Signals::only(other));
+            libc::sigdelset(mask, other);
+        }
+        LENT.set(signals);
+        if let Some(choice) = CHOICE.get().as_ref() {
+            choice.set(signals);
+        }
         libc::syscall(libc::SYS_rt_sigqueueinfo, libc::getpid(), signal, info);
         *libc::__errno_location() = errno;
     }
@@ -167,6 +204,9 @@ fn ours() -> libc::sigaction {
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = wake as *const () as libc::sighandler_t;
     action.sa_flags = libc::SA_ONSTACK | libc::SA_SIGINFO;
+    // Two of these handlers do not interrupt each other: the outer one would let the signal of the inner one through again.
+    // SAFETY: the set is ours.
+    unsafe { libc::sigfillset(&mut action.sa_mask) };
     action
 }
 

@@ -8,9 +8,10 @@
 //! signal whatever had become of it since; the thread looks first. See [`signals`](super::signals).
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::signals::{self, Lent, Signals};
+use super::signals::{self, Choice, Lent};
 use crate::watchdog::alarms::{self, AlarmThread};
 
 /// How often the alarm sounds again after its deadline.
@@ -58,21 +59,23 @@ impl Alarm {
     }
 
     fn after(left: Duration) -> Result<Self, TimerUnavailable> {
-        let (choice, lent) = signals::for_this_thread().ok_or(TimerUnavailable::NoSignal)?;
+        let choice = Arc::new(Choice::default());
         let waiter = Waiter {
             // SAFETY: gettid(2) cannot fail.
             thread: unsafe { libc::gettid() },
-            choice,
+            choice: Arc::clone(&choice),
         };
         let (alarm, started) = THREAD.call_after(left, move |elapsed, _| {
             waiter.interrupt();
             Some(elapsed + REPEAT)
         });
-        let alarm = Alarm {
+        let mut alarm = Alarm {
             alarm: Some(alarm.awaited()),
-            _lent: lent,
+            _lent: None,
         };
         started.map_err(TimerUnavailable::NoThread)?;
+        // After the thread was started: it must not inherit a mask that lets lent signals through.
+        alarm._lent = signals::for_this_thread(choice).ok_or(TimerUnavailable::NoSignal)?;
         Ok(alarm)
     }
 
@@ -111,13 +114,13 @@ impl Drop for Alarm {
 struct Waiter {
     thread: libc::pid_t,
     /// The signals that reach it.
-    choice: Signals,
+    choice: Arc<Choice>,
 }
 
 impl Waiter {
     /// Sends a signal whose handler, at this moment, interrupts and does nothing else. Without one the thread goes on waiting.
     fn interrupt(&self) {
-        if let Some(signal) = signals::usable(self.choice) {
+        if let Some(signal) = signals::usable(self.choice.get()) {
             // SAFETY: plain numbers. The thread lives: it waits for this call before it leaves the wait.
             unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), self.thread, signal) };
         }

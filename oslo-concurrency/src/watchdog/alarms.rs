@@ -148,6 +148,7 @@ impl Alarm {
     }
 }
 
+#[cfg(any(test, feature = "tokio"))]
 impl Handle {
     /// Makes the alarm due now, unless it is being called.
     #[cfg(feature = "tokio")]
