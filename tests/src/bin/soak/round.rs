@@ -249,7 +249,8 @@ impl Round {
                 );
             }
         }
-        // Those who take leases and Python's lock stop as well.
+        // All have made their calls, perhaps before the time: those who take leases and Python's lock stop as well.
+        self.board.stop();
         while children.len() > self.processes {
             sleep(Duration::from_millis(1));
             reap(children)?;
