@@ -50,8 +50,7 @@ const STYLES: Styles = Styles::styled()
     styles = STYLES,
     max_term_width = 100,
     subcommand_required = true,
-    arg_required_else_help = true,
-    disable_help_subcommand = true
+    arg_required_else_help = true
 )]
 pub struct Cli {
     /// When to use colours
@@ -66,8 +65,14 @@ pub enum Command {
     /// Run `cargo test` with an isolated OSLO_LOCK_PATH
     ///
     /// A fresh directory is made for the run, OSLO_LOCK_PATH names it in unit tests, integration tests and doctests, and it is removed
-    /// afterwards, however the run ends. The exit status is that of `cargo test`.
-    #[command(override_usage = "cargo lockutils test [OPTIONS] [ARGUMENTS OF CARGO TEST]...")]
+    /// afterwards, however the run ends. The exit status is that of `cargo test`. All options of `cargo test` may be given as well, ours anywhere
+    /// before `--`; its -v shows the commands that are run, and its -q leaves our notes out.
+    #[command(
+        override_usage = "cargo lockutils test [OPTIONS] [ARGUMENTS OF CARGO TEST]...",
+        after_help = "Examples:
+  cargo lockutils test -p mine --isolate binary --test images
+  cargo lockutils test --until-failure --test images -- --exact two_at_once"
+    )]
     Test(TestOptions),
     /// Run `cargo nextest run` with an isolated OSLO_LOCK_PATH, then the doctests
     ///
@@ -81,6 +86,21 @@ pub enum Command {
         /// Leave the doctests out
         #[arg(long)]
         no_doctests: bool,
+    },
+    /// Run any command that runs tests, as `cargo bench` or `cargo llvm-cov`, with the isolation of `test`
+    ///
+    /// The exit status is the command's own. --isolate sets our test runner in the environment (CARGO_TARGET_…_RUNNER), which cargo and all
+    /// that call it take from there, in front of the one that the project has.
+    #[command(after_help = "Examples:
+  cargo lockutils with -- cargo bench
+  cargo lockutils with --isolate binary -- cargo llvm-cov --html
+  cargo lockutils with --deny-leaks -- cargo +nightly miri test")]
+    With {
+        #[command(flatten)]
+        options: TestOptions,
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
     },
     /// Run a command with an isolated OSLO_LOCK_PATH, as oslo's lockutils-wrapper
     ///
@@ -140,6 +160,8 @@ pub enum Command {
     ///
     /// Only files that are empty, in the directory itself, and neither locked nor open anywhere. A file stays if that cannot be told.
     ///
+    /// With --runs, directories in the temporary folder that runs of this command left behind because they were killed, or that were kept.
+    ///
     /// Exit status: 0 all that nobody uses are gone, 1 some could not be removed, 2 nothing could be tried.
     Clean(CleanOptions),
     /// Say what a worker gets wrong in the line protocol
@@ -150,9 +172,11 @@ pub enum Command {
     },
     /// Print OSLO_LOCK_PATH for a shell or another tool
     ///
-    /// The directory is made and not removed: do that when you no longer need it.
-    ///
-    /// Example: eval "$(cargo lockutils show-env)"
+    /// The directory is made and stays until --unset removes it.
+    #[command(after_help = "Examples:
+  eval \"$(cargo lockutils show-env)\"            # sh, bash, zsh
+  cargo lockutils show-env --format fish | source
+  eval \"$(cargo lockutils show-env --unset)\"    # remove the directory again")]
     ShowEnv {
         /// In which form
         #[arg(long, value_enum, default_value_t)]
@@ -160,6 +184,9 @@ pub enum Command {
         /// Use this directory instead of a fresh one
         #[arg(long, value_name = "DIR")]
         lock_path: Option<PathBuf>,
+        /// Remove the directory that OSLO_LOCK_PATH names, if it was made in this way, and print what takes the variable away
+        #[arg(long, conflicts_with = "lock_path")]
+        unset: bool,
     },
     /// Print a completion script for a shell
     Completions {
@@ -167,33 +194,57 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page, or write one for each subcommand
+    Man {
+        /// Write all pages into this directory
+        #[arg(long, value_name = "DIR")]
+        all: Option<PathBuf>,
+    },
+}
+
+/// What we call ourselves for; users never do. Not among the others, so that nobody is offered these.
+#[derive(Debug, Parser)]
+#[command(name = "cargo-lockutils")]
+pub enum Internal {
     /// The worker of a lock that is built in
-    #[command(name = BUILTIN_WORKER, hide = true)]
+    #[command(name = BUILTIN_WORKER)]
     BuiltinWorker {
         #[arg(value_enum)]
         lock: Builtin,
     },
     /// Makes a worker of a command that runs another one under a lock
-    #[command(name = WRAPPER_ADAPTER, hide = true)]
+    #[command(name = WRAPPER_ADAPTER)]
     WrapperWorker {
         #[arg(long)]
         busy_status: Option<u8>,
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Cleans up a directory if its owner is killed
-    #[command(name = GUARDIAN, hide = true)]
-    Guardian { directory: PathBuf },
+    /// Cleans up if its owner is killed
+    #[command(name = GUARDIAN)]
+    Guardian {
+        #[arg(long)]
+        run: Option<String>,
+        directory: Option<PathBuf>,
+    },
     /// What cargo runs instead of a test binary under --isolate
-    #[command(name = RUNNER, hide = true)]
+    #[command(name = RUNNER)]
     Runner {
         #[arg(value_enum)]
         isolate: Isolate,
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+}
+
+impl Internal {
+    /// Whether the first argument is one of these.
+    pub fn is_meant(arguments: &[OsString]) -> bool {
+        let names = [BUILTIN_WORKER, WRAPPER_ADAPTER, GUARDIAN, RUNNER];
+        arguments
+            .get(1)
+            .is_some_and(|word| names.iter().any(|name| word == name))
+    }
 }
 
 /// The name of the hidden subcommand that stands before each test binary.
@@ -219,5 +270,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+        Internal::command().debug_assert();
     }
 }

@@ -135,11 +135,11 @@ impl Exploration<'_> {
         configured: Option<&ConfiguredLock>,
     ) -> Result<Card> {
         let directory = LockDirectory::make(&DirectoryOptions::default())?;
-        let guardian = directory.guard()?;
+        let guardian = directory.guard(None)?;
         let result = self.explore(lock, configured, directory.lock_path());
         self.screen.clear();
         directory.finish(false, true)?;
-        drop(guardian);
+        guardian.dismiss();
         result
     }
 

@@ -101,13 +101,13 @@ fn one(
     interrupted: &AtomicBool,
 ) -> Result<Card> {
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let guardian = directory.guard()?;
+    let guardian = directory.guard(None)?;
     screen.line(&report::headline(&lock.title(), options));
     let card = Trial::new(lock, options, directory.lock_path())
         .run(interrupted, &mut |progress| show(screen, &progress));
     screen.clear();
     directory.finish(false, true)?;
-    drop(guardian);
+    guardian.dismiss();
     let card = card.map_err(|why| anyhow!("{why}"))?;
     for story in card.outcomes.iter().filter_map(report::story) {
         screen.line(&format!("\n{}", story.trim_end()));

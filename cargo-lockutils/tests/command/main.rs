@@ -1,5 +1,7 @@
 //! The built command, end to end, on small projects made for the purpose.
 
+mod cargo_arguments;
+mod cargo_configuration;
 mod clean;
 mod configuration;
 mod directory;
@@ -13,5 +15,6 @@ mod ls;
 mod project;
 mod reference;
 mod schema;
+mod shapes;
 mod signals;
 mod stress;
