@@ -19,8 +19,26 @@ fn command() -> clap::Command {
 
 pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
-    print(&script)
+    if shell != clap_complete::Shell::Bash {
+        clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
+        return print(&script);
+    }
+    // In its script for bash, clap_complete writes a dash of the program's name in two ways, so that no subcommand is found. It is given a name
+    // without one, and the last word of each line that registers the function is put right.
+    let name = PROGRAM.replace('-', "_");
+    let mut command = Cli::command()
+        .name("cargo_lockutils")
+        .bin_name("cargo_lockutils");
+    clap_complete::generate(shell, &mut command, &name, &mut script);
+    let script = String::from_utf8_lossy(&script);
+    let lines: Vec<String> = script
+        .lines()
+        .map(|line| match line.trim_start().starts_with("complete -F ") {
+            true => line.replace(&format!(" {name}"), &format!(" {PROGRAM}")),
+            false => line.to_owned(),
+        })
+        .collect();
+    print(lines.join("\n").as_bytes())
 }
 
 pub fn man() -> Result<u8> {

@@ -21,6 +21,10 @@ use crate::say;
 const TIMES: usize = 10;
 
 pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
+    screen::unless_interrupted(run_until_interrupted(file, times))
+}
+
+fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let text = match file == Path::new("-") {
         true => io::read_to_string(io::stdin()).context("standard input")?,
         false => fs::read_to_string(file).with_context(|| file.display().to_string())?,

@@ -187,7 +187,7 @@ impl Stress {
         let outcomes: Vec<Outcome> = (0..self.processes)
             .map(|process| Outcome::of(witness.outcome(process).load(Ordering::Acquire)))
             .collect();
-        Report::new(witness, outcomes, self.seed, errors)
+        Report::new(witness, outcomes, self.seed, errors).watching(self.observed.clone())
     }
 
     fn fork_here(&self, witness: &Witness, body: &(dyn Fn(&Worker<'_>) + Sync)) -> io::Result<()> {
@@ -199,6 +199,10 @@ impl Stress {
                 let worker = Rc::new(Worker::new(witness, number, self.seed, self.hold, faults));
                 observation::this_thread_is(&worker);
                 worker.call(body, self.sections);
+                // One process tells for all.
+                if number == 0 {
+                    observation::tell_if_unseen();
+                }
             }
         };
         let prepare = || match &self.observed {
