@@ -71,6 +71,15 @@ impl Workspace {
         }
     }
 
+    /// The folders of all packages.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.metadata
+            .workspace_packages()
+            .iter()
+            .filter_map(|package| Some(package.manifest_path.parent()?.as_std_path().to_owned()))
+            .collect()
+    }
+
     /// Whether the selected packages have a library with doctests.
     pub fn has_doctests(&self, cargo: &Path, selection: &Selection) -> Result<bool> {
         let packages = selection.packages(&self.metadata, cargo)?;

@@ -10,6 +10,7 @@ mod exit_status;
 mod explore;
 mod help;
 mod holder;
+mod init;
 mod isolation;
 mod leaks;
 mod left_behind;

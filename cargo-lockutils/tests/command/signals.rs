@@ -178,9 +178,11 @@ fn a_closed_terminal_ends_the_tests_and_the_directory_goes() {
         until("the directory goes", || {
             project.left_behind().is_empty().then_some(())
         });
-        let status = child.wait().unwrap();
-        let expected = if runner == "nextest" { 100 } else { 129 };
-        assert_eq!(status.code(), Some(expected), "{runner}");
+        let code = child.wait().unwrap().code();
+        // Nextest itself may not survive that it cannot write.
+        let is_theirs =
+            code == Some(129) || (runner == "nextest" && matches!(code, Some(100 | 134)));
+        assert!(is_theirs, "{runner}: {code:?}");
     }
 }
 
