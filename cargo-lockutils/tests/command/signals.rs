@@ -145,9 +145,7 @@ fn guardian_of(command: Pid) -> Option<Pid> {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
         let parent: i32 = stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()?;
-        let line = fs::read(entry.path().join("cmdline")).ok()?;
-        let is_it =
-            parent == command.as_raw() && line.windows(10).any(|part| part == b"\0guardian\0");
+        let is_it = parent == command.as_raw() && stat.contains("(lockutils-guard)");
         is_it.then(|| Pid::from_raw(pid))
     })
 }
