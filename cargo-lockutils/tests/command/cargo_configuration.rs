@@ -132,7 +132,7 @@ fn a_runner_of_the_command_line_is_composed_with_ours() {
         (true, format!("target.{host}.runner=\"./runner line\"")),
         (
             false,
-            format!("target.'cfg(unix)'.runner=[\"./runner\", \"line\"]"),
+            "target.'cfg(unix)'.runner=[\"./runner\", \"line\"]".to_owned(),
         ),
     ] {
         if !in_file {
