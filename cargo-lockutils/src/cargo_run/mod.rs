@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::cargo_options::{Arguments, CargoOption, NEXTEST, TEST};
+use crate::cargo_options::{Argument, Arguments, CargoOption, NEXTEST, TEST};
 use crate::cli::{Isolate, TestOptions};
-use crate::settings::{Selection, Workspace};
+use crate::settings::{Doctests, Selection, Workspace};
 use crate::{PassedOn, child, say};
 
 pub use once::Once;
@@ -138,11 +138,30 @@ impl CargoRun {
         self.options.isolate.unwrap_or_default()
     }
 
-    /// Whether `cargo test --doc` with these arguments of cargo test finds doctests; without any it would fail.
-    pub fn has_doctests(&self, arguments: &[OsString]) -> Result<bool> {
-        let arguments = Arguments::of(TEST, arguments);
+    /// The arguments with which `cargo test --doc` runs the doctests of the packages that these select; `None` if there are none, when it would
+    /// fail.
+    pub fn doctest_arguments(&self, words: &[OsString]) -> Result<Option<Vec<OsString>>> {
+        let arguments = Arguments::of(TEST, words);
         let workspace = Workspace::load(&self.cargo, &arguments)?;
-        workspace.has_doctests(&self.cargo, &Selection::of(&arguments))
+        let packages = match workspace.doctests(&self.cargo, &Selection::of(&arguments))? {
+            Doctests::None => return Ok(None),
+            Doctests::OfAll => return Ok(Some(words.to_vec())),
+            Doctests::Of(packages) => packages,
+        };
+        let mut named: Vec<OsString> = packages
+            .iter()
+            .map(|package| OsString::from(format!("--package={package}")))
+            .collect();
+        let selects = |argument: &Argument| {
+            matches!(argument, Argument::Option(option, _)
+                if matches!(option.long, "package" | "workspace" | "all" | "exclude"))
+        };
+        for parsed in &arguments.parsed {
+            if !selects(&parsed.argument) {
+                named.extend_from_slice(&words[parsed.at..parsed.at + parsed.words]);
+            }
+        }
+        Ok(Some(named))
     }
 
     /// Does `run` as often as was asked for, and gives the exit status: that of the first run that failed, else 0.

@@ -21,28 +21,26 @@ pub fn run(
         false => for_doctests(&passed_on),
     };
     // Asked of cargo once, and only when it matters.
-    let mut has_doctests = None;
+    let mut arguments: Option<Option<PassedOn>> = None;
     run.repeat(|once| {
         let status = once.cargo(&["nextest", "run"], NEXTEST, &passed_on, true)?;
-        match &doctests {
-            Doctests::NotWanted => Ok(status),
+        let selected = match &doctests {
+            Doctests::NotWanted => return Ok(status),
             Doctests::LeftOut(by) => {
                 say::note(format_args!(
                     "doctests are left out: `{}` selects tests; `cargo lockutils test --doc` runs them",
                     say::printable(by)
                 ));
-                Ok(status)
+                return Ok(status);
             }
-            Doctests::With(arguments) => {
-                let there = match has_doctests {
-                    Some(there) => there,
-                    None => *has_doctests.insert(once.run.has_doctests(arguments)?),
-                };
-                match there {
-                    true => after(once, status, arguments),
-                    false => Ok(status),
-                }
-            }
+            Doctests::With(selected) => selected,
+        };
+        if arguments.is_none() {
+            arguments = Some(once.run.doctest_arguments(selected)?);
+        }
+        match arguments.as_ref().and_then(Option::as_ref) {
+            Some(arguments) => after(once, status, arguments),
+            None => Ok(status),
         }
     })
 }

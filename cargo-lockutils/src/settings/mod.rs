@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use cargo_metadata::{Metadata, MetadataCommand, Package};
+use cargo_metadata::{Metadata, MetadataCommand, Package, Target};
 
 use crate::PassedOn;
 use crate::cargo_options::{Arguments, TEST, joined};
@@ -25,6 +25,16 @@ pub use profile::Profile;
 pub use selection::Selection;
 
 use model::WorkspaceSettings;
+
+/// Which packages have doctests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doctests {
+    None,
+    /// Every one that has a library.
+    OfAll,
+    /// These, as `name@version`.
+    Of(Vec<String>),
+}
 
 /// The workspace that cargo will test.
 pub struct Workspace {
@@ -80,15 +90,32 @@ impl Workspace {
             .collect()
     }
 
-    /// Whether the selected packages have a library with doctests.
-    pub fn has_doctests(&self, cargo: &Path, selection: &Selection) -> Result<bool> {
-        let packages = selection.packages(&self.metadata, cargo)?;
-        Ok(packages
-            .iter()
-            .flat_map(|package| &package.targets)
-            .any(|target| {
-                target.doctest && (target.is_lib() || target.is_proc_macro() || target.is_rlib())
-            }))
+    /// Which of the selected packages have a library with doctests.
+    pub fn doctests(&self, cargo: &Path, selection: &Selection) -> Result<Doctests> {
+        let selected = selection.packages(&self.metadata, cargo)?;
+        let is_library = |target: &&Target| {
+            target.is_lib()
+                || target.is_proc_macro()
+                || target.is_rlib()
+                || target.is_dylib()
+                || target.is_cdylib()
+                || target.is_staticlib()
+        };
+        let library = |package: &Package| package.targets.iter().find(is_library).cloned();
+        let (with, without): (Vec<&Package>, Vec<&Package>) = selected
+            .into_iter()
+            .filter(|package| library(package).is_some())
+            .partition(|package| library(package).is_some_and(|library| library.doctest));
+        Ok(match (with.is_empty(), without.is_empty()) {
+            (true, _) => Doctests::None,
+            (false, true) => Doctests::OfAll,
+            // `--doc` would run them even where the manifest says `doctest = false`.
+            (false, false) => Doctests::Of(
+                with.iter()
+                    .map(|package| format!("{}@{}", package.name, package.version))
+                    .collect(),
+            ),
+        })
     }
 
     /// What the workspace sets. A package at its root may say it in its own table: `[workspace.metadata]` would make a workspace of it.

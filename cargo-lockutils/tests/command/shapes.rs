@@ -158,3 +158,30 @@ fn nothing_is_run_under_isolation_if_nothing_is_to_be() {
     passes(&project, &["nextest", "--no-run"]);
     assert!(!project.was_seen("unit") && !project.was_seen("doctest"));
 }
+
+/// `cargo test --doc` runs even those that the manifest turns off, where `cargo test` does not.
+#[test]
+fn doctests_that_a_package_turns_off_are_not_run() {
+    let off = "[lib]\ndoctest = false\ncrate-type = [\"cdylib\", \"rlib\"]\n";
+    let project = Project::of(&[
+        (
+            "p/Cargo.toml",
+            "[workspace]\nresolver = \"2\"\nmembers = [\"off\", \"on\"]\n",
+        ),
+        ("p/off/Cargo.toml", &manifest("off", off)),
+        ("p/off/src/lib.rs", &library("off", "turned_off", "of_off")),
+        ("p/on/Cargo.toml", &manifest("on", "")),
+        ("p/on/src/lib.rs", &library("on", "doctest", "of_on")),
+    ]);
+    for (more, doctest) in [
+        (&["--workspace"][..], true),
+        (&["-poff"], false),
+        (&["-j1"], true),
+    ] {
+        for run in RUNS {
+            passes(&project, &[run, more].concat());
+            assert!(!project.was_seen("turned_off"), "{run:?} {more:?}");
+            assert_eq!(project.was_seen("doctest"), doctest, "{run:?} {more:?}");
+        }
+    }
+}
