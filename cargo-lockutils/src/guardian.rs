@@ -154,6 +154,8 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
     while Instant::now() < deadline {
         let mut left = mark.map_or_else(Vec::new, RunMark::processes);
         left.extend(directory.map_or_else(Vec::new, processes::that_use));
+        // The guardian of a run within ours sees that run's end, and cleans up after it.
+        left.retain(|&pid| !is_guardian(pid));
         if left.is_empty() && directory.is_none_or(is_removed) {
             return;
         }
@@ -162,6 +164,11 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
         }
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+fn is_guardian(pid: Pid) -> bool {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim_ascii_end() == NAME.to_bytes()
 }
 
 fn is_removed(directory: &Path) -> bool {

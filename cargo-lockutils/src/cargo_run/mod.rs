@@ -183,6 +183,22 @@ impl CargoRun {
             if status != 0 {
                 failed.push((times, seed, status));
             }
+            if seeds.are_several() && child::interrupted().is_some() {
+                // A run that was stopped is none that failed.
+                say::warning(format_args!("interrupted in run {times}"));
+                failed.pop();
+                let before = failed.first().map(|&(_, _, status)| status);
+                // The command may have ended well nevertheless, but not all runs were made.
+                let status = match status {
+                    0 => child::interrupted().unwrap_or(status),
+                    status => status,
+                };
+                if let Some(text) = seeds.summary(&failed, times - 1, &self.again) {
+                    say::note(text);
+                }
+                record.write(before.unwrap_or(status))?;
+                return Ok(before.unwrap_or(status));
+            }
             if child::interrupted().is_some() || (status != 0 && self.options.until_failure) {
                 break;
             }

@@ -37,7 +37,10 @@ pub fn for_targets(
             let value = match theirs.form(&["target", &target, "runner"]) {
                 Some(Form::Text) => {
                     let words = words(isolate, project, &us_without_blanks(directory)?);
-                    Value::from(in_one_text(&words)?)
+                    Value::from(in_one_text(
+                        &words,
+                        "is set as one text in cargo's configuration: write it as a list",
+                    )?)
                 }
                 _ => Value::from(words(isolate, project, &us()?)),
             };
@@ -67,7 +70,8 @@ pub fn variable(
     );
     let project = project_runner(here, &config, theirs, target)?;
     let words = words(isolate, project, &us_without_blanks(directory)?);
-    Ok((variable_name(target), in_one_text(&words)?))
+    let why = "is handed on in a variable: leave --isolate out, or let `cargo lockutils test` run the tests";
+    Ok((variable_name(target), in_one_text(&words, why)?))
 }
 
 fn variable_name(target: &str) -> String {
@@ -217,11 +221,10 @@ fn us_without_blanks(directory: &LockDirectory) -> Result<String> {
     Ok(link.map_or(us, |link| link.to_string_lossy().into_owned()))
 }
 
-fn in_one_text(words: &[String]) -> Result<String> {
+fn in_one_text(words: &[String], why: &str) -> Result<String> {
     if let Some(word) = words.iter().find(|word| word.contains(char::is_whitespace)) {
         bail!(
-            "tests cannot be isolated from each other: the runner is set as one text, which cargo divides at blanks, and `{word}` has one; write \
-             the runner as a list in cargo's configuration"
+            "tests cannot be isolated from each other: cargo divides the runner at blanks, `{word}` has one, and the runner {why}"
         );
     }
     Ok(words.join(" "))

@@ -86,3 +86,15 @@ fn a_number_of_runs_are_all_run_and_reported() {
     );
     assert_eq!(project.run(&["test", "--runs", "0"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_run_that_is_interrupted_is_none_that_failed() {
+    let project = Project::new();
+    let script = "n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; test $n = 0 || kill -INT $PPID; sleep 0.1; exit 0";
+    let output = project.run(&["with", "--runs", "100", "--", "sh", "-c", script]);
+    let told = stderr(&output);
+    assert!(told.contains("interrupted in run 2"), "{told}");
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(!told.contains("failed"), "{told}");
+    assert_eq!(project.left_behind(), NOTHING);
+}

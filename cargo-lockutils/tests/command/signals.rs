@@ -140,6 +140,34 @@ fn what_is_left_without_a_guardian_the_next_run_removes_but_not_under_a_living_t
     );
 }
 
+/// The guardian of the inner run cleans up after it, and is not ended by that of the outer one.
+#[test]
+fn after_sigkill_a_run_within_a_run_leaves_nothing_either() {
+    let project = Project::new();
+    let pid_file = project.temporary().join("pid");
+    let inner = format!(
+        "echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000",
+        pid_file.display()
+    );
+    let program = env!("CARGO_BIN_EXE_cargo-lockutils");
+    let mut command = project
+        .command(&["run", "--", program, "run", "--", "sh", "-c", &inner])
+        .spawn()
+        .unwrap();
+    let sleeper = until("the inner command runs", || {
+        fs::read_to_string(&pid_file).ok()?.trim().parse().ok()
+    });
+    assert_eq!(project.left_behind().len(), 2);
+    kill(pid(&command), Signal::SIGKILL).unwrap();
+    command.wait().unwrap();
+    until("the inner command ends", || {
+        (!lives(Pid::from_raw(sleeper))).then_some(())
+    });
+    until("both directories go", || {
+        project.left_behind().is_empty().then_some(())
+    });
+}
+
 fn guardian_of(command: Pid) -> Option<Pid> {
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
