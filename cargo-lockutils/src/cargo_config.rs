@@ -41,7 +41,8 @@ impl CargoConfig {
         }
     }
 
-    /// The form of the value at this path, wherever it is set; a text anywhere has to be met with a text.
+    /// The form of the value at this path, wherever it is set; a text anywhere has to be met with a
+    /// text.
     pub fn form(&self, path: &[&str]) -> Option<Form> {
         let values = self.files.iter().chain(&self.command_line);
         let mut form = None;

@@ -1,4 +1,5 @@
-//! A command in a process group of its own: the terminal and every signal reach the whole group, and nothing of the group outlives it.
+//! A command in a process group of its own: the terminal and every signal reach the whole group,
+//! and nothing of the group outlives it.
 
 use std::io::{self, IsTerminal};
 use std::os::unix::process::CommandExt;
@@ -66,7 +67,8 @@ impl Before {
     }
 }
 
-/// Runs `command` to its end, with the mark on it. Its exit status is 127 if it was not found and 126 if it cannot be executed.
+/// Runs `command` to its end, with the mark on it. Its exit status is 127 if it was not found and
+/// 126 if it cannot be executed.
 pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) -> Result<Ended> {
     let before = Before::now(guardian);
     mark.put_on(&mut command);
@@ -131,8 +133,8 @@ impl Ended {
         }
     }
 
-    /// Ends what is left of the command, so that nothing uses its lock path any more. What has made itself a session of its own, as a daemon
-    /// does, lives on.
+    /// Ends what is left of the command, so that nothing uses its lock path any more. What has made
+    /// itself a session of its own, as a daemon does, lives on.
     pub fn end_what_is_left(&self) {
         if self.group.is_none() || self.left_nothing() {
             return;
@@ -204,7 +206,8 @@ fn reap() {
     {}
 }
 
-/// Orphans of the group become our children, so that we can reap them (PR_SET_CHILD_SUBREAPER, prctl(2), Linux 3.4).
+/// Orphans of the group become our children, so that we can reap them (PR_SET_CHILD_SUBREAPER,
+/// prctl(2), Linux 3.4).
 fn become_subreaper() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
@@ -223,7 +226,8 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<u8> {
     }
 }
 
-/// The terminal, if we have it: the group gets it, so that it can read and Ctrl-C and Ctrl-Z reach it.
+/// The terminal, if we have it: the group gets it, so that it can read and Ctrl-C and Ctrl-Z reach
+/// it.
 struct Terminal {
     is_ours: bool,
 }
@@ -270,7 +274,8 @@ impl Terminal {
     }
 }
 
-/// Signals that end us are passed on to the group of the command that runs; the second time it is SIGKILL.
+/// Signals that end us are passed on to the group of the command that runs; the second time it is
+/// SIGKILL.
 #[derive(Debug)]
 struct Forwarding {
     /// 0 while no command runs.
@@ -335,7 +340,8 @@ impl Forwarding {
     }
 }
 
-/// The exit status of a run that a signal is to end, if there was one: nothing more is to be started.
+/// The exit status of a run that a signal is to end, if there was one: nothing more is to be
+/// started.
 pub fn interrupted() -> Option<u8> {
     let signal = FORWARDING.get()?.signal()?;
     Some(128 + signal as u8)

@@ -1,5 +1,5 @@
-//! Cleans up after us if we end without having done so ourselves, as by SIGKILL: a process that waits
-//! for our end, and ends what belongs to our run.
+//! Cleans up after us if we end without having done so ourselves, as by SIGKILL: a process that
+//! waits for our end, and ends what belongs to our run.
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -30,7 +30,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// What the kernel calls it, in at most 15 characters.
 const NAME: &CStr = c"lockutils-guard";
 
-/// A guardian of one run. Unless it is [dismissed](Self::dismiss), it cleans up when this is dropped.
+/// A guardian of one run. Unless it is [dismissed](Self::dismiss), it cleans up when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Guardian {
     pid: Pid,
@@ -38,10 +39,12 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    /// Starts one that ends the processes with this mark, and removes `directory` and ends what uses it.
+    /// Starts one that ends the processes with this mark, and removes `directory` and ends what
+    /// uses it.
     ///
-    /// In a process group of its own, so that what ends our group does not end it. While we have one thread it is a fork of ours, which takes a
-    /// tenth of the time; later our program is executed for it.
+    /// In a process group of its own, so that what ends our group does not end it. While we have
+    /// one thread it is a fork of ours, which takes a tenth of the time; later our program is
+    /// executed for it.
     ///
     /// # Errors
     /// If no process can be started.
@@ -75,8 +78,9 @@ fn has_one_thread() -> bool {
 }
 
 fn forked(reader: PipeReader, mark: Option<&RunMark>, directory: Option<&Path>) -> io::Result<Pid> {
-    // SAFETY: we have one thread, so no lock of the C library or of ours is held by a thread that the child lacks. The child never returns from
-    // here, and ends without destructors or exit handlers, so nothing that it shares with us is closed, flushed or removed twice.
+    // SAFETY: we have one thread, so no lock of the C library or of ours is held by a thread that
+    // the child lacks. The child never returns from here, and ends without destructors or exit
+    // handlers, so nothing that it shares with us is closed, flushed or removed twice.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -95,8 +99,8 @@ fn forked(reader: PipeReader, mark: Option<&RunMark>, directory: Option<&Path>) 
     }
 }
 
-/// Leaves the pipe as standard input and nothing else open: neither the other end of the pipe, which would never end, nor what our caller reads,
-/// nor the locks of the run.
+/// Leaves the pipe as standard input and nothing else open: neither the other end of the pipe,
+/// which would never end, nor what our caller reads, nor the locks of the run.
 fn keep_only(reader: PipeReader) -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&reader)?;

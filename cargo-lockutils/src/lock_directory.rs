@@ -18,7 +18,8 @@ use crate::say;
 pub const VARIABLE: &str = "OSLO_LOCK_PATH";
 
 const PREFIX: &str = "cargo-lockutils-";
-/// Locked while the run that made the directory lives, so that a later run can tell whether it was killed.
+/// Locked while the run that made the directory lives, so that a later run can tell whether it was
+/// killed.
 const OWNER: &str = "owner";
 /// There if the directory was kept on purpose.
 const KEPT: &str = "kept";
@@ -98,7 +99,8 @@ impl LockDirectory {
         &self.lock_path
     }
 
-    /// Sees to it that nothing of the run lives on, nor stays in a fresh directory, if this process is killed.
+    /// Sees to it that nothing of the run lives on, nor stays in a fresh directory, if this process
+    /// is killed.
     pub fn guard(&self, mark: Option<&RunMark>) -> Result<Guardian> {
         let base = self.ours.as_ref().map(|ours| &*ours.base);
         Guardian::start(mark, base).context("no process to clean up after us can be started")
@@ -109,7 +111,8 @@ impl LockDirectory {
         self.ours.is_some()
     }
 
-    /// A short path without blanks that leads to our own program, where the temporary folder allows one.
+    /// A short path without blanks that leads to our own program, where the temporary folder allows
+    /// one.
     pub fn link_to_us(&self, us: &Path) -> Result<Option<PathBuf>> {
         let Some(ours) = &self.ours else {
             return Ok(None);
@@ -122,7 +125,8 @@ impl LockDirectory {
         Ok(Some(link))
     }
 
-    /// Writes a file of cargo's configuration beside the locks; its path has no blank that cargo would split.
+    /// Writes a file of cargo's configuration beside the locks; its path has no blank that cargo
+    /// would split.
     pub fn write_config(&self, name: &str, text: &str) -> Result<ConfigFile> {
         let (path, temporary) = match &self.ours {
             Some(ours) => (ours.base.join(name), None),
@@ -175,7 +179,8 @@ impl LockDirectory {
             ));
             return Ok(());
         }
-        // The tests are what counts: a directory that cannot be removed changes nothing of what they found.
+        // The tests are what counts: a directory that cannot be removed changes nothing of what
+        // they found.
         if let Err(error) = remove_tree(&ours.base) {
             say::warning(format_args!(
                 "the directory of this run stays, remove it by hand: {}: {error}",

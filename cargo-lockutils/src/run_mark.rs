@@ -58,7 +58,8 @@ impl RunMark {
         })
     }
 
-    /// The living processes that have the mark, and those of process groups that one of these leads.
+    /// The living processes that have the mark, and those of process groups that one of these
+    /// leads.
     pub fn processes(&self) -> Vec<Pid> {
         let table = ProcessTable::now();
         let marked: Vec<Pid> = table

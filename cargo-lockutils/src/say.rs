@@ -1,6 +1,8 @@
-//! What the command says: results on standard output, where nobody need read them to the end, and of itself on standard error.
+//! What the command says: results on standard output, where nobody need read them to the end, and
+//! of itself on standard error.
 //!
-//! Nothing here panics: a terminal that was closed cannot be written to, and the work still has to be finished.
+//! Nothing here panics: a terminal that was closed cannot be written to, and the work still has to
+//! be finished.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -27,7 +29,8 @@ pub fn note(text: impl Display) {
     }
 }
 
-/// A line on standard output. If nobody reads it any more (`| head`), the work goes on, and the exit status still tells.
+/// A line on standard output. If nobody reads it any more (`| head`), the work goes on, and the
+/// exit status still tells.
 pub fn on_stdout(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }

@@ -1,4 +1,5 @@
-//! The options of `cargo test` and `cargo nextest run`; a test compares them with what `--help` says.
+//! The options of `cargo test` and `cargo nextest run`; a test compares them with what `--help`
+//! says.
 
 use super::{CargoOption, Takes};
 use Takes::{Joined, Nothing, Perhaps, Value};

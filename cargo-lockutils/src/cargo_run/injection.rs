@@ -1,7 +1,7 @@
 //! What we add to a call of cargo: a file of configuration, or a variable.
 //!
-//! The environment alone reaches the tests, unless the project forces the variable: only cargo's own
-//! `--config` goes before that. Our test runner is set in the same way.
+//! The environment alone reaches the tests, unless the project forces the variable: only cargo's
+//! own `--config` goes before that. Our test runner is set in the same way.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -64,7 +64,8 @@ impl Injection {
         Ok(injection)
     }
 
-    /// For a command that may call cargo in its own way, as `cargo llvm-cov`: the runner goes into its environment.
+    /// For a command that may call cargo in its own way, as `cargo llvm-cov`: the runner goes into
+    /// its environment.
     pub fn for_command(
         directory: &LockDirectory,
         words: &[OsString],
@@ -109,7 +110,8 @@ impl Injection {
         self.first_file.as_ref().map(ConfigFile::path)
     }
 
-    /// Whether a `--config KEY=VALUE` sets what ours sets as well, with theirs in it: for nextest it would go before our file.
+    /// Whether a `--config KEY=VALUE` sets what ours sets as well, with theirs in it: for nextest
+    /// it would go before our file.
     pub fn supersedes(&self, config: &OsStr) -> bool {
         let Some(table) = config
             .to_str()
@@ -165,7 +167,8 @@ fn subcommand(words: &[OsString]) -> Option<usize> {
         .find(|&at| !is_toolchain(&words[at]) && !words[at].to_string_lossy().starts_with('-'))
 }
 
-/// Whether cargo would set the variable itself. It does not replace one of the environment by a mere text, with which ours could not be merged.
+/// Whether cargo would set the variable itself. It does not replace one of the environment by a
+/// mere text, with which ours could not be merged.
 fn is_forced(theirs: &CargoConfig) -> bool {
     theirs.form(&["env", VARIABLE]) == Some(Form::Other)
 }

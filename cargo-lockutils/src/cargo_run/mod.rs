@@ -62,7 +62,8 @@ pub fn cargo() -> PathBuf {
 }
 
 impl CargoRun {
-    /// The run, and the arguments for `runner`: those that are configured, and then those that were given.
+    /// The run, and the arguments for `runner`: those that are configured, and then those that were
+    /// given.
     pub fn prepare(
         runner: Runner,
         options: TestOptions,
@@ -138,8 +139,8 @@ impl CargoRun {
         self.options.isolate.unwrap_or_default()
     }
 
-    /// The arguments with which `cargo test --doc` runs the doctests of the packages that these select; `None` if there are none, when it would
-    /// fail.
+    /// The arguments with which `cargo test --doc` runs the doctests of the packages that these
+    /// select; `None` if there are none, when it would fail.
     pub fn doctest_arguments(&self, words: &[OsString]) -> Result<Option<Vec<OsString>>> {
         let arguments = Arguments::of(TEST, words);
         let workspace = Workspace::load(&self.cargo, &arguments)?;
@@ -164,7 +165,8 @@ impl CargoRun {
         Ok(Some(named))
     }
 
-    /// Does `run` as often as was asked for, and gives the exit status: that of the first run that failed, else 0.
+    /// Does `run` as often as was asked for, and gives the exit status: that of the first run that
+    /// failed, else 0.
     pub fn repeat(self, mut run: impl FnMut(&mut Once<'_>) -> Result<u8>) -> Result<u8> {
         let seeds = Seeds::of(&self.options);
         let mut record = Record::begin(self.options.report.as_deref())?;

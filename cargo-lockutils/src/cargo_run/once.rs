@@ -65,7 +65,8 @@ impl<'a> Once<'a> {
         })
     }
 
-    /// Runs `cargo SUBCOMMAND… ARGUMENTS…`; `isolated` puts our test runner in front of test binaries, if they are to be apart.
+    /// Runs `cargo SUBCOMMAND… ARGUMENTS…`; `isolated` puts our test runner in front of test
+    /// binaries, if they are to be apart.
     pub fn cargo(
         &mut self,
         subcommand: &[&str],
@@ -78,7 +79,8 @@ impl<'a> Once<'a> {
         let (before_dashes, dashes) = parsed.around_dashes();
         let mut command = Command::new(&self.run.cargo);
         command.args(subcommand);
-        // Of several files, the last one wins for cargo, and the first one for nextest, which hands all of them to cargo.
+        // Of several files, the last one wins for cargo, and the first one for nextest, which hands
+        // all of them to cargo.
         if let Some(first) = injection.first_config_file() {
             command.arg("--config").arg(first);
         }
@@ -150,7 +152,8 @@ impl<'a> Once<'a> {
         Ok(ended.status)
     }
 
-    /// Says what a developer wants to know, removes the directory, and gives the exit status of the whole run.
+    /// Says what a developer wants to know, removes the directory, and gives the exit status of the
+    /// whole run.
     pub fn finish(self, status: Result<u8>) -> Result<Done> {
         let mut status = match status {
             Ok(status) => status,

@@ -1,4 +1,5 @@
-//! The report of `--report`: what each run used and left locked, as JSON (docs/reference/test-json.md).
+//! The report of `--report`: what each run used and left locked, as JSON
+//! (docs/reference/test-json.md).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -111,8 +111,8 @@ fn targets(
         .collect())
 }
 
-/// The runner that cargo would take without us: the command line's for this target, the environment's, a file's for this target, and then
-/// those for a `cfg()`, likewise.
+/// The runner that cargo would take without us: the command line's for this target, the
+/// environment's, a file's for this target, and then those for a `cfg()`, likewise.
 fn project_runner(
     here: &Path,
     config: &Config,

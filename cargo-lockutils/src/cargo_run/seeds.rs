@@ -1,4 +1,5 @@
-//! How often the tests are run, and the seed of each run, which the harness takes from its environment.
+//! How often the tests are run, and the seed of each run, which the harness takes from its
+//! environment.
 
 use std::ffi::OsString;
 

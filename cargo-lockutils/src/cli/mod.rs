@@ -64,9 +64,10 @@ pub struct Cli {
 pub enum Command {
     /// Run `cargo test` with an isolated OSLO_LOCK_PATH
     ///
-    /// A fresh directory is made for the run, OSLO_LOCK_PATH names it in unit tests, integration tests and doctests, and it is removed
-    /// afterwards, however the run ends. The exit status is that of `cargo test`. All options of `cargo test` may be given as well, ours anywhere
-    /// before `--`; its -v shows the commands that are run, and its -q leaves our notes out.
+    /// A fresh directory is made for the run, OSLO_LOCK_PATH names it in unit tests, integration
+    /// tests and doctests, and it is removed afterwards, however the run ends. The exit status is
+    /// that of `cargo test`. All options of `cargo test` may be given as well, ours anywhere before
+    /// `--`; its -v shows the commands that are run, and its -q leaves our notes out.
     #[command(
         override_usage = "cargo lockutils test [OPTIONS] [ARGUMENTS OF CARGO TEST]...",
         after_help = "Examples:
@@ -76,7 +77,8 @@ pub enum Command {
     Test(TestOptions),
     /// Run `cargo nextest run` with an isolated OSLO_LOCK_PATH, then the doctests
     ///
-    /// As `test`. Since cargo-nextest leaves doctests out, `cargo test --doc` follows, unless the arguments select other tests.
+    /// As `test`. Since cargo-nextest leaves doctests out, `cargo test --doc` follows, unless the
+    /// arguments select other tests.
     #[command(
         override_usage = "cargo lockutils nextest [OPTIONS] [ARGUMENTS OF CARGO NEXTEST RUN]..."
     )]
@@ -87,10 +89,12 @@ pub enum Command {
         #[arg(long)]
         no_doctests: bool,
     },
-    /// Run any command that runs tests, as `cargo bench` or `cargo llvm-cov`, with the isolation of `test`
+    /// Run any command that runs tests, as `cargo bench` or `cargo llvm-cov`, with the isolation of
+    /// `test`
     ///
-    /// The exit status is the command's own. --isolate sets our test runner in the environment (CARGO_TARGET_…_RUNNER), which cargo and all
-    /// that call it take from there, in front of the one that the project has.
+    /// The exit status is the command's own. --isolate sets our test runner in the environment
+    /// (CARGO_TARGET_…_RUNNER), which cargo and all that call it take from there, in front of the
+    /// one that the project has.
     #[command(after_help = "Examples:
   cargo lockutils with -- cargo bench
   cargo lockutils with --isolate binary -- cargo llvm-cov --html
@@ -104,8 +108,9 @@ pub enum Command {
     },
     /// Run a command with an isolated OSLO_LOCK_PATH, as oslo's lockutils-wrapper
     ///
-    /// The directory is removed when the command and what it started have ended. The exit status is the command's own, 128 + N if signal N
-    /// ended it, 127 if it was not found and 126 if it cannot be executed.
+    /// The directory is removed when the command and what it started have ended. The exit status is
+    /// the command's own, 128 + N if signal N ended it, 127 if it was not found and 126 if it
+    /// cannot be executed.
     Run {
         #[command(flatten)]
         directory: DirectoryOptions,
@@ -115,11 +120,13 @@ pub enum Command {
     },
     /// Try whether a lock excludes, by load and faults
     ///
-    /// LOCK is a worker in any language that speaks the line protocol (docs/reference/protocol.md); with --wrapper a command that runs
-    /// another one, {cmd}, under the lock; or, with --builtin, one of the locks that come along. In its words {dir} is a fresh
-    /// directory, {name} a lock name, {lock} the path of both, {worker} the worker's number.
+    /// LOCK is a worker in any language that speaks the line protocol (docs/reference/protocol.md);
+    /// with --wrapper a command that runs another one, {cmd}, under the lock; or, with --builtin,
+    /// one of the locks that come along. In its words {dir} is a fresh directory, {name} a lock
+    /// name, {lock} the path of both, {worker} the worker's number.
     ///
-    /// Exit status: 0 the lock held, 1 it broke (two were in at once), 3 it got stuck, starved somebody or failed, 2 it could not be tried.
+    /// Exit status: 0 the lock held, 1 it broke (two were in at once), 3 it got stuck, starved
+    /// somebody or failed, 2 it could not be tried.
     #[command(after_help = "Examples:
   cargo lockutils stress --wrapper -- flock {lock} {cmd}
   cargo lockutils stress --builtin oslo --duration 60s --html report.html
@@ -127,17 +134,20 @@ pub enum Command {
     Stress(Box<StressOptions>),
     /// Break a lock by choosing every interleaving
     ///
-    /// Runs the workers one system call at a time (ptrace(2)), and searches for the order in which two are in the section. What is found is
-    /// made as short as possible, told step by step, and kept in a file. LOCK is as for `stress`.
+    /// Runs the workers one system call at a time (ptrace(2)), and searches for the order in which
+    /// two are in the section. What is found is made as short as possible, told step by step, and
+    /// kept in a file. LOCK is as for `stress`.
     ///
-    /// Exit status: 0 nothing was found, 1 two were in at once, 3 it got stuck, 2 it could not be tried.
+    /// Exit status: 0 nothing was found, 1 two were in at once, 3 it got stuck, 2 it could not be
+    /// tried.
     #[command(after_help = "Examples:
   cargo lockutils explore -- python3 worker.py
   cargo lockutils explore --scenario die --lease 2s --budget 3m -- node worker.js")]
     Explore(Box<ExploreOptions>),
     /// Run a counterexample that `explore` has kept again
     ///
-    /// Exit status: 1 or 3 if the lock still follows it, 0 if it does not, 2 if it could not be tried.
+    /// Exit status: 1 or 3 if the lock still follows it, 0 if it does not, 2 if it could not be
+    /// tried.
     Replay {
         /// The file; `-` is standard input
         file: PathBuf,
@@ -147,22 +157,27 @@ pub enum Command {
     },
     /// Begin: a configuration, a worker and a file for CI
     ///
-    /// Asks on a terminal for what the options leave open. What is there is left as it is, unless --force is given.
+    /// Asks on a terminal for what the options leave open. What is there is left as it is, unless
+    /// --force is given.
     Init(InitOptions),
     /// Show who holds, waits for, or has open which lock file
     ///
-    /// Without root, processes of other users are seen only as far as /proc/locks tells of them; how many were not looked into is said.
+    /// Without root, processes of other users are seen only as far as /proc/locks tells of them;
+    /// how many were not looked into is said.
     #[command(after_help = "Examples:
   cargo lockutils ls /var/lib/nova/tmp
   cargo lockutils ls --config-file /etc/nova/nova.conf --json")]
     Ls(LsOptions),
     /// Remove lock files that nobody uses
     ///
-    /// Only files that are empty, in the directory itself, and neither locked nor open anywhere. A file stays if that cannot be told.
+    /// Only files that are empty, in the directory itself, and neither locked nor open anywhere. A
+    /// file stays if that cannot be told.
     ///
-    /// With --runs, directories in the temporary folder that runs of this command left behind because they were killed, or that were kept.
+    /// With --runs, directories in the temporary folder that runs of this command left behind
+    /// because they were killed, or that were kept.
     ///
-    /// Exit status: 0 all that nobody uses are gone, 1 some could not be removed, 2 nothing could be tried.
+    /// Exit status: 0 all that nobody uses are gone, 1 some could not be removed, 2 nothing could
+    /// be tried.
     Clean(CleanOptions),
     /// Say what a worker gets wrong in the line protocol
     WorkerCheck {
@@ -184,7 +199,8 @@ pub enum Command {
         /// Use this directory instead of a fresh one
         #[arg(long, value_name = "DIR")]
         lock_path: Option<PathBuf>,
-        /// Remove the directory that OSLO_LOCK_PATH names, if it was made in this way, and print what takes the variable away
+        /// Remove the directory that OSLO_LOCK_PATH names, if it was made in this way, and print
+        /// what takes the variable away
         #[arg(long, conflicts_with = "lock_path")]
         unset: bool,
     },
@@ -202,7 +218,8 @@ pub enum Command {
     },
 }
 
-/// What we call ourselves for; users never do. Not among the others, so that nobody is offered these.
+/// What we call ourselves for; users never do. Not among the others, so that nobody is offered
+/// these.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-lockutils")]
 pub enum Internal {

@@ -9,10 +9,12 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::say;
 
-/// The name of the program when it is called without cargo, which has no way to complete for its subcommands.
+/// The name of the program when it is called without cargo, which has no way to complete for its
+/// subcommands.
 const PROGRAM: &str = "cargo-lockutils";
 
-/// The definition under the program's own name, from which the generated functions and pages are named.
+/// The definition under the program's own name, from which the generated functions and pages are
+/// named.
 fn command() -> clap::Command {
     Cli::command().name(PROGRAM).bin_name(PROGRAM)
 }
@@ -23,8 +25,9 @@ pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
         clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
         return print(&script);
     }
-    // In its script for bash, clap_complete writes a dash of the program's name in two ways, so that no subcommand is found. It is given a name
-    // without one, and the last word of each line that registers the function is put right.
+    // In its script for bash, clap_complete writes a dash of the program's name in two ways, so
+    // that no subcommand is found. It is given a name without one, and the last word of each line
+    // that registers the function is put right.
     let name = PROGRAM.replace('-', "_");
     let mut command = Cli::command()
         .name("cargo_lockutils")

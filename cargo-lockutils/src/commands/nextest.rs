@@ -1,4 +1,5 @@
-//! `cargo lockutils nextest`: cargo nextest run with an isolated lock path, and the doctests that it leaves out.
+//! `cargo lockutils nextest`: cargo nextest run with an isolated lock path, and the doctests that
+//! it leaves out.
 
 use std::ffi::OsString;
 
@@ -184,7 +185,8 @@ fn for_doctests(passed_on: &PassedOn) -> Doctests {
                 None => name.into(),
             }),
             Meaning::Threads => {
-                // Not `num-cpus`, which is what happens anyway, nor a negative number, which rustdoc does not know.
+                // Not `num-cpus`, which is what happens anyway, nor a negative number, which
+                // rustdoc does not know.
                 let number = value.and_then(|value| value.to_str()?.parse::<usize>().ok());
                 rustdoc.extend(number.map(|n| OsString::from(format!("--test-threads={n}"))));
             }

@@ -61,7 +61,8 @@ impl Screen {
 /// Which signal asked us to stop; 0 if none did.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// Is set when somebody asks us to stop; the second time, we end at once, since nobody wants to see what was found.
+/// Is set when somebody asks us to stop; the second time, we end at once, since nobody wants to see
+/// what was found.
 pub fn interrupted() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -74,7 +75,8 @@ pub fn interrupted() -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-/// The exit status of an interrupted run is 128 + N for the signal N that it was; the harness takes every one for SIGINT.
+/// The exit status of an interrupted run is 128 + N for the signal N that it was; the harness takes
+/// every one for SIGINT.
 pub fn exit_status(status: u8) -> u8 {
     match SIGNAL.load(Ordering::SeqCst) {
         0 => status,

@@ -84,7 +84,8 @@ fn all(
     Ok(cards)
 }
 
-/// Whether nothing that counts came to anything, or something that was named did not; what is expected is known.
+/// Whether nothing that counts came to anything, or something that was named did not; what is
+/// expected is known.
 fn is_not_known(judged: &Judged, named: bool) -> bool {
     let expected = |outcome: &Outcome| {
         let same = |met: &Expectation| met.met && met.scenario == outcome.scenario;

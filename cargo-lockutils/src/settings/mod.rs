@@ -69,7 +69,8 @@ impl Workspace {
         Workspace::load(cargo, &Arguments::of(TEST, &[]))
     }
 
-    /// The same, but `None` if no manifest in reach has a table of ours: then cargo need not be asked, which takes as long as the rest of us.
+    /// The same, but `None` if no manifest in reach has a table of ours: then cargo need not be
+    /// asked, which takes as long as the rest of us.
     pub fn load_if_it_says_something(
         cargo: &Path,
         arguments: &Arguments<'_>,
@@ -118,7 +119,8 @@ impl Workspace {
         })
     }
 
-    /// What the workspace sets. A package at its root may say it in its own table: `[workspace.metadata]` would make a workspace of it.
+    /// What the workspace sets. A package at its root may say it in its own table:
+    /// `[workspace.metadata]` would make a workspace of it.
     fn settings(&self) -> Result<WorkspaceSettings> {
         let manifest = self.metadata.workspace_root.join("Cargo.toml");
         match self.speaking_package() {
@@ -162,7 +164,8 @@ impl Workspace {
         Ok(options)
     }
 
-    /// The arguments of every run of `runner` (`test` or `nextest`), and then those of the command line.
+    /// The arguments of every run of `runner` (`test` or `nextest`), and then those of the command
+    /// line.
     pub fn arguments(&self, runner: &str, passed_on: PassedOn) -> Result<PassedOn> {
         let settings = self.settings()?;
         let always = match runner {
@@ -188,8 +191,8 @@ impl Workspace {
     }
 }
 
-/// Whether the manifest of the workspace may have a table of ours. It is that of the package or lies above it, unless the package
-/// names it.
+/// Whether the manifest of the workspace may have a table of ours. It is that of the package or
+/// lies above it, unless the package names it.
 fn may_say_something(manifest: Option<&Path>) -> bool {
     let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let start = match manifest {

@@ -160,7 +160,8 @@ fn a_runner_of_the_environment_is_composed_with_ours() {
     }
 }
 
-/// The text form cannot have a blank in a path; what cannot be is said, and nothing is run without isolation.
+/// The text form cannot have a blank in a path; what cannot be is said, and nothing is run without
+/// isolation.
 #[test]
 fn what_cannot_be_composed_is_said() {
     let project = with_runner();

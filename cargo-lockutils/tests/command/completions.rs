@@ -81,7 +81,8 @@ fn fish_completes_subcommands_options_and_values() {
     }
 }
 
-/// Zsh completes in its line editor alone, so one runs on a terminal of its own, and what the completion system adds is written down.
+/// Zsh completes in its line editor alone, so one runs on a terminal of its own, and what the
+/// completion system adds is written down.
 #[test]
 fn zsh_completes_subcommands_options_and_values() {
     let project = Project::new();

@@ -1,4 +1,5 @@
-//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`: what is tried when no lock is named.
+//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`: what is tried when no lock
+//! is named.
 
 use std::fs;
 
@@ -39,7 +40,8 @@ seed = 7
 #[test]
 fn every_configured_lock_is_tried_and_what_is_expected_is_no_failure() {
     let project = project(TWO_LOCKS);
-    // Paths of reports are those of the folder in which the command is called, wherever the lock runs.
+    // Paths of reports are those of the folder in which the command is called, wherever the lock
+    // runs.
     let output = project
         .command(&["stress", "--profile", "quick", "--artifacts", "../kept"])
         .current_dir(project.folder().join("src"))

@@ -97,7 +97,8 @@ fn a_lock_that_outlives_its_test_is_a_leak_under_nextest_as_well() {
     assert!(json["runs"][0]["leaks"][0]["pid"].is_i64(), "{json}");
 }
 
-/// The command with arguments, without the right to enter directories that forbid it; only root has that.
+/// The command with arguments, without the right to enter directories that forbid it; only root has
+/// that.
 fn without_privileges(project: &Project, arguments: &[&str]) -> Command {
     let mut command = Command::new(match nix::unistd::getuid().is_root() {
         true => "setpriv",

@@ -1,4 +1,5 @@
-//! Names of files and commands do what they like with nobody's terminal, and mean what they say in every shell.
+//! Names of files and commands do what they like with nobody's terminal, and mean what they say in
+//! every shell.
 
 use std::fs;
 use std::process::Command;

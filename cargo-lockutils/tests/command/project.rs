@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The command as users call it, with a temporary folder of its own, so that what it leaves behind can be seen.
+/// The command as users call it, with a temporary folder of its own, so that what it leaves behind
+/// can be seen.
 pub struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
-    /// A library crate without dependencies; each test records the lock path that it sees, in `seen/`.
+    /// A library crate without dependencies; each test records the lock path that it sees, in
+    /// `seen/`.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let project = Project { folder };
@@ -123,7 +125,8 @@ impl Project {
     }
 }
 
-/// What each test calls to record the lock path that it sees, in `seen/` beside the folder `p`; no package lies deeper than two below it.
+/// What each test calls to record the lock path that it sees, in `seen/` beside the folder `p`; no
+/// package lies deeper than two below it.
 pub const RECORD: &str = r#"
     pub fn record(name: &str) {
         let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,5 @@
-//! Projects of other shapes than one library: what plain cargo runs, ours runs as well, and exits likewise.
+//! Projects of other shapes than one library: what plain cargo runs, ours runs as well, and exits
+//! likewise.
 
 use std::process::Output;
 
@@ -110,7 +111,8 @@ fn the_package_of_the_folder_is_the_one_that_is_tested() {
 #[test]
 fn doctests_of_edition_2024_have_a_process_each_under_isolation() {
     let once = "//! ```\n//! static ONCE: std::sync::Once = std::sync::Once::new();\n//! assert!(!std::env::vars().any(|(name, _)| name == \"SET\"));\n\
-                //! unsafe { std::env::set_var(\"SET\", \"1\") };\n//! p::record(\"doctest\");\n//! ```\n";
+                //! unsafe { std::env::set_var(\"SET\", \"1\") };\n//! p::record(\"doctest\");\n//!
+                //! ```\n";
     let project = Project::new();
     project.write(
         "p/Cargo.toml",

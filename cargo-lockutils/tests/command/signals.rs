@@ -198,7 +198,8 @@ fn a_closed_terminal_ends_the_tests_and_the_directory_goes() {
         drop(command);
         let test = recorded_pid(&project);
         assert!(!project.left_behind().is_empty());
-        // The kernel sends SIGHUP, and nothing can be written any more, as the note on used lock files.
+        // The kernel sends SIGHUP, and nothing can be written any more, as the note on used lock
+        // files.
         drop(master);
         until("the test ends", || (!lives(test)).then_some(()));
         until("the directory goes", || {
@@ -212,7 +213,8 @@ fn a_closed_terminal_ends_the_tests_and_the_directory_goes() {
     }
 }
 
-/// Both ends of a new terminal. No other child may get a copy of the master, which would keep it open.
+/// Both ends of a new terminal. No other child may get a copy of the master, which would keep it
+/// open.
 fn terminal() -> (nix::pty::PtyMaster, fs::File) {
     use nix::fcntl::OFlag;
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;

@@ -88,7 +88,8 @@ pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> Strin
         .replace("@SCENARIOS@", scenarios)
 }
 
-/// What CI runs, in the repository, and the script that it calls, in the workspace. `install` is the command that installs ours.
+/// What CI runs, in the repository, and the script that it calls, in the workspace. `install` is
+/// the command that installs ours.
 pub fn ci(service: Service, repository: &Path, workspace: &Path, install: &str) -> Vec<NewFile> {
     let (path, text) = match service {
         Service::None => return Vec::new(),

@@ -94,7 +94,8 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     Ok(0)
 }
 
-/// How CI installs the command: from where the project takes the library. It does so in the folder of the workspace.
+/// How CI installs the command: from where the project takes the library. It does so in the folder
+/// of the workspace.
 fn install(project: &Project) -> String {
     match project.source() {
         Source::Path(folder) => {

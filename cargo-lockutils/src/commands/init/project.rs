@@ -61,7 +61,8 @@ impl Project {
         &self.root
     }
 
-    /// The folder in which a service reads its files: the root of the repository, or of the workspace if there is none.
+    /// The folder in which a service reads its files: the root of the repository, or of the
+    /// workspace if there is none.
     pub fn repository(&self) -> &Path {
         self.root
             .ancestors()
