@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 
 use lockutils_harness::foreign::processes;
 
-use crate::guardian::Guardian;
+use crate::guardian::{Guardian, is_guardian};
 use crate::process_table::{ProcessTable, Row};
 use crate::run_mark::RunMark;
 use crate::say;
@@ -53,7 +53,7 @@ impl Before {
         Before {
             guardian,
             inherited: processes::children()
-                .filter(|&pid| Some(pid) != guardian)
+                .filter(|&pid| Some(pid) != guardian && !is_guardian(pid))
                 .collect(),
         }
     }
@@ -127,7 +127,8 @@ impl Ended {
                 let before = self.before.all();
                 let mut children = processes::children().peekable();
                 // A kernel that tells of no children, though there are some, leaves it open.
-                children.peek().is_some() && children.all(|pid| before.contains(&pid))
+                children.peek().is_some()
+                    && children.all(|pid| before.contains(&pid) || is_guardian(pid))
             }
             _ => false,
         }
@@ -170,6 +171,7 @@ impl Ended {
             .into_iter()
             .filter(|row| Some(row.session) == session && is_of_the_run(row))
             .map(|row| row.pid)
+            .filter(|&pid| !is_guardian(pid))
             .collect()
     }
 

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use lockutils_harness::foreign::processes;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, setpgid};
 
 use crate::lock_directory::remove_tree;
@@ -64,12 +63,12 @@ impl Guardian {
         self.pid
     }
 
-    /// There is nothing left to be done.
+    /// There is nothing left to be done. It ends by itself, and is not waited for, which would take
+    /// as long as all else that we do.
     pub fn dismiss(mut self) {
         if let Some(mut alarm) = self.alarm.take() {
             let _ = alarm.write_all(ALL_IS_WELL);
         }
-        let _ = waitpid(self.pid, None);
     }
 }
 
@@ -170,7 +169,8 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
     }
 }
 
-fn is_guardian(pid: Pid) -> bool {
+/// Whether it is one of ours, or that of a run within or before this one, which is about to end.
+pub fn is_guardian(pid: Pid) -> bool {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     name.trim_ascii_end() == NAME.to_bytes()
 }
