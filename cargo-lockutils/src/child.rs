@@ -1,23 +1,27 @@
-//! A command in a process group of its own: the terminal and every signal reach the whole group, and nothing of the group outlives it.
+//! A command in a process group of its own: the terminal and every signal reach the whole group,
+//! and nothing of the group outlives it.
 
 use std::io::{self, IsTerminal};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, killpg, raise};
+use nix::sys::signal::{SigSet, Signal, kill, killpg, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{Pid, getpgrp, getsid, tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use lockutils_harness::foreign::processes;
 
+use crate::guardian::{Guardian, is_guardian};
+use crate::process_table::{ProcessTable, Row};
+use crate::run_mark::RunMark;
 use crate::say;
 
 const NOT_EXECUTABLE: u8 = 126;
@@ -31,12 +35,55 @@ pub struct Ended {
     /// As a shell gives it: 128 + N after signal N.
     pub status: u8,
     group: Option<Pid>,
+    mark: RunMark,
+    before: Before,
 }
 
-/// Runs `command` to its end. Its exit status is 127 if it was not found and 126 if it cannot be executed.
-pub fn run(mut command: Command) -> Result<Ended> {
+/// The children that we had before the command was started.
+#[derive(Debug)]
+struct Before {
+    guardian: Option<Pid>,
+    /// Those of the program that became us, as a shell's by `exec`: none of ours.
+    inherited: Vec<Pid>,
+}
+
+impl Before {
+    fn now(guardian: Option<&Guardian>) -> Self {
+        let guardian = guardian.map(Guardian::pid);
+        Before {
+            guardian,
+            inherited: processes::children()
+                .filter(|&pid| Some(pid) != guardian && !is_guardian(pid))
+                .collect(),
+        }
+    }
+
+    fn all(&self) -> Vec<Pid> {
+        self.inherited
+            .iter()
+            .copied()
+            .chain(self.guardian)
+            .collect()
+    }
+}
+
+/// Runs `command` to its end, with the mark on it. Its exit status is 127 if it was not found and
+/// 126 if it cannot be executed.
+pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) -> Result<Ended> {
+    let before = Before::now(guardian);
+    mark.put_on(&mut command);
     become_subreaper();
-    let signals = Forwarding::start()?;
+    let signals = Forwarding::started()?;
+    if let Some(status) = interrupted() {
+        return Ok(Ended {
+            status,
+            group: None,
+            mark: mark.clone(),
+            before,
+        });
+    }
+    // What the command before this one left has been ended.
+    signals.to_nobody();
     let program = command.get_program().to_string_lossy().into_owned();
     let child = match command.process_group(0).spawn() {
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
@@ -48,10 +95,13 @@ pub fn run(mut command: Command) -> Result<Ended> {
                     "check that it is a program and may be executed",
                 ),
             };
+            let program = say::printable(&program);
             say::warning(format_args!("{program} cannot be run: {error}; {advice}"));
             return Ok(Ended {
                 status,
                 group: None,
+                mark: mark.clone(),
+                before,
             });
         }
     };
@@ -62,58 +112,88 @@ pub fn run(mut command: Command) -> Result<Ended> {
     Ok(Ended {
         status,
         group: Some(child),
+        mark: mark.clone(),
+        before,
     })
 }
 
 impl Ended {
     /// Whether nothing that the command started lives: its orphans would be our children now.
     pub fn left_nothing(&self) -> bool {
-        loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Err(Errno::ECHILD) => return true,
-                Ok(WaitStatus::StillAlive) => return false,
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(_) => return false,
+        reap();
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Err(Errno::ECHILD) => true,
+            Ok(WaitStatus::StillAlive) => {
+                let before = self.before.all();
+                let mut children = processes::children().peekable();
+                // A kernel that tells of no children, though there are some, leaves it open.
+                children.peek().is_some()
+                    && children.all(|pid| before.contains(&pid) || is_guardian(pid))
             }
+            _ => false,
         }
     }
 
-    /// Ends what is left of the group, so that nothing uses its lock path any more.
+    /// Ends what is left of the command, so that nothing uses its lock path any more. What has made
+    /// itself a session of its own, as a daemon does, lives on.
     pub fn end_what_is_left(&self) {
-        let Some(group) = self.group.filter(|_| !self.left_nothing()) else {
+        if self.group.is_none() || self.left_nothing() {
             return;
-        };
-        let left = processes::of_group(group);
+        }
+        let left = self.left();
         if left.is_empty() {
             return;
         }
         let commands: Vec<String> = left
             .iter()
-            .map(|&pid| format!("{pid} ({})", processes::command(pid)))
+            .map(|&pid| format!("{pid} ({})", say::printable(&processes::command(pid))))
             .collect();
         say::warning(format_args!(
             "ending what the run left behind: {}",
             commands.join(", ")
         ));
-        let _ = killpg(group, Signal::SIGTERM);
-        let _ = killpg(group, Signal::SIGCONT);
-        if !self.all_end_within(group, GRACE) {
-            let _ = killpg(group, Signal::SIGKILL);
-            self.all_end_within(group, GRACE);
+        if !self.all_end_within(GRACE, Signal::SIGTERM) {
+            self.all_end_within(GRACE, Signal::SIGKILL);
         }
     }
 
-    fn all_end_within(&self, group: Pid, time: Duration) -> bool {
+    /// Those of our descendants that are to end.
+    fn left(&self) -> Vec<Pid> {
+        let session = getsid(None).ok();
+        // Who inherited children cannot tell an orphan of theirs from one of the command's.
+        let is_of_the_run = |row: &Row| {
+            self.before.inherited.is_empty()
+                || Some(row.group) == self.group
+                || self.mark.is_on(row.pid)
+        };
+        ProcessTable::now()
+            .descendants(&self.before.all())
+            .into_iter()
+            .filter(|row| Some(row.session) == session && is_of_the_run(row))
+            .map(|row| row.pid)
+            .filter(|&pid| !is_guardian(pid))
+            .collect()
+    }
+
+    /// Sends the signal to each process once, and looks until there are none.
+    fn all_end_within(&self, time: Duration, signal: Signal) -> bool {
         let deadline = Instant::now() + time;
+        let mut signalled = Vec::new();
         loop {
-            while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
-                waitpid(None, Some(WaitPidFlag::WNOHANG))
-            {}
-            if processes::of_group(group).is_empty() {
+            reap();
+            let left = self.left();
+            if left.is_empty() {
                 return true;
             }
             if Instant::now() >= deadline {
                 return false;
+            }
+            for pid in left {
+                if !signalled.contains(&pid) {
+                    let _ = kill(pid, signal);
+                    let _ = kill(pid, Signal::SIGCONT);
+                    signalled.push(pid);
+                }
             }
             // What left its parent may be nobody's child that we could wait for, so we look again.
             thread::sleep(Duration::from_millis(2));
@@ -121,7 +201,15 @@ impl Ended {
     }
 }
 
-/// Orphans of the group become our children, so that we can reap them (PR_SET_CHILD_SUBREAPER, prctl(2), Linux 3.4).
+/// Takes note of children that have ended.
+fn reap() {
+    while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
+        waitpid(None, Some(WaitPidFlag::WNOHANG))
+    {}
+}
+
+/// Orphans of the group become our children, so that we can reap them (PR_SET_CHILD_SUBREAPER,
+/// prctl(2), Linux 3.4).
 fn become_subreaper() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
@@ -140,7 +228,8 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<u8> {
     }
 }
 
-/// The terminal, if we have it: the group gets it, so that it can read and Ctrl-C and Ctrl-Z reach it.
+/// The terminal, if we have it: the group gets it, so that it can read and Ctrl-C and Ctrl-Z reach
+/// it.
 struct Terminal {
     is_ours: bool,
 }
@@ -187,35 +276,75 @@ impl Terminal {
     }
 }
 
-/// Signals that end us are passed on to the group; the second time it is SIGKILL.
+/// Signals that end us are passed on to the group of the command that runs; the second time it is
+/// SIGKILL.
+#[derive(Debug)]
 struct Forwarding {
-    group: Arc<AtomicI32>,
+    /// 0 while no command runs.
+    group: AtomicI32,
+    /// 0 until there was one.
+    first_signal: AtomicI32,
 }
 
+static FORWARDING: OnceLock<Arc<Forwarding>> = OnceLock::new();
+
 impl Forwarding {
-    fn start() -> Result<Self> {
-        let group = Arc::new(AtomicI32::new(0));
+    /// Starts it, unless an earlier command has done so.
+    fn started() -> Result<Arc<Self>> {
+        if let Some(forwarding) = FORWARDING.get() {
+            return Ok(Arc::clone(forwarding));
+        }
+        let forwarding = Arc::new(Forwarding {
+            group: AtomicI32::new(0),
+            first_signal: AtomicI32::new(0),
+        });
         let mut signals =
             Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]).context("signals cannot be caught")?;
-        let target = Arc::clone(&group);
+        let here = Arc::clone(&forwarding);
         thread::spawn(move || {
-            let mut times = 0;
-            for signal in signals.forever() {
-                times += 1;
-                let signal = match times {
-                    1 => Signal::try_from(signal).unwrap_or(Signal::SIGTERM),
+            for (before, signal) in signals.forever().enumerate() {
+                let signal = match before {
+                    0 => Signal::try_from(signal).unwrap_or(Signal::SIGTERM),
                     _ => Signal::SIGKILL,
                 };
-                while target.load(Ordering::Acquire) == 0 {
-                    thread::yield_now(); // the command is being started
+                if before == 0 {
+                    here.first_signal.store(signal as i32, Ordering::SeqCst);
                 }
-                let _ = killpg(Pid::from_raw(target.load(Ordering::Acquire)), signal);
+                here.send(signal);
             }
         });
-        Ok(Forwarding { group })
+        Ok(Arc::clone(FORWARDING.get_or_init(|| forwarding)))
     }
 
-    fn to(&self, group: Pid) {
-        self.group.store(group.as_raw(), Ordering::Release);
+    fn send(&self, signal: Signal) {
+        match self.group.load(Ordering::SeqCst) {
+            0 => {}
+            group => {
+                let _ = killpg(Pid::from_raw(group), signal);
+            }
+        }
     }
+
+    /// A signal that came while the command was being started is sent now.
+    fn to(&self, group: Pid) {
+        self.group.store(group.as_raw(), Ordering::SeqCst);
+        if let Some(signal) = self.signal() {
+            self.send(signal);
+        }
+    }
+
+    fn to_nobody(&self) {
+        self.group.store(0, Ordering::SeqCst);
+    }
+
+    fn signal(&self) -> Option<Signal> {
+        Signal::try_from(self.first_signal.load(Ordering::SeqCst)).ok()
+    }
+}
+
+/// The exit status of a run that a signal is to end, if there was one: nothing more is to be
+/// started.
+pub fn interrupted() -> Option<u8> {
+    let signal = FORWARDING.get()?.signal()?;
+    Some(128 + signal as u8)
 }

@@ -9,7 +9,7 @@ use lockutils_harness::foreign::processes;
 use crate::lock_scan::{self, Role, lock_of_turnstile};
 
 /// A lock that is held though the tests are over.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Leak {
     file: PathBuf,
     pid: i32,

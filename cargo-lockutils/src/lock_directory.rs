@@ -1,7 +1,8 @@
 //! The lock path of one run: made, shown to be in use, and removed when nobody uses it any more.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,13 +11,15 @@ use crate::cli::DirectoryOptions;
 use lockutils_harness::foreign::processes;
 
 use crate::guardian::Guardian;
+use crate::run_mark::RunMark;
 use crate::say;
 
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
 pub const VARIABLE: &str = "OSLO_LOCK_PATH";
 
 const PREFIX: &str = "cargo-lockutils-";
-/// Locked while the run that made the directory lives, so that a later run can tell whether it was killed.
+/// Locked while the run that made the directory lives, so that a later run can tell whether it was
+/// killed.
 const OWNER: &str = "owner";
 /// There if the directory was kept on purpose.
 const KEPT: &str = "kept";
@@ -53,6 +56,15 @@ impl LockDirectory {
         }
     }
 
+    /// The one that the user names, whether it is there or not.
+    pub fn imagined(path: &Path) -> Result<Self> {
+        let lock_path = std::path::absolute(path)?;
+        Ok(LockDirectory {
+            lock_path,
+            ours: None,
+        })
+    }
+
     fn make_fresh(keep_if_failed: bool) -> Result<Self> {
         let parent = std::env::temp_dir();
         let problem = || {
@@ -87,16 +99,37 @@ impl LockDirectory {
         &self.lock_path
     }
 
-    /// Sees to it that nothing stays in the directory, nor uses it, if this process is killed.
-    pub fn guard(&self) -> Result<Option<Guardian>> {
-        let of = |ours: &Ours| Guardian::of(&ours.base).context("no process to clean up after us");
-        self.ours.as_ref().map(of).transpose()
+    /// Sees to it that nothing of the run lives on, nor stays in a fresh directory, if this process
+    /// is killed.
+    pub fn guard(&self, mark: Option<&RunMark>) -> Result<Guardian> {
+        let base = self.ours.as_ref().map(|ours| &*ours.base);
+        Guardian::start(mark, base).context("no process to clean up after us can be started")
     }
 
-    /// Writes a file of cargo's configuration beside the locks; its path has no blank that cargo would split.
-    pub fn write_config(&self, text: &str) -> Result<ConfigFile> {
+    /// Whether it was made for this run.
+    pub fn is_fresh(&self) -> bool {
+        self.ours.is_some()
+    }
+
+    /// A short path without blanks that leads to our own program, where the temporary folder allows
+    /// one.
+    pub fn link_to_us(&self, us: &Path) -> Result<Option<PathBuf>> {
+        let Some(ours) = &self.ours else {
+            return Ok(None);
+        };
+        let link = ours.base.join("lockutils");
+        if !link.exists() {
+            std::os::unix::fs::symlink(us, &link)
+                .with_context(|| format!("{} cannot be made", link.display()))?;
+        }
+        Ok(Some(link))
+    }
+
+    /// Writes a file of cargo's configuration beside the locks; its path has no blank that cargo
+    /// would split.
+    pub fn write_config(&self, name: &str, text: &str) -> Result<ConfigFile> {
         let (path, temporary) = match &self.ours {
-            Some(ours) => (ours.base.join("config.toml"), None),
+            Some(ours) => (ours.base.join(name), None),
             None => {
                 let file = tempfile::Builder::new()
                     .prefix(PREFIX)
@@ -142,11 +175,19 @@ impl LockDirectory {
             say::warning(format_args!(
                 "the lock path {} stays, since process {user} still uses it: {}; a later run removes it",
                 self.lock_path.display(),
-                processes::command(user)
+                say::printable(&processes::command(user))
             ));
             return Ok(());
         }
-        remove(&ours.base)
+        // The tests are what counts: a directory that cannot be removed changes nothing of what
+        // they found.
+        if let Err(error) = remove_tree(&ours.base) {
+            say::warning(format_args!(
+                "the directory of this run stays, remove it by hand: {}: {error}",
+                ours.base.display()
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -163,40 +204,103 @@ impl ConfigFile {
     }
 }
 
-fn remove(base: &Path) -> Result<()> {
-    match fs::remove_dir_all(base) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| {
-                format!(
-                    "the lock path of this run cannot be removed, remove it by hand: {}",
-                    base.display()
-                )
-            })
+/// Removes a directory, also if a test has left a part of it that its owner may not read or write.
+pub fn remove_tree(base: &Path) -> io::Result<()> {
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    gone(fs::remove_dir_all(base)).or_else(|_| {
+        make_accessible(base);
+        gone(fs::remove_dir_all(base))
+    })
+}
+
+/// Lets the owner into all directories. Links are not followed.
+fn make_accessible(base: &Path) {
+    let mut left = vec![base.to_owned()];
+    while let Some(directory) = left.pop() {
+        let is_directory =
+            |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        if !is_directory(&directory) {
+            continue;
         }
-        _ => Ok(()),
+        let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+        left.extend(entries.map(|entry| entry.path()));
     }
 }
 
-/// A run that was ended by SIGKILL could not remove its directory: its owner's lock is free, and nobody uses it.
-fn remove_what_killed_runs_left() {
+/// A directory of ours in the temporary folder.
+#[derive(Debug)]
+pub struct RunDirectory {
+    pub base: PathBuf,
+    pub state: RunState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// The run goes on.
+    Runs,
+    /// It was killed before it could remove the directory.
+    Dead,
+    /// Kept on purpose, by `--keep` or `show-env`.
+    Kept,
+    /// The lock path in it was removed by hand.
+    Empty,
+}
+
+/// The directories of all runs of this user.
+pub fn run_directories() -> Vec<RunDirectory> {
     let me = nix::unistd::getuid().as_raw();
-    for entry in fs::read_dir(std::env::temp_dir())
+    let entries = fs::read_dir(std::env::temp_dir());
+    entries
         .into_iter()
         .flatten()
         .flatten()
-    {
-        let base = entry.path();
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
-            && entry
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .filter(|entry| {
+            entry
                 .metadata()
-                .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == me);
-        if !is_ours || base.join(KEPT).exists() {
-            continue;
-        }
-        let owner_is_dead =
-            File::open(base.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_ok());
-        if owner_is_dead && processes::that_use(&base).is_empty() {
-            let _ = remove(&base); // another run may be removing it as well
+                .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == me)
+        })
+        .map(|entry| RunDirectory {
+            state: state(&entry.path()),
+            base: entry.path(),
+        })
+        .collect()
+}
+
+/// A directory without the owner's file is being made, or is none of ours.
+fn state(base: &Path) -> RunState {
+    let owner_is_dead = File::open(base.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_ok());
+    if !owner_is_dead {
+        RunState::Runs
+    } else if !base.join(LOCKS).exists() {
+        RunState::Empty
+    } else if base.join(KEPT).exists() {
+        RunState::Kept
+    } else {
+        RunState::Dead
+    }
+}
+
+/// The directory of which `lock_path` is the lock path, if it was kept on purpose.
+pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
+    let base = lock_path.parent()?;
+    let is_ours = base.file_name()?.to_str()?.starts_with(PREFIX)
+        && lock_path.file_name()? == LOCKS
+        && fs::symlink_metadata(base).ok()?.uid() == nix::unistd::getuid().as_raw()
+        && base.join(KEPT).exists();
+    is_ours.then(|| base.to_owned())
+}
+
+/// A run that was ended by SIGKILL, together with its guardian, could not remove its directory.
+fn remove_what_killed_runs_left() {
+    for directory in run_directories() {
+        let is_gone = matches!(directory.state, RunState::Dead | RunState::Empty);
+        if is_gone && processes::that_use(&directory.base).is_empty() {
+            let _ = remove_tree(&directory.base); // another run may be removing it as well
         }
     }
 }

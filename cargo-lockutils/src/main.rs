@@ -1,6 +1,8 @@
 //! `cargo lockutils`: tests with an isolated lock path, and trials of locks.
 
 mod builtin;
+mod cargo_config;
+mod cargo_options;
 mod cargo_run;
 mod child;
 mod cli;
@@ -10,6 +12,8 @@ mod guardian;
 mod leaks;
 mod lock_directory;
 mod lock_scan;
+mod process_table;
+mod run_mark;
 mod say;
 mod settings;
 
@@ -27,17 +31,31 @@ fn main() -> ExitCode {
         // A wrapper runs us under its lock, and waits for us to end.
         return ExitCode::from(u8::from(probe::run(&control).is_err()));
     }
-    let (ours, passed_on) = cli::split(std::env::args_os());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if cli::Internal::is_meant(&arguments) {
+        return match cli::Internal::try_parse_from(arguments) {
+            Ok(internal) => exit(commands::run_internal(internal)),
+            Err(error) => refused(&error),
+        };
+    }
+    let (ours, passed_on) = cli::split(arguments);
     let cli = match cli::Cli::try_parse_from(ours) {
         Ok(cli) => cli,
-        Err(error) => {
-            // A closed pipe is all that can go wrong here.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
-        }
+        Err(error) => return refused(&error),
     };
     cli.color.write_global();
-    match commands::run(cli.command, cli.color.argument(), passed_on) {
+    exit(commands::run(cli.command, cli.color.argument(), passed_on))
+}
+
+/// Help and version end here too.
+fn refused(error: &clap::Error) -> ExitCode {
+    // A closed pipe is all that can go wrong here.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
+}
+
+fn exit(result: anyhow::Result<u8>) -> ExitCode {
+    match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             say::error(&error);

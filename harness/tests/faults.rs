@@ -119,6 +119,23 @@ fn a_function_is_watched_by_the_name_of_its_lock(stress: Stress) {
     assert!(told.contains("NothingRan"), "{told}");
 }
 
+#[rstest]
+fn a_misspelt_name_is_told_with_the_names_that_were_taken(stress: Stress) {
+    let report = stress
+        .sections(5)
+        .observe("watchd")
+        .run(|_| knows_nothing_of_a_witness());
+    let panic = std::panic::catch_unwind(|| report.assert_exclusive()).unwrap_err();
+    let told = panic.downcast_ref::<String>().unwrap();
+    for part in [
+        "no section was entered under the name `watchd`",
+        "those that were taken: `watched`",
+        "test --test faults -- --exact a_misspelt_name_is_told",
+    ] {
+        assert!(told.contains(part), "no `{part}` in {told}");
+    }
+}
+
 /// A disk of 1 MiB for this thread and the processes that it starts; `None` where that is not allowed.
 fn small_disk() -> Option<tempfile::TempDir> {
     use nix::mount::{MsFlags, mount};

@@ -13,7 +13,8 @@ use super::values::{plot, seed, strategy, time};
 pub struct ExploreOptions {
     #[command(flatten)]
     pub lock: LockOptions,
-    /// Only this scenario: contend, die, respawn, remove or unlink; may be given several times, or with commas
+    /// Only this scenario: contend, die, respawn, remove or unlink; may be given several times, or
+    /// with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = plot, help_heading = "Search")]
     pub scenario: Vec<Plot>,
     /// How many acquire the lock [default: 3]

@@ -7,7 +7,8 @@ pub struct InitOptions {
     /// The name of the lock [default: the package's]
     #[arg(long, value_name = "NAME")]
     pub lock: Option<String>,
-    /// In which language the worker is written that takes the lock [default: rust, or it is asked for]
+    /// In which language the worker is written that takes the lock [default: rust, or it is asked
+    /// for]
     #[arg(long, value_enum)]
     pub worker: Option<WorkerLanguage>,
     /// Which service runs it [default: what the project seems to use, or it is asked for]

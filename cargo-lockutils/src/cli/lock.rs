@@ -37,10 +37,12 @@ pub struct LockOptions {
         help_heading = "Lock"
     )]
     pub names: Vec<String>,
-    /// How long and how hard: `pull-request` (short, a fixed seed), `nightly` (long, a new seed), or one that is configured
+    /// How long and how hard: `pull-request` (short, a fixed seed), `nightly` (long, a new seed),
+    /// or one that is configured
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// The worker, or with --wrapper the command, and its arguments; without one, the configured locks are tried
+    /// The worker, or with --wrapper the command, and its arguments; without one, the configured
+    /// locks are tried
     #[arg(
         trailing_var_arg = true,
         value_name = "LOCK",

@@ -1,12 +1,13 @@
-//! Where our arguments end and those of cargo begin.
+//! Which arguments are ours and which are cargo's.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::CommandFactory;
 
 use super::Cli;
+use crate::cargo_options::{self, Argument, CargoOption, NEXTEST, TEST};
 
-/// Separates our own arguments from those of cargo, which follow them and are not looked into.
+/// Takes our own options out of cargo's arguments, wherever they stand before `--`.
 ///
 /// `cargo lockutils …` calls us as `cargo-lockutils lockutils …`; that word is dropped.
 pub fn split(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<OsString>) {
@@ -15,53 +16,88 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, V
         arguments.remove(1);
     }
     let root = Cli::command();
-    let mut at = skip_options(&root, &root, &arguments, 1);
+    let mut at = 1;
+    while let Some(length) = arguments
+        .get(at)
+        .and_then(|word| our_option(&root, &root, word))
+    {
+        at += length;
+    }
     let Some(name) = arguments.get(at).and_then(|name| name.to_str()) else {
         return (arguments, Vec::new());
     };
-    let Some(command) = root
-        .find_subcommand(name)
-        .filter(|_| matches!(name, "test" | "nextest"))
-    else {
+    let table = match name {
+        "test" => TEST,
+        "nextest" => NEXTEST,
+        _ => return (arguments, Vec::new()),
+    };
+    let Some(command) = root.find_subcommand(name) else {
         return (arguments, Vec::new());
     };
-    at = skip_options(&root, command, &arguments, at + 1);
-    let passed_on = arguments.split_off(at);
+    let rest = arguments.split_off(at + 1);
+    let passed_on = take_ours(&root, command, table, &rest, &mut arguments);
     (arguments, passed_on)
 }
 
-/// The index of the first argument from `at` on that is not an option of `command`, nor the value of one.
-fn skip_options(
+/// Moves what is ours to `ours`, and gives what is cargo's.
+fn take_ours(
     root: &clap::Command,
     command: &clap::Command,
-    arguments: &[OsString],
-    mut at: usize,
-) -> usize {
-    while let Some(argument) = arguments.get(at) {
-        match takes_value(root, command, argument) {
-            None => return at,
-            Some(false) => at += 1,
-            Some(true) => at += 2,
+    table: &[CargoOption],
+    words: &[OsString],
+    ours: &mut Vec<OsString>,
+) -> Vec<OsString> {
+    let mut passed_on = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        if let Some(length) = our_option(root, command, &words[at]) {
+            let end = words.len().min(at + length);
+            ours.extend_from_slice(&words[at..end]);
+            at = end;
+            continue;
         }
+        let mut parsed = Vec::new();
+        let length = cargo_options::parse_one(table, words, at, &mut parsed);
+        let misspelt = parsed.iter().any(|parsed| {
+            matches!(&parsed.argument, Argument::Unknown(word) if is_like_ours(command, word))
+        });
+        // Clap says what was meant.
+        let side = if misspelt { &mut *ours } else { &mut passed_on };
+        side.extend_from_slice(&words[at..at + length]);
+        at += length;
     }
-    arguments.len()
+    passed_on
 }
 
-/// Whether the next argument belongs to this option, if it is one of ours.
-fn takes_value(root: &clap::Command, command: &clap::Command, argument: &OsStr) -> Option<bool> {
-    let argument = argument.to_str()?;
-    if matches!(argument, "--help" | "-h" | "--version" | "-V") {
-        return Some(false);
+/// How many words this option and its value take, if it is one of ours.
+fn our_option(root: &clap::Command, command: &clap::Command, word: &OsStr) -> Option<usize> {
+    let word = word.to_str()?;
+    if matches!(word, "--help" | "-h" | "--version" | "-V") {
+        return Some(1);
     }
-    let (long, value) = match argument.strip_prefix("--")?.split_once('=') {
+    let (long, joined) = match word.strip_prefix("--")?.split_once('=') {
         Some((long, _)) => (long, true),
-        None => (argument.strip_prefix("--")?, false),
+        None => (word.strip_prefix("--")?, false),
     };
     let option = command
         .get_arguments()
         .chain(root.get_arguments())
         .find(|option| option.get_long() == Some(long))?;
-    Some(!value && option.get_action().takes_values())
+    let value_follows = !joined && option.get_action().takes_values();
+    Some(1 + usize::from(value_follows))
+}
+
+/// Whether a word that neither we nor cargo know is one of our options but for a letter or two.
+fn is_like_ours(command: &clap::Command, word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    let Some(long) = word.strip_prefix("--") else {
+        return false;
+    };
+    let long = long.split('=').next().unwrap_or(long);
+    command
+        .get_arguments()
+        .filter_map(clap::Arg::get_long)
+        .any(|ours| strsim::damerau_levenshtein(ours, long) <= 2 && long.len() > 3)
 }
 
 #[cfg(test)]
@@ -79,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn our_options_come_first_and_the_rest_is_passed_on() {
+    fn our_options_are_ours_wherever_they_stand() {
         for (line, ours, passed_on) in [
             ("c lockutils test", "c test", ""),
             ("c test -- --nocapture", "c test", "-- --nocapture"),
             (
                 "c lockutils --color never test --isolate binary --keep -p x --lock-path y",
-                "c --color never test --isolate binary --keep",
-                "-p x --lock-path y",
+                "c --color never test --isolate binary --keep --lock-path y",
+                "-p x",
             ),
             (
                 "c test --isolate=run --workspace",
@@ -99,9 +135,35 @@ mod tests {
                 "run_this",
             ),
             ("c test lockutils", "c test", "lockutils"),
+            ("c test -p --keep", "c test --keep", "-p"),
+            ("c test --bin --keep x", "c test --keep", "--bin x"),
+            ("c test --exclude --keep x", "c test", "--exclude --keep x"),
+            ("c test -- --keep", "c test", "-- --keep"),
+            (
+                "c nextest -j4 x --isolate test -E a",
+                "c nextest --isolate test",
+                "-j4 x -E a",
+            ),
+            ("c test --isolte binary", "c test --isolte", "binary"),
+            ("c test --no-such-option", "c test", "--no-such-option"),
             ("c run -- test --keep", "c run -- test --keep", ""),
         ] {
             assert_eq!(split_words(line), (ours.into(), passed_on.into()), "{line}");
+        }
+    }
+
+    /// But for those that cargo has too and that we hand on.
+    #[test]
+    fn no_option_of_ours_hides_one_of_cargos() {
+        let root = Cli::command();
+        for (name, table) in [("test", TEST), ("nextest", NEXTEST)] {
+            let ours = root.find_subcommand(name).unwrap().get_arguments();
+            for long in ours.filter_map(clap::Arg::get_long) {
+                assert!(
+                    table.iter().all(|option| option.long != long),
+                    "{name} --{long}"
+                );
+            }
         }
     }
 }

@@ -31,7 +31,8 @@ pub struct StressOptions {
     /// How long a section lasts at most [default: 800us]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Load")]
     pub hold: Option<Duration>,
-    /// For how long nobody may get the lock before it is called stuck [default: 30s, or more with a long lease]
+    /// For how long nobody may get the lock before it is called stuck [default: 30s, or more with a
+    /// long lease]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Load")]
     pub stuck_after: Option<Duration>,
     /// Let hazards count for the exit status as promises do
@@ -43,7 +44,8 @@ pub struct StressOptions {
     /// Write the result as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// Write one page with the card and its timelines; FILE-NAME for each lock NAME, if several are configured
+    /// Write one page with the card and its timelines; FILE-NAME for each lock NAME, if several are
+    /// configured
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
     /// Keep all of these in this folder, and the seed, before the run

@@ -2,6 +2,7 @@
 
 mod lease;
 mod removal;
+mod runs;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,6 +21,9 @@ use removal::Outcome;
 const NOT_ALL: u8 = 1;
 
 pub fn run(options: &CleanOptions) -> Result<u8> {
+    if options.runs {
+        return Ok(runs::clean(options.kept, options.dry_run));
+    }
     let directory = options.lock_path.existing()?;
     if !directory.is_dir() {
         bail!(
@@ -54,9 +58,7 @@ fn candidates(directory: &Path, tally: &mut Tally) -> Result<Vec<PathBuf>> {
         let kind = entry.file_type().with_context(problem)?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let is_ours = !name.starts_with('.')
-            || lock_of_turnstile(&path).is_some()
-            || removal::is_left_over(&name);
+        let is_ours = !lock_scan::is_hidden(&path) || removal::is_left_over(&name);
         let foreign = if kind.is_symlink() {
             Some("a symbolic link")
         } else if kind.is_dir() {
@@ -99,14 +101,14 @@ impl Tally {
     /// Prints what became of the files and gives the exit status.
     fn tell(&self, directory: &Path, dry_run: bool) -> u8 {
         let removed = if dry_run { "would remove" } else { "removed" };
-        let locks = |files: &[PathBuf]| -> Vec<String> {
+        let locks = |files: &[PathBuf]| -> Vec<PathBuf> {
             let locks = files
                 .iter()
                 .filter(|file| lock_of_turnstile(file).is_none());
-            locks.map(|file| name(file)).collect()
+            locks.cloned().collect()
         };
         for file in locks(&self.removed) {
-            say::on_stdout(format_args!("{removed} {file}"));
+            say::on_stdout(format_args!("{removed} {}", name(&file)));
         }
         let users = if self.in_use.is_empty() {
             BTreeMap::new()
@@ -115,9 +117,11 @@ impl Tally {
         };
         let in_use = locks(&self.in_use);
         for file in &in_use {
-            let user = users.get(Path::new(file)).and_then(|users| users.first());
+            let below = Path::new(file.file_name().unwrap_or_default());
+            let user = users.get(below).and_then(|users| users.first());
             say::on_stdout(format_args!(
-                "{file} stays: {}",
+                "{} stays: {}",
+                name(file),
                 user.map_or("it is in use".into(), what_of)
             ));
         }
@@ -165,15 +169,17 @@ fn what_of(user: &User) -> String {
         Some(process) => format!(
             "process {} {does}: {}",
             process.pid,
-            processes::shorten(&process.command, processes::LONGEST)
+            processes::shorten(&say::printable(&process.command), processes::LONGEST)
         ),
         None => format!("a process that only root can see {does}"),
     }
 }
 
 fn name(file: &Path) -> String {
-    file.file_name()
-        .unwrap_or(OsStr::new("?"))
-        .to_string_lossy()
-        .into_owned()
+    say::printable(
+        &file
+            .file_name()
+            .unwrap_or(OsStr::new("?"))
+            .to_string_lossy(),
+    )
 }

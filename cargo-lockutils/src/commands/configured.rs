@@ -1,11 +1,11 @@
 //! What `stress` and `explore` try when no lock is given: the locks of the configuration, under a profile.
 
 use std::env;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::foreign::LockUnderTest;
 
+use crate::cargo_run;
 use crate::cli::{LockOptions, values};
 use crate::settings::{ConfiguredLock, Profile, Workspace};
 
@@ -61,8 +61,7 @@ fn locks(lock: &LockOptions) -> Result<Vec<ConfiguredLock>> {
 }
 
 fn workspace() -> Result<Workspace> {
-    let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    Workspace::load(&cargo, &[])
+    Workspace::here(&cargo_run::cargo())
 }
 
 /// Makes the folder of a configured lock the current one, in which its words are understood.

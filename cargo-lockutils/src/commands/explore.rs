@@ -28,6 +28,10 @@ use crate::say;
 use crate::settings::ConfiguredLock;
 
 pub fn run(chosen: &ExploreOptions) -> Result<u8> {
+    screen::unless_interrupted(run_until_interrupted(chosen))
+}
+
+fn run_until_interrupted(chosen: &ExploreOptions) -> Result<u8> {
     let profile = configured::profile(&chosen.lock)?;
     let seed = chosen
         .seed
@@ -135,11 +139,11 @@ impl Exploration<'_> {
         configured: Option<&ConfiguredLock>,
     ) -> Result<Card> {
         let directory = LockDirectory::make(&DirectoryOptions::default())?;
-        let guardian = directory.guard()?;
+        let guardian = directory.guard(None)?;
         let result = self.explore(lock, configured, directory.lock_path());
         self.screen.clear();
         directory.finish(false, true)?;
-        drop(guardian);
+        guardian.dismiss();
         result
     }
 
@@ -256,7 +260,7 @@ impl Exploration<'_> {
             seconds: began.elapsed().as_secs_f64(),
             interrupted,
             verdict,
-            exit_status: verdict.exit_status_if(interrupted),
+            exit_status: screen::exit_status(verdict.exit_status_if(interrupted)),
             outcomes,
         };
         self.write_reports(&card, configured)?;

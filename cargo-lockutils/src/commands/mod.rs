@@ -17,6 +17,7 @@ mod seed;
 mod show_env;
 mod stress;
 mod test;
+mod with;
 mod worker_check;
 
 use anyhow::Result;
@@ -24,8 +25,10 @@ use lockutils_harness::foreign::wrapper;
 
 use crate::PassedOn;
 use crate::builtin;
-use crate::cli::Command;
+use crate::cli::{Command, Internal};
+
 use crate::guardian;
+pub use seed::fresh_seed;
 
 /// Runs a subcommand and gives its exit status.
 pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
@@ -35,6 +38,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
             options,
             no_doctests,
         } => nextest::run(options, no_doctests, color, passed_on),
+        Command::With { options, command } => with::run(options, &command),
         Command::Run { directory, command } => run::run(&directory, &command),
         Command::Stress(options) => stress::run(&options),
         Command::Explore(options) => explore::run(&options),
@@ -43,20 +47,34 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Ls(options) => ls::run(&options),
         Command::Clean(options) => clean::run(&options),
         Command::WorkerCheck { command } => worker_check::run(command),
-        Command::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
-        Command::WrapperWorker {
+        Command::ShowEnv {
+            format,
+            unset: true,
+            ..
+        } => show_env::unset(format),
+        Command::ShowEnv {
+            format, lock_path, ..
+        } => show_env::run(format, lock_path),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { all: Some(folder) } => generate::man_pages(&folder),
+        Command::Man { all: None } => generate::man(),
+    }
+}
+
+/// Does what we call ourselves for.
+pub fn run_internal(internal: Internal) -> Result<u8> {
+    match internal {
+        Internal::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
+        Internal::WrapperWorker {
             busy_status,
             command,
         } => wrapper::run(command, busy_status)
             .map(|()| 0)
             .map_err(Into::into),
-        Command::Guardian { directory } => {
-            guardian::run(&directory);
+        Internal::Guardian { run, directory } => {
+            guardian::run(run.as_deref(), directory.as_deref());
             Ok(0)
         }
-        Command::ShowEnv { format, lock_path } => show_env::run(format, lock_path),
-        Command::Completions { shell } => generate::completions(shell),
-        Command::Man => generate::man(),
-        Command::Runner { isolate, command } => runner::run(isolate, &command),
+        Internal::Runner { isolate, command } => runner::run(isolate, &command),
     }
 }

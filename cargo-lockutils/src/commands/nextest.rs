@@ -1,64 +1,14 @@
-//! `cargo lockutils nextest`: cargo nextest run with an isolated lock path, and the doctests that it leaves out.
+//! `cargo lockutils nextest`: cargo nextest run with an isolated lock path, and the doctests that
+//! it leaves out.
 
 use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::PassedOn;
-use crate::cargo_run::CargoRun;
+use crate::cargo_options::{Argument, CargoOption, NEXTEST, TEST, joined, parse};
+use crate::cargo_run::{CargoRun, Once, Runner};
 use crate::cli::TestOptions;
-
-/// Options that cargo test knows as well, and whether a value follows.
-const SHARED: [(&str, bool); 24] = [
-    ("-p", true),
-    ("--package", true),
-    ("--workspace", false),
-    ("--all", false),
-    ("--exclude", true),
-    ("-F", true),
-    ("--features", true),
-    ("--all-features", false),
-    ("--no-default-features", false),
-    ("-r", false),
-    ("--release", false),
-    ("--cargo-profile", true),
-    ("--target", true),
-    ("--target-dir", true),
-    ("--manifest-path", true),
-    ("--locked", false),
-    ("--offline", false),
-    ("--frozen", false),
-    ("--config", true),
-    ("-Z", true),
-    ("--color", true),
-    ("--ignore-rust-version", false),
-    ("-j", true),
-    ("--build-jobs", true),
-];
-
-/// What only nextest knows and what leaves the choice of tests as it is; with a value or without.
-const ONLY_NEXTEST: [(&str, bool); 20] = [
-    ("-P", true),
-    ("--profile", true),
-    ("--no-fail-fast", false),
-    ("--fail-fast", false),
-    ("--max-fail", true),
-    ("--test-threads", true),
-    ("--retries", true),
-    ("--no-capture", false),
-    ("--nocapture", false),
-    ("--success-output", true),
-    ("--failure-output", true),
-    ("--status-level", true),
-    ("--final-status-level", true),
-    ("--hide-progress-bar", false),
-    ("--show-progress", true),
-    ("--no-tests", true),
-    ("--config-file", true),
-    ("--tool-config-file", true),
-    ("--message-format", true),
-    ("--verbose", false),
-];
+use crate::{PassedOn, child, say};
 
 pub fn run(
     options: TestOptions,
@@ -66,55 +16,204 @@ pub fn run(
     color: Option<&'static str>,
     passed_on: PassedOn,
 ) -> Result<u8> {
-    let (mut run, passed_on) = CargoRun::prepare("nextest", options, color, passed_on)?;
-    let status = tests_and_doctests(&mut run, no_doctests, &passed_on);
-    run.finish_with(status)
+    let (run, passed_on) = CargoRun::prepare(Runner::Nextest, options, color, passed_on)?;
+    let doctests = match no_doctests {
+        true => Doctests::NotWanted,
+        false => for_doctests(&passed_on),
+    };
+    // Asked of cargo once, and only when it matters.
+    let mut arguments: Option<Option<PassedOn>> = None;
+    run.repeat(|once| {
+        let status = once.cargo(&["nextest", "run"], NEXTEST, &passed_on, true)?;
+        let selected = match &doctests {
+            Doctests::NotWanted => return Ok(status),
+            Doctests::LeftOut(by) => {
+                say::note(format_args!(
+                    "doctests are left out: `{}` selects tests; `cargo lockutils test --doc` runs them",
+                    say::printable(by)
+                ));
+                return Ok(status);
+            }
+            Doctests::With(selected) => selected,
+        };
+        if arguments.is_none() {
+            arguments = Some(once.run.doctest_arguments(selected)?);
+        }
+        match arguments.as_ref().and_then(Option::as_ref) {
+            Some(arguments) => after(once, status, arguments),
+            None => Ok(status),
+        }
+    })
 }
 
-fn tests_and_doctests(run: &mut CargoRun, no_doctests: bool, passed_on: &PassedOn) -> Result<u8> {
-    let status = run.cargo(&["nextest", "run"], passed_on, true)?;
-    let wanted = !no_doctests && run.has_library();
-    match for_doctests(passed_on).filter(|_| wanted && status == 0) {
-        Some(arguments) => run.cargo(&["test", "--doc"], &arguments, false),
-        None => Ok(status),
+/// The doctests, after nextest has exited with `status`.
+fn after(once: &mut Once<'_>, status: u8, arguments: &PassedOn) -> Result<u8> {
+    if status != 0 && !once.run.no_fail_fast {
+        say::note("doctests were not run, since tests failed: --no-fail-fast runs them");
+        return Ok(status);
+    }
+    if child::interrupted().is_some() {
+        return Ok(status);
+    }
+    let doctests = once.cargo(&["test", "--doc"], TEST, arguments, false)?;
+    Ok(if status == 0 { doctests } else { status })
+}
+
+/// Whether and how doctests follow.
+#[derive(Debug, PartialEq, Eq)]
+enum Doctests {
+    /// With these arguments of cargo test.
+    With(PassedOn),
+    /// An argument chooses tests, or is one that we do not know.
+    LeftOut(String),
+    /// Nobody expects any.
+    NotWanted,
+}
+
+/// What an option of nextest means for `cargo test --doc`.
+enum Meaning {
+    /// The same, under this name.
+    Same(String),
+    /// Nothing: it concerns how nextest runs and shows tests.
+    Nothing,
+    /// It chooses tests.
+    Selects,
+    NothingRuns,
+    /// The number of tests that run at once.
+    Threads,
+    /// Which of the ignored tests.
+    RunIgnored,
+}
+
+fn meaning(option: &CargoOption) -> Meaning {
+    use Meaning::{Nothing, NothingRuns, RunIgnored, Same, Selects, Threads};
+    match option.long {
+        "package"
+        | "workspace"
+        | "exclude"
+        | "all"
+        | "features"
+        | "all-features"
+        | "no-default-features"
+        | "release"
+        | "target"
+        | "target-dir"
+        | "manifest-path"
+        | "frozen"
+        | "locked"
+        | "offline"
+        | "ignore-rust-version"
+        | "future-incompat-report"
+        | "config"
+        | "color"
+        | "lockfile-path"
+        | "" => Same(option.name()),
+        "cargo-profile" => Same("--profile".into()),
+        "build-jobs" => Same("--jobs".into()),
+        "cargo-quiet" => Same("--quiet".into()),
+        "cargo-verbose" => Same("--verbose".into()),
+        "no-fail-fast" | "nff" => Same("--no-fail-fast".into()),
+        "test-threads" | "jobs" => Threads,
+        "run-ignored" => RunIgnored,
+        "no-run" | "unit-graph" => NothingRuns,
+        "no-pager"
+        | "verbose"
+        | "timings"
+        | "cargo-message-format"
+        | "ignore-default-filter"
+        | "retries"
+        | "flaky-result"
+        | "fail-fast"
+        | "ff"
+        | "max-fail"
+        | "no-tests"
+        | "no-capture"
+        | "nocapture"
+        | "stress-count"
+        | "stress-duration"
+        | "failure-output"
+        | "success-output"
+        | "status-level"
+        | "final-status-level"
+        | "no-output-indent"
+        | "show-progress"
+        | "hide-progress-bar"
+        | "no-input-handler"
+        | "max-progress-running"
+        | "message-format"
+        | "message-format-version"
+        | "config-file"
+        | "user-config-file"
+        | "tool-config-file"
+        | "override-version-check"
+        | "profile"
+        | "platform-filter" => Nothing,
+        _ => Selects,
     }
 }
 
-/// The arguments in cargo test's words, unless they select tests, and so leave the doctests out.
-fn for_doctests(passed_on: &PassedOn) -> Option<PassedOn> {
-    let mut doctests = PassedOn::new();
-    let mut arguments = passed_on.iter();
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_str()?;
-        let (name, inline) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (text, None),
-        };
-        let known = |options: &[(&str, bool)]| {
-            let (_, takes_value) = options.iter().find(|(option, _)| *option == name)?;
-            Some(*takes_value && inline.is_none())
-        };
-        if let Some(value_follows) = known(&SHARED) {
-            let name = match name {
-                "--cargo-profile" => "--profile",
-                "--build-jobs" => "--jobs",
-                name => name,
-            };
-            doctests.push(match inline {
-                Some(value) => OsString::from(format!("{name}={value}")),
-                None => OsString::from(name),
-            });
-            if value_follows {
-                doctests.push(arguments.next()?.clone());
+/// The arguments in cargo test's words, unless they choose tests, and so leave the doctests out.
+fn for_doctests(passed_on: &PassedOn) -> Doctests {
+    let mut cargo = PassedOn::new();
+    let mut rustdoc = PassedOn::new();
+    for parsed in parse(NEXTEST, passed_on) {
+        let (option, value) = match parsed.argument {
+            Argument::Option(option, value) => (option, value),
+            Argument::Unknown(word) | Argument::Word(word) => {
+                return Doctests::LeftOut(word.to_string_lossy().into_owned());
             }
-        } else {
-            let value_follows = known(&ONLY_NEXTEST)?;
-            if value_follows {
-                arguments.next()?;
+            Argument::AfterDashes(words) => {
+                let filter = words.iter().find(|word| !is_for_all_tests(word));
+                if let Some(filter) = filter {
+                    return Doctests::LeftOut(filter.to_string_lossy().into_owned());
+                }
+                rustdoc.extend(words);
+                continue;
             }
+        };
+        match meaning(&option) {
+            Meaning::Nothing => {}
+            Meaning::NothingRuns => return Doctests::NotWanted,
+            Meaning::Selects => return Doctests::LeftOut(option.name()),
+            // `-Z x`, as there is no long form of it.
+            Meaning::Same(name) if !name.starts_with("--") => {
+                cargo.push(name.into());
+                cargo.extend(value);
+            }
+            Meaning::Same(name) => cargo.push(match value {
+                Some(value) => joined(&name, &value),
+                None => name.into(),
+            }),
+            Meaning::Threads => {
+                // Not `num-cpus`, which is what happens anyway, nor a negative number, which
+                // rustdoc does not know.
+                let number = value.and_then(|value| value.to_str()?.parse::<usize>().ok());
+                rustdoc.extend(number.map(|n| OsString::from(format!("--test-threads={n}"))));
+            }
+            Meaning::RunIgnored => match value.as_ref().and_then(|value| value.to_str()) {
+                Some("all") => rustdoc.push("--include-ignored".into()),
+                Some("only" | "ignored-only") => rustdoc.push("--ignored".into()),
+                _ => {}
+            },
         }
     }
-    Some(doctests)
+    if !rustdoc.is_empty() {
+        cargo.push("--".into());
+        cargo.extend(rustdoc);
+    }
+    Doctests::With(cargo)
+}
+
+/// Options of test binaries that choose no tests by name.
+fn is_for_all_tests(word: &OsString) -> bool {
+    [
+        "--nocapture",
+        "--no-capture",
+        "--ignored",
+        "--include-ignored",
+    ]
+    .iter()
+    .any(|option| word == option)
 }
 
 #[cfg(test)]
@@ -123,17 +222,35 @@ mod tests {
 
     fn doctests(arguments: &str) -> Option<String> {
         let arguments = arguments.split_whitespace().map(OsString::from).collect();
-        for_doctests(&arguments)
-            .map(|arguments| arguments.join(" ".as_ref()).into_string().unwrap())
+        match for_doctests(&arguments) {
+            Doctests::With(arguments) => Some(arguments.join(" ".as_ref()).into_string().unwrap()),
+            _ => None,
+        }
     }
 
     #[test]
     fn the_arguments_are_translated() {
-        assert_eq!(doctests(""), Some(String::new()));
-        assert_eq!(
-            doctests("-p x --profile ci --cargo-profile=fast --retries 2 --workspace").as_deref(),
-            Some("-p x --profile=fast --workspace")
-        );
+        for (nextest, cargo) in [
+            ("", ""),
+            (
+                "-p x --profile ci --cargo-profile=fast --retries 2 --workspace",
+                "--package=x --profile=fast --workspace",
+            ),
+            (
+                "-v -plib_a -rF a,b",
+                "--package=lib_a --release --features=a,b",
+            ),
+            ("-j2", "-- --test-threads=2"),
+            ("-j num-cpus", ""),
+            ("--no-fail-fast -Zx", "--no-fail-fast -Z x"),
+            (
+                "--run-ignored all --build-jobs 3",
+                "--jobs=3 -- --include-ignored",
+            ),
+            ("-- --nocapture", "-- --nocapture"),
+        ] {
+            assert_eq!(doctests(nextest).as_deref(), Some(cargo), "{nextest}");
+        }
     }
 
     #[test]
@@ -144,8 +261,20 @@ mod tests {
             "--lib",
             "--partition hash:1/2",
             "-- --skip x",
+            "--no-run",
+            "--an-option-of-tomorrow",
         ] {
             assert_eq!(doctests(selection), None, "{selection}");
+        }
+    }
+
+    /// Whatever nextest shares with cargo test has a meaning there.
+    #[test]
+    fn what_is_handed_on_is_an_option_of_cargo_test() {
+        for option in NEXTEST {
+            if let Meaning::Same(name) = meaning(option) {
+                assert!(TEST.iter().any(|theirs| theirs.name() == name), "{name}");
+            }
         }
     }
 }

@@ -21,6 +21,10 @@ use crate::say;
 const TIMES: usize = 10;
 
 pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
+    screen::unless_interrupted(run_until_interrupted(file, times))
+}
+
+fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let text = match file == Path::new("-") {
         true => io::read_to_string(io::stdin()).context("standard input")?,
         false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
@@ -30,10 +34,10 @@ pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
     let lock = example.lock(std::env::current_exe()?)?;
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
     let interrupted = interrupted()?;
-    let guardian = directory.guard()?;
+    let guardian = directory.guard(None)?;
     let traces = follow(&example, &lock, directory.lock_path(), times, &interrupted);
     directory.finish(false, true)?;
-    drop(guardian);
+    guardian.dismiss();
     let traces = traces.map_err(|why| anyhow!("{why}"))?;
     let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {

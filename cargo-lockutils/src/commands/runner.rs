@@ -1,7 +1,7 @@
 //! What cargo and nextest run instead of a test binary when tests are isolated from each other.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,32 @@ use crate::lock_directory::VARIABLE;
 
 /// Becomes the test binary, with a lock path of its own below that of the run.
 ///
-/// `command` is the runner that the project has configured, if any, and then the test binary with its arguments.
+/// `command` is the runner that the project has configured, if any, and then the test binary with
+/// its arguments.
 pub fn run(isolate: Isolate, command: &[OsString]) -> Result<u8> {
     let of_the_run = env::var_os(VARIABLE).map(PathBuf::from).ok_or_else(|| {
         anyhow!("{VARIABLE} is not set; this is a part of `cargo lockutils test`")
     })?;
-    let lock_path = directory(isolate, &of_the_run, command)?;
-    let error = Command::new(&command[0])
-        .args(&command[1..])
-        .env(VARIABLE, &lock_path)
-        .exec();
+    let mut child = Command::new(&command[0]);
+    child.args(&command[1..]);
+    if is_doctest(&command[0]) {
+        // Without a runner, rustdoc itself tells many doctests in one program where that program
+        // is, so that each gets a process of its own; with one, it does not (rust-lang/rust
+        // 141064).
+        child.env("RUSTDOC_DOCTEST_BIN_PATH", &command[0]);
+    }
+    if !command.iter().any(|word| is_doctest(word)) {
+        child.env(VARIABLE, directory(isolate, &of_the_run, command)?);
+    }
+    let error = child.exec();
     Err(error).with_context(|| format!("{} cannot be run", Path::new(&command[0]).display()))
+}
+
+/// Doctests, which are many and short, share the lock path of the run. Rustdoc compiles them into a
+/// temporary folder.
+fn is_doctest(program: &OsStr) -> bool {
+    let is_of_rustdoc = |part: &OsStr| part.to_string_lossy().starts_with("rustdoctest");
+    Path::new(program).iter().any(is_of_rustdoc)
 }
 
 fn directory(isolate: Isolate, of_the_run: &Path, command: &[OsString]) -> Result<PathBuf> {

@@ -1,8 +1,8 @@
 //! Where results appear line by line, with a last line that moves if somebody looks on.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -58,12 +58,40 @@ impl Screen {
     }
 }
 
-/// Is set when somebody asks us to stop; the second time, we end at once, since nobody wants to see what was found.
+/// Which signal asked us to stop; 0 if none did.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// Is set when somebody asks us to stop; the second time, we end at once, since nobody wants to see
+/// what was found.
 pub fn interrupted() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
+        let number = signal.unsigned_abs() as usize;
+        // Before the flag, so that whoever sees the flag sees the number.
+        signal_hook::flag::register_usize(signal, Arc::clone(&SIGNAL), number)?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     Ok(interrupted)
+}
+
+/// The exit status of an interrupted run is 128 + N for the signal N that it was; the harness takes
+/// every one for SIGINT.
+pub fn exit_status(status: u8) -> u8 {
+    match SIGNAL.load(Ordering::SeqCst) {
+        0 => status,
+        signal if status == 128 + SIGINT as u8 => 128 + signal as u8,
+        _ => status,
+    }
+}
+
+/// The same of a run that was interrupted before anything could be said.
+pub fn unless_interrupted(result: Result<u8>) -> Result<u8> {
+    match (result, SIGNAL.load(Ordering::SeqCst)) {
+        (Err(error), signal) if signal != 0 => {
+            say::error(&error);
+            Ok(128 + signal as u8)
+        }
+        (result, _) => result,
+    }
 }

@@ -1,11 +1,13 @@
 //! `cargo lockutils show-env`: the variable, for a shell or another tool.
 
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{DirectoryOptions, EnvFormat};
-use crate::lock_directory::{LockDirectory, VARIABLE};
+use crate::lock_directory::{LockDirectory, VARIABLE, kept_directory_of, remove_tree};
+use crate::lock_scan;
 use crate::say;
 
 pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
@@ -18,13 +20,63 @@ pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
         .to_str()
         .context("the lock path is not valid UTF-8, which a shell could not take")?;
     say::result(match format {
-        EnvFormat::Sh => format!("export {VARIABLE}={}", quoted(lock_path, r"'\''")),
-        EnvFormat::Fish => format!("set -gx {VARIABLE} {}", quoted(lock_path, r"\'")),
-        EnvFormat::Env => format!("{VARIABLE}={lock_path}"),
+        EnvFormat::Sh => format!("export {VARIABLE}={}", for_sh(lock_path)),
+        EnvFormat::Fish => format!("set -gx {VARIABLE} {}", for_fish(lock_path)),
+        EnvFormat::Env => {
+            ensure!(
+                !lock_path.contains('\n'),
+                "the lock path has a line break, which an env file cannot hold: {}",
+                say::printable(lock_path)
+            );
+            format!("{VARIABLE}={lock_path}")
+        }
     })?;
     Ok(0)
 }
 
-fn quoted(text: &str, quote: &str) -> String {
-    format!("'{}'", text.replace('\'', quote))
+/// Removes the directory that an earlier `show-env` made, and prints what takes the variable away.
+pub fn unset(format: EnvFormat) -> Result<u8> {
+    let lock_path = env::var_os(VARIABLE)
+        .map(PathBuf::from)
+        .with_context(|| format!("{VARIABLE} is not set, so there is nothing to unset"))?;
+    let base = kept_directory_of(&lock_path);
+    if let Some(base) = &base {
+        remove_unused(base, &lock_path)?;
+    }
+    say::result(match format {
+        EnvFormat::Sh => format!("unset {VARIABLE}"),
+        EnvFormat::Fish => format!("set -e {VARIABLE}"),
+        // An env file has no way to take a variable away.
+        EnvFormat::Env => format!("{VARIABLE}="),
+    })?;
+    if base.is_none() {
+        say::note(format_args!(
+            "{} stays: `show-env` has not made it",
+            say::printable(&lock_path.to_string_lossy())
+        ));
+    }
+    Ok(0)
+}
+
+/// The shell whose variable it is, and what it started, do not count; who has a lock file open does.
+fn remove_unused(base: &Path, lock_path: &Path) -> Result<()> {
+    let scan = lock_scan::scan(lock_path);
+    if let Some((file, _)) = scan.files.iter().find(|(_, users)| !users.is_empty()) {
+        bail!(
+            "{} is in use, and {} stays: `cargo lockutils ls` tells by whom",
+            say::printable(&file.to_string_lossy()),
+            base.display()
+        );
+    }
+    remove_tree(base).with_context(|| format!("{} cannot be removed", base.display()))
+}
+
+/// Within single quotes, sh knows no escapes.
+fn for_sh(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Within single quotes, fish knows `\'` and `\\`.
+fn for_fish(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

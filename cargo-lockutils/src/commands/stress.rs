@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::foreign::{LockUnderTest, Options, Progress, Scenario, Sofar, Trial};
-use lockutils_harness::report::{self, Card, Judged};
+use lockutils_harness::report::{self, Card, Expectation, Judged, Outcome, Word};
 
 use super::configured::{self, Meant};
 use super::reports::Reports;
@@ -22,6 +22,10 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 pub fn run(chosen: &StressOptions) -> Result<u8> {
+    screen::unless_interrupted(run_until_interrupted(chosen))
+}
+
+fn run_until_interrupted(chosen: &StressOptions) -> Result<u8> {
     let profile = configured::profile(&chosen.lock)?;
     let seed = chosen
         .seed
@@ -70,11 +74,31 @@ fn all(
         });
         screen.line(&format!("{STRONG}{}{STRONG:#}", configured.name));
         let card = one(&lock, &options, screen, interrupted)?;
-        let judged = Judged::new(&configured.name, card, &expect);
+        let mut judged = Judged::new(&configured.name, card, &expect);
+        if judged.exit_status == 0 && is_not_known(&judged, !options.scenarios.is_empty()) {
+            judged.exit_status = Word::NotKnown.exit_status();
+        }
         screen.line(&expectations(&judged));
         cards.push(judged);
     }
     Ok(cards)
+}
+
+/// Whether nothing that counts came to anything, or something that was named did not; what is
+/// expected is known.
+fn is_not_known(judged: &Judged, named: bool) -> bool {
+    let expected = |outcome: &Outcome| {
+        let same = |met: &Expectation| met.met && met.scenario == outcome.scenario;
+        judged.expectations.iter().any(same)
+    };
+    let counted: Vec<&Outcome> = judged
+        .card
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.counts)
+        .collect();
+    let unknown = |outcome: &&Outcome| outcome.verdict == Word::NotKnown && !expected(outcome);
+    counted.iter().all(unknown) || (named && counted.iter().any(unknown))
 }
 
 fn expectations(judged: &Judged) -> String {
@@ -89,6 +113,7 @@ fn expectations(judged: &Judged) -> String {
         (false, _) => unmet.join("\n"),
         (true, 0) if judged.expectations.is_empty() => format!("{GOOD}✔ {name}{GOOD:#}"),
         (true, 0) => format!("{GOOD}✔ {name}{GOOD:#}  as expected"),
+        (true, 2) => format!("{BAD}✘ {name}{BAD:#}  not known"),
         (true, _) => format!("{BAD}✘ {name}{BAD:#}"),
     }
 }
@@ -101,14 +126,15 @@ fn one(
     interrupted: &AtomicBool,
 ) -> Result<Card> {
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let guardian = directory.guard()?;
+    let guardian = directory.guard(None)?;
     screen.line(&report::headline(&lock.title(), options));
     let card = Trial::new(lock, options, directory.lock_path())
         .run(interrupted, &mut |progress| show(screen, &progress));
     screen.clear();
     directory.finish(false, true)?;
-    drop(guardian);
-    let card = card.map_err(|why| anyhow!("{why}"))?;
+    guardian.dismiss();
+    let mut card = card.map_err(|why| anyhow!("{why}"))?;
+    card.exit_status = screen::exit_status(card.exit_status);
     for story in card.outcomes.iter().filter_map(report::story) {
         screen.line(&format!("\n{}", story.trim_end()));
     }

@@ -15,10 +15,10 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub fn run(command: Vec<String>) -> Result<u8> {
     let lock = LockUnderTest::worker(command)?;
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let guardian = directory.guard()?;
+    let guardian = directory.guard(None)?;
     let findings = check(&lock, directory.lock_path());
     directory.finish(false, true)?;
-    drop(guardian);
+    guardian.dismiss();
     let findings = findings.map_err(|why| anyhow!("{why}"))?;
     for finding in &findings {
         match &finding.wrong {

@@ -1,6 +1,6 @@
 //! The lock files below a directory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,11 +29,17 @@ impl Identity {
 pub struct Files {
     paths: HashMap<Identity, PathBuf>,
     inodes: HashSet<u64>,
+    /// Why some are no lock files.
+    foreign: BTreeMap<PathBuf, &'static str>,
 }
 
 impl Files {
     fn insert(&mut self, metadata: &Metadata, path: PathBuf) {
         let file = Identity::of(metadata);
+        let is_hidden = || is_hidden(&path).then_some("hidden");
+        if let Some(why) = why_no_lock_file(metadata).or_else(is_hidden) {
+            self.foreign.insert(path.clone(), why);
+        }
         self.inodes.insert(file.inode);
         self.paths.insert(file, path);
     }
@@ -49,6 +55,11 @@ impl Files {
 
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
+    }
+
+    /// Those that no lock has made, with the reason.
+    pub fn foreign(&self) -> &BTreeMap<PathBuf, &'static str> {
+        &self.foreign
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Identity, &Path)> {
@@ -81,6 +92,25 @@ pub fn below(directory: &Path) -> Files {
         }
     }
     files
+}
+
+/// Why the file is none that a lock made, but for its name.
+pub fn why_no_lock_file(metadata: &Metadata) -> Option<&'static str> {
+    if !metadata.is_file() {
+        Some("not a regular file")
+    } else if metadata.len() > 0 {
+        Some("not empty")
+    } else if metadata.nlink() > 1 {
+        Some("a file of several names")
+    } else {
+        None
+    }
+}
+
+/// Whether the name is one that no lock has; that of a turnstile is.
+pub fn is_hidden(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && lock_of_turnstile(file).is_none()
 }
 
 /// The lock whose turnstile this file is, if it is one.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use lockutils_harness::foreign::processes;
 
-pub use files::{Files, Identity, below, lock_of_turnstile};
+pub use files::{Files, Identity, below, is_hidden, lock_of_turnstile, why_no_lock_file};
 pub use kernel::{Kind, Lock, Mode};
 pub use process::Process;
 
@@ -22,6 +22,8 @@ pub use process::Process;
 pub struct Scan {
     /// By path below the directory, the turnstiles of fair locks left out.
     pub files: BTreeMap<PathBuf, Vec<User>>,
+    /// Why some of them are no lock files: `clean` leaves these alone.
+    pub foreign: BTreeMap<PathBuf, &'static str>,
     /// How many processes would not let us look: they are other users'.
     pub hidden: usize,
 }
@@ -68,6 +70,7 @@ pub fn scan(directory: &Path) -> Scan {
     }
     Scan {
         files: by_path,
+        foreign: files.foreign().clone(),
         hidden: found.hidden,
     }
 }

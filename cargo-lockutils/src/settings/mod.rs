@@ -5,21 +5,36 @@ mod locks;
 mod model;
 mod profile;
 mod read;
+mod selection;
 mod words;
 
+use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, bail};
-use cargo_metadata::{Metadata, MetadataCommand, Package};
+use anyhow::{Result, anyhow};
+use cargo_metadata::{Metadata, MetadataCommand, Package, Target};
 
 use crate::PassedOn;
+use crate::cargo_options::{Arguments, TEST, joined};
 use crate::cli::TestOptions;
 
 pub use locks::ConfiguredLock;
 pub use profile::Profile;
+pub use selection::Selection;
 
 use model::WorkspaceSettings;
+
+/// Which packages have doctests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doctests {
+    None,
+    /// Every one that has a library.
+    OfAll,
+    /// These, as `name@version`.
+    Of(Vec<String>),
+}
 
 /// The workspace that cargo will test.
 pub struct Workspace {
@@ -28,33 +43,84 @@ pub struct Workspace {
 
 impl Workspace {
     /// Asks cargo, with the arguments that choose the workspace.
-    pub fn load(cargo: &Path, passed_on: &[OsString]) -> Result<Self> {
+    pub fn load(cargo: &Path, arguments: &Arguments<'_>) -> Result<Self> {
         let mut command = MetadataCommand::new();
         command.cargo_path(cargo).no_deps();
-        if let Some(manifest) = value_of("--manifest-path", passed_on) {
+        if let Some(manifest) = arguments.values("manifest-path").last() {
             command.manifest_path(manifest);
         }
+        let mut others: Vec<String> = Vec::new();
+        for config in arguments.values("config") {
+            others.push(joined("--config", config).to_string_lossy().into_owned());
+        }
+        for flag in arguments.values("").filter_map(|flag| flag.to_str()) {
+            others.push(format!("-Z{flag}"));
+        }
+        command.other_options(others);
         let metadata = command.exec().map_err(|error| match error {
-            cargo_metadata::Error::CargoMetadata { stderr } => {
-                anyhow!("cargo finds no project to test: {}", in_one_line(&stderr))
-            }
+            cargo_metadata::Error::CargoMetadata { stderr } => cargo_failed(&stderr),
             other => anyhow::Error::new(other).context(format!("{} metadata", cargo.display())),
         })?;
         Ok(Workspace { metadata })
     }
 
-    /// Whether a member has a library, and with it doctests.
-    pub fn has_library(&self) -> bool {
+    /// The workspace in the current folder.
+    pub fn here(cargo: &Path) -> Result<Self> {
+        Workspace::load(cargo, &Arguments::of(TEST, &[]))
+    }
+
+    /// The same, but `None` if no manifest in reach has a table of ours: then cargo need not be
+    /// asked, which takes as long as the rest of us.
+    pub fn load_if_it_says_something(
+        cargo: &Path,
+        arguments: &Arguments<'_>,
+    ) -> Result<Option<Self>> {
+        let manifest = arguments.values("manifest-path").last();
+        match may_say_something(manifest.map(Path::new)) {
+            true => Workspace::load(cargo, arguments).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The folders of all packages.
+    pub fn folders(&self) -> Vec<PathBuf> {
         self.metadata
             .workspace_packages()
             .iter()
-            .flat_map(|package| &package.targets)
-            .any(|target| {
-                target.doctest && (target.is_lib() || target.is_proc_macro() || target.is_rlib())
-            })
+            .filter_map(|package| Some(package.manifest_path.parent()?.as_std_path().to_owned()))
+            .collect()
     }
 
-    /// What the workspace sets. A package at its root may say it in its own table: `[workspace.metadata]` would make a workspace of it.
+    /// Which of the selected packages have a library with doctests.
+    pub fn doctests(&self, cargo: &Path, selection: &Selection) -> Result<Doctests> {
+        let selected = selection.packages(&self.metadata, cargo)?;
+        let is_library = |target: &&Target| {
+            target.is_lib()
+                || target.is_proc_macro()
+                || target.is_rlib()
+                || target.is_dylib()
+                || target.is_cdylib()
+                || target.is_staticlib()
+        };
+        let library = |package: &Package| package.targets.iter().find(is_library).cloned();
+        let (with, without): (Vec<&Package>, Vec<&Package>) = selected
+            .into_iter()
+            .filter(|package| library(package).is_some())
+            .partition(|package| library(package).is_some_and(|library| library.doctest));
+        Ok(match (with.is_empty(), without.is_empty()) {
+            (true, _) => Doctests::None,
+            (false, true) => Doctests::OfAll,
+            // `--doc` would run them even where the manifest says `doctest = false`.
+            (false, false) => Doctests::Of(
+                with.iter()
+                    .map(|package| format!("{}@{}", package.name, package.version))
+                    .collect(),
+            ),
+        })
+    }
+
+    /// What the workspace sets. A package at its root may say it in its own table:
+    /// `[workspace.metadata]` would make a workspace of it.
     fn settings(&self) -> Result<WorkspaceSettings> {
         let manifest = self.metadata.workspace_root.join("Cargo.toml");
         match self.speaking_package() {
@@ -95,15 +161,11 @@ impl Workspace {
             let root = self.metadata.workspace_root.as_std_path();
             options.directory.lock_path = settings.lock_path.map(|path| root.join(path));
         }
-        if options.directory.keep && options.directory.lock_path.is_some() {
-            bail!(
-                "[workspace.metadata.lockutils] has both `keep` and `lock-path`: a lock path is always kept; remove `keep`"
-            );
-        }
         Ok(options)
     }
 
-    /// The arguments of every run of `runner` (`test` or `nextest`), and then those of the command line.
+    /// The arguments of every run of `runner` (`test` or `nextest`), and then those of the command
+    /// line.
     pub fn arguments(&self, runner: &str, passed_on: PassedOn) -> Result<PassedOn> {
         let settings = self.settings()?;
         let always = match runner {
@@ -129,54 +191,56 @@ impl Workspace {
     }
 }
 
-/// The value of a `--long` option among cargo's arguments.
-pub fn value_of<'a>(long: &str, arguments: &'a [OsString]) -> Option<&'a str> {
-    let mut arguments = arguments
-        .iter()
-        .map_while(|argument| argument.to_str().filter(|argument| *argument != "--"));
-    while let Some(argument) = arguments.next() {
-        if argument == long {
-            return arguments.next();
+/// Whether the manifest of the workspace may have a table of ours. It is that of the package or
+/// lies above it, unless the package names it.
+fn may_say_something(manifest: Option<&Path>) -> bool {
+    let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let start = match manifest {
+        None => here,
+        Some(manifest) => match here.join(manifest).canonicalize() {
+            Ok(file) => file.parent().map(Path::to_owned).unwrap_or(file),
+            // Cargo says what is wrong with it.
+            Err(_) => return true,
+        },
+    };
+    let mut is_in_a_project = false;
+    for folder in start.ancestors() {
+        let file = folder.join("Cargo.toml");
+        let Ok(text) = fs::read_to_string(&file) else {
+            // Something that is there and cannot be read is cargo's to judge.
+            if fs::symlink_metadata(&file).is_ok() {
+                return true;
+            }
+            continue;
+        };
+        let names_its_workspace = |line: &str| {
+            let rest = line.trim_start().strip_prefix("workspace");
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        if text.contains("lockutils") || text.lines().any(names_its_workspace) {
+            return true;
         }
-        if let Some(value) = argument
-            .strip_prefix(long)
-            .and_then(|rest| rest.strip_prefix('='))
-        {
-            return Some(value);
-        }
+        is_in_a_project = true;
     }
-    None
+    !is_in_a_project
+}
+
+fn cargo_failed(stderr: &str) -> anyhow::Error {
+    let text = stderr.trim();
+    if text.contains("could not find `Cargo.toml`") {
+        return anyhow!("cargo finds no project to test: {}", in_one_line(text));
+    }
+    anyhow!(
+        "cargo cannot read this project, and says:\n{}",
+        crate::say::lines(text)
+    )
 }
 
 fn in_one_line(stderr: &str) -> String {
-    let text = stderr.trim().trim_start_matches("error: ");
+    let text = stderr.trim_start_matches("error: ");
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
         .join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_values_before_the_double_dash() {
-        let arguments: Vec<OsString> = [
-            "-p",
-            "x",
-            "--target=t",
-            "--manifest-path",
-            "m",
-            "--",
-            "--color",
-            "no",
-        ]
-        .map(OsString::from)
-        .into();
-        assert_eq!(value_of("--target", &arguments), Some("t"));
-        assert_eq!(value_of("--manifest-path", &arguments), Some("m"));
-        assert_eq!(value_of("--color", &arguments), None);
-    }
 }

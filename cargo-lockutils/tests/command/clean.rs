@@ -121,7 +121,8 @@ fn what_a_killed_run_left_is_removed_and_a_file_is_no_directory() {
     assert_eq!(names(path), Vec::<String>::new());
 }
 
-/// While workers take the lock again and again, cleaning never lets two in: they verify what they locked.
+/// While workers take the lock again and again, cleaning never lets two in: they verify what they
+/// locked.
 #[test]
 fn cleaning_in_the_middle_of_a_trial_breaks_no_lock() {
     let directory = tempfile::tempdir().unwrap();

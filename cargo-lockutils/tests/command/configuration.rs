@@ -1,4 +1,5 @@
-//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`: what is tried when no lock is named.
+//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`: what is tried when no lock
+//! is named.
 
 use std::fs;
 
@@ -39,7 +40,8 @@ seed = 7
 #[test]
 fn every_configured_lock_is_tried_and_what_is_expected_is_no_failure() {
     let project = project(TWO_LOCKS);
-    // Paths of reports are those of the folder in which the command is called, wherever the lock runs.
+    // Paths of reports are those of the folder in which the command is called, wherever the lock
+    // runs.
     let output = project
         .command(&["stress", "--profile", "quick", "--artifacts", "../kept"])
         .current_dir(project.folder().join("src"))
@@ -208,4 +210,22 @@ fn arguments_of_every_test_run_are_configured() {
     let output = project.run(&["test", "unit"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(project.was_seen("unit") && !project.was_seen("integration"));
+}
+
+#[test]
+fn what_is_not_known_of_a_configured_lock_is_no_success() {
+    let one = "[[package.metadata.lockutils.lock]]\nname = \"good\"\nbuiltin = \"flock\"\n";
+    let project = project(one);
+    let output = project.run(&["stress", "--duration", "0s"]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("✘ good  not known"), "{told}");
+    // What the configuration names, and what cannot be tried.
+    let named = one.to_owned() + "scenarios = [\"contend\", \"remove\"]\n";
+    project.write(
+        "p/Cargo.toml",
+        &(crate::project::manifest("p", "[workspace]\n") + &named),
+    );
+    let output = project.run(&["stress", "--duration", "500ms"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
 }

@@ -85,15 +85,16 @@ impl Drop for Holder {
     }
 }
 
-/// Makes empty files, in a process of its own: a child that another test starts at the same time could keep a descriptor of ours open until it
-/// executes its program.
+/// Makes empty files, in a process of its own: a child that another test starts at the same time
+/// could keep a descriptor of ours open until it executes its program.
 pub fn touch(directory: &Path, files: &[&str]) {
     let mut touch = Command::new("touch");
     let status = touch.current_dir(directory).args(files).status().unwrap();
     assert!(status.success());
 }
 
-/// A process that has the file open for appending, as Python's oslo before it locks; it ends when its input does.
+/// A process that has the file open for appending, as Python's oslo before it locks; it ends when
+/// its input does.
 pub fn opener(file: &Path) -> Child {
     let mut child = Command::new("sh")
         .args(["-c", "exec 3>>\"$0\"; echo open; read _"])

@@ -103,7 +103,8 @@ fn flock_shared(file: &Path) -> Child {
     child
 }
 
-/// Of a process that is not our child, which takes part in knowing who waits for an OFD lock (Yama, ptrace(2)).
+/// Of a process that is not our child, which takes part in knowing who waits for an OFD lock (Yama,
+/// ptrace(2)).
 fn system_calls_may_be_seen() -> bool {
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
     nix::unistd::getuid().is_root() || scope.map_or(true, |scope| scope.trim() == "0")

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The command as users call it, with a temporary folder of its own, so that what it leaves behind can be seen.
+/// The command as users call it, with a temporary folder of its own, so that what it leaves behind
+/// can be seen.
 pub struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
-    /// A library crate without dependencies; each test records the lock path that it sees, in `seen/`.
+    /// A library crate without dependencies; each test records the lock path that it sees, in
+    /// `seen/`.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let project = Project { folder };
@@ -23,26 +25,22 @@ impl Project {
             "p/Cargo.toml",
             "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
         );
-        let record = r#"
-            pub fn record(name: &str) {
-                let seen = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seen");
-                std::fs::create_dir_all(&seen).unwrap();
-                let path = std::env::var("OSLO_LOCK_PATH").unwrap();
-                assert!(std::path::Path::new(&path).is_dir(), "{path}");
-                std::fs::write(std::path::Path::new(&path).join(format!("lock-of-{name}")), "").unwrap();
-                std::fs::write(seen.join(name), path).unwrap();
-            }
-        "#;
-        project.write(
-            "p/src/lib.rs",
-            &format!(
-                "//! ```\n//! p::record(\"doctest\");\n//! ```\n{record}\n#[test] fn unit() {{ record(\"unit\"); }}\n"
-            ),
-        );
+        project.write("p/src/lib.rs", &library("p", "doctest", "unit"));
         project.write(
             "p/tests/it.rs",
             "#[test] fn integration() { p::record(\"integration\"); }\n#[test] fn second() { p::record(\"second\"); }\n",
         );
+        project
+    }
+
+    /// A project of these files, the folder `p` of which is the one in which the command is called.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let project = Project { folder };
+        fs::create_dir(project.temporary()).expect("a folder");
+        for (file, text) in files {
+            project.write(file, text);
+        }
         project
     }
 
@@ -73,6 +71,23 @@ impl Project {
             .env("NO_COLOR", "1")
             .env_remove("OSLO_LOCK_PATH");
         command
+    }
+
+    /// Plain cargo, in the same folder, with a lock path.
+    pub fn cargo(&self, arguments: &[&str]) -> Output {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        Command::new(cargo)
+            .args(arguments)
+            .current_dir(self.folder())
+            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
+            .env("OSLO_LOCK_PATH", self.temporary())
+            .output()
+            .expect("cargo runs")
+    }
+
+    /// Forgets what tests have recorded.
+    pub fn forget(&self) {
+        let _ = fs::remove_dir_all(self.folder.path().join("seen"));
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
@@ -108,6 +123,40 @@ impl Project {
             files.next().map(drop)
         });
     }
+}
+
+/// What each test calls to record the lock path that it sees, in `seen/` beside the folder `p`; no
+/// package lies deeper than two below it.
+pub const RECORD: &str = r#"
+    pub fn record(name: &str) {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let p = here.ancestors().filter(|folder| folder.ends_with("p")).last().unwrap();
+        let seen = p.join("../seen");
+        std::fs::create_dir_all(&seen).unwrap();
+        let path = std::env::var("OSLO_LOCK_PATH").unwrap();
+        assert!(std::path::Path::new(&path).is_dir(), "{path}");
+        std::fs::write(std::path::Path::new(&path).join(format!("lock-of-{name}")), "").unwrap();
+        std::fs::write(seen.join(name), path).unwrap();
+    }
+"#;
+
+/// A library `name` with a doctest and a unit test that record under these names.
+pub fn library(name: &str, doctest: &str, unit: &str) -> String {
+    format!(
+        "//! ```\n//! {name}::record(\"{doctest}\");\n//! ```\n{RECORD}\n#[test] fn {unit}() {{ record(\"{unit}\"); }}\n"
+    )
+}
+
+/// A program with a test that records under this name.
+pub fn program(unit: &str) -> String {
+    format!(
+        "{RECORD}\nfn main() {{ let _ = record; }}\n#[test] fn {unit}() {{ record(\"{unit}\"); }}\n"
+    )
+}
+
+/// A manifest of a package, and what follows it.
+pub fn manifest(name: &str, rest: &str) -> String {
+    format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{rest}")
 }
 
 /// Sends a signal to the command.

@@ -1,5 +1,5 @@
-//! `docs/reference/command-line.md` is made from the definition of the command line: `LOCKUTILS_BLESS=1 cargo test -p cargo-lockutils --test
-//! command reference` writes it.
+//! `docs/reference/command-line.md` is made from the definition of the command line:
+//! `LOCKUTILS_BLESS=1 cargo test -p cargo-lockutils --test command reference` writes it.
 
 use std::fmt::Write;
 use std::fs;

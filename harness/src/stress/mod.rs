@@ -263,7 +263,7 @@ impl Stress {
                 .lock()
                 .is_some_and(|lock| lock.promises(Guarantee::Fairness)),
         };
-        Report::new(witness, outcomes, self.seed, errors, rules)
+        Report::new(witness, outcomes, self.seed, errors, rules).watching(self.observed.clone())
     }
 
     fn fork_here(&self, witness: &Witness, what: &Work<'_>) -> io::Result<()> {
@@ -281,6 +281,10 @@ impl Stress {
                 let worker = Rc::new(Worker::new(witness, number, self.seed, self.hold, faults));
                 observation::this_thread_is(&worker);
                 worker.call(body, self.sections);
+                // One process tells for all.
+                if number == 0 {
+                    observation::tell_if_unseen();
+                }
             }
         };
         let prepare = || match &self.observed {

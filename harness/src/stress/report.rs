@@ -28,6 +28,8 @@ pub struct Report {
     errors: String,
     faults: Vec<(Fault, u64)>,
     test: Option<String>,
+    /// The lock that was watched, if not the body said where the section is.
+    watched: Option<String>,
 }
 
 impl Report {
@@ -90,7 +92,13 @@ impl Report {
                 .name()
                 .filter(|name| *name != "main")
                 .map(str::to_owned),
+            watched: None,
         }
+    }
+
+    pub(super) fn watching(mut self, lock: Option<String>) -> Self {
+        self.watched = lock;
+        self
     }
 
     /// How many sections were entered.
@@ -215,7 +223,8 @@ impl Report {
                 );
             }
             Verdict::NotKnown(why) => panic!(
-                "whether the lock excludes is not known: {why}{}{}",
+                "whether the lock excludes is not known: {why}{}{}{}",
+                self.hint(&why),
                 self.errors(),
                 self.how_to_run_again()
             ),
@@ -285,14 +294,47 @@ impl Report {
         format!("\n  the workers said:\n    {shown}")
     }
 
+    /// What is likely wrong if nothing ran: the workers say which locks they took.
+    fn hint(&self, why: &Unknown) -> String {
+        match (&self.watched, why) {
+            (Some(lock), Unknown::NothingRan) => {
+                format!(", as no section was entered under the name `{lock}`")
+            }
+            _ => String::new(),
+        }
+    }
+
     pub(crate) fn how_to_run_again(&self) -> String {
         let test = self
             .test
             .as_ref()
             .map_or_else(String::new, |test| format!(" -- --exact {test}"));
+        // Under `cargo lockutils`, which marks its runs, the lock path is its own again.
+        let lockutils = match std::env::var_os("LOCKUTILS_RUN") {
+            Some(_) => "lockutils ",
+            None => "",
+        };
+        let target = target_of_this_test().unwrap_or_default();
         format!(
-            "\n  seed {:#x}; to run it again: {SEED}={:#x} cargo test{test}",
+            "\n  seed {:#x}; to run it again: {SEED}={:#x} cargo {lockutils}test{target}{test}",
             self.seed, self.seed
         )
     }
+}
+
+/// ` --test NAME` or ` --lib`, with which cargo builds and runs this test binary alone, as far as its name tells.
+fn target_of_this_test() -> Option<String> {
+    let folder = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+    let program = std::env::current_exe().ok()?;
+    let (binary, _hash) = program.file_name()?.to_str()?.rsplit_once('-')?;
+    for name in [binary.to_owned(), binary.replace('_', "-")] {
+        let tests = folder.join("tests");
+        if tests.join(format!("{name}.rs")).is_file() || tests.join(&name).join("main.rs").is_file()
+        {
+            return Some(format!(" --test {name}"));
+        }
+    }
+    let package = std::env::var("CARGO_PKG_NAME").ok()?;
+    let is_library = folder.join("src/lib.rs").is_file() && !folder.join("src/main.rs").is_file();
+    (is_library && binary == package.replace('-', "_")).then(|| " --lib".to_owned())
 }

@@ -89,7 +89,6 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    #[expect(clippy::result_unit_err, reason = "a stand-in for std's")]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, PoisonError<MutexGuard<'_, T>>> {
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(MutexGuard {

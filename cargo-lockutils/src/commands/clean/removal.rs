@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -88,16 +88,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Why the file is none that a lock made.
 fn foreign(file: &File) -> io::Result<Option<&'static str>> {
-    let metadata = file.metadata()?;
-    Ok(if !metadata.is_file() {
-        Some("not a regular file")
-    } else if metadata.len() > 0 {
-        Some("not empty")
-    } else if metadata.nlink() > 1 {
-        Some("a file of several names")
-    } else {
-        None
-    })
+    Ok(lock_scan::why_no_lock_file(&file.metadata()?))
 }
 
 /// Where there are no leases: what /proc tells, if it tells of all processes.

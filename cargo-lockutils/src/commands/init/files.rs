@@ -1,12 +1,12 @@
 //! The files that `init` writes, from templates.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Service, WorkerLanguage};
 
-/// A file, below the folder of the project.
+/// A file.
 pub struct NewFile {
-    pub path: &'static str,
+    pub path: PathBuf,
     pub text: String,
     pub what: &'static str,
 }
@@ -27,9 +27,9 @@ const SCRIPT: &str = include_str!("templates/lockutils-ci");
 const HELPER: &str = "speaks the line protocol";
 
 /// The worker, and what it needs beside it.
-pub fn worker(language: WorkerLanguage, name: &str) -> Vec<NewFile> {
-    let file = |path, text: &str, what| NewFile {
-        path,
+pub fn worker(language: WorkerLanguage, name: &str, folder: &Path) -> Vec<NewFile> {
+    let file = |path: &str, text: &str, what| NewFile {
+        path: folder.join(path),
         text: text.replace("@NAME@", name),
         what,
     };
@@ -88,27 +88,54 @@ pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> Strin
         .replace("@SCENARIOS@", scenarios)
 }
 
-/// What CI runs, and the script that it calls. `install` is the command that installs ours.
-pub fn ci(service: Service, folder: &Path, install: &str) -> Vec<NewFile> {
+/// What CI runs, in the repository, and the script that it calls, in the workspace. `install` is
+/// the command that installs ours.
+pub fn ci(service: Service, repository: &Path, workspace: &Path, install: &str) -> Vec<NewFile> {
     let (path, text) = match service {
         Service::None => return Vec::new(),
         Service::GitHub => (".github/workflows/lockutils.yml", GITHUB),
         // Somebody's own is left alone, and includes ours.
-        Service::GitLab if folder.join(".gitlab-ci.yml").exists() => {
+        Service::GitLab if repository.join(".gitlab-ci.yml").exists() => {
             ("lockutils.gitlab-ci.yml", GITLAB)
         }
         Service::GitLab => (".gitlab-ci.yml", GITLAB),
     };
+    let below = workspace.strip_prefix(repository).unwrap_or(Path::new(""));
+    let text = match below.to_str() {
+        Some("") | None => text.to_owned(),
+        Some(below) => in_folder(text, below),
+    };
     vec![
         NewFile {
-            path,
+            path: repository.join(path),
             text: text.replace("@INSTALL@", install),
             what: "runs the tests and the trials in CI",
         },
         NewFile {
-            path: "ci/lockutils-ci",
+            path: workspace.join("ci/lockutils-ci"),
             text: SCRIPT.to_owned(),
             what: "what CI calls; it runs here as well",
         },
     ]
+}
+
+/// The same for a workspace that is not the root of its repository.
+fn in_folder(text: &str, below: &str) -> String {
+    text.replace(
+        "    runs-on:",
+        &format!("    defaults:\n      run:\n        working-directory: {below}\n    runs-on:"),
+    )
+    .replace(
+        "          path: lockutils-artifacts",
+        &format!("          path: {below}/lockutils-artifacts"),
+    )
+    .replace("  script:\n", &format!("  script:\n    - cd '{below}'\n"))
+    .replace(
+        "      - lockutils-artifacts\n",
+        &format!("      - {below}/lockutils-artifacts\n"),
+    )
+    .replace(
+        "junit: lockutils-artifacts/",
+        &format!("junit: {below}/lockutils-artifacts/"),
+    )
 }

@@ -7,7 +7,7 @@ mod project;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::styling::{AnsiColor, Style};
@@ -16,7 +16,7 @@ use crate::cli::{InitOptions, Service, WorkerLanguage};
 use crate::say;
 
 use files::NewFile;
-use project::Project;
+use project::{Project, Source, relative};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -29,7 +29,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         Some(_) => WorkerLanguage::Rust,
         None => WorkerLanguage::Python,
     };
-    let usual_service = match project.folder().join(".gitlab-ci.yml").exists() {
+    let usual_service = match project.repository().join(".gitlab-ci.yml").exists() {
         true => Service::GitLab,
         false => Service::GitHub,
     };
@@ -51,8 +51,9 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     };
     if language == WorkerLanguage::Rust && project.package().is_none() {
         bail!(
-            "{} has no package, and a Rust worker is an example of one: call `init` in the folder of a package, or choose another --worker",
-            project.manifest().display()
+            "{} has no package, and a Rust worker is an example of one: call `init` in the folder of one ({}), or choose another --worker",
+            project.manifest().display(),
+            project.packages().join(", ")
         );
     }
     let service = match options.ci {
@@ -60,8 +61,13 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         None if asks => ask::choice("Which service runs your CI", usual_service)?,
         None => usual_service,
     };
-    let mut files = files::worker(language, &name);
-    files.extend(files::ci(service, project.folder(), &install(&project)));
+    let mut files = files::worker(language, &name, project.folder());
+    files.extend(files::ci(
+        service,
+        project.repository(),
+        project.root(),
+        &install(&project),
+    ));
     write(&project, &files, options.force)?;
     let configuration = files::configuration(project.our_table(), language, &name);
     let lacks = match language {
@@ -84,18 +90,49 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     }
     configure(&project, &configuration)?;
     remarks(&project, service);
-    next(&by_hand, service, project.folder());
+    next(&by_hand, service, &project);
     Ok(0)
 }
 
-/// How CI installs the command: from where the project takes the library.
+/// How CI installs the command: from where the project takes the library. It does so in the folder
+/// of the workspace.
 fn install(project: &Project) -> String {
-    match project.neighbour() {
-        Some(folder) => format!(
-            "cargo install --locked --path '{}/cargo-lockutils'",
-            folder.display()
-        ),
-        None => "cargo install --locked cargo-lockutils".to_owned(),
+    match project.source() {
+        Source::Path(folder) => {
+            let command = normalized(&folder.join("cargo-lockutils"));
+            let command = match command.starts_with(project.repository()) {
+                true => relative(project.root(), &command),
+                false => command,
+            };
+            format!("cargo install --locked --path '{}'", command.display())
+        }
+        Source::Git(url, reference) => {
+            let mut words = ["cargo", "install", "--locked", "--git", &url]
+                .map(str::to_owned)
+                .to_vec();
+            words.extend(reference);
+            words.push("cargo-lockutils".to_owned());
+            shell_words::join(words)
+        }
+        Source::Registry => "cargo install --locked cargo-lockutils".to_owned(),
+    }
+}
+
+/// Without `..`, where that leads to the same.
+fn normalized(path: &Path) -> PathBuf {
+    let mut way = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                way.pop();
+            }
+            part => way.push(part),
+        }
+    }
+    let same = |path: &Path| fs::canonicalize(path).ok();
+    match same(&way).is_some() && same(&way) == same(path) {
+        true => way,
+        false => path.to_owned(),
     }
 }
 
@@ -104,17 +141,12 @@ fn remarks(project: &Project, service: Service) {
     if service == Service::None {
         return;
     }
-    if let Some(folder) = project.neighbour() {
+    if let Source::Path(folder) = project.source()
+        && !normalized(&folder).starts_with(project.repository())
+    {
         say::note(format_args!(
             "CI installs the command from {}, as the project does with the library: if that folder is not there in CI, change the line",
             folder.display()
-        ));
-    }
-    if let Some(inside) = project.inside_a_repository() {
-        say::note(format_args!(
-            "CI reads its files in the root of the repository only: move what is in .github or lockutils.gitlab-ci.yml there, and let the job run in \
-             {} (`working-directory` at GitHub, `cd` at GitLab)",
-            inside.display()
         ));
     }
 }
@@ -127,13 +159,13 @@ fn wrote(file: &str, what: &str) {
 
 /// All of the files, or none if one is there and must not be overwritten.
 fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
-    let there: Vec<&str> = files
+    let there: Vec<String> = files
         .iter()
         .filter(|file| {
-            fs::read_to_string(project.folder().join(file.path)).is_ok_and(|text| text != file.text)
-                || is_no_file(&project.folder().join(file.path))
+            fs::read_to_string(&file.path).is_ok_and(|text| text != file.text)
+                || is_no_file(&file.path)
         })
-        .map(|file| file.path)
+        .map(|file| shown(project, &file.path))
         .collect();
     ensure!(
         force || there.is_empty(),
@@ -144,18 +176,23 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
         }
     );
     for file in files {
-        let path = project.folder().join(file.path);
+        let path = &file.path;
         let problem = || format!("{} cannot be written", path.display());
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).with_context(problem)?;
         }
-        fs::write(&path, &file.text).with_context(problem)?;
+        fs::write(path, &file.text).with_context(problem)?;
         if file.text.starts_with("#!") {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).with_context(problem)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).with_context(problem)?;
         }
-        wrote(file.path, file.what);
+        wrote(&shown(project, path), file.what);
     }
     Ok(())
+}
+
+/// From the folder of the project.
+fn shown(project: &Project, path: &Path) -> String {
+    relative(project.folder(), path).display().to_string()
 }
 
 fn is_no_file(path: &Path) -> bool {
@@ -175,7 +212,7 @@ fn configure(project: &Project, configuration: &str) -> Result<()> {
     Ok(())
 }
 
-fn next(by_hand: &[String], service: Service, folder: &Path) {
+fn next(by_hand: &[String], service: Service, project: &Project) {
     say::on_stdout("\nNext:");
     for command in by_hand {
         say::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
@@ -198,10 +235,20 @@ fn next(by_hand: &[String], service: Service, folder: &Path) {
     if service != Service::None {
         say::on_stdout(format_args!(
             "  {COMMAND}{:<26}{COMMAND:#} {FAINT}all of it, as CI does{FAINT:#}",
-            "sh ci/lockutils-ci"
+            match project.root() == project.folder() {
+                true => "sh ci/lockutils-ci".to_owned(),
+                false => format!(
+                    "(cd {} && sh ci/lockutils-ci)",
+                    relative(project.folder(), project.root()).display()
+                ),
+            }
         ));
     }
-    if folder.join("lockutils.gitlab-ci.yml").exists() {
+    if project
+        .repository()
+        .join("lockutils.gitlab-ci.yml")
+        .exists()
+    {
         say::on_stdout("  add to .gitlab-ci.yml: include: { local: lockutils.gitlab-ci.yml }");
     }
 }

@@ -1,12 +1,14 @@
 //! The project in which we are, and what is added to its manifest.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use toml::{Table, Value};
+
+use crate::cargo_run;
+use crate::settings::Workspace;
 
 /// The package, or the workspace without a package of its own, in whose folder we are.
 pub struct Project {
@@ -14,27 +16,39 @@ pub struct Project {
     manifest: PathBuf,
     text: String,
     table: Table,
+    /// The folder of the workspace, and its manifest.
+    root: PathBuf,
+    root_table: Table,
+}
+
+/// From where the project takes the library, and so the harness and the command.
+pub enum Source {
+    Registry,
+    /// The folder of the whole workspace of the library.
+    Path(PathBuf),
+    /// An address, and options as `--branch main`.
+    Git(String, Vec<String>),
 }
 
 impl Project {
     pub fn find() -> Result<Self> {
-        let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-        let output = Command::new(&cargo)
-            .args(["locate-project", "--message-format", "plain"])
-            .output()
-            .with_context(|| cargo.display().to_string())?;
-        ensure!(
-            output.status.success(),
-            "there is no Cargo.toml here: begin with `cargo new` or `cargo init`"
-        );
-        let manifest = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-        let text = fs::read_to_string(&manifest).with_context(|| manifest.display().to_string())?;
-        let table = toml::from_str(&text).with_context(|| manifest.display().to_string())?;
+        let cargo = cargo_run::cargo();
+        let manifest = locate(&cargo, &[])?;
+        let root = locate(&cargo, &["--workspace"]).unwrap_or_else(|_| manifest.clone());
+        let read = |file: &Path| -> Result<(String, Table)> {
+            let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            let table = toml::from_str(&text).with_context(|| file.display().to_string())?;
+            Ok((text, table))
+        };
+        let (text, table) = read(&manifest)?;
+        let (_, root_table) = read(&root)?;
         Ok(Project {
             cargo,
             manifest,
             text,
             table,
+            root: root.parent().unwrap_or(Path::new(".")).to_owned(),
+            root_table,
         })
     }
 
@@ -42,14 +56,28 @@ impl Project {
         self.manifest.parent().unwrap_or(Path::new("."))
     }
 
-    /// The project's folder within its repository, unless it is the root of that, or there is none.
-    pub fn inside_a_repository(&self) -> Option<&Path> {
-        let root = self
-            .folder()
+    /// The folder of the workspace, in which all members' locks are tried.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder in which a service reads its files: the root of the repository, or of the
+    /// workspace if there is none.
+    pub fn repository(&self) -> &Path {
+        self.root
             .ancestors()
-            .find(|folder| folder.join(".git").exists())?;
-        let inside = self.folder().strip_prefix(root).ok()?;
-        (inside != Path::new("")).then_some(inside)
+            .find(|folder| folder.join(".git").exists())
+            .unwrap_or(&self.root)
+    }
+
+    /// The packages of the workspace with their folders, for a user who is in none of them.
+    pub fn packages(&self) -> Vec<String> {
+        let workspace = Workspace::here(&self.cargo);
+        let packages = workspace.map_or_else(|_| Vec::new(), |workspace| workspace.folders());
+        packages
+            .into_iter()
+            .map(|folder| relative(&self.root, &folder).display().to_string())
+            .collect()
     }
 
     pub fn manifest(&self) -> &Path {
@@ -90,16 +118,37 @@ impl Project {
             .with_context(|| format!("{} cannot be written", self.manifest.display()))
     }
 
-    /// The folder of the workspace from which the project takes `oslo-concurrency`, if it takes it from a path.
-    pub fn neighbour(&self) -> Option<PathBuf> {
-        let path = self
-            .at(&["dependencies", "oslo-concurrency", "path"])?
-            .as_str()?;
+    /// From where the project takes `oslo-concurrency`.
+    pub fn source(&self) -> Source {
+        let own = ["dependencies", "dev-dependencies"]
+            .iter()
+            .find_map(|kind| self.at(&[kind, "oslo-concurrency"]));
+        let (value, folder) = match own {
+            Some(value) if value.get("workspace") == Some(&Value::from(true)) => {
+                let inherited = self
+                    .root_table
+                    .get("workspace")
+                    .and_then(|table| table.get("dependencies")?.get("oslo-concurrency"));
+                (inherited, &*self.root)
+            }
+            own => (own, self.folder()),
+        };
+        let text = |key: &str| Some(value?.get(key)?.as_str()?.to_owned());
+        if let Some(url) = text("git") {
+            let reference = ["branch", "tag", "rev"].iter().find_map(|key| {
+                let name = text(key)?;
+                Some(vec![format!("--{key}"), name])
+            });
+            return Source::Git(url, reference.unwrap_or_default());
+        }
         // Not resolved: cargo takes a path through a link for another package.
-        let library = self.folder().join(path);
-        let folder = library.parent().filter(|_| library.file_name().is_some())?;
-        let folder = folder.to_owned();
-        folder.join("harness/Cargo.toml").exists().then_some(folder)
+        let library = text("path").map(|path| folder.join(path));
+        let neighbour = library.as_deref().and_then(|library| {
+            let folder = library.parent().filter(|_| library.file_name().is_some())?;
+            let is_whole = folder.join("harness/Cargo.toml").exists();
+            is_whole.then(|| folder.to_owned())
+        });
+        neighbour.map_or(Source::Registry, Source::Path)
     }
 
     pub fn depends_on(&self, name: &str) -> bool {
@@ -110,15 +159,19 @@ impl Project {
 
     /// The arguments of `cargo add` for what a Rust worker needs and the project lacks.
     pub fn missing(&self) -> Vec<Vec<String>> {
-        let neighbour = self.neighbour();
+        let source = self.source();
         let of = |name: &str, folder: &str| {
             let mut arguments = vec!["add".to_owned(), "--quiet".to_owned(), "--dev".to_owned()];
-            match &neighbour {
-                Some(root) => arguments.extend([
+            match &source {
+                Source::Path(root) => arguments.extend([
                     "--path".to_owned(),
                     root.join(folder).to_string_lossy().into_owned(),
                 ]),
-                None => arguments.push(name.to_owned()),
+                Source::Git(url, reference) => {
+                    arguments.extend([name.to_owned(), "--git".to_owned(), url.clone()]);
+                    arguments.extend(reference.iter().cloned());
+                }
+                Source::Registry => arguments.push(name.to_owned()),
             }
             arguments
         };
@@ -149,5 +202,41 @@ impl Project {
     /// Whether the manifest is still what was read.
     pub fn is_unchanged(&self) -> bool {
         fs::read_to_string(&self.manifest).is_ok_and(|text| text == self.text)
+    }
+}
+
+fn locate(cargo: &Path, arguments: &[&str]) -> Result<PathBuf> {
+    let output = Command::new(cargo)
+        .args(["locate-project", "--message-format", "plain"])
+        .args(arguments)
+        .output()
+        .with_context(|| cargo.display().to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success() || !said.contains("could not find `Cargo.toml`"),
+        "there is no Cargo.toml here: begin with `cargo new` or `cargo init`"
+    );
+    ensure!(
+        output.status.success(),
+        "cargo cannot read this project, and says:\n{}",
+        crate::say::lines(said.trim())
+    );
+    Ok(PathBuf::from(
+        String::from_utf8_lossy(&output.stdout).trim(),
+    ))
+}
+
+/// The way from one folder to a path, both absolute.
+pub fn relative(from: &Path, to: &Path) -> PathBuf {
+    let shared = from
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    let way: PathBuf = up.chain(to.components().skip(shared)).collect();
+    match way.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => way,
     }
 }

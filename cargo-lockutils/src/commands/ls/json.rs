@@ -24,6 +24,7 @@ struct Document {
 #[derive(Serialize)]
 struct File {
     file: String,
+    lock_file: bool,
     users: Vec<Entry>,
 }
 
@@ -64,6 +65,7 @@ pub fn of(lock_path: &Path, scan: &Scan) -> Result<String> {
         .as_secs_f64();
     let files = scan.files.iter().map(|(file, users)| File {
         file: file.to_string_lossy().into_owned(),
+        lock_file: !scan.foreign.contains_key(file),
         users: users.iter().map(|user| Entry::of(user, now)).collect(),
     });
     Ok(serde_json::to_string_pretty(&Document {

@@ -7,6 +7,7 @@ use clap::builder::styling::Style;
 use lockutils_harness::foreign::processes;
 
 use crate::lock_scan::{Role, Scan, User};
+use crate::say::printable;
 
 /// Where nobody says how wide the screen is.
 const WIDTH: usize = 80;
@@ -44,7 +45,10 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
             row(&mut text, user, command_width);
         }
     }
-    let names: Vec<String> = unused
+    let (others, locks): (Vec<_>, Vec<_>) = unused
+        .into_iter()
+        .partition(|(file, _)| scan.foreign.contains_key(*file));
+    let names: Vec<String> = locks
         .iter()
         .map(|(file, _)| printable(&file.to_string_lossy()))
         .collect();
@@ -52,8 +56,22 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
         for name in &names {
             let _ = writeln!(text, "{FILE}{name}{FILE:#}\n  nobody");
         }
+        for (file, _) in others {
+            let (name, why) = (printable(&file.to_string_lossy()), scan.foreign[file]);
+            let _ = writeln!(
+                text,
+                "{FILE}{name}{FILE:#}\n  nobody; no lock file, but {why}"
+            );
+        }
     } else {
         text += &summary(&names, used.is_empty());
+        match others.len() {
+            0 => {}
+            1 => text += "1 other file is no lock file\n",
+            n => {
+                let _ = writeln!(text, "{n} other files are no lock files");
+            }
+        }
     }
     text
 }
@@ -102,13 +120,6 @@ fn summary(unused: &[String], nothing_used: bool) -> String {
     }
 }
 
-/// A name or command line that could move the cursor is not printed as it is.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
-}
-
 /// In at most four characters, with the unit that says most: 12s, 3m, 5h, 2d.
 fn short(age: Duration) -> String {
     let seconds = age.as_secs();
@@ -143,6 +154,7 @@ mod tests {
         let users = vec![user(Role::Waits(lock)), user(Role::HasOpen)];
         let scan = Scan {
             files: [("a".into(), users), ("b".into(), vec![])].into(),
+            foreign: Default::default(),
             hidden: 0,
         };
         let table = of(&scan, false, 80);
@@ -150,10 +162,5 @@ mod tests {
         assert_eq!(*widths.iter().max().unwrap(), 80, "{table}");
         assert!(table.ends_with("besides, 1 lock file that nobody uses: b\n"));
         assert!(table.contains("365d"));
-    }
-
-    #[test]
-    fn nothing_that_moves_the_cursor_is_printed() {
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

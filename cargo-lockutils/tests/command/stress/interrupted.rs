@@ -128,3 +128,40 @@ fn nobody_needs_to_read_to_the_end() {
     );
     assert_eq!(project.left_behind(), NOTHING);
 }
+
+#[test]
+fn a_signal_that_ends_it_is_in_the_exit_status() {
+    for (command, ready) in [("stress", true), ("stress", false), ("explore", false)] {
+        let project = Project::new();
+        project.write("p/slow.sh", "touch started; sleep 1000\n");
+        let arguments: &[&str] = match ready {
+            true => &[
+                command,
+                "--builtin",
+                "flock",
+                "--scenario",
+                "contend",
+                "--duration",
+                "10m",
+            ],
+            false => &[command, "--", "sh", "slow.sh"],
+        };
+        let child = project
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        match ready {
+            true => project.until_somebody_gets_the_lock(),
+            false => until("the worker starts", || {
+                project.folder().join("started").exists().then_some(())
+            }),
+        }
+        signal(&child, Signal::SIGTERM);
+        let output = child.wait_with_output().unwrap();
+        let told = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(143), "{command}: {told}");
+        assert_eq!(project.left_behind(), NOTHING);
+    }
+}

@@ -17,7 +17,7 @@ use crate::{forks, nest};
 
 pub fn thread(round: &Round, slot: usize) {
     let mut random = Random::new(round.seed, slot as u64);
-    let tasks = slot % round.threads == 0;
+    let tasks = slot.is_multiple_of(round.threads);
     if slot % round.threads == 1 && random.once_in(2) {
         signals();
     }

@@ -1,0 +1,387 @@
+//! Reads the arguments of `cargo test` and `cargo nextest run` as they do themselves.
+
+mod table;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+pub use table::{NEXTEST, TEST};
+
+/// An option of cargo's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CargoOption {
+    pub short: Option<char>,
+    /// Without the dashes; empty if there is a short one only.
+    pub long: &'static str,
+    pub takes: Takes,
+}
+
+/// Whether a value follows an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    /// The next word, or the rest of this one.
+    Value,
+    /// The same, but the next word only if it is no option.
+    Perhaps,
+    /// What follows `=`, if anything does.
+    Joined,
+}
+
+impl CargoOption {
+    /// As it is written: `--package`, or `-Z`.
+    pub fn name(&self) -> String {
+        match self.short {
+            Some(short) if self.long.is_empty() => format!("-{short}"),
+            _ => format!("--{}", self.long),
+        }
+    }
+}
+
+/// One argument, as cargo understands it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    Option(CargoOption, Option<OsString>),
+    /// Looks like an option and is none that we know.
+    Unknown(OsString),
+    Word(OsString),
+    /// What follows `--`.
+    AfterDashes(Vec<OsString>),
+}
+
+/// An argument and how many words it takes, 0 for a short option that is not the last of its word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    pub argument: Argument,
+    /// The index of its first word.
+    pub at: usize,
+    pub words: usize,
+}
+
+/// All of the arguments.
+pub fn parse(table: &[CargoOption], words: &[OsString]) -> Vec<Parsed> {
+    let mut parsed = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        at += parse_one(table, words, at, &mut parsed);
+    }
+    parsed
+}
+
+/// Parses what begins at `at`, and gives the number of words that it takes.
+pub fn parse_one(
+    table: &[CargoOption],
+    words: &[OsString],
+    at: usize,
+    parsed: &mut Vec<Parsed>,
+) -> usize {
+    let word = &words[at];
+    let mut push = |argument, words| {
+        parsed.push(Parsed {
+            argument,
+            at,
+            words,
+        });
+        words
+    };
+    let bytes = word.as_bytes();
+    if bytes == b"--" {
+        let rest = words[at + 1..].to_vec();
+        return push(Argument::AfterDashes(rest), words.len() - at);
+    }
+    if let Some(long) = bytes.strip_prefix(b"--") {
+        let (name, joined) = split_at_equals(long);
+        let known = |option: &&CargoOption| option.long.as_bytes() == name && !name.is_empty();
+        let Some(option) = table.iter().find(known) else {
+            return push(Argument::Unknown(word.clone()), 1);
+        };
+        let (value, count) = value(option, joined, words, at);
+        return push(Argument::Option(*option, value), count);
+    }
+    if bytes.len() < 2 || bytes[0] != b'-' {
+        return push(Argument::Word(word.clone()), 1);
+    }
+    let mut options = Vec::new();
+    for (index, &byte) in bytes.iter().enumerate().skip(1) {
+        let known = |option: &&CargoOption| option.short == Some(char::from(byte));
+        let Some(option) = table.iter().find(known) else {
+            return push(Argument::Unknown(word.clone()), 1);
+        };
+        if option.takes == Takes::Nothing {
+            options.push((*option, None));
+            continue;
+        }
+        let rest = &bytes[index + 1..];
+        let joined = match rest {
+            [] => None,
+            [b'=', value @ ..] | value => Some(value),
+        };
+        let (value, count) = value(option, joined, words, at);
+        for (option, value) in options {
+            push(Argument::Option(option, value), 0);
+        }
+        return push(Argument::Option(*option, value), count);
+    }
+    let last = options.len() - 1;
+    for (index, (option, value)) in options.into_iter().enumerate() {
+        push(Argument::Option(option, value), usize::from(index == last));
+    }
+    1
+}
+
+/// The value of an option, and how many words both take.
+fn value(
+    option: &CargoOption,
+    joined: Option<&[u8]>,
+    words: &[OsString],
+    at: usize,
+) -> (Option<OsString>, usize) {
+    if let Some(joined) = joined {
+        return (Some(OsStr::from_bytes(joined).to_owned()), 1);
+    }
+    let next = words.get(at + 1);
+    let next = match option.takes {
+        Takes::Nothing | Takes::Joined => None,
+        Takes::Value => next,
+        Takes::Perhaps => next.filter(|next| !next.as_bytes().starts_with(b"-")),
+    };
+    (next.cloned(), 1 + usize::from(next.is_some()))
+}
+
+fn split_at_equals(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    }
+}
+
+/// The arguments of one call, parsed.
+pub struct Arguments<'a> {
+    pub parsed: Vec<Parsed>,
+    words: &'a [OsString],
+}
+
+impl<'a> Arguments<'a> {
+    pub fn of(table: &[CargoOption], words: &'a [OsString]) -> Self {
+        Arguments {
+            parsed: parse(table, words),
+            words,
+        }
+    }
+
+    /// The values of `--long`, in order.
+    pub fn values(&self, long: &str) -> impl Iterator<Item = &OsStr> {
+        self.parsed
+            .iter()
+            .filter_map(move |parsed| match &parsed.argument {
+                Argument::Option(option, value) if option.long == long => value.as_deref(),
+                _ => None,
+            })
+    }
+
+    /// Whether `--long` is among them, with or without a value.
+    pub fn has(&self, long: &str) -> bool {
+        self.parsed.iter().any(
+            |parsed| matches!(parsed.argument, Argument::Option(option, _) if option.long == long),
+        )
+    }
+
+    /// The words before `--`, and `--` with those after it.
+    pub fn around_dashes(&self) -> (&'a [OsString], &'a [OsString]) {
+        let dashes = self
+            .parsed
+            .iter()
+            .find(|parsed| matches!(parsed.argument, Argument::AfterDashes(_)));
+        let at = dashes.map_or(self.words.len(), |parsed| parsed.at);
+        self.words.split_at(at)
+    }
+}
+
+/// `--name=value`, also for what is not UTF-8.
+pub fn joined(name: &str, value: &OsStr) -> OsString {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(b'=');
+    bytes.extend(value.as_bytes());
+    OsString::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(table: &[CargoOption], line: &str) -> Vec<String> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        parse(table, &words)
+            .into_iter()
+            .map(|parsed| match parsed.argument {
+                Argument::Option(option, None) => option.name(),
+                Argument::Option(option, Some(value)) => {
+                    format!("{}={}", option.name(), value.display())
+                }
+                Argument::Unknown(word) => format!("?{}", word.display()),
+                Argument::Word(word) => format!("'{}", word.display()),
+                Argument::AfterDashes(words) => format!("-- {}", words.len()),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn options_and_values_are_told_apart() {
+        for (line, told) in [
+            (
+                "-plib_a -j2 -j=3",
+                vec!["--package=lib_a", "--jobs=2", "--jobs=3"],
+            ),
+            ("-vqj 4 x", vec!["--verbose", "--quiet", "--jobs=4", "'x"]),
+            ("-vv", vec!["--verbose", "--verbose"]),
+            ("-p --lib", vec!["--package", "--lib"]),
+            (
+                "-p lib_a --bin --test it",
+                vec!["--package=lib_a", "--bin", "--test=it"],
+            ),
+            (
+                "--timings x --config a=b",
+                vec!["--timings", "'x", "--config=a=b"],
+            ),
+            ("-Zx -Z y", vec!["-Z=x", "-Z=y"]),
+            (
+                "--new x -y - -- -p z",
+                vec!["?--new", "'x", "?-y", "'-", "-- 2"],
+            ),
+        ] {
+            assert_eq!(shown(TEST, line), told, "{line}");
+        }
+        assert_eq!(
+            shown(NEXTEST, "-j num-cpus -E test(x) -Pci"),
+            [
+                "--test-threads=num-cpus",
+                "--filterset=test(x)",
+                "--profile=ci"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_words_of_all_arguments_are_all_words() {
+        let line = "-vqj 4 x -p y --new -- a b";
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let parsed = parse(TEST, &words);
+        assert_eq!(
+            parsed.iter().map(|parsed| parsed.words).sum::<usize>(),
+            words.len()
+        );
+        let arguments = Arguments::of(TEST, &words);
+        assert_eq!(arguments.around_dashes().1.len(), 3);
+        assert!(arguments.has("quiet") && !arguments.has("release"));
+        assert_eq!(arguments.values("jobs").next(), Some(OsStr::new("4")));
+    }
+
+    /// (short, long, whether a value follows) of each option that a help text has.
+    fn in_help(text: &str) -> Vec<(Option<char>, String, Takes)> {
+        let mut options = Vec::new();
+        for line in text.lines() {
+            let mut rest = line.trim_start();
+            if let Some(alias) = rest.strip_prefix("[alias: --") {
+                let alias = alias.trim_end_matches(']').to_owned();
+                let takes = options
+                    .last()
+                    .map_or(Takes::Nothing, |&(_, _, takes)| takes);
+                options.push((None, alias, takes));
+                continue;
+            }
+            if !rest.starts_with('-') || line.len() - rest.len() > 6 || rest.starts_with("- ") {
+                continue;
+            }
+            let mut short = None;
+            if !rest.starts_with("--") {
+                short = rest.chars().nth(1);
+                rest = rest[2..].trim_start_matches([',', ' ']);
+            }
+            let end = rest.find("  ").unwrap_or(rest.len());
+            let (words, _) = rest.split_at(end);
+            let (long, value) = match words.strip_prefix("--") {
+                None => ("", words),
+                Some(words) => match words.find([' ', '[', '.']) {
+                    Some(at) => words.split_at(at),
+                    None => (words, ""),
+                },
+            };
+            let value = value.trim();
+            let takes = match value {
+                "" | "..." => Takes::Nothing,
+                value if value.starts_with("[=") => Takes::Joined,
+                value if value.starts_with('[') => Takes::Perhaps,
+                _ => Takes::Value,
+            };
+            options.push((short, long.to_owned(), takes));
+        }
+        options
+    }
+
+    fn help(arguments: &[&str]) -> String {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = std::process::Command::new(cargo).args(arguments).output();
+        let output = output.expect("cargo runs");
+        assert!(output.status.success(), "cargo {arguments:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Every option that the help of this machine's cargo names is in the table as it is there.
+    #[test]
+    fn the_tables_are_what_cargo_says_itself() {
+        for (table, arguments, known_better) in [
+            // Its help does not say that `--timings` may have a value.
+            (TEST, &["test", "--help"][..], &["timings"][..]),
+            (NEXTEST, &["nextest", "run", "--help"], &[]),
+        ] {
+            let told = in_help(&help(arguments));
+            assert!(told.len() > 35, "cargo {arguments:?}: {told:?}");
+            for (short, long, takes) in told {
+                let found = table.iter().find(|option| {
+                    option.long == long && (!long.is_empty() || option.short == short)
+                });
+                let found =
+                    found.unwrap_or_else(|| panic!("cargo {arguments:?} has --{long}, {short:?}"));
+                assert_eq!(found.short, short, "--{long}");
+                if !known_better.contains(&&*long) {
+                    assert_eq!(found.takes, takes, "cargo {arguments:?}: --{long}");
+                }
+            }
+        }
+    }
+
+    /// The manual names options that the help leaves out, or the other way round.
+    #[test]
+    fn the_manual_names_no_option_that_is_not_in_the_table() {
+        let manual = help(&["help", "test"]);
+        let mut seen = 0;
+        for line in manual.lines() {
+            // An option begins a line, seven columns to the right.
+            let Some(options) = line
+                .strip_prefix("       ")
+                .filter(|rest| rest.starts_with('-'))
+            else {
+                continue;
+            };
+            for option in options.split(", ") {
+                let Some(long) = option.trim().strip_prefix("--") else {
+                    continue;
+                };
+                let long: String = long
+                    .chars()
+                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+                    .collect();
+                if long.is_empty() {
+                    continue;
+                }
+                seen += 1;
+                assert!(table_has(&long), "cargo help test names --{long}");
+            }
+        }
+        assert!(seen > 30, "the manual was not understood: {manual}");
+    }
+
+    fn table_has(long: &str) -> bool {
+        TEST.iter().any(|option| option.long == long)
+    }
+}

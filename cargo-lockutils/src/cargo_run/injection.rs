@@ -1,0 +1,188 @@
+//! What we add to a call of cargo: a file of configuration, or a variable.
+//!
+//! The environment alone reaches the tests, unless the project forces the variable: only cargo's
+//! own `--config` goes before that. Our test runner is set in the same way.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use toml::{Table, Value};
+
+use super::runner::{self, OurRunner};
+use crate::cargo_config::{CargoConfig, Form};
+use crate::cargo_options::{Arguments, TEST};
+use crate::cli::Isolate;
+use crate::lock_directory::{ConfigFile, LockDirectory, VARIABLE};
+
+/// See the module.
+#[derive(Default)]
+pub struct Injection {
+    file: Option<ConfigFile>,
+    /// The same; cargo refuses to read one file twice.
+    first_file: Option<ConfigFile>,
+    variable: Option<(String, String)>,
+    isolates: bool,
+    /// Where `--config` goes among the words of a command.
+    at: usize,
+}
+
+impl Injection {
+    /// For a call of cargo with these arguments.
+    pub fn prepare(
+        directory: &LockDirectory,
+        arguments: &Arguments<'_>,
+        isolate: Isolate,
+    ) -> Result<Self> {
+        let here = env::current_dir().context("the current folder")?;
+        let theirs = CargoConfig::read(&here, arguments.values("config"));
+        let mut config = Table::new();
+        if is_forced(&theirs) {
+            config.insert("env".to_owned(), forced(directory.lock_path())?);
+        }
+        if isolate != Isolate::Run {
+            let runners = runner::for_targets(&here, &theirs, arguments, isolate, directory)?;
+            let tables = runners.into_iter().map(|runner| {
+                let OurRunner { target, value } = runner;
+                let table = Table::from_iter([("runner".to_owned(), value)]);
+                (target, Value::from(table))
+            });
+            config.insert("target".to_owned(), Value::from(Table::from_iter(tables)));
+        }
+        let mut injection = Injection {
+            isolates: isolate != Isolate::Run,
+            ..Injection::default()
+        };
+        if !config.is_empty() {
+            let text = toml::to_string(&config)?;
+            injection.file = Some(directory.write_config("config.toml", &text)?);
+            if arguments.has("config") {
+                injection.first_file = Some(directory.write_config("first-config.toml", &text)?);
+            }
+        }
+        Ok(injection)
+    }
+
+    /// For a command that may call cargo in its own way, as `cargo llvm-cov`: the runner goes into
+    /// its environment.
+    pub fn for_command(
+        directory: &LockDirectory,
+        words: &[OsString],
+        isolate: Isolate,
+    ) -> Result<Self> {
+        let subcommand = subcommand(words);
+        if subcommand.is_none() && isolate == Isolate::Run {
+            return Ok(Injection::default());
+        }
+        let at = subcommand.map_or(words.len(), |at| at + 1);
+        let arguments = Arguments::of(TEST, &words[at..]);
+        let here = env::current_dir().context("the current folder")?;
+        let theirs = CargoConfig::read(&here, arguments.values("config"));
+        let mut injection = Injection::default();
+        if is_forced(&theirs) {
+            let name = subcommand.and_then(|at| words[at].to_str()).unwrap_or("?");
+            if !TAKES_CONFIG.contains(&name) {
+                bail!(
+                    "the project forces {VARIABLE} in cargo's configuration ([env], `force = true`), and nothing that goes before it can be handed to \
+                     `cargo {name}`: remove `force`"
+                );
+            }
+            let table = Table::from_iter([("env".to_owned(), forced(directory.lock_path())?)]);
+            injection.file =
+                Some(directory.write_config("config.toml", &toml::to_string(&table)?)?);
+            injection.at = at + arguments.around_dashes().0.len();
+        }
+        if isolate != Isolate::Run {
+            injection.variable = Some(runner::variable(
+                &here, &theirs, &arguments, isolate, directory,
+            )?);
+        }
+        Ok(injection)
+    }
+
+    pub fn config_file(&self) -> Option<&Path> {
+        self.file.as_ref().map(ConfigFile::path)
+    }
+
+    /// To go before the user's own `--config`, if there is one.
+    pub fn first_config_file(&self) -> Option<&Path> {
+        self.first_file.as_ref().map(ConfigFile::path)
+    }
+
+    /// Whether a `--config KEY=VALUE` sets what ours sets as well, with theirs in it: for nextest
+    /// it would go before our file.
+    pub fn supersedes(&self, config: &OsStr) -> bool {
+        let Some(table) = config
+            .to_str()
+            .and_then(|text| toml::from_str::<Table>(text).ok())
+        else {
+            return false;
+        };
+        let is_ours = |key: &str, value: &Value| match key {
+            "env" => value.get(VARIABLE).is_some(),
+            "target" => {
+                let runner = |target: &Value| target.get("runner").is_some();
+                self.isolates && value.as_table().is_some_and(|all| all.values().any(runner))
+            }
+            _ => false,
+        };
+        self.file.is_some() && table.iter().any(|(key, value)| is_ours(key, value))
+    }
+
+    pub fn variable(&self) -> Option<(&str, &str)> {
+        let (name, value) = self.variable.as_ref()?;
+        Some((name, value))
+    }
+
+    /// The words of a command with what we add.
+    pub fn words(&self, words: &[OsString]) -> Vec<OsString> {
+        let mut words = words.to_vec();
+        if let Some(file) = self.config_file() {
+            words.splice(
+                self.at..self.at,
+                [
+                    OsStr::new("--config").to_owned(),
+                    file.as_os_str().to_owned(),
+                ],
+            );
+        }
+        words
+    }
+}
+
+/// Subcommands that take `--config` anywhere before `--`.
+const TAKES_CONFIG: [&str; 10] = [
+    "bench", "build", "b", "check", "c", "clippy", "run", "r", "test", "t",
+];
+
+/// The index of cargo's subcommand, if the command is cargo with one.
+fn subcommand(words: &[OsString]) -> Option<usize> {
+    let program = Path::new(words.first()?).file_name()?;
+    if program != "cargo" {
+        return None;
+    }
+    let is_toolchain = |word: &OsString| word.to_string_lossy().starts_with('+');
+    (1..words.len())
+        .find(|&at| !is_toolchain(&words[at]) && !words[at].to_string_lossy().starts_with('-'))
+}
+
+/// Whether cargo would set the variable itself. It does not replace one of the environment by a
+/// mere text, with which ours could not be merged.
+fn is_forced(theirs: &CargoConfig) -> bool {
+    theirs.form(&["env", VARIABLE]) == Some(Form::Other)
+}
+
+fn forced(lock_path: &Path) -> Result<Value> {
+    let lock_path = lock_path
+        .to_str()
+        .with_context(|| format!("the lock path {} is not valid UTF-8", lock_path.display()))?;
+    let value = Table::from_iter([
+        ("value".to_owned(), Value::from(lock_path)),
+        ("force".to_owned(), Value::from(true)),
+    ]);
+    Ok(Value::from(Table::from_iter([(
+        VARIABLE.to_owned(),
+        Value::from(value),
+    )])))
+}

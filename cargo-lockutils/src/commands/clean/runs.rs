@@ -1,0 +1,58 @@
+//! `clean --runs`: directories of runs that are over, in the temporary folder.
+
+use lockutils_harness::foreign::processes;
+
+use crate::lock_directory::{RunState, remove_tree, run_directories};
+use crate::say;
+
+/// Removes them, and gives the exit status: 1 if one could not be removed.
+pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
+    let removed = if dry_run { "would remove" } else { "removed" };
+    let (mut gone, mut failed) = (0, 0);
+    for directory in run_directories() {
+        let shown = say::printable(&directory.base.to_string_lossy());
+        match directory.state {
+            RunState::Runs => {
+                say::on_stdout(format_args!("{shown} stays: its run goes on"));
+                continue;
+            }
+            RunState::Kept if !kept_too => {
+                say::on_stdout(format_args!(
+                    "{shown} stays: it was kept by --keep or show-env; --kept removes it as well"
+                ));
+                continue;
+            }
+            RunState::Kept | RunState::Dead | RunState::Empty => {}
+        }
+        if let Some(user) = processes::that_use(&directory.base).into_iter().next() {
+            let command = say::printable(&processes::command(user));
+            say::on_stdout(format_args!(
+                "{shown} stays: process {user} uses it: {command}"
+            ));
+            continue;
+        }
+        let result = match dry_run {
+            true => Ok(()),
+            false => remove_tree(&directory.base),
+        };
+        match result {
+            Ok(()) => {
+                say::on_stdout(format_args!("{removed} {shown}"));
+                gone += 1;
+            }
+            Err(error) => {
+                say::warning(format_args!("{shown} stays: {error}"));
+                failed += 1;
+            }
+        }
+    }
+    let directories = if gone == 1 {
+        "directory"
+    } else {
+        "directories"
+    };
+    say::on_stdout(format_args!(
+        "{removed} {gone} {directories} of runs that are over"
+    ));
+    u8::from(failed > 0)
+}
