@@ -6,6 +6,9 @@ pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 pub(crate) use std::thread::sleep;
 pub(crate) use std::time::Instant;
 
+/// How long the thread of the watchdog stays without anything to watch.
+pub(crate) const THREAD_STAYS: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Attempts before queueing; about as long as a short section takes.
 pub(crate) const SPINS: u32 = 40;
 

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::background;
 use crate::fork::{self, PerProcess};
+use crate::sync::{
+    Arc, AtomicBool, Condvar, Instant, Mutex, Ordering, PoisonError, THREAD_STAYS, lock,
+};
 
-/// How long the thread stays without anything to watch.
-const IDLE: Duration = Duration::from_secs(10);
 /// An alarm that is due later than this counts as never due. Its thread stays all the same.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -181,10 +180,6 @@ impl Drop for Alarm {
     }
 }
 
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl State {
     fn insert(&mut self, due: Instant, set: Arc<Set>) -> (Instant, u64) {
         let place = (due, self.next_number);
@@ -254,7 +249,7 @@ impl Alarms {
                     state = lock(&self.state);
                     continue;
                 }
-                None if now - idle_since >= IDLE => {
+                None if now - idle_since >= THREAD_STAYS => {
                     state.looks = None;
                     return;
                 }
@@ -262,7 +257,7 @@ impl Alarms {
                     if first.is_some() {
                         idle_since = now;
                     }
-                    let looks = first.map_or(idle_since + IDLE, |(place, _)| place.0);
+                    let looks = first.map_or(idle_since + THREAD_STAYS, |(place, _)| place.0);
                     state.looks = Some(looks);
                     state = self
                         .sooner
@@ -285,90 +280,5 @@ impl Alarms {
         if let Some(due) = again.and_then(|after| set.began.checked_add(after)) {
             self.enter(due, set);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::channel;
-
-    const SOON: Duration = Duration::from_millis(1);
-    const LONG: Duration = Duration::from_secs(60);
-
-    #[test]
-    fn it_calls_not_before_its_time_and_again_if_asked() {
-        let (send, calls) = channel();
-        let mut left = 3;
-        let alarm = call_after(SOON, move |elapsed, _| {
-            send.send(elapsed).unwrap();
-            left -= 1;
-            (left > 0).then_some(elapsed * 2)
-        });
-        let calls = [(); 3].map(|()| calls.recv_timeout(LONG).unwrap());
-        drop(alarm);
-        assert!(calls[0] >= SOON);
-        assert!(calls.windows(2).all(|two| two[1] >= two[0] * 2));
-    }
-
-    #[test]
-    fn one_that_is_due_sooner_is_called_sooner() {
-        let (send, calls) = channel();
-        let slow = send.clone();
-        let _slow = call_after(LONG * 10, move |_, _| {
-            slow.send("slow").unwrap();
-            None
-        });
-        let _quick = call_after(SOON, move |_, _| {
-            send.send("quick").unwrap();
-            None
-        });
-        assert_eq!(calls.recv_timeout(LONG), Ok("quick"));
-    }
-
-    #[test]
-    fn an_alarm_that_panics_leaves_the_others_alone() {
-        let _broken = call_after(Duration::ZERO, |_, _| panic!("a subscriber"));
-        for _ in 0..2 {
-            let (send, calls) = channel();
-            let _alarm = call_after(SOON, move |_, _| {
-                send.send(()).unwrap();
-                None
-            });
-            assert_eq!(calls.recv_timeout(LONG), Ok(()));
-        }
-    }
-
-    #[test]
-    fn an_alarm_that_is_hurried_is_called_now() {
-        let (send, calls) = channel();
-        let alarm = call_after(Duration::MAX, move |_, _| {
-            send.send(()).unwrap();
-            None
-        });
-        alarm.handle().unwrap().hurry();
-        assert_eq!(calls.recv_timeout(LONG), Ok(()));
-        alarm.handle().unwrap().hurry();
-        drop(alarm);
-        assert!(calls.recv_timeout(LONG).is_err(), "it asked for no more");
-    }
-
-    #[test]
-    fn a_dropped_alarm_calls_nobody() {
-        let (send, calls) = channel();
-        for _ in 0..200 {
-            let send = send.clone();
-            let over = Arc::new(AtomicBool::new(false));
-            let seen = Arc::clone(&over);
-            let alarm = call_after(Duration::from_micros(50), move |_, _| {
-                send.send(seen.load(Ordering::SeqCst)).unwrap();
-                None
-            });
-            std::thread::yield_now();
-            drop(alarm.awaited());
-            over.store(true, Ordering::SeqCst);
-        }
-        drop(send);
-        assert!(calls.iter().all(|after_the_end| !after_the_end));
     }
 }

@@ -15,6 +15,8 @@
 //! [`LockOptions::warn_after`](crate::lockutils::LockOptions::warn_after).
 
 pub(crate) mod alarms;
+#[cfg(test)]
+mod alarms_tests;
 
 use std::borrow::Cow;
 use std::time::Duration;

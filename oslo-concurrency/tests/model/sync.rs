@@ -14,6 +14,7 @@ pub use std::sync::PoisonError;
 
 /// Few, so that the scheduler's choices go where they matter.
 pub const SPINS: u32 = 1;
+pub const THREAD_STAYS: Duration = Duration::from_millis(4);
 pub const TICK: Duration = Duration::from_millis(1);
 
 thread_local!(static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) });
