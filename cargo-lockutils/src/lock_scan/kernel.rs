@@ -56,6 +56,34 @@ pub struct Line {
     pub file: Identity,
 }
 
+/// How often /proc/locks is read at most, until so many readings in a row agree.
+const READINGS: usize = 32;
+const AGREE: usize = 3;
+
+/// The lines of /proc/locks about files with an inode that is `of_interest`.
+///
+/// The kernel prints the list a page at a time. What other processes lock and unlock meanwhile makes it leave out lines
+/// or print them twice. So it is read until [`AGREE`] readings agree.
+pub fn read(of_interest: impl Fn(u64) -> bool) -> Vec<Line> {
+    let reading = || {
+        let text = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+        let lines = text.lines().filter_map(parse);
+        lines
+            .filter(|line| of_interest(line.file.inode))
+            .collect::<Vec<_>>()
+    };
+    let (mut last, mut agree) = (reading(), 1);
+    for _ in 1..READINGS {
+        if agree == AGREE {
+            break;
+        }
+        let lines = reading();
+        agree = if lines == last { agree + 1 } else { 1 };
+        last = lines;
+    }
+    last
+}
+
 /// `1: -> OFDLCK ADVISORY WRITE -1 08:01:1234 0 EOF`, the device in hexadecimal and the inode in decimal; leases are no locks.
 pub fn parse(line: &str) -> Option<Line> {
     let mut words = line.split_whitespace().skip(1).peekable(); // the number
@@ -113,6 +141,40 @@ mod tests {
         let waiter = parse("12: -> POSIX  ADVISORY  READ  4711 fe:01:1234 0 EOF").unwrap();
         assert_eq!(waiter.lock.to_string(), "POSIX shared");
         assert_eq!((waiter.waits, waiter.pid), (true, Some(4711)));
+    }
+
+    /// Other files are locked and unlocked all the time, by enough locks to fill several pages of the kernel's list.
+    #[test]
+    fn a_lock_is_read_exactly_once_whatever_happens_to_others() {
+        use std::os::unix::fs::MetadataExt;
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let directory = tempfile::tempdir().unwrap();
+        let lock = |name: &str| {
+            let file = std::fs::File::create(directory.path().join(name)).unwrap();
+            file.lock().unwrap();
+            file
+        };
+        let held = lock("held");
+        let inode = held.metadata().unwrap().ino();
+        let over = AtomicBool::new(false);
+        let churn = |thread: usize| {
+            let names = (0..150).map(|number| format!("{thread}-{number}"));
+            let files: Vec<_> = names.map(|name| lock(&name)).collect();
+            while !over.load(Ordering::Relaxed) {
+                files.iter().for_each(|file| file.unlock().unwrap());
+                files.iter().for_each(|file| file.lock().unwrap());
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let churn = &churn;
+                scope.spawn(move || churn(thread));
+            }
+            let readings: Vec<usize> = (0..300).map(|_| read(|it| it == inode).len()).collect();
+            over.store(true, Ordering::Relaxed);
+            assert!(readings.iter().all(|lines| *lines == 1), "{readings:?}");
+        });
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod kernel;
 mod process;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use lockutils_harness::foreign::processes;
@@ -52,7 +51,7 @@ pub fn scan(directory: &Path) -> Scan {
         found.look_into_processes(&files);
         found.look_at_kernel(
             &files,
-            &fs::read_to_string("/proc/locks").unwrap_or_default(),
+            &kernel::read(|inode| files.iter().any(|(file, _)| file.inode == inode)),
         );
     }
     let mut by_path: BTreeMap<PathBuf, Vec<User>> = files
@@ -125,17 +124,14 @@ impl Found {
         }
     }
 
-    fn look_at_kernel(&mut self, files: &Files, locks: &str) {
+    fn look_at_kernel(&mut self, files: &Files, locks: &[kernel::Line]) {
         for (file, _) in files.iter() {
             let device = self.kernel_devices.get(&file).copied();
             let in_kernel = Identity {
                 device: device.unwrap_or(file.device),
                 inode: file.inode,
             };
-            let lines = locks
-                .lines()
-                .filter_map(kernel::parse)
-                .filter(|line| line.file == in_kernel);
+            let lines = locks.iter().filter(|line| line.file == in_kernel);
             let (waiting, held): (Vec<_>, Vec<_>) = lines.partition(|line| line.waits);
             if held.is_empty() && waiting.is_empty() {
                 continue;
@@ -148,7 +144,7 @@ impl Found {
 }
 
 /// Adds the locks that no process into which we could look holds.
-fn add_holders(users: &mut Vec<User>, held: &[kernel::Line]) {
+fn add_holders(users: &mut Vec<User>, held: &[&kernel::Line]) {
     for line in held {
         let role = Role::Holds(line.lock);
         if !users.iter().any(|user| user.role == role) {
@@ -161,7 +157,7 @@ fn add_holders(users: &mut Vec<User>, held: &[kernel::Line]) {
 }
 
 /// Gives the waiters that were seen the mode that the kernel knows, and adds those that were not seen.
-fn add_waiters(users: &mut Vec<User>, waiting: &[kernel::Line]) {
+fn add_waiters(users: &mut Vec<User>, waiting: &[&kernel::Line]) {
     let mut claimed = vec![false; users.len()];
     for line in waiting {
         let seen = users.iter().zip(&claimed).position(|(user, claimed)| {
@@ -257,7 +253,7 @@ mod tests {
             line("1: -> OFDLCK ADVISORY READ -1 fe:01:7 0 EOF"),
             line("1: -> OFDLCK ADVISORY WRITE -1 fe:01:7 0 EOF"),
         ];
-        add_waiters(&mut users, &waiting);
+        add_waiters(&mut users, &waiting.each_ref());
         let shared = Lock {
             mode: Mode::Shared,
             ..OFD
@@ -276,8 +272,8 @@ mod tests {
     fn a_lock_of_a_process_that_cannot_be_seen_is_told_nevertheless() {
         let mut users = vec![user(Role::HasOpen, 2)];
         let held = [line("1: OFDLCK ADVISORY WRITE -1 fe:01:7 0 EOF")];
-        add_holders(&mut users, &held);
-        add_holders(&mut users, &held);
+        add_holders(&mut users, &held.each_ref());
+        add_holders(&mut users, &held.each_ref());
         assert_eq!(users.len(), 2);
         assert_eq!(
             users[1],
