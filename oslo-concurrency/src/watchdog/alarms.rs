@@ -177,6 +177,9 @@ impl Drop for Alarm {
         if self.awaited {
             drop(lock(&set.call));
         }
+        // With the call goes the subscriber's span: what the subscriber does then must not end the owner of the alarm,
+        // who may have acquired a lock meanwhile.
+        contained(|| drop((set, alarms)));
     }
 }
 
@@ -350,6 +353,22 @@ mod tests {
         alarm.handle().unwrap().hurry();
         drop(alarm);
         assert!(calls.recv_timeout(LONG).is_err(), "it asked for no more");
+    }
+
+    /// What it was to call keeps a span of the subscriber, which may panic when that ends.
+    #[test]
+    fn dropping_an_alarm_contains_a_panic() {
+        struct Ends;
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                panic!("a subscriber");
+            }
+        }
+        let span = Ends;
+        drop(call_after(LONG, move |_, _| {
+            let _ = &span;
+            None
+        }));
     }
 
     #[test]
