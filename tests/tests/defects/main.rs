@@ -8,7 +8,7 @@ mod forks;
 mod leases;
 mod long_names;
 mod orphans;
-
+mod replaced;
 mod subscribers;
 mod wakers;
 

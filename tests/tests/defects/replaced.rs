@@ -1,0 +1,57 @@
+//! Lock files that are moved away or removed between two uses.
+
+use std::fs;
+
+use oslo_concurrency::lockutils::{Error, InterProcessLock, InterProcessReaderWriterLock};
+
+use crate::lock_path;
+
+/// The file that was opened as `new` is `old` now, and held: that says nothing of what `new` names today.
+#[test]
+fn a_thread_that_holds_a_file_under_its_new_name_gets_the_one_of_its_old_name() {
+    let directory = lock_path();
+    let [new, old] = ["new", "old"].map(|name| directory.path().join(name));
+    let moved = InterProcessLock::new(&old);
+    drop(moved.acquire().unwrap());
+    fs::rename(&old, &new).unwrap();
+    let held = InterProcessLock::new(&new).acquire().unwrap();
+    drop(moved.try_acquire().unwrap());
+    assert!(old.exists());
+    fs::remove_file(&old).unwrap();
+
+    drop(moved.acquire().unwrap());
+    fs::remove_file(&new).unwrap();
+    fs::rename(&old, &new).unwrap();
+    let also_held = InterProcessLock::new(directory.path().join("./new"))
+        .acquire()
+        .unwrap();
+    drop(moved.acquire().unwrap());
+    // It is still noticed if the path does lead to the file that is held.
+    fs::remove_file(&old).unwrap();
+    fs::hard_link(&new, &old).unwrap();
+    assert!(matches!(moved.acquire(), Err(Error::WouldDeadlock { .. })));
+    drop((held, also_held));
+}
+
+#[test]
+fn a_thread_that_writes_a_file_under_its_new_name_gets_the_one_of_its_old_name() {
+    let directory = lock_path();
+    let [new, old] = ["new", "old"].map(|name| directory.path().join(name));
+    let moved = InterProcessReaderWriterLock::new(&old);
+    drop(moved.write().unwrap());
+    fs::rename(&old, &new).unwrap();
+    let current = InterProcessReaderWriterLock::new(&new);
+    let writer = current.write().unwrap();
+    drop(moved.write().unwrap());
+    fs::remove_file(&old).unwrap();
+    drop(writer);
+
+    drop(moved.read().unwrap());
+    fs::rename(&old, &new).unwrap();
+    let reader = current.read().unwrap();
+    drop(moved.try_write().unwrap());
+    fs::remove_file(&old).unwrap();
+    fs::hard_link(&new, &old).unwrap();
+    assert!(matches!(moved.write(), Err(Error::UpgradeRefused { .. })));
+    drop(reader);
+}
