@@ -237,10 +237,16 @@ impl ProcessLock {
         let gate = |gate: &&LockFile| fair && gate.identity() != file.identity();
         *locked = match turnstile.as_ref().filter(gate) {
             None => blocked(file, &self.path)?,
-            Some(turnstile) => {
-                blocked(turnstile, &turnstile_path(&self.path))?;
+            Some(gate) => {
+                let path = turnstile_path(&self.path);
+                let in_front = blocked(gate, &path)?;
+                // A gate that was removed is not where the others queue.
+                if !in_front || !matches!(gate.is_at(&*path), Ok(true)) {
+                    *turnstile = None;
+                    return Ok(());
+                }
                 let outcome = blocked(file, &self.path);
-                turnstile.unlock();
+                gate.unlock();
                 outcome?
             }
         };

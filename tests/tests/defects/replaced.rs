@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use oslo_concurrency::lockutils::{Error, InterProcessLock, InterProcessReaderWriterLock};
+use oslo_concurrency::lockutils::{
+    self, Error, InterProcessLock, InterProcessReaderWriterLock, remove_external_lock_file,
+};
 
 use crate::lock_path;
 
@@ -54,4 +56,31 @@ fn a_thread_that_writes_a_file_under_its_new_name_gets_the_one_of_its_old_name()
     fs::hard_link(&new, &old).unwrap();
     assert!(matches!(moved.write(), Err(Error::UpgradeRefused { .. })));
     drop(reader);
+}
+
+/// Processes that came before the file was removed, and those that came after, have to queue at the same gate.
+#[test]
+fn the_gate_of_a_fair_lock_is_made_anew_when_it_was_removed() {
+    let directory = lock_path();
+    let gate = directory.path().join(".defect-gate.turnstile");
+    let fair = || {
+        let lock = lockutils::lock("defect-gate").external(true).fair(true);
+        lock.lock_path(directory.path()).run(|| ()).unwrap();
+    };
+    fair();
+    assert!(gate.exists());
+    remove_external_lock_file("defect-gate", Some(directory.path())).unwrap();
+    assert!(!gate.exists());
+    fair();
+    assert!(
+        gate.exists(),
+        "it queues at a file that nobody else can open"
+    );
+    // Also when only the gate was removed.
+    fs::remove_file(&gate).unwrap();
+    fair();
+    assert!(
+        gate.exists(),
+        "it queues at a file that nobody else can open"
+    );
 }
