@@ -24,6 +24,12 @@ static FORKS_FINISHED: AtomicU64 = AtomicU64::new(0);
 static OPENERS: AtomicU64 = AtomicU64::new(0);
 /// How long a fork waits for them. More would risk that they wait for something that the forking thread has locked.
 const LET_OPENERS_FINISH: Duration = Duration::from_millis(10);
+/// Those of them that forks have held up for [`HELD_UP_FOR_LONG`]. A fork lets them go first: otherwise threads that
+/// fork all the time would let nobody open anything.
+static HELD_UP: AtomicU64 = AtomicU64::new(0);
+const HELD_UP_FOR_LONG: Duration = Duration::from_millis(5);
+/// How long a fork waits for them in all, though no longer than [`LET_OPENERS_FINISH`] while no other is under way.
+const LET_HELD_UP_GO_FIRST: Duration = Duration::from_secs(1);
 /// Whether the fork that is under way is made by a process of several threads.
 static FORKER_HAS_THREADS: AtomicBool = AtomicBool::new(false);
 /// Whether this process, or one that it descends from, was forked from a process of several threads.
@@ -70,12 +76,27 @@ extern "C" fn install_handlers() {
 /// Holds up whoever is about to open a descriptor, and waits for those who are at it: a descriptor that is open but
 /// not in the table would stay open in the child.
 extern "C" fn before_fork() {
+    let_those_go_first_that_were_held_up();
     FORKS_STARTED.fetch_add(1, Ordering::SeqCst);
     let began = Instant::now();
     while OPENERS.load(Ordering::SeqCst) != 0 && began.elapsed() < LET_OPENERS_FINISH {
         std::thread::yield_now();
     }
     FORKER_HAS_THREADS.store(!is_single_threaded(), Ordering::Relaxed);
+}
+
+fn let_those_go_first_that_were_held_up() {
+    let began = Instant::now();
+    let mut alone_since = began;
+    while HELD_UP.load(Ordering::SeqCst) != 0
+        && alone_since.elapsed() < LET_OPENERS_FINISH
+        && began.elapsed() < LET_HELD_UP_GO_FIRST
+    {
+        std::thread::yield_now();
+        if FORKS_STARTED.load(Ordering::SeqCst) != FORKS_FINISHED.load(Ordering::SeqCst) {
+            alone_since = Instant::now();
+        }
+    }
 }
 
 /// Counts the threads without taking a lock; `false` if they cannot be counted.
@@ -100,6 +121,7 @@ extern "C" fn after_fork_in_child() {
         SILENT.store(true, Ordering::Relaxed);
     }
     OPENERS.store(0, Ordering::SeqCst);
+    HELD_UP.store(0, Ordering::SeqCst);
     FORKS_FINISHED.store(FORKS_STARTED.load(Ordering::SeqCst), Ordering::SeqCst);
     for slot in slots() {
         let fd = slot.swap(FREE, Ordering::SeqCst);
@@ -184,9 +206,14 @@ impl ProcessFd {
     /// may have a copy that it does not know of; the descriptor is then thrown away and opened anew.
     pub(crate) fn open(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
         install_handlers();
+        let began = Instant::now();
+        let mut held_up = None;
         loop {
+            if held_up.is_none() && began.elapsed() > HELD_UP_FOR_LONG {
+                held_up = Some(Counted::in_(&HELD_UP));
+            }
             let forks = FORKS_STARTED.load(Ordering::SeqCst);
-            let opener = Opener::enter();
+            let opener = Counted::in_(&OPENERS);
             // A fork that began before the line above may not have seen us: stand aside until it is over.
             if FORKS_STARTED.load(Ordering::SeqCst) != forks
                 || FORKS_FINISHED.load(Ordering::SeqCst) != forks
@@ -208,19 +235,19 @@ impl ProcessFd {
     }
 }
 
-/// A thread counted in `OPENERS`.
-struct Opener;
+/// A thread that is counted.
+struct Counted(&'static AtomicU64);
 
-impl Opener {
-    fn enter() -> Self {
-        OPENERS.fetch_add(1, Ordering::SeqCst);
-        Opener
+impl Counted {
+    fn in_(count: &'static AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Counted(count)
     }
 }
 
-impl Drop for Opener {
+impl Drop for Counted {
     fn drop(&mut self) {
-        OPENERS.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -376,6 +403,33 @@ mod tests {
             "slots are never freed"
         );
         assert!(!numbers.is_empty());
+    }
+
+    /// Threads that fork all the time: there is hardly a moment at which none of them does.
+    #[test]
+    fn a_descriptor_is_opened_while_other_threads_fork_without_a_pause() {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::SeqCst) {
+                        before_fork();
+                        std::thread::sleep(Duration::from_millis(2)); // a large process takes so long
+                        after_fork_in_parent();
+                    }
+                });
+            }
+            let (send, opened) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                for _ in 0..20 {
+                    let pair = || UnixStream::pair().map(|(one, _)| OwnedFd::from(one));
+                    let _ = send.send(ProcessFd::open(pair).is_ok());
+                }
+            });
+            let all = (0..20).all(|_| opened.recv_timeout(Duration::from_secs(10)) == Ok(true));
+            over.store(true, Ordering::SeqCst);
+            assert!(all, "an opener has to wait for ever");
+        });
     }
 
     #[test]

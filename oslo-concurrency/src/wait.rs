@@ -1,13 +1,12 @@
 //! How long an acquire is ready to wait.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
 use crate::external::Cancel;
 use crate::sync::Instant;
-use crate::watchdog::alarms::Alarm;
+use crate::watchdog::alarms::{Alarm, contained};
 
 /// How long an acquire waits for a lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +117,9 @@ impl<'a> Patience<'a> {
             let waited = began.elapsed();
             if waited >= self.warn_after {
                 self.warn_after = Duration::MAX;
-                // It asks the subscriber whether to warn at all. A panic there must not take the waiter out of the
+                // It asks the subscriber for the present span. A panic there must not take the waiter out of the
                 // queue: the wait goes on in silence.
-                let warn = AssertUnwindSafe(|| (self.warn)(waited));
-                self.warning = panic::catch_unwind(warn).unwrap_or_default();
+                self.warning = contained(|| (self.warn)(waited)).flatten();
             }
         }
         false

@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use super::Cancel;
 use super::timer::Alarm;
-use crate::fork::ProcessFd;
+use crate::fork::{self, ProcessFd};
 use crate::wait::{Missed, Patience, Wait};
 
 /// Whether the lock is taken for one or for many.
@@ -115,7 +115,9 @@ fn wait_once(
 /// Frees the lock. An error here means that the descriptor is no longer ours, and with it the lock is gone as well.
 pub(super) fn unlock(fd: &ProcessFd) {
     let outcome = fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
-    if let Err(error) = outcome {
+    if let Err(error) = outcome
+        && fork::may_log()
+    {
         tracing::warn!(fd = fd.as_raw_fd(), %error, "the lock could not be freed");
     }
 }

@@ -159,7 +159,8 @@ impl ProcessLock {
             }
             // After every acquisition, also of a kernel lock that was passed on: the file may have been removed
             // and made anew during the section before.
-            if let Some(file) = &state.open
+            if state.locked
+                && let Some(file) = &state.open
                 && self.names(file).map_err(|source| self.io(source))?
             {
                 return Ok(());
@@ -180,6 +181,7 @@ impl ProcessLock {
         }
     }
 
+    /// Takes the kernel's lock, or returns without it if the path has to be looked up anew.
     fn lock_in_kernel(
         &self,
         state: &mut State,
@@ -207,35 +209,47 @@ impl ProcessLock {
         else {
             unreachable!("opened above")
         };
-        let mut blocked = |file: &LockFile| -> Result<(), Failure> {
+        // `false` if the path does not lead to the file any more, and the file cannot be waited for.
+        let mut blocked = |file: &LockFile, path: &Path| -> Result<bool, Failure> {
             if file
                 .try_lock(Mode::Exclusive, &self.path)
                 .map_err(|source| self.io(source))?
             {
-                return Ok(());
+                return Ok(true);
+            }
+            let held_here = held_here(file.identity());
+            // It was moved since it was opened, and this thread holds it under its new name. Whatever is held of the
+            // old name is another file.
+            if held_here && !file.is_at(path).map_err(|source| self.io(source))? {
+                return Ok(false);
             }
             if wait == Wait::Never {
                 return Err(Missed::Busy.into());
             }
-            if held_here(file.identity()) {
+            if held_here {
                 return Err(Missed::HeldBySelf.into());
             }
-            Ok(file
-                .lock_patiently(Mode::Exclusive, wait, &self.path, patience)
-                .map_err(|source| self.io(source))??)
+            file.lock_patiently(Mode::Exclusive, wait, &self.path, patience)
+                .map_err(|source| self.io(source))??;
+            Ok(true)
         };
         // If somebody has moved the gate over the lock, whoever held it as the gate would wait for itself.
         let gate = |gate: &&LockFile| fair && gate.identity() != file.identity();
-        match turnstile.as_ref().filter(gate) {
-            None => blocked(file)?,
-            Some(turnstile) => {
-                blocked(turnstile)?;
-                let outcome = blocked(file);
-                turnstile.unlock();
-                outcome?;
+        *locked = match turnstile.as_ref().filter(gate) {
+            None => blocked(file, &self.path)?,
+            Some(gate) => {
+                let path = turnstile_path(&self.path);
+                let in_front = blocked(gate, &path)?;
+                // A gate that was removed is not where the others queue.
+                if !in_front || !matches!(gate.is_at(&*path), Ok(true)) {
+                    *turnstile = None;
+                    return Ok(());
+                }
+                let outcome = blocked(file, &self.path);
+                gate.unlock();
+                outcome?
             }
-        }
-        *locked = true;
+        };
         Ok(())
     }
 

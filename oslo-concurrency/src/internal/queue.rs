@@ -21,6 +21,8 @@ use crate::sync::{
     Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, SPINS, lock, spin_loop,
 };
 use crate::wait::{Missed, Patience, Wait};
+#[cfg(feature = "tokio")]
+use crate::watchdog::alarms::contained;
 
 // The state word is the sum of three flags and a count:
 //
@@ -212,7 +214,8 @@ impl QueueLock {
         };
         #[cfg(feature = "tokio")]
         if let Some(task) = _task {
-            task.wake();
+            // Whoever releases has nothing to do with the executor of another's task, and may have more to release.
+            contained(|| task.wake());
         }
         true
     }

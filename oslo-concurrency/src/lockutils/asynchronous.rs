@@ -16,6 +16,7 @@ use crate::asynchronous::gates::Gates;
 use crate::asynchronous::kernel_wait::Turn;
 use crate::asynchronous::section;
 use crate::external::Failure;
+use crate::fork;
 use crate::internal::new_task;
 use crate::wait::{Missed, Wait};
 use crate::watchdog::alarms::Alarm;
@@ -178,7 +179,11 @@ fn warn_of_a_long_wait(
     function: &'static str,
     after: Duration,
 ) -> Option<Alarm> {
-    if after == Duration::MAX || LevelFilter::WARN > LevelFilter::current() {
+    if after == Duration::MAX
+        || LevelFilter::WARN > LevelFilter::current()
+        || !fork::may_log()
+        || !tracing::enabled!(tracing::Level::WARN)
+    {
         return None;
     }
     let long_wait = LongWait {

@@ -154,9 +154,13 @@ impl InterProcessReaderWriterLock {
                     .map_err(|source| self.io(source))?
                     .map_err(|missed| Error::missed(&self.name(), missed))?,
             };
-            if let Err(error) = self.lock(&file, thread, mode, wait) {
-                self.keep(file);
-                return Err(error);
+            match self.lock(&file, thread, mode, wait) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    self.keep(file);
+                    return Err(error);
+                }
             }
             // A file that was removed or replaced meanwhile excludes nobody: closing it frees the lock, and we try the new one.
             if self.names(&file)? {
@@ -202,19 +206,26 @@ impl InterProcessReaderWriterLock {
         drop(one_too_many); // closes it: not under the mutex
     }
 
-    fn lock(&self, file: &LockFile, thread: u64, mode: Mode, wait: Wait) -> Result<(), Error> {
+    /// `false` if the path leads to another file than this one, which the thread holds under another name.
+    fn lock(&self, file: &LockFile, thread: u64, mode: Mode, wait: Wait) -> Result<bool, Error> {
         let tried = file.try_lock(mode, &self.path);
         if tried.map_err(|source| self.io(source))? {
-            return Ok(());
+            return Ok(true);
         }
-        self.refuse_a_wait_for_ourselves(thread, mode, wait, Some(file.identity()))?;
+        let refused = self.refuse_a_wait_for_ourselves(thread, mode, wait, Some(file.identity()));
+        if refused.is_err() && !self.names(file)? {
+            return Ok(false);
+        }
+        refused?;
         let outcome = match wait {
             Wait::Never => Err(Missed::Busy),
             wait => file
                 .lock(mode, wait, &self.path)
                 .map_err(|source| self.io(source))?,
         };
-        outcome.map_err(|missed| Error::missed(&self.name(), missed))
+        outcome
+            .map(|()| true)
+            .map_err(|missed| Error::missed(&self.name(), missed))
     }
 
     /// `file` is the one that is locked already, by whomever: by this thread under another path, or as an `InterProcessLock`?

@@ -32,9 +32,10 @@ impl LongWait {
     /// Warns after `first`, and again each time that the wait has lasted twice as long as at the warning before, until
     /// the answer is dropped. `waited` is how long it has lasted already.
     ///
-    /// The events are sent by another thread, to the subscriber and in the span of the calling one.
+    /// The events are sent by another thread, to the subscriber and in the span of the calling one. That thread asks
+    /// the subscriber whether it listens: the calling one is in the queue, and others wait for it to answer a call.
     pub(crate) fn warn(self, waited: Duration, first: Duration) -> Option<Alarm> {
-        if !fork::may_log() || !tracing::enabled!(tracing::Level::WARN) {
+        if !fork::may_log() {
             return None;
         }
         let subscriber = Subscriber::current();

@@ -59,7 +59,8 @@ pub fn lock_with_prefix<'a>(prefix: &'a str) -> impl Fn(&'a str) -> LockOptions<
 /// Returns `true` if somebody listens to what is said of each acquisition.
 #[inline]
 pub(super) fn is_logged() -> bool {
-    tracing::enabled!(tracing::Level::DEBUG) && fork::may_log()
+    // In this order: the subscriber may take a lock to answer, which a forked child may have inherited locked.
+    fork::may_log() && tracing::enabled!(tracing::Level::DEBUG)
 }
 
 /// How a named lock is to be acquired; made by [`lock`].

@@ -177,6 +177,9 @@ impl Drop for Alarm {
         if self.awaited {
             drop(lock(&set.call));
         }
+        // With the call goes the subscriber's span: what the subscriber does then must not end the owner of the alarm,
+        // who may have acquired a lock meanwhile.
+        contained(|| drop((set, alarms)));
     }
 }
 

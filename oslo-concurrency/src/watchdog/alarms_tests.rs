@@ -67,6 +67,22 @@ fn an_alarm_that_is_hurried_is_called_now() {
     assert!(calls.recv_timeout(LONG).is_err(), "it asked for no more");
 }
 
+/// What it was to call keeps a span of the subscriber, which may panic when that ends.
+#[test]
+fn dropping_an_alarm_contains_a_panic() {
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            panic!("a subscriber");
+        }
+    }
+    let span = Ends;
+    drop(call_after(LONG, move |_, _| {
+        let _ = &span;
+        None
+    }));
+}
+
 #[test]
 fn a_dropped_alarm_calls_nobody() {
     let (send, calls) = channel();

@@ -12,11 +12,28 @@ use oslo_concurrency::lockutils;
 
 use crate::lock_path;
 
-/// A subscriber that is inside a mutex of its own most of the time, as one that writes to standard output is.
+/// A subscriber that is inside a mutex of its own most of the time, as one that writes to standard output is. It has
+/// to be asked about each event, as one whose filter can be exchanged, and looks that up under the mutex as well.
 struct Busy(std::sync::Mutex<u64>);
 
+impl Busy {
+    fn work(&self) {
+        let mut events = self.0.lock().unwrap();
+        for _ in 0..200 {
+            *std::hint::black_box(&mut *events) += 1;
+        }
+    }
+}
+
 impl tracing::Subscriber for Busy {
+    fn register_callsite(
+        &self,
+        _: &'static tracing::Metadata<'static>,
+    ) -> tracing::subscriber::Interest {
+        tracing::subscriber::Interest::sometimes()
+    }
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        self.work();
         true
     }
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
@@ -25,10 +42,7 @@ impl tracing::Subscriber for Busy {
     fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
     fn event(&self, _: &tracing::Event<'_>) {
-        let mut events = self.0.lock().unwrap();
-        for _ in 0..200 {
-            *std::hint::black_box(&mut *events) += 1;
-        }
+        self.work();
     }
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}

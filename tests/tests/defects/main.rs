@@ -8,7 +8,9 @@ mod forks;
 mod leases;
 mod long_names;
 mod orphans;
+mod replaced;
 mod subscribers;
+mod wakers;
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

@@ -1,6 +1,7 @@
 //! What a `tracing` subscriber does must not touch the lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -98,4 +99,56 @@ fn a_panic_at_a_warning_does_not_end_the_wait() {
             assert!(lock().blocking(false).acquire().is_ok());
         });
     }
+}
+
+/// A subscriber that has to be asked about each event, and needs the lock `defect-asked` to answer.
+struct NeedsTheLock;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+impl tracing::Subscriber for NeedsTheLock {
+    fn register_callsite(
+        &self,
+        _: &'static tracing::Metadata<'static>,
+    ) -> tracing::subscriber::Interest {
+        tracing::subscriber::Interest::sometimes()
+    }
+    fn enabled(&self, about: &tracing::Metadata<'_>) -> bool {
+        if *about.level() == tracing::Level::WARN {
+            ASKED.store(true, Ordering::SeqCst);
+            lockutils::lock("defect-asked")
+                .log(false)
+                .run(|| ())
+                .unwrap();
+        }
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// The waiter itself must not ask: it would queue behind itself, and with it all who wait.
+#[test]
+fn a_subscriber_that_needs_the_lock_to_answer_does_not_end_the_wait() {
+    within_the_deadline("waits for a lock that the subscriber needs", || {
+        let lock = || lockutils::lock("defect-asked").log(false);
+        let held = lock().acquire().unwrap();
+        let (waiter, acquired) = crate::in_a_thread(move || {
+            tracing::subscriber::with_default(NeedsTheLock, || {
+                lock().warn_after(Duration::from_millis(1)).run(|| ())
+            })
+        });
+        lockutils_tests::until::until("the subscriber is asked", || {
+            ASKED.load(Ordering::SeqCst).then_some(())
+        });
+        lockutils_tests::until::until_thread_sleeps(waiter);
+        drop(held);
+        receive("the waiter gets the lock", &acquired).unwrap();
+    });
 }

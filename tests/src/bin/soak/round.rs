@@ -237,7 +237,8 @@ impl Round {
             sleep(Duration::from_millis(1));
             // More is a sleep of the machine.
             idle += tick.elapsed().min(Duration::from_millis(50));
-            if idle > STUCK {
+            // A thread that is ready to run and does not get a processor is not stuck.
+            if idle > STUCK && (idle > 12 * STUCK || !children.iter().any(|child| runs(*child))) {
                 let stacks: Vec<String> = children
                     .iter()
                     .map(|child| lockutils_harness::stress::stack_of(*child))
@@ -334,4 +335,16 @@ pub fn fail(what: &str) -> ! {
     eprintln!("soak: {what}");
     // SAFETY: ends the process; the coordinator sees the number.
     unsafe { libc::_exit(1) }
+}
+
+/// Returns `true` if a thread of the process is running, or ready to.
+fn runs(process: Pid) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    tasks.into_iter().flatten().flatten().any(|task| {
+        // The state follows the name, which is in parentheses and may have others in it (proc_pid_stat(5)).
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with('R'))
+    })
 }
