@@ -16,6 +16,8 @@ pub mod history;
 pub mod prelude;
 #[cfg(feature = "proptest")]
 pub mod programs;
+#[cfg(all(feature = "explore", any(test, fuzzing)))]
+pub mod properties;
 mod random;
 #[cfg(feature = "foreign")]
 pub mod report;

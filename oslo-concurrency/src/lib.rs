@@ -41,6 +41,8 @@ pub mod lockutils;
 mod made_once;
 pub mod observe;
 pub mod processutils;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod sync;
 mod wait;
 #[cfg(test)]

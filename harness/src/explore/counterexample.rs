@@ -66,10 +66,14 @@ impl Counterexample {
             .lines()
             .map(|line| format!("# {line}\n"))
             .collect();
+        let end = ending(&trace.end).replace(['\n', '\r'], " ");
+        let lock = if self.lock.contains(['\n', '\r']) {
+            format!("lock-json: {}", serde_json::Value::from(&*self.lock))
+        } else {
+            format!("lock: {}", self.lock)
+        };
         format!(
-            "{FIRST_LINE}\n# {}\nlock: {}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}{rest}{patient}steps: {}\n{story}",
-            ending(&trace.end),
-            self.lock,
+            "{FIRST_LINE}\n# {end}\n{lock}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}{rest}{patient}steps: {}\n{story}",
             self.plot.word(),
             self.parties,
             self.rounds,
@@ -104,7 +108,10 @@ impl Counterexample {
         let plot = field("scenario")?;
         let seed = field("seed")?;
         Ok(Counterexample {
-            lock: field("lock")?.to_owned(),
+            lock: match field("lock-json") {
+                Ok(json) => serde_json::from_str(json).map_err(|_| FileError::Line("lock-json"))?,
+                Err(_) => field("lock")?.to_owned(),
+            },
             plot: Plot::ALL
                 .into_iter()
                 .find(|known| known.word() == plot)
@@ -139,6 +146,39 @@ impl Counterexample {
     }
 }
 
+/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod properties {
+    use super::*;
+
+    /// A file is refused, or written again as it was read.
+    pub fn counterexample(text: &str) {
+        let example = match Counterexample::from_text(text) {
+            Ok(example) => example,
+            Err(FileError::NotOurs) => {
+                assert_ne!(text.lines().next(), Some(FIRST_LINE));
+                return;
+            }
+            Err(FileError::Line(name)) => {
+                assert!(!name.is_empty());
+                return;
+            }
+        };
+        is_read_as_written(&example, text);
+    }
+
+    /// It is, whatever a worker said at its end.
+    pub fn is_read_as_written(example: &Counterexample, why: &str) {
+        let trace = Trace {
+            steps: Vec::new(),
+            end: crate::explore::End::Failed(why.to_owned()),
+            errors: Vec::new(),
+        };
+        let again = Counterexample::from_text(&example.to_text(&trace));
+        assert_eq!(again.as_ref().ok(), Some(example), "{again:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +209,24 @@ mod tests {
         assert_eq!(Counterexample::from_text(&text).unwrap(), example);
         assert!(Counterexample::from_text("lock: x").is_err());
         assert!(Counterexample::from_text(&text.replace("steps: 0", "steps: x")).is_err());
+        for lock in ["-- 'a\nseed: 0x1'", "-- 'a\r'", "\n", "", " -- a "] {
+            let example = Counterexample {
+                lock: lock.into(),
+                ..example.clone()
+            };
+            properties::is_read_as_written(&example, "two\nlock: lines");
+        }
+    }
+
+    #[test]
+    fn a_file_with_more_steps_than_memory_is_refused() {
+        let steps = "0*100000 ".repeat(10_000);
+        let text = format!(
+            "{FIRST_LINE}\nlock: x\nscenario: die\nparties: 2\nrounds: 1\nseed: 0\nsteps: {steps}\n"
+        );
+        assert!(matches!(
+            Counterexample::from_text(&text),
+            Err(FileError::Line("steps"))
+        ));
     }
 }

@@ -88,13 +88,16 @@ pub fn to_text(choices: &[usize]) -> String {
         .join(" ")
 }
 
+/// No run has more steps; a file that says so is refused before they fill the memory.
+const MOST_STEPS: usize = 100_000;
+
 /// The opposite of [`to_text`].
 pub fn from_text(text: &str) -> Option<Vec<usize>> {
     let mut choices = Vec::new();
     for word in text.split_whitespace() {
         let (actor, count) = word.split_once('*').unwrap_or((word, "1"));
         let (actor, count): (usize, usize) = (actor.parse().ok()?, count.parse().ok()?);
-        if count > 100_000 {
+        if count > MOST_STEPS - choices.len() {
             return None;
         }
         choices.extend(std::iter::repeat_n(actor, count));

@@ -122,8 +122,9 @@ impl fmt::Display for Answer {
             Answer::Removed => f.write_str("removed"),
             Answer::Done => f.write_str("done"),
             Answer::Unsupported => f.write_str("unsupported"),
-            Answer::Error(text) => write!(f, "error {text}"),
-            Answer::Lost(text) => write!(f, "lost {text}"),
+            // A line, whatever a library said.
+            Answer::Error(text) => write!(f, "error {}", text.replace(['\n', '\r'], " ")),
+            Answer::Lost(text) => write!(f, "lost {}", text.replace(['\n', '\r'], " ")),
         }
     }
 }
@@ -270,6 +271,56 @@ impl Line {
     }
 }
 
+/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod properties {
+    use super::*;
+
+    /// A line is garbage, or is written again as it was read; so is what a worker is told.
+    pub fn protocol(text: &str) {
+        if let Ok(verb) = text.parse::<Verb>() {
+            assert_eq!(verb.to_string().parse(), Ok(verb));
+        }
+        let read = Line::parse(text);
+        match &read {
+            Line::Ready(all, unknown) => {
+                let line = [vec![all.to_string()], unknown.clone()].concat().join(" ");
+                assert_eq!(Line::parse(&line), read, "{line:?}");
+            }
+            Line::Answer(slot, answer) => {
+                assert_eq!(Line::parse(&format!("{slot} {answer}")), read);
+            }
+            Line::Garbage(_) => {}
+        }
+        assert!(excerpt(text).lines().count() == 1);
+    }
+
+    /// An answer is one line, whatever the library said.
+    pub fn answer(slot: usize, why: &str) {
+        for answer in [Answer::Error(why.to_owned()), Answer::Lost(why.to_owned())] {
+            let line = format!("{slot} {answer}");
+            assert!(!line.contains(['\n', '\r']), "{line:?}");
+            let read = Line::parse(&line);
+            assert_eq!(read, Line::parse(&read_again(&read)), "{line:?}");
+            let same_kind = matches!(
+                (&read, &answer),
+                (Line::Answer(at, Answer::Error(_)), Answer::Error(_)) if *at == slot)
+                || matches!(
+                    (&read, &answer),
+                    (Line::Answer(at, Answer::Lost(_)), Answer::Lost(_)) if *at == slot
+                );
+            assert!(same_kind, "{line:?}: {read:?}");
+        }
+    }
+
+    fn read_again(line: &Line) -> String {
+        match line {
+            Line::Answer(slot, answer) => format!("{slot} {answer}"),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +355,9 @@ mod tests {
         ] {
             let line = format!("3 {answer}");
             assert_eq!(Line::parse(&line), Line::Answer(3, answer));
+        }
+        for why in ["two\nlines", "one\r\n0 acquired", "\n", ""] {
+            properties::answer(3, why);
         }
         let all: Capabilities = Capability::ALL.into_iter().collect();
         assert_eq!(Line::parse(&all.to_string()), Line::Ready(all, vec![]));

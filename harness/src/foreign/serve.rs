@@ -211,7 +211,7 @@ fn act(slot: &mut impl Slot, verb: Verb) -> Answer {
     };
     done.unwrap_or_else(|error| match error.downcast_ref() {
         Some(Failure::Lost(why)) => Answer::Lost(why.clone()),
-        None => Answer::Error(error.to_string().replace('\n', " ")),
+        None => Answer::Error(error.to_string()),
     })
 }
 

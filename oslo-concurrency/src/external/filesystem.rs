@@ -14,7 +14,7 @@ pub(super) fn type_of(path: &Path) -> Option<String> {
 }
 
 /// A line is `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG…] - TYPE SOURCE SUPER-OPTIONS`.
-fn type_if_on(mount: &str, device: &str) -> Option<String> {
+pub(super) fn type_if_on(mount: &str, device: &str) -> Option<String> {
     let (place, kind) = mount.split_once(" - ")?;
     (place.split(' ').nth(2)? == device).then_some(kind.split(' ').next()?.to_owned())
 }

@@ -103,15 +103,38 @@ fn command(pid: i32) -> String {
     }
 }
 
-/// The 22nd field of /proc/PID/stat is when it started, in ticks since boot (proc_pid_stat(5)); its second may have spaces in it.
+/// The 22nd field of /proc/PID/stat: when it started, in ticks since boot (proc_pid_stat(5)). The second may have
+/// spaces and parentheses in it.
+fn started(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    after_name.split(' ').nth(19)?.parse().ok()
+}
+
 fn runs_since(pid: i32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = &stat[stat.rfind(')')? + 2..];
-    let started: f64 = after_name.split(' ').nth(19)?.parse().ok()?;
+    let started = started(&stat)?;
     let ticks = sysconf(SysconfVar::CLK_TCK).ok()??;
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let uptime: f64 = uptime.split(' ').next()?.parse().ok()?;
     Duration::try_from_secs_f64((uptime - started / ticks as f64).max(0.0)).ok()
+}
+
+/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod properties {
+    use super::*;
+
+    /// Any text is read, or is none of the lines that are looked for.
+    pub fn proc_files(text: &str) {
+        started(text);
+        let fields = "0 ".repeat(19);
+        let of_a_process = format!("1 ({text}) {fields}4711 0");
+        assert_eq!(started(&of_a_process), Some(4711.0), "{of_a_process:?}");
+        for line in text.lines() {
+            lock_on(line, 1234);
+            crate::external::filesystem::type_if_on(line, "98:0");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +148,15 @@ mod tests {
         assert_eq!(lock_on(line, 1234), Some(Kind::OpenFileDescription));
         assert_eq!(lock_on(line, 234), None);
         assert_eq!(lock_on("pos:\t0", 0), None);
+    }
+
+    #[test]
+    fn a_process_may_have_any_name_and_its_line_may_be_cut() {
+        let rest = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 0";
+        assert_eq!(started(&format!("7 (a) b) {rest}")), Some(4711.0));
+        for stat in ["", "7 (a)", "7 (a) ", "7 (a)é", "7 (a) S 1"] {
+            assert_eq!(started(stat), None, "{stat}");
+        }
     }
 
     #[test]

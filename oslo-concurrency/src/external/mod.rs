@@ -1,7 +1,7 @@
 //! Locks between processes: one lock file, one open file description, one queue of threads in each process.
 
 mod cancel;
-mod filesystem;
+pub(crate) mod filesystem;
 pub(crate) mod holders;
 mod kernel;
 mod lock_file;

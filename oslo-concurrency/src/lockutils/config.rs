@@ -230,6 +230,15 @@ fn option(ini: &Ini, path: &Path, option: &'static str) -> Result<Option<Value>,
             option,
             name,
         }),
+        Err((line, BadReference::TooMany)) => Err(ConfigError::Value {
+            path,
+            line,
+            option,
+            value: ini
+                .value("oslo_concurrency", option)
+                .map_or_else(String::new, |value| value.text.clone()),
+            expected: "a value that leads to at most 100 references",
+        }),
     }
 }
 

@@ -5,6 +5,10 @@ use std::collections::HashMap;
 /// Options that stand outside all sections of their own.
 const DEFAULT: &str = "DEFAULT";
 
+/// A value that leads to more is refused: one whose references double at each step would never be done, and a long
+/// chain would overflow the stack.
+pub(super) const MOST_REFERENCES: usize = 100;
+
 /// The options of a file. Of an option that is given more than once, the last counts.
 #[derive(Debug, Default)]
 pub(super) struct Ini(HashMap<(String, String), Value>);
@@ -30,6 +34,8 @@ pub(super) enum BadReference {
     NotSet(String),
     /// It leads back to itself.
     Circular(String),
+    /// It leads to more than [`MOST_REFERENCES`].
+    TooMany,
 }
 
 impl Ini {
@@ -88,7 +94,7 @@ impl Ini {
         Ok(())
     }
 
-    fn value(&self, section: &str, option: &str) -> Option<&Value> {
+    pub(super) fn value(&self, section: &str, option: &str) -> Option<&Value> {
         self.0.get(&(normalized(section), option.to_owned()))
     }
 
@@ -100,7 +106,10 @@ impl Ini {
         option: &str,
     ) -> Option<Result<Value, (usize, BadReference)>> {
         let value = self.value(section, option)?;
-        let mut path = vec![(normalized(section), option.to_owned())];
+        let mut path = Path {
+            options: vec![(normalized(section), option.to_owned())],
+            references: 0,
+        };
         Some(match self.substitute(&value.text, section, &mut path) {
             Ok(text) => Ok(Value {
                 line: value.line,
@@ -110,12 +119,11 @@ impl Ini {
         })
     }
 
-    /// `path` has the options on whose behalf this is asked.
     fn substitute(
         &self,
         text: &str,
         section: &str,
-        path: &mut Vec<(String, String)>,
+        path: &mut Path,
     ) -> Result<String, BadReference> {
         let text = text.replace(r"\$", "$$");
         let mut whole = String::new();
@@ -137,12 +145,11 @@ impl Ini {
         Ok(whole)
     }
 
-    fn referred(
-        &self,
-        name: &str,
-        section: &str,
-        path: &mut Vec<(String, String)>,
-    ) -> Result<String, BadReference> {
+    fn referred(&self, name: &str, section: &str, path: &mut Path) -> Result<String, BadReference> {
+        path.references += 1;
+        if path.references > MOST_REFERENCES {
+            return Err(BadReference::TooMany);
+        }
         let in_a_section = match name.split_once('.') {
             Some((DEFAULT, _)) => None, // oslo.config does not take it either
             Some(of_another) => Some(of_another),
@@ -154,14 +161,21 @@ impl Ini {
             .find_map(|(section, option)| Some((section, option, self.value(section, option)?)))
             .ok_or_else(|| BadReference::NotSet(name.to_owned()))?;
         let step = (normalized(section), option.to_owned());
-        if path.contains(&step) {
+        if path.options.contains(&step) {
             return Err(BadReference::Circular(name.to_owned()));
         }
-        path.push(step);
+        path.options.push(step);
         let text = self.substitute(&value.text, section, path)?;
-        path.pop();
+        path.options.pop();
         Ok(text)
     }
+}
+
+/// On whose behalf an option is asked for.
+struct Path {
+    options: Vec<(String, String)>,
+    /// All that have been followed so far.
+    references: usize,
 }
 
 enum Reference<'t> {
@@ -212,6 +226,42 @@ fn unquoted(value: &str) -> &str {
         .into_iter()
         .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
         .unwrap_or(value)
+}
+
+/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod properties {
+    use super::*;
+
+    /// A file is read, or refused with the number of one of its lines; so are its options.
+    pub fn ini(text: &str) {
+        let lines = text.lines().count();
+        let ini = match Ini::parse(text) {
+            Ok(ini) => ini,
+            Err(bad) => {
+                assert!((1..=lines).contains(&bad.line), "{bad:?} of {lines} lines");
+                assert!(!bad.reason.is_empty());
+                return;
+            }
+        };
+        for ((section, option), value) in &ini.0 {
+            assert!(
+                (1..=lines).contains(&value.line),
+                "{value:?} of {lines} lines"
+            );
+            match ini.get(section, option) {
+                Some(Ok(read)) => {
+                    assert_eq!(read.line, value.line);
+                    let limit = (MOST_REFERENCES + 1) * text.len();
+                    assert!(read.text.len() <= limit, "{} bytes", read.text.len());
+                    let plain = !value.text.contains('$');
+                    assert!(!plain || read.text == value.text);
+                }
+                Some(Err((line, _))) => assert_eq!(line, value.line),
+                None => panic!("[{section}] {option} is in the file, and not found"),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -293,5 +343,26 @@ mod tests {
         assert_eq!(bad("a"), (2, BadReference::Circular("a".into())));
         assert_eq!(bad("c"), (4, BadReference::NotSet("state_path".into())));
         assert_eq!(bad("d"), (5, BadReference::Circular("d".into())));
+    }
+
+    /// Each option refers to the next, once or twice.
+    fn chain(length: usize, references: &str) -> String {
+        let option = |at: usize| {
+            format!(
+                "o{at} = {}\n",
+                references.replace('N', &(at + 1).to_string())
+            )
+        };
+        let options: String = (0..length).map(option).collect();
+        format!("[s]\n{options}o{length} =\n")
+    }
+
+    #[test]
+    fn references_without_measure_are_refused_at_once() {
+        let get = |text: &str| Ini::parse(text).unwrap().get("s", "o0").unwrap();
+        assert_eq!(get(&chain(20, "$oN")).unwrap().text, "");
+        for text in [chain(40, "$oN$oN"), chain(100_000, "$oN")] {
+            assert_eq!(get(&text), Err((2, BadReference::TooMany)));
+        }
     }
 }

@@ -6,7 +6,7 @@ mod asynchronous;
 mod config;
 mod error;
 mod guard;
-mod ini;
+pub(crate) mod ini;
 mod interprocess;
 mod interprocess_rw;
 mod long_wait;

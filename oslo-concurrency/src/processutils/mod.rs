@@ -35,7 +35,7 @@ mod execute;
 mod exit_codes;
 mod limits;
 mod log;
-mod mask;
+pub(crate) mod mask;
 mod output;
 mod process;
 mod reaped;

@@ -80,11 +80,26 @@ fn secrets(text: &[u8]) -> Vec<Range<usize>> {
             }
         }
         at = match found[before..].last() {
-            Some(secret) => secret.end.max(at + 1),
+            Some(secret) => go_on(text, secret).max(at + 1),
             None => at + 1,
         };
     }
     found
+}
+
+/// Where to look for the next secret: after this one, or at a key that it ends in, as in `--password --token x`. What
+/// was taken for a value is then the name of another.
+fn go_on(text: &[u8], secret: &Range<usize>) -> usize {
+    const LONGEST: usize = 64;
+    let value = &text[secret.clone()];
+    let name = value
+        .strip_suffix(b":")
+        .or(value.strip_suffix(b"="))
+        .unwrap_or(value);
+    let earliest = name.len().saturating_sub(LONGEST);
+    (earliest..name.len())
+        .find(|start| ends_of_keys(name, *start).any(|end| end == name.len()))
+        .map_or(secret.end, |start| secret.start + start)
 }
 
 fn is_word(text: &[u8], at: usize, word: &[u8]) -> bool {
@@ -251,6 +266,61 @@ fn after_authorization(text: &[u8], at: usize) -> Option<Range<usize>> {
     match second > first.end && credentials > second && second < end_of_line(text, at) {
         true => Some(second..credentials),
         false => Some(first),
+    }
+}
+
+/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod properties {
+    use super::*;
+
+    /// What is not masked stays as it is, byte for byte, and the masks are where the secrets are.
+    pub fn mask(message: &[u8]) {
+        let secrets = secrets(message);
+        let mut end = 0;
+        for secret in &secrets {
+            assert!(
+                secret.start >= end && secret.end >= secret.start,
+                "{secrets:?}"
+            );
+            end = secret.end;
+        }
+        assert!(end <= message.len(), "{secrets:?}");
+        let masked = mask_password_bytes(message);
+        let hidden: usize = secrets.iter().map(ExactSizeIterator::len).sum();
+        assert_eq!(
+            masked.len(),
+            message.len() - hidden + MASK.len() * secrets.len()
+        );
+        if let Ok(text) = std::str::from_utf8(message) {
+            let as_text = mask_password(text);
+            assert_eq!(
+                as_text.as_bytes(),
+                &*String::from_utf8_lossy(&masked).into_owned().into_bytes()
+            );
+        }
+    }
+
+    /// A secret is masked in each form in which it is known, on a line of its own, whatever the other lines are.
+    pub fn mask_named(form: u8, before: &[u8], after: &[u8]) {
+        const SECRET: &str = "Tr0ub4dor&3";
+        let line = match form % 8 {
+            0 => format!("run --password={SECRET} more"),
+            1 => format!("run admin_pass = \"{SECRET}\" more"),
+            2 => format!("{{'auth_token': '{SECRET}', 'id': 7}}"),
+            3 => format!("<private_key>{SECRET}</private_key>"),
+            4 => format!("run --db-password {SECRET} more"),
+            5 => format!("X-Auth-Token: {SECRET}"),
+            6 => format!("fetch https://user:{SECRET}@host/x"),
+            _ => format!("curl --user me:{SECRET} x"),
+        };
+        let message = [before, b"\n", line.as_bytes(), b"\n", after].concat();
+        let masked = mask_password_bytes(&message);
+        let masked = String::from_utf8_lossy(&masked);
+        let shown = masked.matches(SECRET).count();
+        let around =
+            [before, after].map(|part| String::from_utf8_lossy(part).matches(SECRET).count());
+        assert!(shown <= around[0] + around[1], "{masked:?}");
     }
 }
 

@@ -49,6 +49,21 @@ fn command_lines() {
 }
 
 #[test]
+fn a_value_that_is_the_name_of_another_hides_nothing() {
+    masks("x --password --token hunter2 y", "x --password *** *** y");
+    masks(
+        "--password \nX-Auth-Token: hunter2\n",
+        "--password \n*** ***\n",
+    );
+    masks(
+        "--password\n\"token\": \"hunter2\"",
+        "--password\n\"***\": \"***\"",
+    );
+    masks("--password {'token': 'hunter2'}", "--password ***': '***'}");
+    masks("token = token=hunter2", "token = ***");
+}
+
+#[test]
 fn key_and_value() {
     masks("password=hunter2", "password=***");
     masks("test = password =   hunter2 x", "test = password =   *** x");
