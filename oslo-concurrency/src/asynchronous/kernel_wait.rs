@@ -67,14 +67,21 @@ pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, Failur
         return Ok(turn);
     };
     if !may_wait || !entry.owes_courtesy() {
-        match entry.lock(Wait::Never, turn.fair, &|_| false, &mut Patience::silent()) {
+        let mut patience = Patience::silent();
+        match entry.lock(
+            Wait::Never,
+            turn.fair,
+            &world::this_section_holds,
+            &mut patience,
+        ) {
             Ok(()) => return Ok(turn),
             Err(Failure::Missed(Missed::Busy)) if may_wait => {}
             Err(failure) => return Err(failure),
         }
-        if entry.leads_to(world::this_section_holds) {
-            return Err(Missed::HeldBySelf.into());
-        }
+    }
+    // The thread that waits is not in the section: it cannot tell.
+    if entry.leads_to(world::this_section_holds) {
+        return Err(Missed::HeldBySelf.into());
     }
     KernelWait::start(turn)?.await
 }

@@ -139,3 +139,51 @@ fn a_section_that_holds_the_name_asks_for_name_and_file_while_another_task_waits
         );
     });
 }
+
+/// The process owes others a pause at the file: that must not keep a section from being told.
+#[test]
+fn a_section_that_holds_the_file_by_another_path_is_told_also_after_a_burst() {
+    let directory = lock_path();
+    let real = directory.path().join("real");
+    let link = directory.path().join("link");
+    std::fs::create_dir(&real).unwrap();
+    symlink(&real, &link).unwrap();
+    within_the_deadline("a section asks by another path", move || {
+        let by_link = InterProcessLock::new(link.join("defect-3e"));
+        let options = lockutils::lock("defect-3e").external(true).lock_path(&link);
+        // The lock is passed on to a thread, which has it for longer than a burst may last, and then releases it
+        // while a task waits, which does not want it any more.
+        let held = by_link.acquire().unwrap();
+        let (hold, may_hold) = std::sync::mpsc::channel();
+        let (holds, other_holds) = std::sync::mpsc::channel();
+        let other = by_link.clone();
+        let (waiter, released) = in_a_thread(move || {
+            let held = other.acquire().unwrap();
+            holds.send(()).unwrap();
+            may_hold.recv().unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+            drop(held);
+        });
+        until_thread_sleeps(waiter);
+        drop(held);
+        receive("the thread gets the lock", &other_holds);
+        {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let mut task = std::pin::pin!(options.acquire_async());
+            assert!(task.as_mut().poll(&mut context).is_pending());
+            hold.send(()).unwrap();
+            receive("the thread releases the lock", &released);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let apart = lockutils::Semaphores::new();
+        let section = options.semaphores(&apart).lock_path(&real);
+        let again = runtime
+            .block_on(section.run_async(|| async { options.acquire_async().await.map(drop) }));
+        assert!(
+            matches!(again, Ok(Err(Error::WouldDeadlock { .. }))),
+            "{again:?}"
+        );
+    });
+}
