@@ -212,27 +212,36 @@ impl ProcessFd {
             if held_up.is_none() && began.elapsed() > HELD_UP_FOR_LONG {
                 held_up = Some(Counted::in_(&HELD_UP));
             }
-            let forks = FORKS_STARTED.load(Ordering::SeqCst);
-            let opener = Counted::in_(&OPENERS);
-            // A fork that began before the line above may not have seen us: stand aside until it is over.
-            if FORKS_STARTED.load(Ordering::SeqCst) != forks
-                || FORKS_FINISHED.load(Ordering::SeqCst) != forks
-            {
-                drop(opener);
-                std::thread::yield_now();
+            let Some((opener, forks)) = between_forks() else {
                 continue;
-            }
+            };
             let fd = above_standard_streams(open()?)?.into_raw_fd();
             let opened = ProcessFd {
                 fd,
                 slot: claim_slot(fd),
                 generation: generation(),
             };
+            drop(opener);
             if FORKS_STARTED.load(Ordering::SeqCst) == forks {
                 return Ok(opened);
             }
         }
     }
+}
+
+/// Counts the thread among those that a fork waits for, and returns the number of forks so far. `None`, after a
+/// moment, if a fork is under way, which may not have seen it.
+fn between_forks() -> Option<(Counted, u64)> {
+    let forks = FORKS_STARTED.load(Ordering::SeqCst);
+    let opener = Counted::in_(&OPENERS);
+    if FORKS_STARTED.load(Ordering::SeqCst) == forks
+        && FORKS_FINISHED.load(Ordering::SeqCst) == forks
+    {
+        return Some((opener, forks));
+    }
+    drop(opener);
+    std::thread::yield_now();
+    None
 }
 
 /// A thread that is counted.
@@ -286,6 +295,15 @@ impl Drop for ProcessFd {
         if self.generation != generation() {
             return;
         }
+        // A fork between the two lines below would leave the child a descriptor that it does not know of. Whoever forks
+        // all the time does not keep us for ever: no file that still has its name is locked by this descriptor.
+        let began = Instant::now();
+        let _closing = loop {
+            let counted = between_forks();
+            if counted.is_some() || began.elapsed() > HELD_UP_FOR_LONG {
+                break counted;
+            }
+        };
         self.slot.store(FREE, Ordering::SeqCst);
         // SAFETY: we own the descriptor, and the slot no longer names it, so that no child will close it as well.
         unsafe { libc::close(self.fd) };
