@@ -16,6 +16,8 @@ use lockutils_harness::foreign::processes;
 pub use files::{Files, Identity, below, lock_of_turnstile};
 pub use kernel::{Kind, Lock, Mode};
 pub use process::Process;
+#[cfg(fuzzing)]
+pub use process::properties;
 
 /// What was found.
 #[derive(Debug)]
