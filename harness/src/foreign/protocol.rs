@@ -276,8 +276,12 @@ impl Line {
 pub mod properties {
     use super::*;
 
-    /// A line is garbage, or is written again as it was read; so is what a worker is told.
+    /// Each line is garbage, or is written again as it was read; so is what a worker is told.
     pub fn protocol(text: &str) {
+        text.split('\n').for_each(line);
+    }
+
+    fn line(text: &str) {
         if let Ok(verb) = text.parse::<Verb>() {
             assert_eq!(verb.to_string().parse(), Ok(verb));
         }
