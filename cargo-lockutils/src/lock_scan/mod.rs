@@ -15,6 +15,8 @@ use lockutils_harness::foreign::processes;
 pub use files::{Files, Identity, below, is_hidden, lock_of_turnstile, why_no_lock_file};
 pub use kernel::{Kind, Lock, Mode};
 pub use process::Process;
+#[cfg(fuzzing)]
+pub use process::properties;
 
 /// What was found.
 #[derive(Debug)]

@@ -144,3 +144,38 @@ fn a_holder_may_remove_the_file() {
         many_interleavings(750, move || threads(fair, &[FOREVER, ONE], Some(true)));
     }
 }
+
+/// The holder of a file asks for it by another path, where another thread may be waiting.
+#[test]
+fn the_holder_is_told_so_by_another_path_whoever_waits_there() {
+    many_interleavings(500, || {
+        let other = Path::new("/link/x");
+        let here = ProcessLock::new(Path::new(PATH));
+        let there = Arc::new(ProcessLock::new(other));
+        let acquire =
+            |lock: &ProcessLock, request| acquire_file(lock, request, &mut Patience::silent());
+        acquire(&here, request(Wait::Forever, false)).unwrap();
+        kernel::link(Path::new(PATH), other);
+        let waiter = {
+            let there = Arc::clone(&there);
+            thread::spawn(move || {
+                acquire(&there, request(Wait::Forever, false)).unwrap();
+                there.release(false);
+            })
+        };
+        let file = here.identity();
+        let request = Request {
+            held_here: &|asked| Some(asked) == file,
+            ..request(Wait::Forever, false)
+        };
+        let again = acquire(&there, request);
+        assert!(
+            matches!(again, Err(Failure::Missed(Missed::HeldBySelf))),
+            "{again:?}"
+        );
+        here.release(false);
+        waiter.join().unwrap();
+        assert!(here.is_idle() && there.is_idle());
+        assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+    });
+}

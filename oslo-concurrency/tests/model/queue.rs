@@ -139,7 +139,7 @@ fn it_may_become_fair_at_any_moment() {
 /// What the turn at a file does: whoever releases it to a thread relies on one that takes it.
 #[test]
 fn released_to_a_thread_it_is_taken_by_one() {
-    fn model(waits: [Ask; 2]) {
+    fn model(times: usize, waits: &[Ask]) {
         let model = Arc::new((Model::default(), crate::sync::AtomicBool::new(false)));
         let pass_or_release = |model: &(Model, crate::sync::AtomicBool)| {
             use crate::sync::Ordering::SeqCst;
@@ -151,12 +151,13 @@ fn released_to_a_thread_it_is_taken_by_one() {
                 model.0.lock.release();
             }
         };
-        let threads: Vec<_> = [Forever, waits[0], waits[1]]
+        let threads: Vec<_> = [&[Forever], waits]
+            .concat()
             .into_iter()
             .map(|ask| {
                 let model = Arc::clone(&model);
                 thread::spawn(move || {
-                    for _ in 0..2 {
+                    for _ in 0..times {
                         if model.0.lock.acquire(ask.wait()).is_ok() {
                             pass_or_release(&model);
                         }
@@ -173,9 +174,12 @@ fn released_to_a_thread_it_is_taken_by_one() {
             "it was passed on, and nobody took it"
         );
     }
-    many_interleavings(1_000, || model([Within(1), Within(2)]));
-    many_interleavings(1_000, || model([Within(1), Never]));
-    many_interleavings(500, || model([Forever, Within(1)]));
+    many_interleavings(1_000, || model(2, &[Within(1), Within(2)]));
+    many_interleavings(1_000, || model(2, &[Within(1), Never]));
+    many_interleavings(500, || model(2, &[Forever, Within(1)]));
+    // Short, so that a waiter may well arrive, queue and leave between any two steps of the release.
+    every_interleaving(20_000, || model(1, &[Within(1)]));
+    many_interleavings(6_000, || model(1, &[Within(1)]));
 }
 
 #[test]

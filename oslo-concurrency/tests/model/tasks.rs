@@ -14,7 +14,7 @@ use crate::external::{Failure, ProcessLock};
 use crate::file::{PATH, other_process, request, within};
 use crate::internal::{QueueLock, thread_id};
 use crate::kernel;
-use crate::lockutils::acquire::{acquire_both, release_both};
+use crate::lockutils::acquire::{acquire_both, acquire_file, release_both};
 use crate::sync::Arc;
 use crate::wait::{Missed, Patience, Wait};
 
@@ -111,6 +111,19 @@ impl Model {
     }
 }
 
+impl Model {
+    /// A thread that holds the lock between threads, and in it takes the file.
+    fn file_inside_internal(&self) {
+        self.internal.acquire(Wait::Forever).unwrap();
+        if let Some(file) = &self.file {
+            let request = request(Wait::Forever, false);
+            acquire_file(file, request, &mut Patience::silent()).unwrap();
+            file.release(false);
+        }
+        self.internal.release();
+    }
+}
+
 type Step = fn(&Model);
 
 fn run(fair: bool, with_file: bool, steps: &'static [Step], other: bool) {
@@ -152,6 +165,7 @@ const THREAD: Step = |model| {
     model.thread(Wait::Forever);
     model.thread(Wait::Forever);
 };
+const NESTED: Step = Model::file_inside_internal;
 const THREAD_SOON: Step = |model| model.thread(within(1));
 
 #[test]
@@ -182,6 +196,17 @@ fn tasks_threads_and_another_process() {
         });
         many_interleavings(250, move || {
             run(fair, true, &[TASK, DROPPED_LATER, THREAD_SOON], true);
+        });
+    }
+}
+
+/// A task that waits for the lock between threads keeps nobody from the file.
+#[test]
+fn a_thread_that_holds_the_name_gets_the_file_beside_tasks() {
+    for fair in [false, true] {
+        many_interleavings(250, move || run(fair, true, &[NESTED, TASK], false));
+        many_interleavings(250, move || {
+            run(fair, true, &[NESTED, TASK, DROPPED_LATER], false);
         });
     }
 }

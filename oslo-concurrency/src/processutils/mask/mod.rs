@@ -79,26 +79,48 @@ fn secrets(text: &[u8]) -> Vec<Range<usize>> {
                 after_key(text, at, end, &mut found);
             }
         }
-        at = match found[before..].last() {
-            Some(secret) => go_on(text, secret).max(at + 1),
-            None => at + 1,
-        };
+        at += 1;
+        // Nothing is looked for inside a secret, but for the name of another at its end.
+        if let Some(secret) = found
+            .iter()
+            .rev()
+            .take(2)
+            .find(|secret| secret.contains(&at))
+        {
+            at = go_on(text, secret).max(at);
+        }
     }
+    joined(found)
+}
+
+/// In order, those that overlap made one.
+fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_by_key(|secret| secret.start);
+    found.dedup_by(|later, secret| {
+        let overlap = later.start < secret.end;
+        if overlap {
+            secret.end = secret.end.max(later.end);
+        }
+        overlap || later == secret
+    });
     found
 }
 
-/// Where to look for the next secret: after this one, or at a key that it ends in, as in `--password --token x`. What
+/// Where to look for the next secret: after this one, or at a name that it ends in, as in `--password --token x`. What
 /// was taken for a value is then the name of another.
 fn go_on(text: &[u8], secret: &Range<usize>) -> usize {
     const LONGEST: usize = 64;
     let value = &text[secret.clone()];
-    let name = value
-        .strip_suffix(b":")
-        .or(value.strip_suffix(b"="))
-        .unwrap_or(value);
-    let earliest = name.len().saturating_sub(LONGEST);
-    (earliest..name.len())
-        .find(|start| ends_of_keys(name, *start).any(|end| end == name.len()))
+    let between = |byte: &&u8| byte.is_ascii_whitespace() || b"\"'\\:=>,".contains(byte);
+    let name = &value[..value.len() - value.iter().rev().take_while(between).count()];
+    let is_name = |start: &usize| {
+        let rest = &name[*start..];
+        ends_of_keys(name, *start).any(|end| end == name.len())
+            || rest.eq_ignore_ascii_case(b"authorization")
+            || USER_OPTIONS.contains(&rest)
+    };
+    (name.len().saturating_sub(LONGEST)..name.len())
+        .find(is_name)
         .map_or(secret.end, |start| secret.start + start)
 }
 
@@ -255,6 +277,9 @@ fn password_of_pair(pair: &[u8]) -> Option<usize> {
     (colon > 0 && colon + 1 < pair.len() && !numbers).then_some(colon + 1)
 }
 
+/// More is no name of a scheme.
+const LONGEST_SCHEME: usize = 64;
+
 /// The credentials of `Authorization: Bearer x`; the scheme stays.
 fn after_authorization(text: &[u8], at: usize) -> Option<Range<usize>> {
     let at = skip(text, at, |byte| b"\"' \t".contains(&byte));
@@ -263,7 +288,8 @@ fn after_authorization(text: &[u8], at: usize) -> Option<Range<usize>> {
     let first = bare(text, at)?;
     let second = skip(text, first.end, |byte| byte == b' ');
     let credentials = skip(text, second, |byte| !b"\"'\r\n".contains(&byte));
-    match second > first.end && credentials > second && second < end_of_line(text, at) {
+    let is_scheme = first.len() <= LONGEST_SCHEME && second > first.end;
+    match is_scheme && credentials > second && second < end_of_line(text, at) {
         true => Some(second..credentials),
         false => Some(first),
     }

@@ -61,6 +61,23 @@ fn a_value_that_is_the_name_of_another_hides_nothing() {
     );
     masks("--password {'token': 'hunter2'}", "--password ***': '***'}");
     masks("token = token=hunter2", "token = ***");
+    assert_eq!(
+        mask_password("the \"token:\"\nadmin_pass = \"hunter2\" x"),
+        "the \"token:\"***\"***\" x"
+    );
+    masks(
+        "-u \"<\n<token>hunter2</token>\n:x\" y",
+        "-u \"<\n<token>***</token>\n:***\" y",
+    );
+    masks(
+        "Authorization: token=hunter2 hunter3",
+        "Authorization: token=*** ***",
+    );
+    masks("--password --user me:hunter2", "--password *** me:***");
+    masks(
+        "--password Authorization: Bearer hunter2",
+        "--password *** Bearer ***",
+    );
 }
 
 #[test]
