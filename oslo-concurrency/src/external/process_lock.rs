@@ -159,11 +159,10 @@ impl ProcessLock {
             }
             // After every acquisition, also of a kernel lock that was passed on: the file may have been removed
             // and made anew during the section before.
-            if state.locked
-                && let Some(file) = &state.open
-                && self.names(file).map_err(|source| self.io(source))?
-            {
-                return Ok(());
+            if let Some(file) = state.open.as_ref().filter(|_| state.locked) {
+                if self.names(file).map_err(|source| self.io(source))? {
+                    return Ok(());
+                }
             }
             self.unlock(&mut state);
             self.set_open(&mut state, None);
@@ -285,10 +284,10 @@ impl ProcessLock {
 
     fn unlock(&self, state: &mut State) {
         state.burst_began = None;
-        if std::mem::take(&mut state.locked)
-            && let Some(file) = &state.open
-        {
-            file.unlock();
+        if std::mem::take(&mut state.locked) {
+            if let Some(file) = &state.open {
+                file.unlock();
+            }
         }
     }
 

@@ -192,10 +192,10 @@ fn reference(after: &str) -> Reference<'_> {
     if let Some((name, rest)) = after
         .strip_prefix('{')
         .and_then(|braced| braced.split_once('}'))
-        && name_length(name) == name.len()
-        && !name.is_empty()
     {
-        return Reference::To(name, rest);
+        if name_length(name) == name.len() && !name.is_empty() {
+            return Reference::To(name, rest);
+        }
     }
     match name_length(after) {
         0 => Reference::Dollar(after),

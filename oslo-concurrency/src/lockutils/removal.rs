@@ -57,9 +57,11 @@ fn remove(name: &str, prefix: Option<&str>, lock_path: Option<&Path>) -> Result<
     let lock = InterProcessLock::new(&path);
     let _guard = lock.acquire()?;
     // While we hold it, the path names the file that we locked, unless a stranger is at work: then that one is not ours to remove.
-    if let Some(identity) = lock.identity()
-        && same_file(&path, identity).map_err(failed)?
-    {
+    let ours = match lock.identity() {
+        Some(identity) => same_file(&path, identity).map_err(failed)?,
+        None => false,
+    };
+    if ours {
         let removed = [path.clone(), turnstile_path(&path)].map(fs::remove_file);
         for outcome in removed {
             outcome.map(|()| true).or_else(absent).map_err(failed)?;

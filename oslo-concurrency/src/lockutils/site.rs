@@ -124,10 +124,10 @@ impl Site {
             .get_or_make(Mutex::default)
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(resolved) = &*resolved
-            && resolved.question.is_of(options)
-        {
-            return Ok((Arc::clone(&resolved.internal), resolved.external.clone()));
+        if let Some(resolved) = &*resolved {
+            if resolved.question.is_of(options) {
+                return Ok((Arc::clone(&resolved.internal), resolved.external.clone()));
+            }
         }
         let question = Question::of(options);
         let (internal, external) = options.look_up()?;

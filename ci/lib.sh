@@ -1,0 +1,46 @@
+# What the scripts of this folder share. A script begins with
+#
+#   source "$(dirname "$0")/lib.sh"
+#
+# and is then in the root of the workspace, and ends at the first command that fails.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Prints a heading.
+step() { printf '\n== %s\n' "$*"; }
+
+# Prints a message to standard error and ends the script.
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# Runs a command as root.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Installs Debian packages.
+apt_install() {
+  command -v apt-get >/dev/null || fail "needs $*, and there is no apt-get to install it"
+  as_root apt-get update -qq
+  as_root apt-get install -qq -y "$@"
+}
+
+# Prints the path of a program. If it is missing, installs it from crates.io below target/, which
+# takes minutes: cargo_program NAME [ARGUMENT OF CARGO INSTALL]...
+cargo_program() {
+  local name=$1
+  shift
+  if command -v "$name"; then return; fi
+  local root=target/$name
+  if [ ! -x "$root/bin/$name" ]; then
+    cargo install --quiet --locked "$name" "$@" --root "$root" >&2
+  fi
+  printf '%s\n' "$PWD/$root/bin/$name"
+}
+
+# Makes a temporary folder, names it in $folder, and removes it when the script ends.
+make_temporary_folder() {
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+}
