@@ -193,7 +193,7 @@ fn the_error_of_the_lock_reaches_the_caller() {
     .unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(
-        message.contains("never_waits_and_panics") && message.contains("held by somebody else"),
+        message.contains("never_waits_and_panics") && message.contains("is held; try again later"),
         "{message}"
     );
     assert!(never_waits().is_ok() && waits_a_little().is_ok());

@@ -21,9 +21,11 @@ use crate::internal::new_task;
 use crate::wait::{Missed, Wait};
 use crate::watchdog::alarms::Alarm;
 
-/// A lock that a task holds. It is released when the guard is dropped, also when the task is cancelled or panics.
+/// A lock held by a task. Dropping the guard releases the lock, even if the task is cancelled or
+/// panics.
 ///
-/// It may be held over an `.await`, and go to another thread or task, which then holds the lock. In a forked child it is void.
+/// The guard may be held across an `.await` and sent to another thread or task, which then holds
+/// the lock. In a forked child it is void.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct AsyncGuard {
@@ -38,30 +40,35 @@ impl AsyncGuard {
 }
 
 impl<'a> LockOptions<'a> {
-    /// Acquires the lock without blocking the thread; needs the feature `tokio`.
+    /// Acquires the lock without blocking the thread. Requires the feature `tokio`.
     ///
-    /// It is the same lock as [`acquire`](Self::acquire)'s: tasks, threads and other processes exclude each other. While another
-    /// process holds it, one thread of ours waits in the kernel for each lock file, outside of any executor's pool. What is done in
-    /// place are the calls that open, try and look at the lock file. Everything runs on any executor, but for a
-    /// [`timeout`](Self::timeout), which needs a tokio runtime with time.
+    /// This is the same lock that [`acquire`](Self::acquire) takes: tasks, threads and other
+    /// processes exclude each other. While another process holds the lock, one helper thread for
+    /// each lock file waits in the kernel, outside any executor's pool. The system calls that open,
+    /// try and check the lock file run in place. Any executor works, except with a
+    /// [`timeout`](Self::timeout), which requires a tokio runtime with time enabled.
     ///
-    /// Dropping the future is safe at any moment. It leaves the queue, or gives back what it had; its wait in the kernel is interrupted,
-    /// and should that have been granted in the same moment, the lock is released at once. A future that is neither polled nor dropped may keep
+    /// Dropping the future is safe at any moment: it leaves the queue, or gives back what it was
+    /// granted. A wait in the kernel is interrupted; if the kernel grants the lock at the same
+    /// moment, the lock is released at once. A future that is neither polled nor dropped may keep
     /// others waiting, as with every fair lock.
     ///
-    /// There is no owner that could ask twice: a task that asks for a lock of which it has a guard waits for it, until another
-    /// branch of the task or another task drops the guard, or for ever. [`run_async`](Self::run_async) and
-    /// `#[synchronized]` can tell, and fail. A thread that blocks on a lock that a task on the same thread holds is told nothing either: use
-    /// this in tasks.
+    /// The lock has no owner that could be recognized: a task that requests a lock whose guard it
+    /// has waits until another branch of the task or another task drops the guard, or forever.
+    /// [`run_async`](Self::run_async) and `#[synchronized]` detect this and fail. A blocking
+    /// acquire on a thread whose own task holds the lock is not detected either, so use this method
+    /// in tasks.
     ///
-    /// The lock path is looked up when the future is first polled, in the scope of that thread.
+    /// The lock path is determined when the future is first polled, in the scope of that thread.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire). [`Error::WouldDeadlock`] only inside a section of the lock's own. [`Error::Io`] also if
-    /// the thread that waits cannot be started.
+    /// The same as [`acquire`](Self::acquire), with these differences: returns
+    /// [`Error::WouldDeadlock`] only inside a section of the same lock, and [`Error::Io`] also if
+    /// the waiting thread cannot be started.
     ///
     /// # Panics
-    /// If it waits with a timeout outside of a tokio runtime, or in one without time.
+    /// Panics if it waits with a timeout outside a tokio runtime, or in a runtime without time
+    /// enabled.
     ///
     /// ```
     /// use oslo_concurrency::lockutils;
@@ -80,16 +87,17 @@ impl<'a> LockOptions<'a> {
             .await
     }
 
-    /// Runs `section` while the lock is held; needs the feature `tokio`. Cancelled, it drops the section before it releases the lock.
+    /// Runs `section` while the lock is held. Requires the feature `tokio`. When cancelled, it
+    /// drops the section before it releases the lock.
     ///
-    /// What runs inside the section, on its own thread and not in a task that it spawns, gets [`Error::WouldDeadlock`] if it
-    /// asks for the lock again, be it with `acquire` or `acquire_async`.
+    /// Code inside the section that requests the lock again, with `acquire` or `acquire_async`,
+    /// gets [`Error::WouldDeadlock`]. This does not extend to tasks that the section spawns.
     ///
     /// # Errors
-    /// As [`acquire_async`](Self::acquire_async); `section` has not run then.
+    /// The same as [`acquire_async`](Self::acquire_async). If it fails, `section` has not run.
     ///
     /// # Panics
-    /// As [`acquire_async`](Self::acquire_async).
+    /// The same as [`acquire_async`](Self::acquire_async).
     ///
     /// ```
     /// use oslo_concurrency::lockutils::{self, Error};

@@ -33,23 +33,25 @@ fn set(setting: &'static Setting, path: Option<PathBuf>) {
     changed();
 }
 
-/// Sets the directory of the lock files for this process.
+/// Sets this process's directory for lock files.
 ///
-/// The order is: the `lock_path` of the call, the [scope](scope) of a test fixture, this, the ini file, and the environment variable
-/// `OSLO_LOCK_PATH`, which is read once, when it is first needed. Two calls under different lock paths do not exclude each
-/// other: set it before the first lock is taken.
+/// The lock path is the first of these that is set: the `lock_path` of the call, the [scope](scope)
+/// of a test fixture, this default, the ini file, and the environment variable `OSLO_LOCK_PATH`,
+/// which is read once, on first use. Two calls under different lock paths do not exclude each
+/// other, so set it before the first lock is acquired.
 ///
-/// In oslo.concurrency this sets the option's default only, so that there the ini file goes before it.
+/// In oslo.concurrency, this sets only the option's default, so the ini file overrides it there.
 pub fn set_defaults(lock_path: impl Into<PathBuf>) {
     set(&DEFAULT, Some(lock_path.into()));
 }
 
-/// The directory of the lock files as this thread sees it, if one is set; see [`set_defaults`] for the order.
+/// The directory for lock files that applies to this thread, if one is set; see [`set_defaults`]
+/// for the precedence.
 pub fn get_lock_path() -> Option<PathBuf> {
     with_lock_path(None, |path| path.map(Path::to_owned))
 }
 
-/// Turns external locks into locks between threads only, as oslo's option `disable_process_locking`.
+/// Reduces external locks to locks between threads, like oslo's option `disable_process_locking`.
 pub fn set_disable_process_locking(disabled: bool) {
     DISABLED.store(disabled, Ordering::Release);
     changed();
@@ -90,7 +92,7 @@ fn from_environment() -> Option<&'static Path> {
     .as_deref()
 }
 
-/// Why an ini file was not taken.
+/// The reason why an ini file was rejected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -99,23 +101,24 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error from the operating system.
         source: io::Error,
     },
-    /// A line is none of an ini file; oslo.config refuses the same files.
+    /// A line is not valid in an ini file; oslo.config rejects the same files.
     #[error("{path:?}, line {line}: {reason}")]
     Syntax {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem with the line.
         reason: &'static str,
     },
     /// A value refers to an option (`$state_path`) that the file does not set.
     #[error(
-        "{path:?}, line {line}: {option} refers to ${name}, which this file does not set, and of whose default only the service \
-         itself knows: write {name} = … into [DEFAULT], or give {option} without it"
+        "{path:?}, line {line}: {option} refers to ${name}, which this file does not set and whose \
+         default only the service itself knows: set {name} in [DEFAULT], or write {option} \
+         without it"
     )]
     NotSet {
         /// The file.
@@ -124,12 +127,12 @@ pub enum ConfigError {
         line: usize,
         /// The option.
         option: &'static str,
-        /// What it refers to.
+        /// The option it refers to.
         name: String,
     },
     /// A value refers to itself.
     #[error(
-        "{path:?}, line {line}: {option} leads back to ${name}; give one of them without the other"
+        "{path:?}, line {line}: {option} leads back to ${name}; write one of them without the other"
     )]
     Circular {
         /// The file.
@@ -138,10 +141,10 @@ pub enum ConfigError {
         line: usize,
         /// The option.
         option: &'static str,
-        /// The reference that closes the circle.
+        /// The reference that closes the cycle.
         name: String,
     },
-    /// A value is not what its option takes.
+    /// A value is not valid for its option.
     #[error("{path:?}, line {line}: {option} = {value:?} is not {expected}")]
     Value {
         /// The file.
@@ -152,22 +155,25 @@ pub enum ConfigError {
         option: &'static str,
         /// Its value.
         value: String,
-        /// What it takes.
+        /// The accepted values.
         expected: &'static str,
     },
 }
 
-/// Takes `lock_path` and `disable_process_locking` from the section `[oslo_concurrency]` of a service's configuration file, as nova.conf.
+/// Reads `lock_path` and `disable_process_locking` from the section `[oslo_concurrency]` of a
+/// service's configuration file, such as nova.conf.
 ///
-/// The file is read as oslo.config reads it: `#` and `;` begin comments, indented lines go on with a value, of several values the last
-/// counts, and `$name` or `${name}` is the value of another option, of the same section or of `[DEFAULT]`. What a Python service has
-/// as default of such an option is not known here. A lock path that is empty counts as not set. Of several files that are
-/// read one after the other, later ones go before earlier ones, as with several `--config-file`.
+/// The file is read as oslo.config reads it: `#` and `;` begin comments, an indented line continues
+/// a value, the last of several values wins, and `$name` or `${name}` stands for the value of
+/// another option, in the same section or in `[DEFAULT]`. The defaults that a Python service
+/// defines for such options are not known here. An empty lock path counts as not set. If several
+/// files are read in turn, later ones override earlier ones, as with several `--config-file`
+/// options.
 ///
-/// Nothing is changed unless the file is valid.
+/// If the file is not valid, nothing is changed.
 ///
 /// # Errors
-/// [`ConfigError`], which names file and line.
+/// Returns a [`ConfigError`] that names file and line.
 ///
 /// ```
 /// use oslo_concurrency::lockutils;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use crate::external::{Failure, TimerUnavailable};
 use crate::wait::Missed;
 
-/// Why a lock was not acquired. Each message names the lock and says what to do.
+/// The reason why a lock was not acquired. Each message names the lock and the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An external lock was asked for, and nobody has said in which directory.
+    /// An external lock was requested, but no lock path is set.
     #[error(
-        "external lock {name:?} needs a lock path: set the environment variable OSLO_LOCK_PATH, call \
-         lockutils::set_defaults, or give the call a lock_path"
+        "external lock {name:?} needs a lock path: set the environment variable OSLO_LOCK_PATH, \
+         call lockutils::set_defaults, or pass a lock_path to the call"
     )]
     LockPathRequired {
         /// The lock's name.
@@ -20,52 +20,55 @@ pub enum Error {
     /// The name cannot be made into a file name.
     #[error("{name:?} cannot name a lock: {reason}")]
     InvalidName {
-        /// The name as it was given.
+        /// The name as given.
         name: String,
-        /// What is wrong with it, and what to write instead.
+        /// The problem with the name, and what to write instead.
         reason: &'static str,
     },
-    /// Somebody holds the lock, and the caller asked not to wait (`blocking(false)`).
-    #[error(
-        "lock {name:?} is held by somebody else; try again later, or give it a timeout to wait"
-    )]
+    /// The lock is held, and the caller asked not to wait (`blocking(false)`).
+    #[error("lock {name:?} is held; try again later, or wait for it with a timeout")]
     NotAcquired {
         /// The lock's name.
         name: String,
     },
-    /// Somebody held the lock until the timeout was over. The wait has ended for good: it never takes the lock later.
+    /// The lock was still held when the timeout expired. The wait is over for good: it never
+    /// acquires the lock later.
     #[error(
-        "lock {name:?} was held by somebody else until the timeout was over; allow more time, or find out who holds it"
+        "lock {name:?} was still held when the timeout expired; allow more time, or find out who \
+         holds it"
     )]
     Timeout {
         /// The lock's name.
         name: String,
     },
-    /// The calling thread, or the asynchronous section that asks, holds the lock already, and would wait for itself.
+    /// The calling thread, or the calling asynchronous section, already holds the lock and would
+    /// wait for itself.
     #[error(
-        "lock {name:?} is already held by this thread or section, which would wait for itself forever; release it first, or move the \
-         inner part into a function that is not synchronized"
+        "lock {name:?} is already held by this thread or section, which would wait for itself \
+         forever; release it first, or move the inner part into a function that is not synchronized"
     )]
     WouldDeadlock {
         /// The lock's name.
         name: String,
     },
-    /// The calling thread holds a reader-writer lock for reading and asked to write as well.
+    /// The calling thread holds a reader-writer lock for reading and tried to acquire it for
+    /// writing.
     #[error(
-        "lock {name:?} is held for reading by this thread, which therefore cannot write: drop the reader first, or acquire it for \
-         writing from the start"
+        "lock {name:?} is held for reading by this thread, which therefore cannot acquire it for \
+         writing: drop the reader first, or acquire it for writing from the start"
     )]
     UpgradeRefused {
         /// The lock's name, or its path.
         name: String,
     },
-    /// The lock is held, and this process cannot limit the time that it waits for it: every real-time signal is in use, or no thread can
-    /// be started. Nothing is wrong with the lock file; a wait without a limit needs neither.
+    /// The lock is held, and this process cannot limit its wait: every real-time signal is in use,
+    /// or no thread can be started. Nothing is wrong with the lock file; a wait without a limit
+    /// needs neither.
     #[error("lock {name:?} is held, and the wait for it cannot be limited: {reason}")]
     TimerUnavailable {
         /// The lock's name.
         name: String,
-        /// What is missing, and what to do.
+        /// The missing resource, and the next step.
         reason: String,
     },
     /// The operating system refused an operation on the lock file.
@@ -75,7 +78,7 @@ pub enum Error {
         name: String,
         /// The lock file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error from the operating system.
         source: io::Error,
     },
 }

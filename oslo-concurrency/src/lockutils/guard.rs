@@ -6,11 +6,11 @@ use super::acquire::release_both;
 use super::world::{ExternalEntry, InternalEntry, ThreadHold};
 use crate::{fork, observe};
 
-/// A lock that is held. It is released when the guard is dropped, also by a panic.
+/// A held lock. Dropping the guard releases the lock, even during a panic.
 ///
-/// The guard borrows nothing and can be stored; it stays on its thread, because asking again on that thread is how a
-/// lock that would wait for itself is noticed. In a forked child the parent's guards are void: dropping them does
-/// nothing.
+/// The guard borrows nothing and can be stored. It is not `Send`: the owning thread is recorded, so
+/// that a second attempt on that thread fails instead of waiting for itself. In a forked child, the
+/// parent's guards are void, and dropping them does nothing.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct Guard {

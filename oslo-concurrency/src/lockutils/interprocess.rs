@@ -15,10 +15,12 @@ use crate::internal::current_thread;
 use crate::observe;
 use crate::wait::{Patience, Wait};
 
-/// The external lock that [`lock`](super::lock)`(name).external(true)` takes, without the lock between threads that goes with it.
+/// The file lock that [`lock`](super::lock)`(name).external(true)` acquires, without the
+/// accompanying lock between threads.
 ///
 /// # Errors
-/// [`Error::LockPathRequired`] and [`Error::InvalidName`].
+/// Returns [`Error::LockPathRequired`] if no lock path is set, and [`Error::InvalidName`] if the
+/// name cannot become a file name.
 ///
 /// ```
 /// use oslo_concurrency::lockutils;
@@ -54,10 +56,11 @@ pub(crate) fn lock_file_path(
     })
 }
 
-/// A lock on a file, between processes and between threads.
+/// A lock on a file, which excludes other processes and other threads.
 ///
-/// While it is kept, its file stays open, so that acquiring it again costs no `open`. A forked child may go on using it: there it is another
-/// lock on the same file, which opens the file anew.
+/// The file stays open as long as this value exists, so acquiring the lock again needs no `open`. A
+/// forked child may go on using the value: there it is a separate lock on the same file, which the
+/// child opens again.
 ///
 /// ```
 /// use oslo_concurrency::lockutils::{Error, InterProcessLock};
@@ -82,7 +85,7 @@ struct Kept {
 }
 
 impl InterProcessLock {
-    /// A lock on the file at `path`, which is made when the lock is first acquired.
+    /// Creates a lock on the file at `path`. The file is created when the lock is first acquired.
     pub fn new(path: impl AsRef<Path>) -> Self {
         let lock = InterProcessLock {
             kept: Arc::new(Kept {
@@ -94,7 +97,7 @@ impl InterProcessLock {
         lock
     }
 
-    /// The lock file.
+    /// The path of the lock file.
     pub fn path(&self) -> &Path {
         &self.kept.path
     }
@@ -108,23 +111,25 @@ impl InterProcessLock {
     /// Waits for the lock.
     ///
     /// # Errors
-    /// [`Error::WouldDeadlock`] if this thread holds it, [`Error::Io`] if the file cannot be opened or locked.
+    /// Returns [`Error::WouldDeadlock`] if this thread holds the lock, and [`Error::Io`] if the
+    /// file cannot be opened or locked.
     pub fn acquire(&self) -> Result<InterProcessGuard, Error> {
         self.acquire_within(Wait::Forever)
     }
 
-    /// Takes the lock if it is free.
+    /// Acquires the lock if it is free.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`] if somebody holds it, and [`Error::Io`].
+    /// Returns [`Error::NotAcquired`] if the lock is held, and [`Error::Io`].
     pub fn try_acquire(&self) -> Result<InterProcessGuard, Error> {
         self.acquire_within(Wait::Never)
     }
 
-    /// Waits for the lock, `timeout` at most.
+    /// Waits for the lock for at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::WouldDeadlock`] and [`Error::Io`].
+    /// Returns [`Error::Timeout`], [`Error::WouldDeadlock`], [`Error::TimerUnavailable`] and
+    /// [`Error::Io`].
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<InterProcessGuard, Error> {
         self.acquire_within(Wait::at_most(timeout))
     }
@@ -163,7 +168,7 @@ impl InterProcessLock {
     }
 }
 
-/// An [`InterProcessLock`] that is held, until this is dropped.
+/// A held [`InterProcessLock`]. Dropping the guard releases the lock.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct InterProcessGuard {

@@ -16,15 +16,19 @@ const REPLACED_TOO_OFTEN: usize = 10_000;
 /// So many files stay open between two holds. The threads that read at the same time need one each, but only then.
 const IDLE_AT_MOST: usize = 2;
 
-/// A lock on a file that many hold for reading or one for writing, between processes and between threads.
+/// A lock on a file with many readers or one writer, between processes and between threads.
 ///
-/// It excludes, and is excluded by, fasteners' `InterProcessReaderWriterLock` on the same file, which takes the same shared and
-/// exclusive record locks. The kernel lets a new reader in while a writer waits: readers that never pause starve writers.
+/// It and fasteners' `InterProcessReaderWriterLock` on the same file exclude each other, because
+/// both take the same shared and exclusive record locks. The kernel admits a new reader while a
+/// writer waits, so readers that never pause starve writers.
 ///
-/// A thread that reads may read again; it may not write ([`Error::UpgradeRefused`]), and a thread that writes may neither read
-/// nor write again ([`Error::WouldDeadlock`]), by this value or by any other on the same file. There fasteners differs: its locks belong to
-/// the process, so that its threads do not exclude each other, a second acquire turns the first hold into the other kind, and the first
-/// release ends both.
+/// A thread that holds the lock for reading may acquire it for reading again, but not for writing
+/// ([`Error::UpgradeRefused`]). A thread that holds it for writing may acquire it neither for
+/// reading nor for writing ([`Error::WouldDeadlock`]). This applies to all values on the same file.
+///
+/// fasteners differs here: its locks belong to the process, so its threads do not exclude each
+/// other, a second acquire converts the first hold to the other kind, and the first release ends
+/// both.
 ///
 /// ```
 /// use oslo_concurrency::lockutils::{Error, InterProcessReaderWriterLock};
@@ -70,7 +74,7 @@ pub(super) fn is_held_by_this_thread(file: FileIdentity) -> bool {
 }
 
 impl InterProcessReaderWriterLock {
-    /// A lock on the file at `path`, which is made when the lock is first acquired.
+    /// Creates a lock on the file at `path`. The file is created when the lock is first acquired.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         InterProcessReaderWriterLock {
             path: path.into().into(),
@@ -78,65 +82,70 @@ impl InterProcessReaderWriterLock {
         }
     }
 
-    /// The lock file.
+    /// The path of the lock file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits until nobody writes, and reads.
+    /// Acquires the lock for reading; waits while there is a writer.
     ///
     /// # Errors
-    /// [`Error::WouldDeadlock`] if this thread writes, [`Error::Io`] if the file cannot be opened or locked.
+    /// Returns [`Error::WouldDeadlock`] if this thread is the writer, and [`Error::Io`] if the file
+    /// cannot be opened or locked.
     pub fn read(&self) -> Result<InterProcessReadGuard<'_>, Error> {
         Ok(InterProcessReadGuard {
             _hold: self.acquire(Mode::Shared, Wait::Forever)?,
         })
     }
 
-    /// Reads if nobody writes.
+    /// Acquires the lock for reading, unless there is a writer.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`] and [`Error::Io`].
+    /// Returns [`Error::NotAcquired`] if there is a writer, and [`Error::Io`].
     pub fn try_read(&self) -> Result<InterProcessReadGuard<'_>, Error> {
         Ok(InterProcessReadGuard {
             _hold: self.acquire(Mode::Shared, Wait::Never)?,
         })
     }
 
-    /// Waits to read, `timeout` at most.
+    /// Acquires the lock for reading; waits for at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::WouldDeadlock`] and [`Error::Io`].
+    /// Returns [`Error::Timeout`], [`Error::WouldDeadlock`], [`Error::TimerUnavailable`] and
+    /// [`Error::Io`].
     pub fn read_timeout(&self, timeout: Duration) -> Result<InterProcessReadGuard<'_>, Error> {
         Ok(InterProcessReadGuard {
             _hold: self.acquire(Mode::Shared, Wait::at_most(timeout))?,
         })
     }
 
-    /// Waits until nobody else reads or writes, and writes.
+    /// Acquires the lock for writing; waits while there are other readers or a writer.
     ///
     /// # Errors
-    /// [`Error::UpgradeRefused`] if this thread reads, [`Error::WouldDeadlock`] if it writes, and [`Error::Io`].
+    /// Returns [`Error::UpgradeRefused`] if this thread is a reader, [`Error::WouldDeadlock`] if it
+    /// is the writer, and [`Error::Io`].
     pub fn write(&self) -> Result<InterProcessWriteGuard<'_>, Error> {
         Ok(InterProcessWriteGuard {
             _hold: self.acquire(Mode::Exclusive, Wait::Forever)?,
         })
     }
 
-    /// Writes if nobody reads or writes.
+    /// Acquires the lock for writing, unless there are readers or a writer.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`], [`Error::UpgradeRefused`] if this thread reads, and [`Error::Io`].
+    /// Returns [`Error::NotAcquired`] if the lock is held, [`Error::UpgradeRefused`] if this thread
+    /// is a reader, and [`Error::Io`].
     pub fn try_write(&self) -> Result<InterProcessWriteGuard<'_>, Error> {
         Ok(InterProcessWriteGuard {
             _hold: self.acquire(Mode::Exclusive, Wait::Never)?,
         })
     }
 
-    /// Waits to write, `timeout` at most.
+    /// Acquires the lock for writing; waits for at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::UpgradeRefused`] if this thread reads, [`Error::WouldDeadlock`] if it writes, and [`Error::Io`].
+    /// Returns [`Error::Timeout`], [`Error::UpgradeRefused`] if this thread is a reader,
+    /// [`Error::WouldDeadlock`] if it is the writer, [`Error::TimerUnavailable`] and [`Error::Io`].
     pub fn write_timeout(&self, timeout: Duration) -> Result<InterProcessWriteGuard<'_>, Error> {
         Ok(InterProcessWriteGuard {
             _hold: self.acquire(Mode::Exclusive, Wait::at_most(timeout))?,
@@ -300,14 +309,14 @@ impl Drop for Hold<'_> {
     }
 }
 
-/// An [`InterProcessReaderWriterLock`] held for reading, until this is dropped.
+/// An [`InterProcessReaderWriterLock`] held for reading. Dropping the guard releases it.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct InterProcessReadGuard<'a> {
     _hold: Hold<'a>,
 }
 
-/// An [`InterProcessReaderWriterLock`] held for writing, until this is dropped.
+/// An [`InterProcessReaderWriterLock`] held for writing. Dropping the guard releases it.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct InterProcessWriteGuard<'a> {

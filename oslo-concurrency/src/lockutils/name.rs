@@ -17,7 +17,9 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
         reason,
     };
     if name.contains('\0') || prefix.is_some_and(|prefix| prefix.contains('\0')) {
-        return Err(invalid("a file name has no NUL character; remove it"));
+        return Err(invalid(
+            "a file name cannot contain a NUL character; remove it",
+        ));
     }
     let mut file = if name.contains('/') {
         Cow::Owned(name.replace('/', "_"))
@@ -30,14 +32,14 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
             .any(|part| matches!(part, Component::RootDir | Component::ParentDir))
         {
             return Err(invalid(
-                "its prefix leads out of the lock path; take one without `..` that does not begin with `/`",
+                "its prefix leads out of the lock path; use one without `..` and without a leading `/`",
             ));
         }
         let joint = if prefix.ends_with('-') { "" } else { "-" };
         file = Cow::Owned(format!("{prefix}{joint}{file}"));
     }
     match file.rsplit('/').next().unwrap_or_default() {
-        "" => Err(invalid("an external lock needs a name that is not empty")),
+        "" => Err(invalid("an external lock needs a non-empty name")),
         "." | ".." => Err(invalid("it is a directory; choose another name")),
         last if last.len() > LONGEST => Err(invalid(
             "its file name has more than 255 bytes; choose a shorter name",

@@ -12,7 +12,8 @@ use crate::fork;
 use crate::internal::current_thread;
 use crate::wait::{Patience, Wait};
 
-/// The lock named `name`: choose what it must do, then [`acquire`](LockOptions::acquire) it or [`run`](LockOptions::run) under it.
+/// Names a lock. Set its options, then [`acquire`](LockOptions::acquire) it, or
+/// [`run`](LockOptions::run) a closure while it is held.
 ///
 /// ```
 /// use oslo_concurrency::lockutils;
@@ -63,7 +64,7 @@ pub(super) fn is_logged() -> bool {
     fork::may_log() && tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// How a named lock is to be acquired; made by [`lock`].
+/// Options for acquiring a named lock; created by [`lock`].
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is locked before `acquire` or `run`"]
 pub struct LockOptions<'a> {
@@ -80,8 +81,8 @@ pub struct LockOptions<'a> {
 }
 
 impl<'a> LockOptions<'a> {
-    /// Puts `prefix` and `-` before the name of the lock file. With a `/` in it, it is a folder and a prefix. The lock between threads has
-    /// no prefix. All this is so in oslo, too.
+    /// Puts `prefix` and `-` before the name of the lock file. A prefix that contains `/` names a
+    /// directory and a prefix. The lock between threads has no prefix. This matches oslo.
     pub fn prefix(mut self, prefix: &'a str) -> Self {
         self.prefix = Some(prefix);
         self
@@ -93,7 +94,8 @@ impl<'a> LockOptions<'a> {
         self
     }
 
-    /// The directory of the lock file; it goes before every other setting. An empty one is none, as in oslo.
+    /// The directory of the lock file. It overrides every other setting. An empty path counts as
+    /// not set, as in oslo.
     pub fn lock_path<P: AsRef<Path> + ?Sized>(mut self, directory: &'a P) -> Self {
         self.lock_path = Some(directory.as_ref()).filter(|path| !path.as_os_str().is_empty());
         self
@@ -105,37 +107,41 @@ impl<'a> LockOptions<'a> {
         self
     }
 
-    /// First come, first served: between threads from now on for all users of the name; between processes for those that
-    /// ask for it, by a turnstile in front of the lock.
+    /// First come, first served. Between threads, this applies from now on to all users of the
+    /// name. Between processes, it applies to those that ask for it, through a turnstile in front
+    /// of the lock.
     pub fn fair(mut self, fair: bool) -> Self {
         self.fair = fair;
         self
     }
 
-    /// Whether to wait for a lock that is held; `true` unless set.
+    /// If `true`, the default, waits for a lock that is held.
     pub fn blocking(mut self, blocking: bool) -> Self {
         self.blocking = blocking;
         self
     }
 
-    /// How long to wait at most. Without `blocking` there is no wait, whatever the timeout.
+    /// Maximum time to wait. If `blocking` is `false`, the timeout has no effect.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Whether to log, at level debug, how long the lock was waited for and held; `true` unless set.
+    /// If `true`, the default, logs how long the caller waited for the lock and held it, at level
+    /// debug.
     pub fn log(mut self, log: bool) -> Self {
         self.log = log;
         self
     }
 
-    /// A wait that lasts so long is told of, with who holds the lock, in an event at level warn; again after twice the time,
-    /// four times, and so on. 60 seconds unless set; `Duration::MAX` is never.
+    /// Time after which a wait is logged at level warn, together with the holder of the lock; again
+    /// after twice that time, four times, and so on. The default is 60 seconds; `Duration::MAX`
+    /// disables the warning.
     ///
-    /// The event has the fields `lock`, `function`, `waited_seconds`, `file` and `held_by`: processes with their command line and for
-    /// how long they have been running, or the thread of this process. The kernel does not record when a lock was taken.
-    /// A lock that is got without a wait pays nothing for it.
+    /// The event has the fields `lock`, `function`, `waited_seconds`, `file` and `held_by`. The
+    /// last one names processes, with their command lines and how long they have been running, or
+    /// the thread of this process. The kernel does not record when a lock was acquired. An
+    /// acquisition that does not wait has no extra cost.
     ///
     /// ```
     /// use oslo_concurrency::lockutils;
@@ -149,7 +155,7 @@ impl<'a> LockOptions<'a> {
         self
     }
 
-    /// Takes the prefix of `synchronizer`.
+    /// Uses the prefix of `synchronizer`.
     pub fn with(mut self, synchronizer: &Synchronizer) -> Self {
         self.prefix = Some(synchronizer.prefix());
         self
@@ -158,8 +164,10 @@ impl<'a> LockOptions<'a> {
     /// Acquires the lock; it is released when the guard is dropped.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`] if it is held and `blocking` is off; [`Error::Timeout`]; [`Error::WouldDeadlock`] if this
-    /// thread holds it; for an external lock also [`Error::LockPathRequired`], [`Error::InvalidName`] and [`Error::Io`].
+    /// Returns [`Error::NotAcquired`] if the lock is held and `blocking` is `false`,
+    /// [`Error::Timeout`] if the timeout expires, and [`Error::WouldDeadlock`] if this thread holds
+    /// the lock. For an external lock, also [`Error::LockPathRequired`], [`Error::InvalidName`],
+    /// [`Error::TimerUnavailable`] and [`Error::Io`].
     pub fn acquire(&self) -> Result<Guard, Error> {
         let (internal, external) = self.entries()?;
         self.acquire_entries(internal, external, "")
@@ -179,7 +187,7 @@ impl<'a> LockOptions<'a> {
     /// Runs `section` while the lock is held.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire); `section` has not run then.
+    /// The same as [`acquire`](Self::acquire). If it fails, `section` has not run.
     pub fn run<T>(&self, section: impl FnOnce() -> T) -> Result<T, Error> {
         let _guard = self.acquire()?;
         Ok(section())

@@ -9,14 +9,18 @@ use crate::internal::current_thread;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError, lock};
 use crate::wait::{Missed, Wait};
 
-/// A lock that many threads hold for reading or one thread for writing.
+/// A lock with many readers or one writer, between threads.
 ///
-/// It follows fasteners' `ReaderWriterLock` (0.20), which is oslo's: a thread that reads may read again, a thread that writes may write
-/// again and may read, and stays a reader when it stops writing; a thread that reads may not write ([`Error::UpgradeRefused`], fasteners'
-/// `RuntimeError`). Writers are preferred: while one waits, threads that do not yet read wait behind it, so that a stream of readers
-/// cannot starve a writer. Writers take turns in the order in which they came.
+/// It behaves like fasteners' `ReaderWriterLock` (0.20), which oslo uses:
 ///
-/// In a forked child it is free, whoever held it in the parent.
+/// * A reader may acquire the lock for reading again.
+/// * A writer may acquire it again, for writing or for reading. If it releases the write lock first,
+///   it remains a reader.
+/// * A reader may not acquire it for writing ([`Error::UpgradeRefused`], `RuntimeError` in fasteners).
+/// * Writers are preferred: while a writer waits, new readers wait behind it, so a stream of readers
+///   cannot starve a writer. Writers are served in order of arrival.
+///
+/// In a forked child the lock is free, even if a thread of the parent held it.
 ///
 /// ```
 /// use oslo_concurrency::lockutils::{Error, ReaderWriterLock};
@@ -39,12 +43,12 @@ pub struct ReaderWriterLock {
     inner: PerProcess<Inner>,
 }
 
-/// How a thread holds a [`ReaderWriterLock`].
+/// The kind of hold on a [`ReaderWriterLock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// One or more threads hold it for reading.
+    /// One or more threads hold the lock for reading.
     Readers,
-    /// A thread holds it for writing.
+    /// One thread holds the lock for writing.
     Writer,
 }
 
@@ -80,7 +84,8 @@ impl State {
 }
 
 impl ReaderWriterLock {
-    /// A free lock; it can be a `static`. The name is for messages, two locks of one name have nothing to do with each other.
+    /// Creates a free lock, which can be a `static`. The name appears in messages only: two locks
+    /// of the same name are independent.
     pub const fn new(name: &'static str) -> Self {
         ReaderWriterLock {
             name,
@@ -88,70 +93,72 @@ impl ReaderWriterLock {
         }
     }
 
-    /// Waits until no thread writes or waits to write, and reads.
+    /// Acquires the lock for reading; waits while another thread writes or waits to write.
     ///
     /// # Errors
-    /// None at the moment.
+    /// There are currently none.
     pub fn read(&self) -> Result<ReadGuard<'_>, Error> {
         self.read_within(Wait::Forever)
     }
 
-    /// Reads if that is possible at once.
+    /// Acquires the lock for reading, if that is possible without waiting.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`].
+    /// Returns [`Error::NotAcquired`] otherwise.
     pub fn try_read(&self) -> Result<ReadGuard<'_>, Error> {
         self.read_within(Wait::Never)
     }
 
-    /// Waits to read, `timeout` at most.
+    /// Acquires the lock for reading; waits for at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::Timeout`].
+    /// Returns [`Error::Timeout`] if the timeout expires.
     pub fn read_timeout(&self, timeout: Duration) -> Result<ReadGuard<'_>, Error> {
         self.read_within(Wait::at_most(timeout))
     }
 
-    /// Waits until no other thread reads or writes, and writes.
+    /// Acquires the lock for writing; waits while another thread reads or writes.
     ///
     /// # Errors
-    /// [`Error::UpgradeRefused`] if this thread reads.
+    /// Returns [`Error::UpgradeRefused`] if this thread is a reader.
     pub fn write(&self) -> Result<WriteGuard<'_>, Error> {
         self.write_within(Wait::Forever)
     }
 
-    /// Writes if that is possible at once.
+    /// Acquires the lock for writing, if that is possible without waiting.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`], and [`Error::UpgradeRefused`] if this thread reads.
+    /// Returns [`Error::UpgradeRefused`] if this thread is a reader, and [`Error::NotAcquired`] if
+    /// the lock is held.
     pub fn try_write(&self) -> Result<WriteGuard<'_>, Error> {
         self.write_within(Wait::Never)
     }
 
-    /// Waits to write, `timeout` at most.
+    /// Acquires the lock for writing; waits for at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::Timeout`], and [`Error::UpgradeRefused`] if this thread reads.
+    /// Returns [`Error::Timeout`] if the timeout expires, and [`Error::UpgradeRefused`] if this
+    /// thread is a reader.
     pub fn write_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>, Error> {
         self.write_within(Wait::at_most(timeout))
     }
 
-    /// Whether the calling thread holds the lock for reading.
+    /// Returns `true` if the calling thread holds the lock for reading.
     pub fn is_reader(&self) -> bool {
         self.state().reads(current_thread())
     }
 
-    /// Whether the calling thread holds the lock for writing.
+    /// Returns `true` if the calling thread holds the lock for writing.
     pub fn is_writer(&self) -> bool {
         self.state().writer == Some(current_thread())
     }
 
-    /// Whether a thread waits to write.
+    /// Returns `true` if a thread is waiting to write.
     pub fn has_pending_writers(&self) -> bool {
         !self.state().pending.is_empty()
     }
 
-    /// How the lock is held, if it is.
+    /// The kind of hold, or `None` if the lock is free.
     pub fn owner(&self) -> Option<Owner> {
         let state = self.state();
         match state.writer {
@@ -280,7 +287,7 @@ impl<'a> Hold<'a> {
     }
 }
 
-/// A [`ReaderWriterLock`] held for reading, until this is dropped.
+/// A [`ReaderWriterLock`] held for reading. Dropping the guard releases it.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct ReadGuard<'a>(Hold<'a>);
@@ -293,7 +300,7 @@ impl Drop for ReadGuard<'_> {
     }
 }
 
-/// A [`ReaderWriterLock`] held for writing, until this is dropped.
+/// A [`ReaderWriterLock`] held for writing. Dropping the guard releases it.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct WriteGuard<'a>(Hold<'a>);

@@ -6,15 +6,19 @@ use super::Error;
 use super::interprocess::{InterProcessLock, lock_file_path};
 use crate::external::{same_file, turnstile_path};
 
-/// Removes the file of external lock `name`, if there is one.
+/// Removes the lock file of the external lock `name`, if it exists.
 ///
-/// The lock is taken first, waiting if need be, and the file removed while it is held: whoever of ours waits for it at that moment
-/// finds, after locking, that its path names another file or none, and opens it anew. Python's oslo.concurrency does not look again: a
-/// Python process that opened the file before it was removed locks a file without a name, and excludes nobody. Remove
-/// files only when no Python process can be waiting for them.
+/// Acquires the lock first, waiting if necessary, and removes the file while the lock is held. A
+/// waiter that uses this library finds, after locking, that the path names another file or none,
+/// and reopens it.
+///
+/// Python's oslo.concurrency does not check again: a Python process that opened the file before it
+/// was removed locks a file without a name, and excludes no other process. Remove files only when
+/// no Python process can be waiting for them.
 ///
 /// # Errors
-/// As acquiring the lock, [`Error::WouldDeadlock`] if this thread holds it; [`Error::Io`] if the file cannot be removed.
+/// The same as acquiring the lock, with [`Error::WouldDeadlock`] if this thread holds it;
+/// [`Error::Io`] if the file cannot be removed.
 ///
 /// ```
 /// use oslo_concurrency::lockutils;
@@ -32,7 +36,7 @@ pub fn remove_external_lock_file(name: &str, lock_path: Option<&Path>) -> Result
 /// [`remove_external_lock_file`] for a lock with a prefix.
 ///
 /// # Errors
-/// As [`remove_external_lock_file`].
+/// The same as [`remove_external_lock_file`].
 pub fn remove_external_lock_file_with_prefix(
     prefix: &str,
     name: &str,

@@ -1,4 +1,4 @@
-//! A lock path for a part of the program: what test fixtures use.
+//! A lock path for part of a program, for test fixtures.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -15,10 +15,10 @@ fn scopes<T>(with: impl FnOnce(&RefCell<Vec<PathBuf>>) -> T) -> T {
     SCOPES.with(|scopes| with(scopes))
 }
 
-/// While it lives, the external locks of this thread are made in its directory, whatever the configuration says.
+/// Sets the lock path of this thread while it lives, overriding the configuration.
 ///
-/// Only a `lock_path` given with the call goes before it. Scopes nest; a forked child inherits the scope of the
-/// thread that forked it, a new thread has none.
+/// Only the `lock_path` of a call overrides it. Scopes nest. A forked child inherits the scope of
+/// the thread that forked it; a new thread has no scope.
 ///
 /// ```
 /// use oslo_concurrency::lockutils::{self, scope::LockPathScope};
@@ -50,7 +50,7 @@ impl LockPathScope {
         })
     }
 
-    /// Whether this thread is in a scope.
+    /// Returns `true` if this thread is in a scope.
     pub fn is_entered() -> bool {
         current(|path| path.is_some())
     }

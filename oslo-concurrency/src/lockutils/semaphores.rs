@@ -14,9 +14,11 @@ use crate::made_once::MadeOnce;
 use crate::observe;
 use crate::wait::{Patience, Wait};
 
-/// A container of named locks between threads, apart from the one that all share by default.
+/// A separate container of named locks between threads, in place of the default one that all
+/// callers share.
 ///
-/// Two locks of one name in two containers have nothing to do with each other. A name is forgotten when nobody uses it.
+/// Two locks of the same name in two containers are independent. A name is dropped when it is no
+/// longer in use.
 ///
 /// ```
 /// use oslo_concurrency::lockutils::{self, Semaphores};
@@ -36,7 +38,7 @@ pub struct Semaphores {
 type Names = PerProcess<Registry<str, QueueLock>>;
 
 impl Semaphores {
-    /// An empty container; it can be a `static`.
+    /// Creates an empty container, which can be a `static`.
     pub const fn new() -> Self {
         Semaphores {
             names: MadeOnce::new(),
@@ -48,12 +50,12 @@ impl Semaphores {
         InternalLock::new(name, Some(Arc::clone(self.names())))
     }
 
-    /// How many names are in use.
+    /// The number of names in use.
     pub fn len(&self) -> usize {
         self.names().peek().map_or(0, Registry::len)
     }
 
-    /// Whether no name is in use.
+    /// Returns `true` if no name is in use.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -79,7 +81,8 @@ impl Default for Semaphores {
     }
 }
 
-/// The lock between threads named `name`, from `semaphores` or, without, from the container that all share.
+/// The lock between threads named `name`, from `semaphores`, or from the default container if that
+/// is `None`.
 ///
 /// ```
 /// use oslo_concurrency::lockutils;
@@ -97,9 +100,11 @@ pub fn internal_lock(name: &str, semaphores: Option<&Semaphores>) -> InternalLoc
     )
 }
 
-/// A named lock between the threads of this process. While it is kept, its name stays in use.
+/// A named lock between the threads of this process. Its name stays in use as long as this value
+/// exists.
 ///
-/// In a forked child it is the child's lock of that name, and free, whoever held it in the parent.
+/// In a forked child, this is the child's own lock of that name. It is free, even if a thread of
+/// the parent held the lock.
 #[derive(Clone, Debug)]
 pub struct InternalLock {
     kept: Arc<Kept>,
@@ -140,23 +145,24 @@ impl InternalLock {
     /// Waits for the lock.
     ///
     /// # Errors
-    /// [`Error::WouldDeadlock`] if this thread holds it.
+    /// Returns [`Error::WouldDeadlock`] if this thread holds the lock.
     pub fn acquire(&self) -> Result<InternalGuard, Error> {
         self.acquire_within(Wait::Forever)
     }
 
-    /// Takes the lock if it is free.
+    /// Acquires the lock if it is free.
     ///
     /// # Errors
-    /// [`Error::NotAcquired`] if somebody holds it.
+    /// Returns [`Error::NotAcquired`] if the lock is held.
     pub fn try_acquire(&self) -> Result<InternalGuard, Error> {
         self.acquire_within(Wait::Never)
     }
 
-    /// Waits for the lock, `timeout` at most.
+    /// Waits for the lock for at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::Timeout`], and [`Error::WouldDeadlock`] if this thread holds it.
+    /// Returns [`Error::Timeout`] if the timeout expires, and [`Error::WouldDeadlock`] if this
+    /// thread holds the lock.
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<InternalGuard, Error> {
         self.acquire_within(Wait::at_most(timeout))
     }
@@ -191,7 +197,7 @@ impl InternalLock {
     }
 }
 
-/// An [`InternalLock`] that is held, until this is dropped.
+/// A held [`InternalLock`]. Dropping the guard releases the lock.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct InternalGuard {

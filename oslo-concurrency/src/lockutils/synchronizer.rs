@@ -1,6 +1,6 @@
 use super::{LockOptions, lock};
 
-/// A prefix that the locks of one application share; see [`synchronized_with_prefix`].
+/// The common prefix of one application's locks; see [`synchronized_with_prefix`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synchronizer {
     prefix: &'static str,
@@ -12,13 +12,14 @@ impl Synchronizer {
         self.prefix
     }
 
-    /// The lock `name` with this prefix, as [`lock`] makes it.
+    /// Names a lock with this prefix; the same as [`lock`] with [`prefix`](LockOptions::prefix).
     pub fn lock<'a, N: AsRef<str> + ?Sized>(&self, name: &'a N) -> LockOptions<'a> {
         lock(name).with(self)
     }
 }
 
-/// Gives the external locks of an application a common prefix, so that they do not meet those of others in the same directory.
+/// Gives the external locks of an application a common prefix, which separates them from the locks
+/// of other applications in the same directory.
 ///
 /// ```
 /// use oslo_concurrency::lockutils;

@@ -140,7 +140,7 @@ fn errors_name_the_file_the_line_and_the_next_step() {
     for (text, words) in [
         (
             "[oslo_concurrency]\nlock_path = $state_path/tmp\n",
-            &["line 2", "$state_path", "state_path = … into [DEFAULT]"][..],
+            &["line 2", "$state_path", "set state_path in [DEFAULT]"][..],
         ),
         (
             "[DEFAULT]\na = $b\nb = $a\n[oslo_concurrency]\nlock_path = $a\n",
