@@ -150,7 +150,6 @@ impl Alarm {
 #[cfg(any(test, feature = "tokio"))]
 impl Handle {
     /// Makes the alarm due now, unless it is being called.
-    #[cfg(feature = "tokio")]
     pub(crate) fn hurry(&self) {
         let now = Instant::now();
         let mut state = lock(&self.alarms.state);
