@@ -34,7 +34,7 @@ cargo_program() {
   if command -v "$name"; then return; fi
   local root=target/$name
   if [ ! -x "$root/bin/$name" ]; then
-    cargo install --quiet --locked "$name" "$@" --root "$root" >&2
+    cargo install --quiet --locked "$name" "$@" --root "$root" >&2 || fail "$name cannot be installed"
   fi
   printf '%s\n' "$PWD/$root/bin/$name"
 }
