@@ -20,32 +20,34 @@ use syn::parse_macro_input;
 /// fn convert(id: u32) -> anyhow::Result<()> { Ok(()) }
 /// ```
 ///
-/// The first argument is the lock's name: a literal, or any expression over the function's parameters that
-/// gives something like `&str`. The others, in any order:
+/// The first argument is the lock's name: a literal, or any expression over the function's
+/// parameters that gives something like `&str`. The other arguments may come in any order:
 ///
 /// | argument | meaning |
 /// |---|---|
-/// | `external`, `external = EXPR` | also between processes |
-/// | `prefix = EXPR` | before the name of the lock file |
-/// | `lock_path = EXPR` | the directory of the lock file |
-/// | `semaphores = EXPR` | the container of the lock between threads |
+/// | `external`, `external = EXPR` | also excludes other processes |
+/// | `prefix = EXPR` | prefix of the lock file's name |
+/// | `lock_path = EXPR` | directory of the lock file |
+/// | `semaphores = EXPR` | container of the lock between threads |
 /// | `fair`, `fair = EXPR` | first come, first served |
-/// | `blocking = EXPR` | `false`: do not wait |
-/// | `timeout = EXPR` | wait so long at most, a `Duration` |
-/// | `warn_after = EXPR` | tell of a wait that lasts so long, a `Duration` |
-/// | `with = PATH` | a `Synchronizer`, which gives the prefix |
+/// | `blocking = EXPR` | `false`: fail instead of waiting |
+/// | `timeout = EXPR` | maximum time to wait, a `Duration` |
+/// | `warn_after = EXPR` | time after which a wait is logged, a `Duration` |
+/// | `with = PATH` | a `Synchronizer`, which supplies the prefix |
 /// | `or_panic` | panic if the lock fails |
-/// | `crate = PATH` | where `oslo_concurrency` is, if it is re-exported |
+/// | `crate = PATH` | path of `oslo_concurrency`, if it is re-exported |
 ///
-/// A lock that can fail (one with `external`, `blocking` or `timeout`) needs a function that returns
-/// `Result<_, E>` with `E: From<lockutils::Error>`, or `or_panic`. The lock is held while the body runs and
-/// while its local variables are dropped; parameters are dropped after it is released.
+/// A lock that can fail (with `external`, `blocking` or `timeout`) requires a function that returns
+/// `Result<_, E>` with `E: From<lockutils::Error>`, or `or_panic`. The lock is held while the body
+/// runs and while its local variables are dropped; parameters are dropped after it is released.
 ///
-/// An `async fn` needs the feature `tokio`. It holds the lock from when it is first polled until it is over or dropped, and blocks no
-/// thread. A call of the same function from inside it is refused as one by the same thread is.
+/// An `async fn` requires the feature `tokio`. It acquires the lock when it is first polled,
+/// holds it until it ends or is dropped, and blocks no thread. A call of the same function from
+/// inside it is refused, like a second call on the same thread.
 ///
 /// # Panics
-/// A function whose lock cannot fail panics if its thread (or the `async fn` it is called from) holds the lock already: it would wait for itself.
+/// A function whose lock cannot otherwise fail panics if its thread (or the `async fn` that calls
+/// it) already holds the lock, because it would wait for itself.
 #[proc_macro_attribute]
 pub fn synchronized(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as parse::Arguments);
