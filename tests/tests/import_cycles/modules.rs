@@ -292,9 +292,10 @@ fn collect_mentions(tokens: TokenStream, path: &[String], module: &mut Module) {
                 }
             }
             TokenTree::Ident(first) => {
-                let begins = !(at >= 2 && is_colons(at - 2))
-                    && !(at >= 1
-                        && matches!(&tokens[at - 1], TokenTree::Punct(p) if p.as_char() == '$'));
+                let follows_colons = at >= 2 && is_colons(at - 2);
+                let is_macro_variable =
+                    at >= 1 && matches!(&tokens[at - 1], TokenTree::Punct(p) if p.as_char() == '$');
+                let begins = !follows_colons && !is_macro_variable;
                 let mut segments = vec![first.to_string()];
                 while is_colons(at + 1) {
                     let Some(TokenTree::Ident(next)) = tokens.get(at + 3) else {
