@@ -34,6 +34,7 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod background;
+mod contained;
 mod external;
 mod fork;
 mod internal;

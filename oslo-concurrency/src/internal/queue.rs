@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use super::thread_id;
 use super::waiter::{Call, Kind, Waiter};
+#[cfg(feature = "tokio")]
+use crate::contained::contained;
 use crate::sync::{
     Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, SPINS, lock, spin_loop,
 };
 use crate::wait::{Missed, Patience, Wait};
-#[cfg(feature = "tokio")]
-use crate::watchdog::alarms::contained;
 
 // The state word is the sum of three flags and a count:
 //

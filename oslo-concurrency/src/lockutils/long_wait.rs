@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::world::{ExternalEntry, InternalEntry};
+use crate::contained::contained;
 use crate::external::{ProcessLock, holders, turnstile_path};
 use crate::fork;
 use crate::internal::{Who, who};
 use crate::watchdog::Subscriber;
-use crate::watchdog::alarms::{self, Alarm, Stopped, contained};
+use crate::watchdog::alarms::{self, Alarm, Stopped};
 
 /// How long a wait lasts before it is warned about, by default.
 pub(crate) const WARN_AFTER: Duration = Duration::from_secs(60);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::background;
+use crate::contained::contained;
 use crate::fork::{self, PerProcess};
 use crate::sync::{
     Arc, AtomicBool, Condvar, Instant, Mutex, Ordering, PoisonError, THREAD_STAYS, lock,
@@ -121,17 +121,6 @@ pub(crate) fn call_after(
     call: impl FnMut(Duration, &Stopped) -> Option<Duration> + Send + 'static,
 ) -> Alarm {
     EVENTS.call_after(after, call).0
-}
-
-/// Runs `call`; a panic ends here. The panic hook has reported it already, by default on the standard error.
-pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            std::mem::forget(payload); // dropping it may panic again
-            None
-        }
-    }
 }
 
 impl Alarm {

@@ -2,7 +2,7 @@
 
 use shuttle::thread;
 
-use crate::checks::many_interleavings;
+use crate::checks::random_interleavings;
 use crate::sync::{Arc, AtomicBool, AtomicU32, Condvar, Mutex, Ordering::SeqCst, TICK, lock};
 use crate::watchdog::alarms::AlarmThread;
 
@@ -80,10 +80,10 @@ fn threads(work: &'static [fn(&AlarmThread)]) {
 
 #[test]
 fn an_alarm_is_called_whoever_sets_and_drops_others() {
-    many_interleavings(500, || {
+    random_interleavings(2_000, || {
         threads(&[|a| is_called(a, 1, 2, false), |a| is_dropped(a, 1)])
     });
-    many_interleavings(500, || {
+    random_interleavings(2_000, || {
         threads(&[
             |a| is_called(a, 3, 1, false),
             |a| is_called(a, 1, 1, false),
@@ -95,7 +95,7 @@ fn an_alarm_is_called_whoever_sets_and_drops_others() {
 /// The thread ends when it was idle; an alarm that is set in that moment is called all the same.
 #[test]
 fn an_alarm_is_called_when_the_thread_is_about_to_end() {
-    many_interleavings(500, || {
+    random_interleavings(2_000, || {
         threads(&[|a| {
             is_called(a, 0, 1, false);
             for _ in 0..4 {
@@ -108,7 +108,7 @@ fn an_alarm_is_called_when_the_thread_is_about_to_end() {
 
 #[test]
 fn a_hurried_alarm_is_called_before_its_time() {
-    many_interleavings(500, || {
+    random_interleavings(2_000, || {
         threads(&[|a| is_called(a, 1_000_000, 1, true), |a| is_dropped(a, 1)]);
     });
 }

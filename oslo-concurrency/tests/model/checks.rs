@@ -29,6 +29,12 @@ pub fn many_interleavings(schedules: usize, model: impl Fn() + Send + Sync + Clo
     run(RandomScheduler::new(schedules), model);
 }
 
+/// Runs `model` under random interleavings only: where a thread may go on without end until another stops it, one that
+/// never lets that other thread run proves nothing.
+pub fn random_interleavings(schedules: usize, model: impl Fn() + Send + Sync + 'static) {
+    run(RandomScheduler::new(schedules * factor()), model);
+}
+
 fn factor() -> usize {
     let factor = std::env::var("LOCKUTILS_MODEL_FACTOR").ok();
     factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)

@@ -10,6 +10,8 @@
 mod alarms;
 mod checks;
 mod composed;
+#[path = "../../src/contained.rs"]
+mod contained;
 mod file;
 mod kernel;
 mod queue;
