@@ -292,9 +292,11 @@ fn collect_mentions(tokens: TokenStream, path: &[String], module: &mut Module) {
                 }
             }
             TokenTree::Ident(first) => {
-                let begins = !(at >= 2 && is_colons(at - 2))
-                    && !(at >= 1
-                        && matches!(&tokens[at - 1], TokenTree::Punct(p) if p.as_char() == '$'));
+                let is_dollar =
+                    |t: &TokenTree| matches!(t, TokenTree::Punct(p) if p.as_char() == '$');
+                let goes_on = at >= 2 && is_colons(at - 2);
+                let is_macros = at >= 1 && is_dollar(&tokens[at - 1]);
+                let begins = !goes_on && !is_macros;
                 let mut segments = vec![first.to_string()];
                 while is_colons(at + 1) {
                     let Some(TokenTree::Ident(next)) = tokens.get(at + 3) else {
