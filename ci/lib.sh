@@ -26,6 +26,15 @@ apt_install() {
   as_root apt-get install -qq -y "$@"
 }
 
+# Makes target/ with the mark by which tests know it. Cargo sets the mark only on a folder that it
+# makes itself, so call this before anything else makes a folder in there.
+make_target() {
+  mkdir -p target
+  if [ ! -e target/CACHEDIR.TAG ]; then
+    printf 'Signature: 8a477f597d28d172789f06886806bc55\n' >target/CACHEDIR.TAG
+  fi
+}
+
 # Prints the path of a program. If it is missing, installs it from crates.io below target/, which
 # takes minutes: cargo_program NAME [ARGUMENT OF CARGO INSTALL]...
 cargo_program() {
@@ -34,6 +43,7 @@ cargo_program() {
   if command -v "$name"; then return; fi
   local root=target/$name
   if [ ! -x "$root/bin/$name" ]; then
+    make_target
     cargo install --quiet --locked "$name" "$@" --root "$root" >&2 || fail "$name cannot be installed"
   fi
   printf '%s\n' "$PWD/$root/bin/$name"
