@@ -292,18 +292,11 @@ fn collect_mentions(tokens: TokenStream, path: &[String], module: &mut Module) {
                 }
             }
             TokenTree::Ident(first) => {
-<<<<<<< HEAD
-                let follows_colons = at >= 2 && is_colons(at - 2);
-                let is_macro_variable =
-                    at >= 1 && matches!(&tokens[at - 1], TokenTree::Punct(p) if p.as_char() == '$');
-                let begins = !follows_colons && !is_macro_variable;
-=======
                 let is_dollar =
                     |t: &TokenTree| matches!(t, TokenTree::Punct(p) if p.as_char() == '$');
                 let goes_on = at >= 2 && is_colons(at - 2);
                 let is_macros = at >= 1 && is_dollar(&tokens[at - 1]);
                 let begins = !goes_on && !is_macros;
->>>>>>> wt-maint
                 let mut segments = vec![first.to_string()];
                 while is_colons(at + 1) {
                     let Some(TokenTree::Ident(next)) = tokens.get(at + 3) else {
