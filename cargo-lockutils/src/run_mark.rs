@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::process_table::{ProcessTable, Row};
 
 /// The environment variable; runs within runs add theirs at the end.
-const VARIABLE: &str = "LOCKUTILS_RUN";
+const VARIABLE: &str = "LOCKUTILS_RUN_MARK";
 
 /// The mark of one run.
 #[derive(Clone, Debug)]

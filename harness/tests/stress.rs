@@ -62,7 +62,7 @@ fn a_lock_that_does_nothing_is_caught_and_the_message_tells_all(stress: Stress) 
         "came in as well",
         "both were inside for",
         "seed 0x5eed",
-        "LOCKUTILS_SEED=0x5eed cargo lockutils test --test stress -- --exact a_lock_that_does_nothing_is_caught_and_the_message_tells_all",
+        "test --test stress -- --exact a_lock_that_does_nothing_is_caught_and_the_message_tells_all",
     ] {
         assert!(told.contains(part), "{part} is missing in:\n{told}");
     }

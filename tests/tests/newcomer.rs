@@ -13,7 +13,7 @@ const ONE_IS_WRONG: &[&str] = &[
     "the lock let two in",
     "came in as well",
     "both were inside for",
-    "cargo test -- --exact tests::refresh_badly_is_safe",
+    "-- --exact tests::refresh_badly_is_safe",
 ];
 
 /// One after the other, since they share a target directory.

@@ -310,7 +310,7 @@ impl Report {
             .as_ref()
             .map_or_else(String::new, |test| format!(" -- --exact {test}"));
         // Under `cargo lockutils`, which marks its runs, the lock path is its own again.
-        let lockutils = match std::env::var_os("LOCKUTILS_RUN") {
+        let lockutils = match std::env::var_os("LOCKUTILS_RUN_MARK") {
             Some(_) => "lockutils ",
             None => "",
         };
