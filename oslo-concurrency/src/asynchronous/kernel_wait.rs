@@ -71,7 +71,7 @@ pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, Failur
         match entry.lock(
             Wait::Never,
             turn.fair,
-            &world::this_section_holds,
+            Some(&world::this_section_holds),
             &mut patience,
         ) {
             Ok(()) => return Ok(turn),
@@ -124,7 +124,7 @@ impl Shared {
         state.begun = true;
         drop(state);
         let mut patience = Patience::until_cancelled(&self.cancel);
-        let outcome = entry.lock(Wait::Forever, fair, &|_| false, &mut patience);
+        let outcome = entry.lock(Wait::Forever, fair, None, &mut patience);
         let mut state = self.state();
         state.outcome = Some(outcome);
         let nobodys = if state.abandoned {

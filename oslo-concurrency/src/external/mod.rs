@@ -14,5 +14,5 @@ mod timer;
 pub(crate) use cancel::Cancel;
 pub(crate) use kernel::Mode;
 pub(crate) use lock_file::{FileIdentity, LockFile, same_file};
-pub(crate) use process_lock::{Failure, ProcessLock, TURNSTILE_SUFFIX, turnstile_path};
+pub(crate) use process_lock::{Failure, HeldHere, ProcessLock, TURNSTILE_SUFFIX, turnstile_path};
 pub(crate) use timer::TimerUnavailable;

@@ -42,6 +42,9 @@ impl From<Missed> for Failure {
     }
 }
 
+/// Tells whether the caller holds a file in another way; `None` if it holds none, so that no path need be looked at.
+pub(crate) type HeldHere<'a> = Option<&'a dyn Fn(FileIdentity) -> bool>;
+
 /// A lock file and the turn-taking of this process's threads before it.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
@@ -88,8 +91,8 @@ impl ProcessLock {
     }
 
     /// Returns `true` if the calling thread holds the file, here or as `held_here` says.
-    pub(crate) fn would_wait_for_itself(&self, held_here: &dyn Fn(FileIdentity) -> bool) -> bool {
-        self.turn.is_held_by_current_thread() || self.leads_to(held_here)
+    pub(crate) fn would_wait_for_itself(&self, held_here: HeldHere<'_>) -> bool {
+        self.turn.is_held_by_current_thread() || held_here.is_some_and(|is| self.leads_to(is))
     }
 
     /// Returns `true` if `is` is true of the file that is locked here, or of the one that would be.
@@ -122,7 +125,7 @@ impl ProcessLock {
     pub(crate) fn take_turn(
         &self,
         wait: Wait,
-        held_here: &dyn Fn(FileIdentity) -> bool,
+        held_here: HeldHere<'_>,
         patience: &mut Patience<'_>,
     ) -> Result<(), Missed> {
         match self.turn.acquire(Wait::Never) {
@@ -149,7 +152,7 @@ impl ProcessLock {
         &self,
         wait: Wait,
         fair: bool,
-        held_here: &dyn Fn(FileIdentity) -> bool,
+        held_here: HeldHere<'_>,
         patience: &mut Patience<'_>,
     ) -> Result<(), Failure> {
         let mut state = self.state();
@@ -186,7 +189,7 @@ impl ProcessLock {
         state: &mut State,
         wait: Wait,
         fair: bool,
-        held_here: &dyn Fn(FileIdentity) -> bool,
+        held_here: HeldHere<'_>,
         patience: &mut Patience<'_>,
     ) -> Result<(), Failure> {
         if state.open.is_none() {
@@ -216,7 +219,7 @@ impl ProcessLock {
             {
                 return Ok(true);
             }
-            let held_here = held_here(file.identity());
+            let held_here = held_here.is_some_and(|is| is(file.identity()));
             // It was moved since it was opened, and this thread holds it under its new name. Whatever is held of the
             // old name is another file.
             if held_here && !file.is_at(path).map_err(|source| self.io(source))? {

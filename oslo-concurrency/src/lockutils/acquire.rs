@@ -6,7 +6,7 @@
 //! order, the lock between threads before the file. A fair lock always uses that order: the queue of the lock between
 //! threads is the one that all users of the name share.
 
-use crate::external::{Failure, FileIdentity, ProcessLock};
+use crate::external::{Failure, HeldHere, ProcessLock};
 use crate::internal::QueueLock;
 use crate::wait::{Missed, Patience, Wait};
 
@@ -16,7 +16,7 @@ pub(crate) struct Request<'a> {
     pub(crate) wait: Wait,
     pub(crate) fair: bool,
     /// Whether the caller holds a file in another way: by another path, or as a reader-writer lock.
-    pub(crate) held_here: &'a dyn Fn(FileIdentity) -> bool,
+    pub(crate) held_here: HeldHere<'a>,
 }
 
 /// Acquires the lock between threads and the lock on the file for the calling thread: both or none.

@@ -151,10 +151,11 @@ impl InterProcessLock {
             };
             long_wait.warn(waited, Duration::ZERO)
         };
+        let held_here = |file| world::this_thread_holds(file, entry);
         let request = Request {
             wait,
             fair: false,
-            held_here: &|file| world::this_thread_holds(file, entry),
+            held_here: world::this_thread_holds_files().then_some(&held_here),
         };
         acquire_file(entry, request, &mut Patience::new(WARN_AFTER, &warn))
             .map_err(|failure| Error::external(&self.path().to_string_lossy(), failure))?;

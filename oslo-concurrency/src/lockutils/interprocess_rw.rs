@@ -1,11 +1,11 @@
 //! A reader-writer lock on one file, between processes.
 
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Error, world};
+use super::Error;
+use super::world::{self, ThreadHold};
 use crate::external::{Failure, FileIdentity, LockFile, Mode};
 use crate::fork::{self, PerProcess};
 use crate::internal::current_thread;
@@ -185,7 +185,7 @@ impl InterProcessReaderWriterLock {
                     file: Some(file),
                     what,
                     generation: fork::generation(),
-                    _on_this_thread: PhantomData,
+                    _held_here: ThreadHold::begin(),
                 });
             }
         }
@@ -290,7 +290,7 @@ struct Hold<'a> {
     file: Option<LockFile>,
     what: Held,
     generation: u64,
-    _on_this_thread: PhantomData<*const ()>,
+    _held_here: ThreadHold,
 }
 
 impl Drop for Hold<'_> {

@@ -263,10 +263,11 @@ impl<'a> LockOptions<'a> {
                     .map_err(|missed| Error::missed(self.name, missed))?;
             }
             Some(external) => {
+                let held_here = |file| world::this_thread_holds(file, external);
                 let request = Request {
                     wait,
                     fair: self.fair,
-                    held_here: &|file| world::this_thread_holds(file, external),
+                    held_here: world::this_thread_holds_files().then_some(&held_here),
                 };
                 acquire_both(&internal, external, request, &mut patience)
                     .map_err(|failure| Error::external(self.name, failure))?;

@@ -99,13 +99,18 @@ pub(crate) fn this_thread_holds(file: FileIdentity, asked: &ExternalEntry) -> bo
         || interprocess_rw::is_held_by_this_thread(file)
 }
 
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, may hold a file at all.
+pub(crate) fn this_thread_holds_files() -> bool {
+    FILES_HELD.get() != 0 || is_in_a_section()
+}
+
 /// Returns `true` if the calling thread, or the asynchronous section that it is running, holds `file` by a lock that
 /// `counts`.
 pub(crate) fn this_thread_holds_by(
     file: FileIdentity,
     counts: impl Fn(&ExternalEntry) -> bool,
 ) -> bool {
-    (FILES_HELD.get() != 0 || is_in_a_section())
+    this_thread_holds_files()
         && externals().iter().any(|lock| {
             lock.is_held_by_current_thread() && lock.identity() == Some(file) && counts(lock)
         })

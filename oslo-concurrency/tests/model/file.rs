@@ -20,7 +20,7 @@ pub fn request(wait: Wait, fair: bool) -> Request<'static> {
     Request {
         wait,
         fair,
-        held_here: &no_other,
+        held_here: Some(&no_other),
     }
 }
 
@@ -165,7 +165,7 @@ fn the_holder_is_told_so_by_another_path_whoever_waits_there() {
         };
         let file = here.identity();
         let request = Request {
-            held_here: &|asked| Some(asked) == file,
+            held_here: Some(&|asked| Some(asked) == file),
             ..request(Wait::Forever, false)
         };
         let again = acquire(&there, request);

@@ -95,7 +95,7 @@ mod external {
     }
     #[path = "../../src/external/process_lock.rs"]
     mod process_lock;
-    pub(crate) use process_lock::{Failure, ProcessLock};
+    pub(crate) use process_lock::{Failure, HeldHere, ProcessLock};
 }
 
 #[path = "."]
