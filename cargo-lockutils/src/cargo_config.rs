@@ -24,7 +24,7 @@ pub struct CargoConfig {
 }
 
 impl CargoConfig {
-    /// What cargo reads in `folder`, and what its arguments `--config` add.
+    /// Reads the configuration that cargo uses in `folder`, with its `--config` arguments added.
     pub fn read<'a>(folder: &Path, given: impl Iterator<Item = &'a OsStr>) -> Self {
         let mut files = Vec::new();
         for folder in folder.ancestors() {
@@ -55,12 +55,12 @@ impl CargoConfig {
         form
     }
 
-    /// Whether a file sets it.
+    /// `true` if a configuration file sets it.
     pub fn is_in_files(&self, path: &[&str]) -> bool {
         self.files.iter().any(|table| at(table, path).is_some())
     }
 
-    /// What the command line sets last.
+    /// The last value on the command line.
     pub fn on_command_line(&self, path: &[&str]) -> Option<&Value> {
         self.command_line
             .iter()
@@ -114,7 +114,7 @@ fn read_folder(folder: &Path, into: &mut Vec<Table>) {
 /// More files than this do not include each other.
 const DEEPEST: usize = 8;
 
-/// What cannot be read or understood is left to cargo, which says so.
+/// A file that cannot be read or parsed is left to cargo, which reports it.
 fn read_file(file: &Path, into: &mut Vec<Table>, depth: usize) -> bool {
     let Ok(text) = fs::read_to_string(file) else {
         return false;
