@@ -12,9 +12,15 @@ mod acquires_after_giving_up;
 #[allow(dead_code, reason = "the guarantee is for another test")]
 mod gives_up_early;
 mod loses_a_wake_up;
+#[path = "../broken/releases_early.rs"]
+#[allow(dead_code, reason = "the guarantee is for another test")]
 mod releases_early;
+#[path = "../broken/says_busy_though_free.rs"]
+#[allow(dead_code, reason = "the guarantee is for another test")]
 mod says_busy_though_free;
 mod starves_one_waiter;
+#[path = "../broken/times_out_early.rs"]
+#[allow(dead_code, reason = "the guarantee is for another test")]
 mod times_out_early;
 
 /// What the default run says of the lock, which must have all `parts`.
@@ -49,7 +55,7 @@ fn starves_one_waiter_is_found() {
 #[test]
 fn times_out_early_is_found() {
     let parts = ["timeout", "was ready to wait for", "too early"];
-    is_found(times_out_early::make, &parts);
+    is_found(times_out_early::once_in_20, &parts);
     is_found(gives_up_early::make, &parts);
 }
 
@@ -64,7 +70,7 @@ fn acquires_after_giving_up_is_found() {
 #[test]
 fn says_busy_though_free_is_found() {
     is_found(
-        says_busy_though_free::make,
+        says_busy_though_free::once_in_50,
         &[
             "refused",
             "the lock was free",
@@ -194,7 +200,7 @@ mod by_programs {
 
     #[test]
     fn times_out_early() {
-        is_found_by_programs(times_out_early::make, &["timeout", "too early"]);
+        is_found_by_programs(times_out_early::once_in_20, &["timeout", "too early"]);
     }
 
     #[test]
@@ -204,7 +210,7 @@ mod by_programs {
 
     #[test]
     fn says_busy_though_free() {
-        is_found_by_programs(says_busy_though_free::make, &["refused"]);
+        is_found_by_programs(says_busy_though_free::once_in_50, &["refused"]);
     }
 
     #[test]
