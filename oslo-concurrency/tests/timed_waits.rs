@@ -39,6 +39,23 @@ fn in_a_child(trial: impl FnOnce()) {
     }
 }
 
+/// Runs `trial` in a new process that never had a second thread: a forked child would reuse the stacks of the threads that its
+/// parent had.
+fn in_a_new_process(test: &str, trial: impl FnOnce()) {
+    const MARK: &str = "LOCKUTILS_TEST_ALONE";
+    if std::env::var_os(MARK).is_some_and(|marked| marked == test) {
+        // SAFETY: takes any number.
+        unsafe { libc::alarm(DEADLINE) };
+        return trial();
+    }
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again
+        .args(["--exact", test, "--test-threads=1"])
+        .env(MARK, test);
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 /// Locks as another process would.
 fn locked_by_a_stranger(path: &Path) -> File {
     let mut options = OpenOptions::new();
@@ -53,6 +70,14 @@ fn locked_by_a_stranger(path: &Path) -> File {
     };
     fcntl(&file, FcntlArg::F_OFD_SETLK(&request)).unwrap();
     file
+}
+
+/// Size of this process's address space in bytes.
+fn address_space() -> libc::rlim_t {
+    let sizes = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: libc::rlim_t = sizes.split(' ').next().unwrap().parse().unwrap();
+    // SAFETY: asks for a constant.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as libc::rlim_t
 }
 
 fn external<'a>(directory: &'a tempfile::TempDir) -> LockOptions<'a> {
@@ -335,26 +360,30 @@ fn a_wait_that_cannot_be_timed_is_not_blamed_on_the_file_system() {
 
 #[test]
 fn a_thread_that_cannot_be_started_is_not_blamed_on_the_file_system() {
-    in_a_child(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let _stranger = locked_by_a_stranger(&directory.path().join("x"));
-        let none = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: libc::RLIM_INFINITY,
-        };
-        // SAFETY: the structure is whole. No stack of another thread can be mapped any more.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &none) }, 0);
-        let outcome = external(&directory)
-            .timeout(Duration::from_millis(1))
-            .acquire();
-        let lifted = libc::rlimit {
-            rlim_cur: libc::RLIM_INFINITY,
-            ..none
-        };
-        // SAFETY: as above.
-        unsafe { libc::setrlimit(libc::RLIMIT_AS, &lifted) };
-        let error = outcome.unwrap_err();
-        assert!(matches!(error, Error::TimerUnavailable { .. }), "{error:?}");
-        assert!(error.to_string().contains("thread"), "{error}");
-    });
+    in_a_new_process(
+        "a_thread_that_cannot_be_started_is_not_blamed_on_the_file_system",
+        || {
+            let directory = tempfile::tempdir().unwrap();
+            let _stranger = locked_by_a_stranger(&directory.path().join("x"));
+            // Less than the stack of a thread, but enough for what is allocated meanwhile.
+            let tight = libc::rlimit {
+                rlim_cur: address_space() + (1 << 20),
+                rlim_max: libc::RLIM_INFINITY,
+            };
+            // SAFETY: the structure is whole.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &tight) }, 0);
+            let outcome = external(&directory)
+                .timeout(Duration::from_millis(1))
+                .acquire();
+            let lifted = libc::rlimit {
+                rlim_cur: libc::RLIM_INFINITY,
+                ..tight
+            };
+            // SAFETY: as above.
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &lifted) };
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, Error::TimerUnavailable { .. }), "{error:?}");
+            assert!(error.to_string().contains("thread"), "{error}");
+        },
+    );
 }
