@@ -17,7 +17,7 @@ use nix::unistd::{Pid, getpgrp, getsid, tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 use crate::guardian::{Guardian, is_guardian};
 use crate::process_table::{ProcessTable, Row};
@@ -52,7 +52,7 @@ impl Before {
         let guardian = guardian.map(Guardian::pid);
         Before {
             guardian,
-            inherited: processes::children()
+            inherited: procfs::children()
                 .filter(|&pid| Some(pid) != guardian && !is_guardian(pid))
                 .collect(),
         }
@@ -125,7 +125,7 @@ impl Ended {
             Err(Errno::ECHILD) => true,
             Ok(WaitStatus::StillAlive) => {
                 let before = self.before.all();
-                let mut children = processes::children().peekable();
+                let mut children = procfs::children().peekable();
                 // A kernel that tells of no children, though there are some, leaves it open.
                 children.peek().is_some()
                     && children.all(|pid| before.contains(&pid) || is_guardian(pid))
@@ -146,7 +146,7 @@ impl Ended {
         }
         let commands: Vec<String> = left
             .iter()
-            .map(|&pid| format!("{pid} ({})", say::printable(&processes::command(pid))))
+            .map(|&pid| format!("{pid} ({})", say::printable(&procfs::command(pid))))
             .collect();
         say::warning(format_args!(
             "ending what the run left behind: {}",

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use lockutils_harness::report::{self, Judged, workflow_command};
+use lockutils_harness::model::CheckedReport;
+use lockutils_harness::report::{self, workflow_command};
 
 fn is_here() -> bool {
     env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
@@ -24,7 +25,7 @@ pub fn begins(command: &str, seed: u64) -> Result<()> {
 }
 
 /// Annotations and summary of `stress`.
-pub fn stressed(cards: &[Judged]) -> Result<()> {
+pub fn stressed(cards: &[CheckedReport]) -> Result<()> {
     if !is_here() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, setpgid};
 
@@ -156,7 +156,7 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
     let deadline = Instant::now() + LONGEST;
     while Instant::now() < deadline {
         let mut left = mark.map_or_else(Vec::new, RunMark::processes);
-        left.extend(directory.map_or_else(Vec::new, processes::that_were_given));
+        left.extend(directory.map_or_else(Vec::new, procfs::that_were_given));
         // The guardian of a run within ours sees that run's end, and cleans up after it.
         left.retain(|&pid| !is_guardian(pid));
         if left.is_empty() && directory.is_none_or(is_removed) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 use crate::lock_scan::{self, Role, lock_of_turnstile};
 
@@ -45,7 +45,7 @@ pub fn held(lock_path: &Path) -> BTreeSet<Leak> {
             matches!(user.role, Role::Holds(_)).then(|| Leak {
                 file: file.clone(),
                 pid: process.pid,
-                command: processes::shorten(&process.command, processes::LONGEST),
+                command: procfs::shorten(&process.command, procfs::LONGEST),
             })
         })
     });

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::cli::DirectoryOptions;
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 use crate::guardian::Guardian;
 use crate::run_mark::RunMark;
@@ -169,13 +169,13 @@ impl LockDirectory {
         let user = if unused {
             None
         } else {
-            processes::that_use(&ours.base).into_iter().next()
+            procfs::that_use(&ours.base).into_iter().next()
         };
         if let Some(user) = user {
             say::warning(format_args!(
                 "the lock path {} stays, since process {user} still uses it: {}; a later run removes it",
                 self.lock_path.display(),
-                say::printable(&processes::command(user))
+                say::printable(&procfs::command(user))
             ));
             return Ok(());
         }
@@ -299,7 +299,7 @@ pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
 fn remove_what_killed_runs_left() {
     for directory in run_directories() {
         let is_gone = matches!(directory.state, RunState::Dead | RunState::Empty);
-        if is_gone && processes::that_use(&directory.base).is_empty() {
+        if is_gone && procfs::that_use(&directory.base).is_empty() {
             let _ = remove_tree(&directory.base); // another run may be removing it as well
         }
     }

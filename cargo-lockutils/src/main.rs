@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lockutils_harness::foreign::probe;
+use lockutils_harness::workers::probe;
 
 fn main() -> ExitCode {
     if let Some(control) = std::env::args_os()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 use nix::unistd::Pid;
 
 /// One process (proc_pid_stat(5)).
@@ -46,7 +46,7 @@ impl ProcessTable {
         let row =
             |pid: Pid| Row::parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?);
         ProcessTable(
-            processes::all()
+            procfs::all()
                 .filter_map(|pid| Some((pid, row(pid)?)))
                 .collect(),
         )

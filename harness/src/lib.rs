@@ -1,29 +1,35 @@
 //! Shows whether a lock really excludes: between threads, between processes, under faults.
 //!
-//! A test runs the function under test in many processes and threads at once, and a [witness] in shared memory sees everybody
-//! who is in the critical section.
+//! [`testing`] is for tests in Rust: they run the function under test in many processes and threads
+//! at once, and a [witness](testing::witness) in shared memory records every holder of the critical
+//! section. [`protocol`] is for workers: programs through which `cargo lockutils` tries a lock.
+//!
+//! The other modules are the engine of `cargo lockutils`. They are public to it alone and change
+//! without notice.
 
-pub mod checker;
-pub mod conformance;
 #[cfg(feature = "explore")]
+#[doc(hidden)]
 pub mod explore;
-#[cfg(feature = "rstest")]
-pub mod fixtures;
-#[cfg(feature = "foreign")]
-pub mod foreign;
-mod forking;
-pub mod history;
+#[doc(hidden)]
+pub mod model;
 pub mod prelude;
-#[cfg(feature = "proptest")]
-pub mod programs;
+#[doc(hidden)]
+pub mod procfs;
 #[cfg(all(feature = "explore", any(test, fuzzing)))]
+#[doc(hidden)]
 pub mod properties;
-mod random;
-#[cfg(feature = "foreign")]
+#[cfg(feature = "protocol")]
+pub mod protocol;
+#[cfg(feature = "stress")]
+#[doc(hidden)]
 pub mod report;
+#[cfg(feature = "stress")]
+#[doc(hidden)]
 pub mod stress;
-pub mod verdict;
-pub mod witness;
+pub mod testing;
+#[cfg(feature = "stress")]
+#[doc(hidden)]
+pub mod workers;
 
-pub use forking::Outcome;
-pub use stress::{Breach, Fault, Report, Stress, Worker};
+pub use testing::Outcome;
+pub use testing::stress::{Breach, Fault, Stress, StressReport, Worker};

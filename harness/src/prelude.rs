@@ -1,8 +1,8 @@
 //! What a test needs: `use lockutils_harness::prelude::*;`
 
+pub use crate::testing::finding::Finding;
 #[cfg(feature = "rstest")]
-pub use crate::fixtures::{HeldLock, LockPath, held_lock, lock_path, stress};
+pub use crate::testing::fixtures::{HeldLock, LockPath, held_lock, lock_path, stress};
 #[cfg(feature = "proptest")]
-pub use crate::programs::{Program, Step, programs};
-pub use crate::stress::{Fault, Report, Stress, Worker};
-pub use crate::verdict::Verdict;
+pub use crate::testing::programs::{Program, Step, programs};
+pub use crate::testing::stress::{Fault, Stress, StressReport, Worker};

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "public only to the programs in fuzz/")]
 
 pub use crate::explore::counterexample::properties::{counterexample, is_read_as_written};
-pub use crate::foreign::protocol::properties::{answer, protocol};
+pub use crate::protocol::properties::{answer, protocol};
 
 #[cfg(test)]
 mod tests {
@@ -13,8 +13,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::explore::Plot;
     use crate::explore::counterexample::Counterexample;
+    use crate::model::Scenario;
 
     /// Random text, and pieces that mean something to the parser.
     fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -91,7 +91,7 @@ mod tests {
 
         #[test]
         fn any_counterexample_is_read_as_it_was_written(
-            (lock, why, plot) in ("(?s).{0,20}", "(?s).{0,20}", proptest::sample::select(Plot::ALL.to_vec())),
+            (lock, why, plot) in ("(?s).{0,20}", "(?s).{0,20}", proptest::sample::select(Scenario::ALL.to_vec())),
             (parties, rounds, seed) in (1..100_usize, 1..100_usize, any::<u64>()),
             (lease, rest, patient) in (any::<Option<u32>>(), any::<u32>(), any::<bool>()),
             choices in vec(0..4_usize, 0..64),

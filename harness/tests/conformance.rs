@@ -3,8 +3,8 @@
 mod broken;
 mod correct;
 
-use lockutils_harness::conformance::Oslo;
 use lockutils_harness::lock_conformance;
+use lockutils_harness::testing::conformance::Oslo;
 
 lock_conformance!(external, |directory: &std::path::Path| Oslo::new(directory), not_promised: [fairness]);
 lock_conformance!(fair, |directory: &std::path::Path| Oslo::fair(directory));

@@ -6,14 +6,16 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::panic::catch_unwind;
 
-use lockutils_harness::explore::{Choice, Explore, Party, Plot};
+use lockutils_harness::explore::Choice;
+use lockutils_harness::model::Scenario;
+use lockutils_harness::testing::explore::{Explore, Party};
 use oslo_concurrency::lockutils;
 
 #[test]
 fn our_external_lock_has_no_race() {
     for fair in [false, true] {
         let lock = lockutils::lock("counter").external(true).fair(fair);
-        for plot in [Plot::Contend, Plot::Die, Plot::Respawn] {
+        for plot in [Scenario::Contend, Scenario::Die, Scenario::Respawn] {
             let exploration = Explore::new()
                 .scenario(plot)
                 .schedules(schedules())

@@ -6,7 +6,7 @@ use lockutils_harness::prelude::*;
 use oslo_concurrency::lockutils;
 use rstest::rstest;
 
-fn happened(report: &Report, fault: Fault) -> u64 {
+fn happened(report: &StressReport, fault: Fault) -> u64 {
     let of_kind = report.faults().iter().find(|(kind, _)| *kind == fault);
     of_kind.map_or(0, |(_, times)| *times)
 }

@@ -1,7 +1,7 @@
 //! The checker against an oracle that tries every order of the operations.
 
-use lockutils_harness::checker::{Promises, check};
-use lockutils_harness::history::{Event, Kind, Mode, Patience};
+use lockutils_harness::testing::checker::{Promises, check};
+use lockutils_harness::testing::history::{Event, Kind, Mode, Patience};
 
 /// Random numbers that are the same in every run (xorshift, Marsaglia 2003).
 struct Random(u64);

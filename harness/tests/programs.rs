@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fs::File;
 use std::path::PathBuf;
 
-use lockutils_harness::conformance::{Answer, Lock, Oslo, Patience};
 use lockutils_harness::prelude::*;
+use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, Patience};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestError, TestRunner};
 

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::foreign::protocol::Verb;
-use lockutils_harness::foreign::serve::Slot;
+use lockutils_harness::protocol::Verb;
+use lockutils_harness::protocol::serve::Slot;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;

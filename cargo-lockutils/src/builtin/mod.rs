@@ -7,8 +7,8 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use lockutils_harness::foreign::protocol::Capability;
-use lockutils_harness::foreign::serve::serve;
+use lockutils_harness::protocol::Capability;
+use lockutils_harness::protocol::serve::serve;
 
 /// A lock that is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]

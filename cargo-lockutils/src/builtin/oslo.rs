@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lockutils_harness::foreign::protocol::Verb;
-use lockutils_harness::foreign::serve::Slot;
+use lockutils_harness::protocol::Verb;
+use lockutils_harness::protocol::serve::Slot;
 use oslo_concurrency::lockutils::{self, Guard, LockOptions};
 
 use super::kernel::in_child;

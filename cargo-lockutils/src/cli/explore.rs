@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lockutils_harness::explore::{Choice, Plot};
+use lockutils_harness::explore::Choice;
+use lockutils_harness::model::Scenario;
 
 use super::lock::LockOptions;
 use super::values::{plot, seed, strategy, time};
@@ -16,7 +17,7 @@ pub struct ExploreOptions {
     /// Only this scenario: contend, die, respawn, remove or unlink; may be given several times, or
     /// with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = plot, help_heading = "Search")]
-    pub scenario: Vec<Plot>,
+    pub scenario: Vec<Scenario>,
     /// How many acquire the lock [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=16), help_heading = "Search")]
     pub parties: Option<u16>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use lockutils_harness::foreign::LockUnderTest;
+use lockutils_harness::workers::LockUnderTest;
 
 use super::values::time;
 use crate::builtin::Builtin;

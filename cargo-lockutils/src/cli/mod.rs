@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
-use lockutils_harness::foreign::{BUILTIN_WORKER, WRAPPER_ADAPTER};
+use lockutils_harness::workers::{BUILTIN_WORKER, WRAPPER_ADAPTER};
 
 pub use clean::CleanOptions;
 pub use color::Color;

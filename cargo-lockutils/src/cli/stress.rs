@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lockutils_harness::foreign::Scenario;
+use lockutils_harness::model::Scenario;
 
 use super::lock::LockOptions;
 use super::values::{scenario, seed, time};

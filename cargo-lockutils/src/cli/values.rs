@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lockutils_harness::explore::{Choice, Plot};
-use lockutils_harness::foreign::Scenario;
+use lockutils_harness::explore::Choice;
+use lockutils_harness::model::Scenario;
 
 /// As `20s`, `1.5s`, `800us`, `2m`; a bare number is seconds.
 pub fn time(text: &str) -> Result<Duration, String> {
@@ -40,8 +40,8 @@ pub fn strategy(text: &str) -> Result<Choice, String> {
     one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
 
-pub fn plot(text: &str) -> Result<Plot, String> {
-    one_of("scenario", text, &Plot::ALL, |plot| plot.word())
+pub fn plot(text: &str) -> Result<Scenario, String> {
+    one_of("scenario", text, &Scenario::ALL, |plot| plot.word())
 }
 
 fn one_of<T: Copy>(

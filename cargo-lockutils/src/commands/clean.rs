@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 use crate::cli::CleanOptions;
 use crate::lock_scan::{self, Role, User, lock_of_turnstile};
@@ -169,7 +169,7 @@ fn what_of(user: &User) -> String {
         Some(process) => format!(
             "process {} {does}: {}",
             process.pid,
-            processes::shorten(&say::printable(&process.command), processes::LONGEST)
+            procfs::shorten(&say::printable(&process.command), procfs::LONGEST)
         ),
         None => format!("a process that only root can see {does}"),
     }

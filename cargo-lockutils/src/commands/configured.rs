@@ -3,7 +3,7 @@
 use std::env;
 
 use anyhow::{Context, Result, anyhow, bail};
-use lockutils_harness::foreign::LockUnderTest;
+use lockutils_harness::workers::LockUnderTest;
 
 use crate::cargo_run;
 use crate::cli::{LockOptions, values};

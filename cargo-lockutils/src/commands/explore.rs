@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use lockutils_harness::explore::card::{Card, Outcome, SCHEMA};
 use lockutils_harness::explore::counterexample::Counterexample;
-use lockutils_harness::explore::{Budget, Found, Plot, Search};
-use lockutils_harness::foreign::protocol::Capability;
-use lockutils_harness::foreign::{LockUnderTest, offers};
-use lockutils_harness::report::{self, Expectation, Word};
+use lockutils_harness::explore::{Budget, Found, Search};
+use lockutils_harness::model::Scenario;
+use lockutils_harness::model::worst;
+use lockutils_harness::model::{Expectation, Verdict};
+use lockutils_harness::protocol::Capability;
+use lockutils_harness::stress::offers;
+use lockutils_harness::workers::LockUnderTest;
 
 use self::text::{BAD, GOOD, running, told};
 use super::configured::{self, Meant};
@@ -128,8 +131,8 @@ impl Exploration<'_> {
         }
         match statuses.is_empty() {
             // Never 0 for what was not tried.
-            true => Ok(Word::NotKnown.exit_status()),
-            false => Ok(report::worst(statuses)),
+            true => Ok(Verdict::NotKnown.exit_status()),
+            false => Ok(worst(statuses)),
         }
     }
 
@@ -164,12 +167,17 @@ impl Exploration<'_> {
             Some(configured) if chosen.scenario.is_empty() => &configured.plots,
             _ => &chosen.scenario,
         };
-        let plots: Vec<Plot> = match wished.is_empty() {
+        let plots: Vec<Scenario> = match wished.is_empty() {
             false => wished.clone(),
-            true => [Plot::Contend, Plot::Die, Plot::Respawn, Plot::Remove]
-                .into_iter()
-                .filter(|plot| *plot != Plot::Remove || can.has(Capability::Remove))
-                .collect(),
+            true => [
+                Scenario::Contend,
+                Scenario::Die,
+                Scenario::Respawn,
+                Scenario::Remove,
+            ]
+            .into_iter()
+            .filter(|plot| *plot != Scenario::Remove || can.has(Capability::Remove))
+            .collect(),
         };
         let parties = chosen
             .parties
@@ -249,8 +257,8 @@ impl Exploration<'_> {
         let interrupted = self.is_interrupted();
         let verdicts = || outcomes.iter().map(|outcome| outcome.verdict);
         // What was to be explored and could not be is not held.
-        let not_known = verdicts().any(|verdict| verdict == Word::NotKnown);
-        let verdict = Word::worst(verdicts()).unless_not_known(not_known);
+        let not_known = verdicts().any(|verdict| verdict == Verdict::NotKnown);
+        let verdict = Verdict::worst(verdicts()).unless_not_known(not_known);
         let card = Card {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION"),
@@ -299,7 +307,12 @@ impl Exploration<'_> {
     }
 
     /// Writes the counterexample into a file, and says how it is run again.
-    fn keep(&self, plot: Plot, configured: Option<&ConfiguredLock>, text: &str) -> Result<PathBuf> {
+    fn keep(
+        &self,
+        plot: Scenario,
+        configured: Option<&ConfiguredLock>,
+        text: &str,
+    ) -> Result<PathBuf> {
         let name = match configured {
             Some(configured) => format!("lockutils-{}-{}.txt", configured.name, plot.word()),
             None => format!("lockutils-{}.txt", plot.word()),

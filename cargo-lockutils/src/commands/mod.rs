@@ -21,7 +21,7 @@ mod with;
 mod worker_check;
 
 use anyhow::Result;
-use lockutils_harness::foreign::wrapper;
+use lockutils_harness::workers::wrapper;
 
 use crate::PassedOn;
 use crate::builtin;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::ending;
 use lockutils_harness::explore::{Choice, End, Search, Trace};
-use lockutils_harness::foreign::LockUnderTest;
+use lockutils_harness::workers::LockUnderTest;
 
 use super::explore::text::story_in_short;
 use super::screen::{self, Screen, interrupted};

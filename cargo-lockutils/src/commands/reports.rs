@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use lockutils_harness::report::{self, Judged};
+use lockutils_harness::model::CheckedReport;
+use lockutils_harness::report::{self};
 use serde::Serialize;
 
 use crate::cli::StressOptions;
@@ -29,7 +30,7 @@ struct Cards<'a> {
     schema: u32,
     tool: &'static str,
     exit_status: u8,
-    cards: &'a [Judged],
+    cards: &'a [CheckedReport],
 }
 
 impl Reports {
@@ -62,7 +63,7 @@ impl Reports {
     }
 
     /// Writes what was asked for.
-    pub fn write(&self, cards: &[Judged], exit_status: u8) -> Result<()> {
+    pub fn write(&self, cards: &[CheckedReport], exit_status: u8) -> Result<()> {
         let json = match cards {
             [one] if !self.configured => serde_json::to_string_pretty(&one.card)?,
             cards => serde_json::to_string_pretty(&Cards {
@@ -88,7 +89,7 @@ impl Reports {
         github::stressed(cards)
     }
 
-    fn pages(&self, file: &Path, cards: &[Judged]) -> Result<()> {
+    fn pages(&self, file: &Path, cards: &[CheckedReport]) -> Result<()> {
         if cards.len() != 1 {
             // The file that was made to see whether it can be.
             fs::remove_file(file).with_context(|| cannot_write(file))?;

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
-use lockutils_harness::foreign::{LockUnderTest, Options, Progress, Scenario, Sofar, Trial};
-use lockutils_harness::report::{self, Card, Expectation, Judged, Outcome, Word};
+use lockutils_harness::model::Scenario;
+use lockutils_harness::model::worst;
+use lockutils_harness::model::{CheckedReport, Expectation, Outcome, Report, Verdict};
+use lockutils_harness::report::{self};
+use lockutils_harness::stress::{Options, Progress, Trial, TrialEvent};
+use lockutils_harness::workers::LockUnderTest;
 
 use super::configured::{self, Meant};
 use super::reports::Reports;
@@ -38,10 +42,15 @@ fn run_until_interrupted(chosen: &StressOptions) -> Result<u8> {
     let interrupted = interrupted()?;
     let screen = Screen::new(chosen.json);
     let cards = match meant {
-        Meant::Given(lock) => vec![Judged::plain(one(&lock, &options, &screen, &interrupted)?)],
+        Meant::Given(lock) => vec![CheckedReport::plain(one(
+            &lock,
+            &options,
+            &screen,
+            &interrupted,
+        )?)],
         Meant::Configured(locks) => all(&locks, &options, &screen, &interrupted)?,
     };
-    let exit_status = report::worst(cards.iter().map(|judged| judged.exit_status));
+    let exit_status = worst(cards.iter().map(|judged| judged.exit_status));
     reports.write(&cards, exit_status)?;
     Ok(exit_status)
 }
@@ -52,7 +61,7 @@ fn all(
     options: &Options,
     screen: &Screen,
     interrupted: &AtomicBool,
-) -> Result<Vec<Judged>> {
+) -> Result<Vec<CheckedReport>> {
     let mut cards = Vec::new();
     for configured in locks {
         if interrupted.load(Ordering::Relaxed) {
@@ -74,9 +83,9 @@ fn all(
         });
         screen.line(&format!("{STRONG}{}{STRONG:#}", configured.name));
         let card = one(&lock, &options, screen, interrupted)?;
-        let mut judged = Judged::new(&configured.name, card, &expect);
+        let mut judged = CheckedReport::new(&configured.name, card, &expect);
         if judged.exit_status == 0 && is_not_known(&judged, !options.scenarios.is_empty()) {
-            judged.exit_status = Word::NotKnown.exit_status();
+            judged.exit_status = Verdict::NotKnown.exit_status();
         }
         screen.line(&expectations(&judged));
         cards.push(judged);
@@ -86,7 +95,7 @@ fn all(
 
 /// Whether nothing that counts came to anything, or something that was named did not; what is
 /// expected is known.
-fn is_not_known(judged: &Judged, named: bool) -> bool {
+fn is_not_known(judged: &CheckedReport, named: bool) -> bool {
     let expected = |outcome: &Outcome| {
         let same = |met: &Expectation| met.met && met.scenario == outcome.scenario;
         judged.expectations.iter().any(same)
@@ -97,11 +106,11 @@ fn is_not_known(judged: &Judged, named: bool) -> bool {
         .iter()
         .filter(|outcome| outcome.counts)
         .collect();
-    let unknown = |outcome: &&Outcome| outcome.verdict == Word::NotKnown && !expected(outcome);
+    let unknown = |outcome: &&Outcome| outcome.verdict == Verdict::NotKnown && !expected(outcome);
     counted.iter().all(unknown) || (named && counted.iter().any(unknown))
 }
 
-fn expectations(judged: &Judged) -> String {
+fn expectations(judged: &CheckedReport) -> String {
     let name = judged.title();
     let unmet: Vec<String> = judged
         .expectations
@@ -124,7 +133,7 @@ fn one(
     options: &Options,
     screen: &Screen,
     interrupted: &AtomicBool,
-) -> Result<Card> {
+) -> Result<Report> {
     let directory = LockDirectory::make(&DirectoryOptions::default())?;
     let guardian = directory.guard(None)?;
     screen.line(&report::headline(&lock.title(), options));
@@ -168,19 +177,19 @@ fn options(chosen: &StressOptions, profile: &Profile, seed: u64) -> Options {
     }
 }
 
-fn show(screen: &Screen, progress: &Progress<'_>) {
+fn show(screen: &Screen, progress: &TrialEvent<'_>) {
     match progress {
-        Progress::Begun(_) => screen.show("starting workers".to_owned()),
-        Progress::Running(scenario, share, sofar) => {
+        TrialEvent::Begun(_) => screen.show("starting workers".to_owned()),
+        TrialEvent::Running(scenario, share, sofar) => {
             screen.show(running(*scenario, *share, *sofar));
         }
-        Progress::Done(outcome) => {
+        TrialEvent::Done(outcome) => {
             screen.line(&report::outcome_line(outcome, screen::width()));
         }
     }
 }
 
-fn running(scenario: Scenario, share: Duration, sofar: Sofar) -> String {
+fn running(scenario: Scenario, share: Duration, sofar: Progress) -> String {
     let (elapsed, share) = (sofar.elapsed.as_secs_f64(), share.as_secs_f64());
     let overlaps = match sofar.overlaps {
         0 => String::new(),

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, anyhow};
 use clap::builder::styling::{AnsiColor, Style};
-use lockutils_harness::foreign::LockUnderTest;
-use lockutils_harness::foreign::check::check;
+use lockutils_harness::workers::LockUnderTest;
+use lockutils_harness::workers::check::check;
 
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;

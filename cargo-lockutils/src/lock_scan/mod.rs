@@ -10,7 +10,7 @@ mod process;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 pub use files::{Files, Identity, below, is_hidden, lock_of_turnstile, why_no_lock_file};
 pub use kernel::{Kind, Lock, Mode};
@@ -98,7 +98,7 @@ struct Found {
 
 impl Found {
     fn look_into_processes(&mut self, files: &Files) {
-        for pid in processes::all() {
+        for pid in procfs::all() {
             let Some(descriptors) = process::descriptors(pid, files) else {
                 self.hidden += 1;
                 continue;

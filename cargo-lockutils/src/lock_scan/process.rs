@@ -3,7 +3,7 @@
 use std::fs::{self, Metadata};
 use std::time::Duration;
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 use nix::libc;
 use nix::unistd::Pid;
 
@@ -23,7 +23,7 @@ impl Process {
     pub fn of(pid: i32) -> Self {
         Process {
             pid,
-            command: processes::command_line(Pid::from_raw(pid)),
+            command: procfs::command_line(Pid::from_raw(pid)),
             age: age(pid),
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_metadata::{Metadata, PackageId};
-use lockutils_harness::explore::Plot;
-use lockutils_harness::foreign::{LockUnderTest, Scenario};
-use lockutils_harness::report::Word;
+use lockutils_harness::model::Scenario;
+use lockutils_harness::model::Verdict;
+use lockutils_harness::workers::LockUnderTest;
 
 use super::example;
 use super::model::{LockSettings, PackageSettings};
@@ -24,12 +24,12 @@ pub struct ConfiguredLock {
     pub lease: Option<Duration>,
     /// Of `stress`; all, if there are none.
     pub scenarios: Vec<Scenario>,
-    pub expect: BTreeMap<Scenario, Vec<Word>>,
+    pub expect: BTreeMap<Scenario, Vec<Verdict>>,
     /// Whether `explore` tries it.
     pub explored: bool,
     pub parties: Option<u16>,
-    pub plots: Vec<Plot>,
-    plots_expect: Vec<(Plot, Vec<Word>)>,
+    pub plots: Vec<Scenario>,
+    plots_expect: Vec<(Scenario, Vec<Verdict>)>,
     kind: Kind,
 }
 
@@ -62,7 +62,7 @@ impl ConfiguredLock {
     }
 
     /// The verdicts of `explore` that are right, if any were named.
-    pub fn expected(&self, plot: Plot) -> Option<&[Word]> {
+    pub fn expected(&self, plot: Scenario) -> Option<&[Verdict]> {
         self.plots_expect
             .iter()
             .find(|(of, _)| *of == plot)

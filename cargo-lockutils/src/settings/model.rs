@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use lockutils_harness::explore::Plot;
-use lockutils_harness::foreign::Scenario;
+use lockutils_harness::model::Scenario;
 use serde::Deserialize;
 
 use super::profile::Profile;
@@ -59,7 +58,7 @@ pub struct ExploreSettings {
     pub skip: bool,
     pub parties: Option<u16>,
     #[serde(deserialize_with = "super::words::plots")]
-    pub scenarios: Vec<Plot>,
+    pub scenarios: Vec<Scenario>,
     #[serde(deserialize_with = "super::words::expected_of_plots")]
-    pub expect: Vec<(Plot, Expected)>,
+    pub expect: Vec<(Scenario, Expected)>,
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lockutils_harness::explore::Plot;
-use lockutils_harness::foreign::Scenario;
-use lockutils_harness::report::Word;
+use lockutils_harness::model::Scenario;
+use lockutils_harness::model::Verdict;
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::cli::values;
@@ -40,7 +39,7 @@ impl<'de> Deserialize<'de> for Time {
 
 /// The verdicts that are right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected(pub Vec<Word>);
+pub struct Expected(pub Vec<Verdict>);
 
 impl<'de> Deserialize<'de> for Expected {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -48,11 +47,11 @@ impl<'de> Deserialize<'de> for Expected {
             OneOrMore::One(word) => vec![word],
             OneOrMore::More(words) => words,
         };
-        let known = Word::ALL.map(Word::word);
+        let known = Verdict::ALL.map(Verdict::word);
         words
             .iter()
             .map(|text| {
-                Word::ALL
+                Verdict::ALL
                     .into_iter()
                     .find(|word| word.word() == text)
                     .ok_or_else(|| D::Error::custom(values::unknown("verdict", text, &known)))
@@ -74,7 +73,7 @@ pub fn scenarios<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scena
     all(deserializer, values::scenario)
 }
 
-pub fn plots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Plot>, D::Error> {
+pub fn plots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scenario>, D::Error> {
     all(deserializer, values::plot)
 }
 
@@ -86,7 +85,7 @@ pub fn expected_of_scenarios<'de, D: Deserializer<'de>>(
 
 pub fn expected_of_plots<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<(Plot, Expected)>, D::Error> {
+) -> Result<Vec<(Scenario, Expected)>, D::Error> {
     keyed(deserializer, values::plot)
 }
 

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
+use quick_junit::{
+    NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite, XmlString,
+};
 use serde::Serialize;
 
-use crate::report::{Quoted, Word};
+use crate::model::{Quoted, Verdict};
 
 use super::found::Found;
-use super::plot::Plot;
 use super::schedule::switches;
 use super::search::Search;
 use super::story::{Line, ending, lines};
+use crate::model::Scenario;
 
 /// The version of the JSON; it grows when a field changes its meaning or goes away, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -37,7 +39,7 @@ pub struct Card {
     /// Whether somebody stopped it.
     pub interrupted: bool,
     /// The worst.
-    pub verdict: Word,
+    pub verdict: Verdict,
     /// As the command exits.
     pub exit_status: u8,
     /// One for each scenario.
@@ -48,11 +50,11 @@ pub struct Card {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// Which.
-    pub scenario: Plot,
+    pub scenario: Scenario,
     /// What happens in it.
     pub meaning: &'static str,
     /// What it comes to.
-    pub verdict: Word,
+    pub verdict: Verdict,
     /// Why nothing can be said.
     pub reason: Option<String>,
     /// How many acquire the lock.
@@ -150,15 +152,15 @@ impl Card {
                 (None, None) => outcome.verdict.text().to_owned(),
             };
             let status = match outcome.verdict {
-                Word::Held | Word::LeaseExpired => TestCaseStatus::success(),
-                Word::NotKnown => {
+                Verdict::Held | Verdict::LeaseExpired => TestCaseStatus::success(),
+                Verdict::NotKnown => {
                     let mut status = TestCaseStatus::skipped();
                     status.set_message(message);
                     status
                 }
                 word => {
                     let kind = match word {
-                        Word::Errors => NonSuccessKind::Error,
+                        Verdict::Errors => NonSuccessKind::Error,
                         _ => NonSuccessKind::Failure,
                     };
                     let mut status = TestCaseStatus::non_success(kind);
@@ -179,7 +181,7 @@ impl Card {
             }
             suite.add_test_case(case);
         }
-        let mut report = Report::new("cargo-lockutils");
+        let mut report = JunitReport::new("cargo-lockutils");
         report.add_test_suite(suite);
         report.to_string().map_err(|error| error.to_string())
     }

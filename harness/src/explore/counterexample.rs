@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::foreign::{LockUnderTest, UsageError};
+use crate::workers::{LockUnderTest, UsageError};
 
-use super::plot::Plot;
 use super::schedule::{from_text, to_text};
 use super::story::{ending, story};
 use super::trace::Trace;
+use crate::model::Scenario;
 
 /// All that is needed to run a schedule again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Counterexample {
     /// The lock, as on the command line.
     pub lock: String,
     /// What befalls it.
-    pub plot: Plot,
+    pub plot: Scenario,
     /// How many acquire it.
     pub parties: usize,
     /// How often each of them does.
@@ -112,7 +112,7 @@ impl Counterexample {
                 Ok(json) => serde_json::from_str(json).map_err(|_| FileError::Line("lock-json"))?,
                 Err(_) => field("lock")?.to_owned(),
             },
-            plot: Plot::ALL
+            plot: Scenario::ALL
                 .into_iter()
                 .find(|known| known.word() == plot)
                 .ok_or(FileError::Line("scenario"))?,
@@ -188,7 +188,7 @@ mod tests {
     fn a_file_is_read_as_it_was_written() {
         let example = Counterexample {
             lock: "-- sh 'my worker.sh' {dir}".into(),
-            plot: Plot::Die,
+            plot: Scenario::Die,
             parties: 2,
             rounds: 1,
             seed: 0x5eed,

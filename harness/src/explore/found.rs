@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::report::{Quoted, Word};
+use crate::model::{Quoted, Verdict};
 
-use super::plot::Plot;
 use super::trace::Trace;
+use crate::model::Scenario;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// What befell the lock.
-    pub plot: Plot,
+    pub plot: Scenario,
     /// How many acquired it.
     pub parties: usize,
     /// How many schedules were run.
@@ -42,14 +42,14 @@ pub struct Found {
 
 impl Found {
     /// Nothing could be tried, for this reason.
-    pub fn failed(plot: Plot, parties: usize, why: String) -> Self {
+    pub fn failed(plot: Scenario, parties: usize, why: String) -> Self {
         Found {
             problem: Some(why),
             ..Self::nothing(plot, parties)
         }
     }
 
-    pub(super) fn nothing(plot: Plot, parties: usize) -> Self {
+    pub(super) fn nothing(plot: Scenario, parties: usize) -> Self {
         Found {
             plot,
             parties,
@@ -69,20 +69,20 @@ impl Found {
     }
 
     /// What that says of the lock.
-    pub fn verdict(&self) -> Word {
+    pub fn verdict(&self) -> Verdict {
         match &self.counterexample {
             Some(trace) => trace.end.verdict(),
-            None if self.problem.is_some() => Word::NotKnown,
-            None if self.schedules == self.polls => Word::NotKnown,
-            None if self.expiries > 0 => Word::LeaseExpired,
-            None if !self.errors.is_empty() => Word::Errors,
-            None => Word::Held,
+            None if self.problem.is_some() => Verdict::NotKnown,
+            None if self.schedules == self.polls => Verdict::NotKnown,
+            None if self.expiries > 0 => Verdict::LeaseExpired,
+            None if !self.errors.is_empty() => Verdict::Errors,
+            None => Verdict::Held,
         }
     }
 
     /// Why nothing can be said, if nothing can.
     pub fn reason(&self) -> Option<String> {
-        if self.verdict() != Word::NotKnown {
+        if self.verdict() != Verdict::NotKnown {
             return None;
         }
         Some(match (&self.problem, self.schedules) {

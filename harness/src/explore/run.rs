@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::foreign::crew::stderr_of;
-use crate::foreign::judge::{LeaseRule, nanoseconds};
-use crate::foreign::protocol::{Answer, Verb, excerpt};
+use crate::protocol::{Answer, Verb, excerpt};
+use crate::stress::judge::{LeaseRule, nanoseconds};
+use crate::workers::pool::stderr_of;
 
 use super::call::{Call, Effect, Kind};
 use super::part::Part;
-use super::plot::Plot;
 use super::schedule::{Step, What};
+use super::script::script;
 use super::stage::{HANGS, Stage, Told};
 use super::strategy::{Candidate, Chooser, Readiness, View};
 use super::trace::{End, Trace};
+use crate::model::Scenario;
 
 /// A schedule that is longer leads nowhere.
 const MOST_STEPS: usize = 3_000;
@@ -34,7 +35,7 @@ pub(super) const EITHER: &str = "of real time either";
 /// What a schedule is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene {
-    pub plot: Plot,
+    pub plot: Scenario,
     pub parties: usize,
     pub rounds: usize,
     pub lease: Option<Duration>,
@@ -62,7 +63,7 @@ pub fn run(
         };
     }
     let set_at = Instant::now();
-    let script = scene.plot.script(scene.rounds);
+    let script = script(scene.plot, scene.rounds);
     let parts = (0..actors)
         .map(|_| Part::new(script.iter().copied().collect()))
         .collect();
@@ -77,7 +78,7 @@ pub fn run(
         fingerprint: Vec::new(),
         changed_at: 0,
         idle_rounds: 0,
-        unlinks: scene.plot == Plot::Unlink,
+        unlinks: scene.plot == Scenario::Unlink,
     };
     let end = match run.play(chooser) {
         // What was waited for was cut short.
@@ -95,9 +96,9 @@ pub fn run(
 
 /// Fresh workers, and what has happened before they begin.
 fn set_the_scene(stage: &mut Stage<'_>, scene: &Scene) -> Result<(), String> {
-    let hidden = usize::from(scene.plot == Plot::Die);
+    let hidden = usize::from(scene.plot == Scenario::Die);
     stage.set(scene.parties + hidden)?;
-    if scene.plot == Plot::Die {
+    if scene.plot == Scenario::Die {
         let victim = scene.parties;
         match stage.tell_freely(victim, Verb::Acquire)? {
             Answer::Acquired => {}

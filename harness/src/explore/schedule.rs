@@ -1,6 +1,6 @@
 //! A schedule is the list of who took the next step; a trace is what the steps were.
 
-use crate::foreign::protocol::{Answer, Verb};
+use crate::protocol::{Answer, Verb};
 
 use super::call::{Call, Effect, Kind};
 use super::strategy::Candidate;

@@ -3,17 +3,17 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::foreign::LockUnderTest;
-use crate::foreign::crew::Recruiter;
-use crate::foreign::tally::Quotes;
+use crate::stress::statistics::Quotes;
+use crate::workers::LockUnderTest;
+use crate::workers::pool::WorkerSpawner;
 
 use super::found::Found;
-use super::plot::Plot;
 use super::run::{Scene, run};
 use super::schedule::Step;
 use super::stage::Stage;
 use super::strategy::{Choice, Replay};
 use super::trace::{End, Trace};
+use crate::model::Scenario;
 
 /// What bounds a search.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Search<'a> {
     /// Which.
     pub lock: &'a LockUnderTest,
     /// What befalls it.
-    pub plot: Plot,
+    pub plot: Scenario,
     /// How many acquire it.
     pub parties: usize,
     /// How often each of them does.
@@ -58,7 +58,7 @@ const REPLAYS: Duration = Duration::from_secs(6);
 
 /// How far a search is.
 #[derive(Clone, Copy, Debug)]
-pub struct Sofar {
+pub struct Progress {
     /// How many schedules were run.
     pub schedules: usize,
     /// For how long.
@@ -71,11 +71,11 @@ impl<'a> Search<'a> {
     /// The workers, ready for schedules.
     pub fn stage(&self) -> Result<Stage<'a>, String> {
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.plot.word());
-        let recruiter = Recruiter::new(self.lock, self.base.clone(), name, 1, self.seed)
+        let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)
             .map_err(|error| format!("no directory for the workers: {error}"))?
             .unless(self.interrupted);
         on_one_processor();
-        Stage::new(recruiter).map_err(|error| format!("no directory for the workers: {error}"))
+        Stage::new(spawner).map_err(|error| format!("no directory for the workers: {error}"))
     }
 
     fn scene(&self, patient: bool) -> Scene {
@@ -93,7 +93,7 @@ impl<'a> Search<'a> {
     pub fn search(
         &mut self,
         budget: &Budget,
-        progress: &mut dyn FnMut(Sofar),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Found, String> {
         let began = Instant::now();
         let mut stage = self.stage()?;
@@ -103,7 +103,7 @@ impl<'a> Search<'a> {
         // Whether any call on the lock was.
         let mut seen = false;
         while found.schedules < budget.schedules && began.elapsed() < budget.time {
-            let mut sofar = Sofar {
+            let mut sofar = Progress {
                 schedules: found.schedules,
                 elapsed: began.elapsed(),
                 shrinks: false,
@@ -134,7 +134,7 @@ impl<'a> Search<'a> {
                 End::Polls(got_after) => {
                     found.polls += 1;
                     if let Some(after) = got_after
-                        && self.plot == Plot::Die
+                        && self.plot == Scenario::Die
                         && found.polls == found.schedules
                     {
                         // Nobody has got it without. The lock looks at times that cannot be set back, as st_ctime (inode(7)).
@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
     }
 
     /// Runs these choices, and nothing else; looks in real time, if asked to, whether those that look in vain get the lock.
-    pub(super) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, String> {
+    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, String> {
         let began = Instant::now();
         let mut stage = self.stage()?;
         let trace = self.follow(&mut stage, choices, patient)?;

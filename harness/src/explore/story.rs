@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::foreign::protocol::{Answer, Verb};
+use crate::protocol::{Answer, Verb};
 
 use super::call::Kind;
 use super::schedule::{Step, What};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::report::Word;
+use crate::model::Verdict;
 
 use super::schedule::Step;
 
@@ -35,12 +35,12 @@ pub enum End {
 
 impl End {
     /// What one schedule with this end says of the lock.
-    pub fn verdict(&self) -> Word {
+    pub fn verdict(&self) -> Verdict {
         match self {
-            End::Overlap { .. } => Word::Broken,
-            End::Stuck(_) => Word::Stuck,
-            End::Clean | End::LeaseExpired | End::Polls(Some(_)) | End::Known => Word::Held,
-            End::Polls(None) | End::Failed(_) | End::Interrupted => Word::NotKnown,
+            End::Overlap { .. } => Verdict::Broken,
+            End::Stuck(_) => Verdict::Stuck,
+            End::Clean | End::LeaseExpired | End::Polls(Some(_)) | End::Known => Verdict::Held,
+            End::Polls(None) | End::Failed(_) | End::Interrupted => Verdict::NotKnown,
         }
     }
 }

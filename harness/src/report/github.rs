@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::expected::Rank;
-use super::{Judged, Outcome, Word};
+use crate::model::Rank;
+use crate::model::{CheckedReport, Outcome, Verdict};
 
 /// GitHub shows no more of a step.
 const MOST_ANNOTATIONS: usize = 10;
@@ -11,7 +11,7 @@ const MOST_ANNOTATIONS: usize = 10;
 const MOST_SUMMARY: usize = 900 * 1024;
 
 /// The workflow commands that annotate the run, one a line, failures first, and no more than GitHub shows.
-pub fn annotations(cards: &[Judged]) -> String {
+pub fn annotations(cards: &[CheckedReport]) -> String {
     let of = |wanted: Rank| {
         cards.iter().flat_map(move |judged| {
             judged
@@ -44,7 +44,7 @@ pub fn annotations(cards: &[Judged]) -> String {
     lines.concat()
 }
 
-fn annotation(level: &str, judged: &Judged, outcome: &Outcome) -> String {
+fn annotation(level: &str, judged: &CheckedReport, outcome: &Outcome) -> String {
     let reason = outcome.reason.clone().unwrap_or_else(|| {
         format!(
             "{} overlaps in {} sections",
@@ -67,12 +67,12 @@ fn annotation(level: &str, judged: &Judged, outcome: &Outcome) -> String {
     )
 }
 
-fn unmet(judged: &Judged, outcome: &Outcome) -> Option<String> {
+fn unmet(judged: &CheckedReport, outcome: &Outcome) -> Option<String> {
     judged
         .expectations
         .iter()
         .find(|expectation| expectation.scenario == outcome.scenario && !expectation.met)
-        .map(super::Expectation::sentence)
+        .map(crate::model::Expectation::sentence)
 }
 
 /// `::error title=…::…`, with the escapes that workflow commands ask for, and a newline.
@@ -91,7 +91,7 @@ fn property(text: &str) -> String {
 }
 
 /// The cards in Markdown.
-pub fn job_summary(cards: &[Judged]) -> String {
+pub fn job_summary(cards: &[CheckedReport]) -> String {
     let mut text = String::new();
     for (nth, judged) in cards.iter().enumerate() {
         let one = of_one(judged);
@@ -108,10 +108,10 @@ pub fn job_summary(cards: &[Judged]) -> String {
     text + "\nScenarios in brackets are hazards, which do not count unless they are named.\n"
 }
 
-fn of_one(judged: &Judged) -> String {
+fn of_one(judged: &CheckedReport) -> String {
     let card = &judged.card;
     let verdict = match (judged.exit_status, card.verdict) {
-        (0, Word::Held | Word::NotKnown) => card.verdict.text().to_owned(),
+        (0, Verdict::Held | Verdict::NotKnown) => card.verdict.text().to_owned(),
         (0, _) => "as expected".to_owned(),
         (_, word) if judged.expectations.iter().all(|one| one.met) => word.text().to_owned(),
         _ => "NOT AS EXPECTED".to_owned(),
@@ -185,8 +185,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::foreign::Scenario;
-    use crate::report::expected::tests::card;
+    use crate::model::Scenario;
+    use crate::model::expected::tests::card;
 
     #[test]
     fn what_would_end_a_command_is_escaped() {
@@ -198,8 +198,11 @@ mod tests {
     #[test]
     fn a_step_has_ten_annotations_at_most_failures_first() {
         let all = Scenario::ALL
-            .map(|scenario| (scenario, scenario == Scenario::WrapperKill, Word::Broken));
-        let cards = [Judged::plain(card(&all)), Judged::plain(card(&all))];
+            .map(|scenario| (scenario, scenario == Scenario::WrapperKill, Verdict::Broken));
+        let cards = [
+            CheckedReport::plain(card(&all)),
+            CheckedReport::plain(card(&all)),
+        ];
         let lines = annotations(&cards);
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines.len(), MOST_ANNOTATIONS);
@@ -210,13 +213,13 @@ mod tests {
 
     #[test]
     fn an_expected_break_is_not_annotated_and_an_expected_hold_is() {
-        let found = [(Scenario::Unlink, false, Word::Broken)];
+        let found = [(Scenario::Unlink, false, Verdict::Broken)];
         let judge = |word| {
             let expect = BTreeMap::from([(Scenario::Unlink, vec![word])]);
-            [Judged::new("cache", card(&found), &expect)]
+            [CheckedReport::new("cache", card(&found), &expect)]
         };
-        assert_eq!(annotations(&judge(Word::Broken)), "");
-        let told = annotations(&judge(Word::Held));
+        assert_eq!(annotations(&judge(Verdict::Broken)), "");
+        let told = annotations(&judge(Verdict::Held));
         assert!(
             told.starts_with("::error title=BROKEN under unlink::cache: "),
             "{told}"
@@ -225,14 +228,14 @@ mod tests {
             told.contains("held was expected, broken was found"),
             "{told}"
         );
-        assert!(job_summary(&judge(Word::Held)).contains("NOT AS EXPECTED"));
+        assert!(job_summary(&judge(Verdict::Held)).contains("NOT AS EXPECTED"));
     }
 
     #[test]
     fn a_summary_stays_below_what_github_takes() {
-        let mut big = card(&Scenario::ALL.map(|scenario| (scenario, true, Word::Broken)));
+        let mut big = card(&Scenario::ALL.map(|scenario| (scenario, true, Verdict::Broken)));
         big.outcomes[0].again = "x".repeat(400 * 1024);
-        let cards = vec![Judged::plain(big); 5];
+        let cards = vec![CheckedReport::plain(big); 5];
         let text = job_summary(&cards);
         assert!(text.len() < 1024 * 1024);
         assert!(text.contains("more locks are in the artifacts"));

@@ -2,24 +2,25 @@
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
 
-use super::expected::Rank;
-use super::{Judged, Outcome, Word, story};
+use super::story;
+use crate::model::Rank;
+use crate::model::{CheckedReport, Outcome, Verdict};
 
 /// The cards as JUnit's XML, a suite for each lock.
 ///
 /// # Errors
 /// If it cannot be written as XML.
-pub fn junit(cards: &[Judged]) -> Result<String, String> {
-    let mut report = Report::new("cargo-lockutils");
+pub fn junit(cards: &[CheckedReport]) -> Result<String, String> {
+    let mut report = JunitReport::new("cargo-lockutils");
     for judged in cards {
         report.add_test_suite(suite(judged));
     }
     report.to_string().map_err(|error| error.to_string())
 }
 
-fn suite(judged: &Judged) -> TestSuite {
+fn suite(judged: &CheckedReport) -> TestSuite {
     let card = &judged.card;
     let mut suite = TestSuite::new(match &judged.name {
         Some(name) => format!("cargo lockutils stress --lock {name}"),
@@ -38,7 +39,7 @@ fn suite(judged: &Judged) -> TestSuite {
     suite
 }
 
-fn status(judged: &Judged, outcome: &Outcome) -> TestCaseStatus {
+fn status(judged: &CheckedReport, outcome: &Outcome) -> TestCaseStatus {
     let found = match (&outcome.reason, outcome.overlaps + outcome.expiries) {
         (Some(reason), _) => reason.clone(),
         (None, 0) => outcome.verdict.text().to_owned(),
@@ -55,7 +56,7 @@ fn status(judged: &Judged, outcome: &Outcome) -> TestCaseStatus {
     match (judged.rank(outcome), outcome.verdict) {
         (Rank::Failure, word) => {
             let kind = match word {
-                Word::Errors => NonSuccessKind::Error,
+                Verdict::Errors => NonSuccessKind::Error,
                 _ => NonSuccessKind::Failure,
             };
             let message = match unmet {
@@ -66,7 +67,7 @@ fn status(judged: &Judged, outcome: &Outcome) -> TestCaseStatus {
             status.set_type(word.text()).set_message(message);
             status
         }
-        (_, Word::NotKnown) => {
+        (_, Verdict::NotKnown) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(found);
             status

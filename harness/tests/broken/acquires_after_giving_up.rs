@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
 pub const TOLD: &str = "although nobody held it or asked for it meanwhile";

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 pub const FOUND_BY: Guarantee = Guarantee::Processes;
 

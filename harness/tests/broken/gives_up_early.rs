@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
 
 pub const FOUND_BY: Guarantee = Guarantee::Timeout;
 

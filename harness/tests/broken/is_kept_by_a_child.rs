@@ -1,6 +1,6 @@
 //! Bug: the forked child has the descriptor too, so the lock outlives its holder.
 
 pub use super::is_freed_by_a_child::make;
-use lockutils_harness::conformance::Guarantee;
+use lockutils_harness::testing::conformance::Guarantee;
 
 pub const FOUND_BY: Guarantee = Guarantee::ForkedSurvivor;

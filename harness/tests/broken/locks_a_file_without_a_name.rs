@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 pub const FOUND_BY: Guarantee = Guarantee::Removal;
 

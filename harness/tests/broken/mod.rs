@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lockutils_harness::conformance::{Guarantee, Lock};
+use lockutils_harness::testing::conformance::{Guarantee, Lock};
 
 macro_rules! broken_locks {
     ($($file:ident),*) => {

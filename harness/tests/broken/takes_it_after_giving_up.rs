@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
 

@@ -31,7 +31,7 @@ fn children_of_other_tests_are_not_taken_for_holders() {
     use std::process::Command;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use lockutils_harness::conformance::Guarantee;
+    use lockutils_harness::testing::conformance::Guarantee;
 
     let directory = tempfile::tempdir().unwrap();
     let over = AtomicBool::new(false);

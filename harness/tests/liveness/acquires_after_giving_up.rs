@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 #[allow(dead_code, reason = "other tests use the lock only")]
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;

@@ -10,7 +10,7 @@ use std::ptr::{NonNull, null};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
 #[allow(dead_code, reason = "other tests use the lock only")]

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use lockutils_harness::Stress;
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
-use lockutils_harness::verdict::Verdict;
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::finding::Finding;
 
 mod acquires_after_giving_up;
 #[path = "../broken/gives_up_early.rs"]
@@ -31,7 +31,7 @@ fn is_found<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
     let took = began.elapsed();
     let verdict = report.verdict();
     println!("found after {:.1} s: {verdict}", took.as_secs_f64());
-    let Verdict::Violated(story) = verdict else {
+    let Finding::Violated(story) = verdict else {
         panic!("not found: {report:?}");
     };
     for part in parts {

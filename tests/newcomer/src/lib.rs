@@ -24,7 +24,7 @@ pub fn refresh_badly(work: impl FnOnce()) {
 
 #[cfg(test)]
 mod tests {
-    use lockutils_harness::conformance::Oslo;
+    use lockutils_harness::testing::conformance::Oslo;
     use lockutils_harness::lock_conformance;
     use lockutils_harness::prelude::*;
     use proptest::prelude::*;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use lockutils_harness::conformance::{Guarantee, Lock, Oslo, examine};
-use lockutils_harness::verdict::{Unknown, Verdict};
+use lockutils_harness::testing::conformance::{Guarantee, Lock, Oslo, examine};
+use lockutils_harness::testing::finding::{Finding, Unknown};
 use lockutils_tests::peers::{FdLock, FileGuard, Fslock, Named, StdFile};
 
 fn main() -> anyhow::Result<()> {
@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-type Tried = (&'static str, Vec<(Guarantee, Verdict)>);
+type Tried = (&'static str, Vec<(Guarantee, Finding)>);
 
 fn tried<L: Lock>(
     name: &'static str,
@@ -55,20 +55,20 @@ fn tried<L: Lock>(
     (name, examine(&directory.join(name), make))
 }
 
-fn word(verdict: &Verdict) -> &'static str {
+fn word(verdict: &Finding) -> &'static str {
     match verdict {
-        Verdict::Held => "kept",
-        Verdict::Violated(_) => "**broken**",
-        Verdict::NotKnown(Unknown::Unsupported(_)) => "not offered",
-        Verdict::NotKnown(Unknown::NotPromised) => "not promised",
-        Verdict::NotKnown(_) => "not known",
+        Finding::Held => "kept",
+        Finding::Violated(_) => "**broken**",
+        Finding::NotKnown(Unknown::Unsupported(_)) => "not offered",
+        Finding::NotKnown(Unknown::NotPromised) => "not promised",
+        Finding::NotKnown(_) => "not known",
     }
 }
 
-fn needs_evidence(verdict: &Verdict) -> bool {
+fn needs_evidence(verdict: &Finding) -> bool {
     match verdict {
-        Verdict::Held => false,
-        Verdict::Violated(_) => true,
-        Verdict::NotKnown(why) => !matches!(why, Unknown::Unsupported(_) | Unknown::NotPromised),
+        Finding::Held => false,
+        Finding::Violated(_) => true,
+        Finding::NotKnown(why) => !matches!(why, Unknown::Unsupported(_) | Unknown::NotPromised),
     }
 }

@@ -6,11 +6,11 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lockutils_harness::checker::{Promises, check};
-use lockutils_harness::conformance::{Lock, Oslo, Patience};
-use lockutils_harness::history::{Event, Kind, Mode, Patience as Wait, merge};
-use lockutils_harness::witness::{Shape, Witness};
-use lockutils_harness::{Report, Stress};
+use lockutils_harness::testing::checker::{Promises, check};
+use lockutils_harness::testing::conformance::{Lock, Oslo, Patience};
+use lockutils_harness::testing::history::{Event, Kind, Mode, Patience as Wait, merge};
+use lockutils_harness::testing::witness::{Shape, Witness};
+use lockutils_harness::{Stress, StressReport};
 use lockutils_tests::peers::StdFile;
 
 fn main() -> anyhow::Result<()> {
@@ -55,7 +55,7 @@ fn correct_locks(sections: u64, directory: &Path) {
     );
 }
 
-fn contend(sections: usize, lock: &impl Lock) -> Report {
+fn contend(sections: usize, lock: &impl Lock) -> StressReport {
     let stress = Stress::new().processes(4).threads(2).sections(sections);
     stress.deadline(Duration::from_secs(600)).run(|worker| {
         let answer = lock.run(Patience::Forever, &mut || worker.section(|| ()));
@@ -63,7 +63,7 @@ fn contend(sections: usize, lock: &impl Lock) -> Report {
     })
 }
 
-fn threads(sections: usize) -> Report {
+fn threads(sections: usize) -> StressReport {
     let lock = oslo_concurrency::lockutils::internal_lock("exactness", None);
     let stress = Stress::new().processes(1).threads(4).sections(sections);
     stress.deadline(Duration::from_secs(600)).run(|worker| {
@@ -93,7 +93,7 @@ fn leaks(directory: &Path) {
                 for _ in 0..1_000 {
                     if !matches!(
                         lock.run(Patience::None, &mut || ()),
-                        Ok(lockutils_harness::conformance::Answer::Ran)
+                        Ok(lockutils_harness::testing::conformance::Answer::Ran)
                     ) {
                         break;
                     }

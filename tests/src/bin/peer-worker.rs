@@ -5,8 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::foreign::protocol::{Capability, Verb};
-use lockutils_harness::foreign::serve::{Slot, serve};
+use lockutils_harness::protocol::serve::{Slot, serve};
+use lockutils_harness::protocol::{Capability, Verb};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ::named_lock::NamedLock;
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `named_lock::NamedLock` with a path: flock(2) and a mutex of the process.
 #[derive(Debug)]

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
 
 /// `std::fs::File::lock`: flock(2).
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The fixtures that tests of programs with locks use.
 
-use lockutils_harness::fixtures::{HeldLock, LockPath};
+use lockutils_harness::testing::fixtures::{HeldLock, LockPath};
 use oslo_concurrency::lockutils;
 
 use crate::process;

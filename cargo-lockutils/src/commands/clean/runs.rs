@@ -1,6 +1,6 @@
 //! `clean --runs`: directories of runs that are over, in the temporary folder.
 
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 use crate::lock_directory::{RunState, remove_tree, run_directories};
 use crate::say;
@@ -24,8 +24,8 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
             }
             RunState::Kept | RunState::Dead | RunState::Empty => {}
         }
-        if let Some(user) = processes::that_use(&directory.base).into_iter().next() {
-            let command = say::printable(&processes::command(user));
+        if let Some(user) = procfs::that_use(&directory.base).into_iter().next() {
+            let command = say::printable(&procfs::command(user));
             say::on_stdout(format_args!(
                 "{shown} stays: process {user} uses it: {command}"
             ));

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::explore::story::story;
-use lockutils_harness::explore::{Budget, Found, Plot, Sofar, Trace, switches};
-use lockutils_harness::report::{Word, counted};
+use lockutils_harness::explore::{Budget, Found, Progress, Trace, switches};
+use lockutils_harness::model::Scenario;
+use lockutils_harness::model::Verdict;
+use lockutils_harness::report::counted;
 
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -56,12 +58,12 @@ fn all_told(found: &Found) -> String {
     match &found.counterexample {
         None => {
             let (style, sign, what) = match verdict {
-                Word::Held => (GOOD, '✔', "nothing found"),
-                Word::NotKnown => (FAINT, '-', "not known"),
+                Verdict::Held => (GOOD, '✔', "nothing found"),
+                Verdict::NotKnown => (FAINT, '-', "not known"),
                 verdict => (DOUBTFUL, '~', verdict.text()),
             };
             let mut more = match (&found.complete, verdict) {
-                (_, Word::NotKnown) | (None, _) => String::new(),
+                (_, Verdict::NotKnown) | (None, _) => String::new(),
                 (Some(complete), _) => format!(", {complete}"),
             };
             if found.interrupted {
@@ -100,7 +102,7 @@ fn all_told(found: &Found) -> String {
         );
     }
     // One of them showed that the rest is needed.
-    if found.polls > usize::from(!found.rest.is_zero()) && verdict != Word::NotKnown {
+    if found.polls > usize::from(!found.rest.is_zero()) && verdict != Verdict::NotKnown {
         let _ = writeln!(
             out,
             "  {DOUBTFUL}in {} of them all waiters looked in vain again and again:{DOUBTFUL:#} `stress` tells whether the lock is stuck then",
@@ -116,7 +118,7 @@ fn all_told(found: &Found) -> String {
         );
     }
     if let Some(problem) = &found.problem
-        && verdict != Word::NotKnown
+        && verdict != Verdict::NotKnown
     {
         let _ = writeln!(out, "  {DOUBTFUL}a worker failed:{DOUBTFUL:#} {problem}");
     }
@@ -124,7 +126,7 @@ fn all_told(found: &Found) -> String {
 }
 
 /// How far a search is.
-pub fn running(plot: Plot, budget: &Budget, sofar: Sofar) -> String {
+pub fn running(plot: Scenario, budget: &Budget, sofar: Progress) -> String {
     let doing = match sofar.shrinks {
         true => "; making shorter what was found",
         false => "",

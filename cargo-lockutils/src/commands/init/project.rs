@@ -181,7 +181,7 @@ impl Project {
         }
         if !self.depends_on("lockutils-harness") {
             let mut arguments = of("lockutils-harness", "harness");
-            arguments.extend(["--features".to_owned(), "foreign".to_owned()]);
+            arguments.extend(["--features".to_owned(), "protocol".to_owned()]);
             missing.push(arguments);
         }
         missing

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
-use lockutils_harness::foreign::processes;
+use lockutils_harness::procfs;
 
 use crate::lock_scan::{Role, Scan, User};
 use crate::say::printable;
@@ -86,7 +86,7 @@ fn row(text: &mut String, user: &User, command_width: usize) {
         Some(process) => (
             process.pid.to_string(),
             process.age.map_or("?".into(), short),
-            processes::shorten(&printable(&process.command), command_width),
+            procfs::shorten(&printable(&process.command), command_width),
         ),
         None => ("?".into(), "?".into(), "(only root can see it)".into()),
     };

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::foreign::protocol::{Answer, Capabilities, Capability, Verb};
-use crate::foreign::worker::WorkerProcess;
+use crate::protocol::{Answer, Capabilities, Capability, Verb};
+use crate::workers::worker::WorkerProcess;
 
 use super::super::call::{Call, Kind, Wait};
 

@@ -3,7 +3,7 @@
 use nix::libc;
 use nix::unistd::Pid;
 
-use crate::foreign::protocol::{Answer, Line};
+use crate::protocol::{Answer, Line};
 
 use super::super::call::{self, Wait, classify};
 use super::super::tracer::Stop;

@@ -20,8 +20,8 @@ use nix::unistd::Pid;
 pub(super) use actor::{Actor, Told};
 use quiet::Patience;
 
-use crate::foreign::crew::Recruiter;
-use crate::foreign::processes;
+use crate::procfs;
+use crate::workers::pool::WorkerSpawner;
 
 use super::call::Ground;
 use super::tracer::Tracer;
@@ -37,7 +37,7 @@ const REST_AT_ONCE: Duration = Duration::from_millis(100);
 
 /// All of them.
 pub struct Stage<'a> {
-    recruiter: Recruiter<'a>,
+    spawner: WorkerSpawner<'a>,
     tracer: Tracer,
     pub(super) actors: Vec<Actor>,
     performing: Option<Pid>,
@@ -63,10 +63,10 @@ impl Drop for Stage<'_> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(recruiter: Recruiter<'a>) -> io::Result<Self> {
-        let ground = Ground::new(&recruiter.directory, &recruiter.name)?;
+    pub(super) fn new(spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+        let ground = Ground::new(&spawner.directory, &spawner.name)?;
         Ok(Stage {
-            recruiter,
+            spawner,
             tracer: Tracer::new()?,
             actors: Vec::new(),
             performing: None,
@@ -78,7 +78,7 @@ impl<'a> Stage<'a> {
 
     /// Whether somebody wants us to stop.
     pub fn is_interrupted(&self) -> bool {
-        self.recruiter.is_interrupted()
+        self.spawner.is_interrupted()
     }
 
     /// Prepares so many fresh workers and an empty directory.
@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
         let all: Vec<usize> = (0..self.actors.len()).collect();
         self.end(&all);
         self.actors.truncate(actors);
-        self.recruiter.delete_files();
+        self.spawner.delete_files();
         for number in 0..actors {
             if number == self.actors.len() {
                 let actor = self.start(number)?;
@@ -129,7 +129,7 @@ impl<'a> Stage<'a> {
     }
 
     fn start(&mut self, number: usize) -> Result<Actor, String> {
-        let (process, can, _) = self.recruiter.start_ready(number)?;
+        let (process, can, _) = self.spawner.start_ready(number)?;
         Ok(Actor::new(process, can))
     }
 
@@ -230,7 +230,7 @@ impl<'a> Stage<'a> {
                 break;
             }
             if Instant::now() > deadline || self.actors[number].gone || self.is_interrupted() {
-                let errors = crate::foreign::crew::stderr_of(&mut self.actors[number].process);
+                let errors = crate::workers::pool::stderr_of(&mut self.actors[number].process);
                 return Err(format!("worker {number} has not {what}{errors}"));
             }
             self.tracer.wait(patience.next());
@@ -241,7 +241,7 @@ impl<'a> Stage<'a> {
     /// Whether the process that takes the lock is there.
     pub fn lives(&self, number: usize) -> bool {
         let actor = &self.actors[number];
-        !actor.gone && actor.main.is_some_and(processes::lives)
+        !actor.gone && actor.main.is_some_and(procfs::lives)
     }
 
     /// Lets those that wait elsewhere go on until something happens: for so long, or `most` if a wait ends by itself before. One that has
@@ -357,7 +357,7 @@ impl<'a> Stage<'a> {
 
     /// Deletes what the lock is made of.
     pub fn unlink(&self) {
-        self.recruiter.delete_files();
+        self.spawner.delete_files();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::foreign::processes;
+use crate::procfs;
 
 use super::super::call::Wait;
 use super::super::tracer::registers;
@@ -250,7 +250,7 @@ impl Stage<'_> {
                 continue;
             }
             self.tracer.wait(patience.next());
-            if began.elapsed() > QUIET && processes::state(tid) == Some('S') {
+            if began.elapsed() > QUIET && procfs::state(tid) == Some('S') {
                 break;
             }
         }

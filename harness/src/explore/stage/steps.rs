@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::unistd::Pid;
 
-use crate::foreign::protocol::{Answer, Verb};
+use crate::protocol::{Answer, Verb};
 
 use super::super::call::{self, Call, Effect, Kind};
 use super::super::schedule::What;

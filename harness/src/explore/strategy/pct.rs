@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::super::schedule::Step;
 use super::{Chooser, Readiness, Strategy, View};
-use crate::random::Random;
+use crate::model::Random;
 
 /// Changes of priority in one schedule.
 pub const CHANGES: usize = 3;

@@ -1,7 +1,7 @@
 //! A random walk: each step by anybody, by those in the section or asleep less often.
 
 use super::{Chooser, Readiness, Strategy, View};
-use crate::random::Random;
+use crate::model::Random;
 
 /// See the module.
 #[derive(Debug)]

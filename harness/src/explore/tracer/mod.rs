@@ -19,7 +19,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::foreign::processes;
+use crate::procfs;
 
 /// What happened to a task, which stands still now unless it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +98,10 @@ impl Tracer {
     pub fn attach(&mut self, actor: usize, process: Pid) -> io::Result<()> {
         self.seize(actor, process)?;
         self.filter(process)?;
-        for child in processes::children_of(process) {
+        for child in procfs::children_of(process) {
             // It may have ended meanwhile, and what it has started belongs to another then.
             match self.attach(actor, child) {
-                Err(error) if processes::lives(child) => return Err(error),
+                Err(error) if procfs::lives(child) => return Err(error),
                 _ => {}
             }
         }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::super::{Holder, Outcome, Overlap};
 use super::line::time;
 use super::{BAD, FAINT};
+use crate::model::{Holder, Outcome, Overlap};
 
 /// How wide the drawing is.
 const WIDTH: usize = 56;
@@ -114,12 +114,8 @@ mod tests {
             second: holder(3, 5_000_000, 9_000_000),
         };
         let again = "cargo lockutils stress".to_owned();
-        let outcome = Outcome::not_known(
-            crate::foreign::Scenario::Contend,
-            true,
-            String::new(),
-            again,
-        );
+        let outcome =
+            Outcome::not_known(crate::model::Scenario::Contend, true, String::new(), again);
         let text = plain(&drawing(&outcome, &overlap));
         let rows: Vec<&str> = text.lines().collect();
         assert_eq!(

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Card, Outcome, Quoted, Word};
+use crate::model::{Outcome, Quoted, Report, Verdict};
 
 use drawing::drawing;
 pub use line::counted;
@@ -21,26 +21,26 @@ const STRONG: Style = Style::new().bold();
 
 const SEPARATOR: &str = " · ";
 
-fn style(word: Word) -> Style {
+fn style(word: Verdict) -> Style {
     match word {
-        Word::Held => GOOD,
-        Word::Broken | Word::Stuck | Word::Starved | Word::WrongAnswer => BAD,
-        Word::Errors | Word::LeaseExpired => DOUBTFUL,
-        Word::NotKnown => FAINT,
+        Verdict::Held => GOOD,
+        Verdict::Broken | Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer => BAD,
+        Verdict::Errors | Verdict::LeaseExpired => DOUBTFUL,
+        Verdict::NotKnown => FAINT,
     }
 }
 
-fn mark(word: Word) -> char {
+fn mark(word: Verdict) -> char {
     match word {
-        Word::Held => '✔',
-        Word::Broken | Word::Stuck | Word::Starved | Word::WrongAnswer => '✘',
-        Word::Errors | Word::LeaseExpired => '!',
-        Word::NotKnown => '-',
+        Verdict::Held => '✔',
+        Verdict::Broken | Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer => '✘',
+        Verdict::Errors | Verdict::LeaseExpired => '!',
+        Verdict::NotKnown => '-',
     }
 }
 
 /// What is tried, and how; before anything has run.
-pub fn headline(lock: &str, options: &crate::foreign::Options) -> String {
+pub fn headline(lock: &str, options: &crate::stress::Options) -> String {
     let hold = time(options.hold.as_nanos() as f64 / 1e3);
     let lease = options.lease.map_or_else(String::new, |lease| {
         format!(", lease {}", time(lease.as_micros() as f64))
@@ -73,7 +73,7 @@ pub fn outcome_line(outcome: &Outcome, width: Option<usize>) -> String {
         column: INDENT,
         width: width.unwrap_or(usize::MAX),
     };
-    if outcome.sections == 0 || word == Word::NotKnown {
+    if outcome.sections == 0 || word == Verdict::NotKnown {
         let reason = outcome.reason.as_deref().unwrap_or("nobody got the lock");
         reason
             .split(' ')
@@ -115,7 +115,7 @@ pub fn outcome_line(outcome: &Outcome, width: Option<usize>) -> String {
 
 /// What stands below the card about one scenario: the evidence, if there is any.
 pub fn story(outcome: &Outcome) -> Option<String> {
-    if outcome.verdict == Word::Held && outcome.errors.is_empty() && outcome.notes.is_empty() {
+    if outcome.verdict == Verdict::Held && outcome.errors.is_empty() && outcome.notes.is_empty() {
         return None;
     }
     if outcome.sections == 0 && outcome.errors.is_empty() && outcome.notes.is_empty() {
@@ -134,8 +134,8 @@ pub fn story(outcome: &Outcome) -> Option<String> {
     }
     quote(&mut text, "errors", &outcome.errors);
     quote(&mut text, "noticed", &outcome.notes);
-    if outcome.verdict != Word::Held {
-        if outcome.verdict != Word::NotKnown
+    if outcome.verdict != Verdict::Held {
+        if outcome.verdict != Verdict::NotKnown
             && let (Some(hand), Some(fairness)) = (&outcome.hand_overs, outcome.fairness)
         {
             let _ = writeln!(
@@ -164,7 +164,7 @@ fn quote(text: &mut String, what: &str, all: &[Quoted]) {
 }
 
 /// The last line: what all comes to.
-pub fn verdict_line(card: &Card) -> String {
+pub fn verdict_line(card: &Report) -> String {
     let style = style(card.verdict);
     let worst: Vec<&str> = card
         .outcomes
@@ -176,7 +176,7 @@ pub fn verdict_line(card: &Card) -> String {
         .outcomes
         .iter()
         .filter(|outcome| {
-            !outcome.counts && !matches!(outcome.verdict, Word::Held | Word::NotKnown)
+            !outcome.counts && !matches!(outcome.verdict, Verdict::Held | Verdict::NotKnown)
         })
         .map(|outcome| {
             format!(
@@ -188,18 +188,18 @@ pub fn verdict_line(card: &Card) -> String {
         .collect();
     let sections: u64 = card.outcomes.iter().map(|outcome| outcome.sections).sum();
     let what = match card.verdict {
-        Word::Held => format!(
+        Verdict::Held => format!(
             "in all that was tried: {} sections in {:.0} s",
             count(sections),
             card.seconds
         ),
-        Word::NotKnown => "whether the lock holds could not be tried".to_owned(),
+        Verdict::NotKnown => "whether the lock holds could not be tried".to_owned(),
         _ => format!("under {}", worst.join(", ")),
     };
     let mut line = format!("{style}{}{style:#} {what}", card.verdict.text());
     if !hazards.is_empty() {
         let but = match card.verdict {
-            Word::Held | Word::NotKnown => "but",
+            Verdict::Held | Verdict::NotKnown => "but",
             _ => "also",
         };
         line += &format!("; {but} {}", hazards.join(", "));
@@ -241,17 +241,17 @@ mod tests {
             sections: 5_067,
             seconds: 1.0,
             overlaps: 1,
-            verdict: Word::Broken,
+            verdict: Verdict::Broken,
             reason: None,
             ..Outcome::not_known(
-                crate::foreign::Scenario::Die,
+                crate::model::Scenario::Die,
                 true,
                 String::new(),
                 String::new(),
             )
         };
         outcome.faults = ["kills", "long pauses", "forks that exit", "wrappers killed"]
-            .map(|name| super::super::Fault { name, count: 1 })
+            .map(|name| crate::model::FaultCount { name, count: 1 })
             .into();
         let whole = plain(&outcome_line(&outcome, None));
         assert!(
@@ -279,7 +279,7 @@ mod tests {
         let outcome = Outcome {
             sections: 12,
             ..Outcome::not_known(
-                crate::foreign::Scenario::Unlink,
+                crate::model::Scenario::Unlink,
                 false,
                 "the lock keeps no file".into(),
                 String::new(),

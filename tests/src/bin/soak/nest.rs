@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::time::Duration;
 
-use lockutils_harness::witness::Inside;
+use lockutils_harness::testing::witness::Inside;
 use oslo_concurrency::lockutils::{self, Error};
 
 use crate::random::{Random, spin};

@@ -8,7 +8,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use lockutils_harness::witness::{Shape, Witness, overlaps};
+use lockutils_harness::testing::witness::{Shape, Witness, overlaps};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -241,7 +241,7 @@ impl Round {
             if idle > STUCK && (idle > 12 * STUCK || !children.iter().any(|child| runs(*child))) {
                 let stacks: Vec<String> = children
                     .iter()
-                    .map(|child| lockutils_harness::stress::stack_of(*child))
+                    .map(|child| lockutils_harness::testing::stress::stack_of(*child))
                     .collect();
                 bail!(
                     "hang: {} of {workers} workers came to rest, and nobody does anything any more{}",
@@ -288,7 +288,7 @@ impl Round {
                     file.display(),
                     children
                         .iter()
-                        .map(|child| lockutils_harness::stress::stack_of(*child))
+                        .map(|child| lockutils_harness::testing::stress::stack_of(*child))
                         .collect::<String>()
                 );
             }

@@ -3,8 +3,8 @@
 
 use std::error::Error;
 
-use lockutils_harness::foreign::protocol::Capability;
-use lockutils_harness::foreign::serve::{Slot, serve};
+use lockutils_harness::protocol::Capability;
+use lockutils_harness::protocol::serve::{Slot, serve};
 use oslo_concurrency::lockutils::{self, Guard, LockOptions};
 
 /// The same name as in `#[synchronized("@NAME@", external)]`, and so the same lock.

@@ -1,0 +1,35 @@
+//! The nouns that every other module shares: no I/O, no processes, no text beyond the fixed words.
+
+#[cfg(feature = "protocol")]
+mod capability;
+#[cfg(feature = "stress")]
+pub(crate) mod expected;
+#[cfg(feature = "stress")]
+mod fault;
+mod random;
+#[cfg(feature = "stress")]
+mod report;
+#[cfg(feature = "stress")]
+mod scenario;
+#[cfg(feature = "protocol")]
+mod verb;
+#[cfg(feature = "stress")]
+mod verdict;
+
+#[cfg(feature = "protocol")]
+pub use capability::{Capabilities, Capability};
+#[cfg(feature = "stress")]
+pub use expected::{CheckedReport, Expectation, Rank, worst};
+#[cfg(feature = "stress")]
+pub use fault::FaultKind;
+#[cfg(feature = "stress")]
+pub use random::Random;
+pub(crate) use random::after;
+#[cfg(feature = "stress")]
+pub use report::*;
+#[cfg(feature = "stress")]
+pub use scenario::{Role, Scenario};
+#[cfg(feature = "protocol")]
+pub use verb::Verb;
+#[cfg(feature = "stress")]
+pub use verdict::Verdict;

@@ -1,0 +1,225 @@
+//! The scenarios in which `stress` and `explore` try a lock.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::Capability;
+
+/// A way to try a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scenario {
+    /// Processes compete.
+    Contend,
+    /// Threads of one process compete.
+    Threads,
+    /// The holder is killed (SIGKILL).
+    Die,
+    /// A worker exits after its release, and another starts.
+    Respawn,
+    /// The library's own removal of the lock.
+    Remove,
+    /// The holder is stopped (SIGSTOP) and continued later.
+    Pause,
+    /// Another process deletes the files of the lock while it is held.
+    Unlink,
+    /// A child that was forked in the section releases the lock, or exits.
+    Fork,
+    /// The holder opens and closes the lock file once more.
+    Reopen,
+    /// Only the wrapper is killed; the command that it runs goes on.
+    WrapperKill,
+}
+
+/// What a lock owes in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Every lock promises to survive it: it decides the exit status.
+    Promise,
+    /// Many a good lock does not claim to survive it: it counts only when it is asked for.
+    Hazard,
+}
+
+/// What is known of one scenario: the columns of [`Scenario::row`].
+struct Row {
+    /// On the command line, in JSON and in a configuration.
+    word: &'static str,
+    role: Role,
+    /// What a worker must be able to do to take part.
+    needs: Option<Capability>,
+    /// What happens in `stress`.
+    stress: &'static str,
+    /// Share of the whole time of `stress`, compared with the others'.
+    weight: u32,
+    /// What happens in `explore`, if it can explore the scenario.
+    explore: Option<&'static str>,
+}
+
+impl Scenario {
+    /// All of them, in the order of the report.
+    pub const ALL: [Scenario; 10] = [
+        Scenario::Contend,
+        Scenario::Threads,
+        Scenario::Die,
+        Scenario::Respawn,
+        Scenario::Remove,
+        Scenario::Pause,
+        Scenario::Unlink,
+        Scenario::Fork,
+        Scenario::Reopen,
+        Scenario::WrapperKill,
+    ];
+
+    /// The table of scenarios.
+    fn row(self) -> Row {
+        use Capability::{Fork, Remove, Reopen, Threads, Wrapper};
+        use Role::{Hazard, Promise};
+
+        let row = |word, role, needs, stress, weight, explore| Row {
+            word,
+            role,
+            needs,
+            stress,
+            weight,
+            explore,
+        };
+        match self {
+            Scenario::Contend => row(
+                "contend",
+                Promise,
+                None,
+                "processes compete",
+                4,
+                Some("all acquire and release"),
+            ),
+            Scenario::Threads => row(
+                "threads",
+                Promise,
+                Some(Threads),
+                "threads of one process compete",
+                2,
+                None,
+            ),
+            Scenario::Die => row(
+                "die",
+                Promise,
+                None,
+                "holders are killed (SIGKILL)",
+                4,
+                Some("one has died in the section an hour ago; all others acquire and release"),
+            ),
+            Scenario::Respawn => row(
+                "respawn",
+                Promise,
+                None,
+                "workers exit after release, others start",
+                2,
+                Some("all acquire, release and exit, and fresh workers do the same"),
+            ),
+            Scenario::Remove => row(
+                "remove",
+                Promise,
+                Some(Remove),
+                "the library's own removal of the lock",
+                2,
+                Some("all acquire, release, and remove the lock in the library's own way"),
+            ),
+            Scenario::Pause => row(
+                "pause",
+                Hazard,
+                None,
+                "holders are stopped for a while (SIGSTOP)",
+                3,
+                None,
+            ),
+            Scenario::Unlink => row(
+                "unlink",
+                Hazard,
+                None,
+                "somebody deletes the files of the lock",
+                1,
+                Some("all acquire and release, and somebody deletes the lock's files"),
+            ),
+            Scenario::Fork => row(
+                "fork",
+                Hazard,
+                Some(Fork),
+                "a child forked in the section releases or exits",
+                1,
+                None,
+            ),
+            Scenario::Reopen => row(
+                "reopen",
+                Hazard,
+                Some(Reopen),
+                "the holder opens and closes the lock file",
+                1,
+                None,
+            ),
+            Scenario::WrapperKill => row(
+                "wrapper-kill",
+                Hazard,
+                Some(Wrapper),
+                "only the wrapper is killed, its command goes on",
+                1,
+                None,
+            ),
+        }
+    }
+
+    /// Those that `explore` can try, in the order of the report.
+    pub fn explorable() -> impl Iterator<Item = Scenario> {
+        Scenario::ALL
+            .into_iter()
+            .filter(|scenario| scenario.row().explore.is_some())
+    }
+
+    /// The scenario with this word.
+    pub fn from_word(word: &str) -> Option<Scenario> {
+        Scenario::ALL
+            .into_iter()
+            .find(|scenario| scenario.word() == word)
+    }
+
+    /// Its name on the command line.
+    pub fn word(self) -> &'static str {
+        self.row().word
+    }
+
+    /// What happens in it under `stress`, for a reader who has never seen the word.
+    pub fn meaning(self) -> &'static str {
+        self.row().stress
+    }
+
+    /// What happens in it under `explore`; `None` if `explore` cannot try it.
+    pub fn explored(self) -> Option<&'static str> {
+        self.row().explore
+    }
+
+    /// What a lock owes in it.
+    pub fn role(self) -> Role {
+        self.row().role
+    }
+
+    /// What a worker must be able to do to take part.
+    pub fn needs(self) -> Option<Capability> {
+        self.row().needs
+    }
+
+    /// Its share of the whole time of `stress`, compared with the others'.
+    pub fn weight(self) -> u32 {
+        self.row().weight
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Serialize for Scenario {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}

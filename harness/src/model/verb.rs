@@ -1,0 +1,89 @@
+//! What the driver asks of a slot.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A request to one slot of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Take the lock, however long it takes.
+    Acquire,
+    /// Take it if it is free.
+    Try,
+    /// Take it within so many milliseconds.
+    AcquireTimeout(u64),
+    /// Take it shared.
+    Read,
+    /// Take it shared if nobody has it exclusively.
+    TryRead,
+    /// Give it back.
+    Release,
+    /// Delete what the lock is made of, in the library's own way.
+    Remove,
+    /// In the section: fork a child that releases its copy of the lock.
+    ForkRelease,
+    /// In the section: fork a child that exits as a program does.
+    ForkExit,
+    /// In the section: open and close the lock file once more.
+    Reopen,
+    /// In the section: end the wrapper with SIGKILL, but not the command that it runs.
+    KillWrapper,
+}
+
+impl Verb {
+    /// Whether the answer may be `acquired`.
+    pub fn asks(self) -> bool {
+        matches!(
+            self,
+            Verb::Acquire | Verb::Try | Verb::AcquireTimeout(_) | Verb::Read | Verb::TryRead
+        )
+    }
+
+    /// Whether others may hold it at the same time, if they share as well.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Verb::Read | Verb::TryRead)
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verb::Acquire => "acquire",
+            Verb::Try => "try",
+            Verb::AcquireTimeout(ms) => return write!(f, "acquire-timeout {ms}"),
+            Verb::Read => "read",
+            Verb::TryRead => "try-read",
+            Verb::Release => "release",
+            Verb::Remove => "remove",
+            Verb::ForkRelease => "fork-release",
+            Verb::ForkExit => "fork-exit",
+            Verb::Reopen => "reopen",
+            Verb::KillWrapper => "kill-wrapper",
+        })
+    }
+}
+
+impl FromStr for Verb {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut words = text.split_whitespace();
+        let verb = match words.next().ok_or(())? {
+            "acquire" => Verb::Acquire,
+            "try" => Verb::Try,
+            "acquire-timeout" => {
+                Verb::AcquireTimeout(words.next().and_then(|ms| ms.parse().ok()).ok_or(())?)
+            }
+            "read" => Verb::Read,
+            "try-read" => Verb::TryRead,
+            "release" => Verb::Release,
+            "remove" => Verb::Remove,
+            "fork-release" => Verb::ForkRelease,
+            "fork-exit" => Verb::ForkExit,
+            "reopen" => Verb::Reopen,
+            "kill-wrapper" => Verb::KillWrapper,
+            _ => return Err(()),
+        };
+        words.next().is_none().then_some(verb).ok_or(())
+    }
+}

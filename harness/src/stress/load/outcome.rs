@@ -1,0 +1,174 @@
+//! What a scenario comes to.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::model::{Holder, Outcome, Overlap, Verdict};
+
+use super::super::judge;
+use super::super::plan::Options;
+use super::super::statistics::Statistics;
+use super::Load;
+use crate::model::Scenario;
+use crate::workers::LockUnderTest;
+
+impl Load<'_> {
+    pub(super) fn finish(mut self) -> Outcome {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let interrupted = self.interrupted.load(Ordering::Relaxed);
+        let again = again(self.scenario, self.options, self.pool.spawner.lock);
+        let files = std::fs::read_dir(&self.pool.spawner.directory).map_or(0, Iterator::count);
+        let stayed = self.pool.dismiss();
+        if stayed > 0 && self.ended.is_none() && !interrupted {
+            self.tally.note(format!(
+                "{stayed} workers had not left 3 s after the end of their input, and were killed"
+            ));
+        }
+        if self.wrong_answers > 1 {
+            self.tally
+                .note(format!("{} answers were wrong in all", self.wrong_answers));
+        }
+        let sections = self.tally.all_sections();
+        let first_error = self
+            .tally
+            .errors()
+            .into_iter()
+            .next()
+            .map(|error| error.text);
+        let unlinked = self
+            .tally
+            .faults()
+            .iter()
+            .any(|fault| fault.name == "deletions");
+        let (verdict, reason) = match self.ended {
+            _ if self.judge.races() > 0 => (Verdict::Broken, None),
+            Some((Verdict::Stuck, why)) if sections == 0 => (
+                Verdict::NotKnown,
+                Some(format!("nobody ever got the lock: {why}")),
+            ),
+            Some((word, why)) => (word, Some(why)),
+            None if self.wrong_answer.is_some() => (Verdict::WrongAnswer, self.wrong_answer.take()),
+            None if sections == 0 && interrupted => (
+                Verdict::NotKnown,
+                Some("interrupted before anybody got the lock".into()),
+            ),
+            None if sections == 0 => {
+                let why = first_error.map_or_else(String::new, |error| format!(": {error}"));
+                (
+                    Verdict::NotKnown,
+                    Some(format!("nobody ever got the lock{why}")),
+                )
+            }
+            None if self.scenario == Scenario::Unlink && !unlinked && files == 0 => (
+                Verdict::NotKnown,
+                Some("the lock keeps no file in {dir}".into()),
+            ),
+            None if self.judge.expiries() + self.tally.lost > 0 => (Verdict::LeaseExpired, None),
+            None if nothing_was_done(self.scenario, &self.tally) => (
+                Verdict::NotKnown,
+                Some(why_nothing_was_done(self.scenario, interrupted)),
+            ),
+            None if self.tally.has_errors() => (Verdict::Errors, None),
+            None => (Verdict::Held, None),
+        };
+        let first = self.judge.first().map(overlap);
+        let at = first.as_ref().map(|overlap| overlap.at_ns);
+        Outcome {
+            verdict,
+            reason,
+            seconds,
+            sections,
+            overlaps: self.judge.races(),
+            expiries: self.judge.expiries(),
+            busy: self.tally.busy,
+            timed_out: self.tally.timed_out,
+            faults: self.tally.faults(),
+            waits: self.tally.waits(),
+            hand_overs: self.tally.hand_overs(),
+            fairness: self.tally.fairness(),
+            wait_histogram: self.tally.histogram(),
+            errors: self.tally.errors(),
+            notes: self.tally.notes(),
+            first_overlap: first,
+            timeline: self.timeline.excerpt(
+                at,
+                matches!(
+                    verdict,
+                    Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer
+                ),
+            ),
+            ..Outcome::not_known(
+                self.scenario,
+                self.options.counts(self.scenario),
+                String::new(),
+                again,
+            )
+        }
+    }
+}
+
+/// A scenario in which its fault did not happen shows nothing.
+fn nothing_was_done(scenario: Scenario, tally: &Statistics) -> bool {
+    !matches!(scenario, Scenario::Contend | Scenario::Threads) && tally.faults().is_empty()
+}
+
+fn why_nothing_was_done(scenario: Scenario, interrupted: bool) -> String {
+    match scenario {
+        _ if interrupted => "interrupted before anything was done to the lock".into(),
+        Scenario::WrapperKill => {
+            "there is no wrapper to kill: it becomes the command, or ends before it".into()
+        }
+        _ => "nothing was done to the lock in this time: give it more with --duration".into(),
+    }
+}
+
+fn overlap(found: &judge::Overlap) -> Overlap {
+    let holder = |hold: &judge::Hold| Holder {
+        worker: hold.who.place,
+        slot: hold.who.slot,
+        from_ns: hold.from,
+        until_ns: hold.until,
+        shared: hold.shared,
+        paused: hold.paused,
+    };
+    Overlap {
+        at_ns: found.at,
+        both_ns: found.until().map(|until| until.saturating_sub(found.at)),
+        lease: found.lease,
+        first: holder(&found.first),
+        second: holder(&found.second),
+    }
+}
+
+/// A time as the command line takes it.
+fn written(time: Duration) -> String {
+    match time {
+        time if time >= Duration::from_secs(1) => format!("{}s", time.as_secs_f64()),
+        time => format!("{}ms", time.as_secs_f64() * 1e3),
+    }
+}
+
+/// The command that runs one scenario again.
+pub fn again(scenario: Scenario, options: &Options, lock: &LockUnderTest) -> String {
+    let mut command = format!(
+        "cargo lockutils stress --seed {:#x} --scenario {scenario}",
+        options.seed
+    );
+    let defaults = Options::default();
+    if options.processes != defaults.processes {
+        command += &format!(" --processes {}", options.processes);
+    }
+    if options.threads != defaults.threads {
+        command += &format!(" --threads {}", options.threads);
+    }
+    if options.hold != defaults.hold {
+        command += &format!(" --hold {}", written(options.hold));
+    }
+    if let Some(lease) = options.lease {
+        command += &format!(" --lease {}", written(lease));
+    }
+    if let Some(time) = options.stuck_after {
+        command += &format!(" --stuck-after {}", written(time));
+    }
+    format!("{command} {}", lock.arguments())
+}

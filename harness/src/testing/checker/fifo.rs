@@ -1,0 +1,53 @@
+//! First come, first served.
+//!
+//! When a waiter took its place in the queue cannot be seen, only that this was after it asked. So one that asked later by more than a slack
+//! must not acquire first.
+
+use std::collections::VecDeque;
+
+use super::{Workers, held_if, milliseconds, story};
+use crate::testing::finding::Finding;
+use crate::testing::history::{Event, Kind, Patience};
+
+pub(super) fn check(history: &[Event], slack: u64) -> Finding {
+    // Waiters in the order in which they asked; the number tells one wait of a worker from its next.
+    let mut queue: VecDeque<(u32, u64, usize)> = VecDeque::new();
+    let mut waits: Workers<Option<(u64, usize)>> = Workers::new();
+    let (mut number, mut anything) = (0u64, false);
+    for (at, event) in history.iter().enumerate() {
+        match event.kind {
+            Kind::Asked { patience, .. } if patience != Patience::None => {
+                number += 1;
+                *waits.of(event.worker) = Some((number, at));
+                queue.push_back((event.worker, number, at));
+            }
+            Kind::Acquired => {
+                let Some((mine, asked)) = waits.of(event.worker).take() else {
+                    continue;
+                };
+                anything = true;
+                while let Some(&(worker, number, first_asked)) = queue.front() {
+                    let still_waits = waits.of(worker).is_some_and(|(wait, _)| wait == number);
+                    if number != mine && still_waits {
+                        let earlier = history[asked]
+                            .time
+                            .saturating_sub(history[first_asked].time);
+                        if earlier > slack {
+                            return Finding::Violated(format!(
+                                "worker {} acquired before worker {worker}, which had asked {} earlier and still waits{}",
+                                event.worker,
+                                milliseconds(earlier),
+                                story::of(history, first_asked, at)
+                            ));
+                        }
+                        break;
+                    }
+                    queue.pop_front();
+                }
+            }
+            Kind::TimedOut | Kind::Failed | Kind::Died => *waits.of(event.worker) = None,
+            _ => {}
+        }
+    }
+    held_if(anything)
+}

@@ -1,0 +1,178 @@
+//! Whether a history is one that a correct lock can have.
+//!
+//! Each check looks at the merged history once, so the time is linear in the events.
+
+mod exclusion;
+mod fifo;
+mod progress;
+mod quiet;
+mod refusals;
+mod story;
+mod timeouts;
+
+pub use progress::{Service, service};
+
+use std::time::Duration;
+
+use crate::testing::finding::{Finding, Unknown};
+use crate::testing::history::{Event, Kind};
+
+/// What a lock promises, and by how much a loaded machine may delay it.
+#[derive(Clone, Debug)]
+pub struct Promises {
+    /// How many may hold it exclusively: 1 for a lock, the number of permits for a semaphore.
+    pub permits: usize,
+    /// First come, first served: nobody who asked later by more than this acquires first. `None` promises nothing.
+    pub fifo: Option<Duration>,
+    /// A timeout comes back no earlier than this before its deadline: what the clock of a lock may be coarser than ours.
+    pub earliness: Duration,
+    /// A timeout comes back no later than this after its deadline. `None` promises nothing.
+    pub lateness: Option<Duration>,
+    /// A free lock is taken by one of its waiters within this. `None` promises nothing.
+    pub handover: Option<Duration>,
+}
+
+impl Default for Promises {
+    fn default() -> Self {
+        Promises {
+            permits: 1,
+            fifo: None,
+            earliness: Duration::ZERO,
+            lateness: None,
+            handover: None,
+        }
+    }
+}
+
+/// The verdict of each check; what was not promised is not known.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Never more holders than allowed, never a writer beside a reader.
+    pub exclusion: Finding,
+    /// A try or a timed wait fails only while somebody may hold the lock.
+    pub refusals: Finding,
+    /// Timed waits end neither early nor late.
+    pub timeouts: Finding,
+    /// First come, first served.
+    pub fifo: Finding,
+    /// Nobody waits while the lock is free.
+    pub progress: Finding,
+}
+
+impl Findings {
+    /// All checks by name.
+    pub fn all(&self) -> [(&'static str, &Finding); 5] {
+        [
+            ("exclusion", &self.exclusion),
+            ("refusals", &self.refusals),
+            ("timeouts", &self.timeouts),
+            ("fifo", &self.fifo),
+            ("progress", &self.progress),
+        ]
+    }
+}
+
+/// Checks a merged history.
+///
+/// ```
+/// use lockutils_harness::checker::{Promises, check};
+/// use lockutils_harness::history::{Event, Kind, Mode, Patience};
+///
+/// let asked = Kind::Asked { mode: Mode::Exclusive, patience: Patience::Forever };
+/// let history: Vec<Event> = [(0, asked), (1, asked), (0, Kind::Acquired), (1, Kind::Acquired), (0, Kind::Releasing)]
+///     .into_iter()
+///     .zip(0..)
+///     .map(|((worker, kind), time)| Event { time, worker, kind })
+///     .collect();
+/// assert!(check(&history, &Promises::default()).exclusion.is_violated());
+/// ```
+pub fn check(history: &[Event], promises: &Promises) -> Findings {
+    let promised = |promise: Option<Duration>, check: &dyn Fn(u64) -> Finding| match promise {
+        Some(bound) => check(bound.as_nanos().try_into().unwrap_or(u64::MAX)),
+        None => Finding::NotKnown(Unknown::NotPromised),
+    };
+    Findings {
+        exclusion: exclusion::check(history, promises.permits),
+        refusals: refusals::check(history, promises.permits),
+        timeouts: timeouts::check(history, promises.earliness, promises.lateness),
+        fifo: promised(promises.fifo, &|slack| fifo::check(history, slack)),
+        progress: promised(promises.handover, &|bound| progress::check(history, bound)),
+    }
+}
+
+/// A refusal while no other worker had anything to do with the lock: the evidence of the first one.
+///
+/// Unlike [`Findings::refusals`] it allows what no lock promises: that attempts which fail exclude each other for a moment.
+pub fn quiet_refusal(history: &[Event]) -> Option<String> {
+    quiet::check(history)
+}
+
+/// What happened up to the end of a history, for a report.
+pub(crate) fn last_of(history: &[Event]) -> String {
+    let end = history.len();
+    story::of(history, end.saturating_sub(8), end)
+}
+
+/// The longest wait of a worker that ended with the lock, and how often others acquired it meanwhile, for a report.
+pub(crate) fn longest_wait_of(history: &[Event], worker: u32) -> Option<String> {
+    let mut asked = None;
+    let mut longest: Option<(u64, usize, usize)> = None;
+    for (at, event) in history.iter().enumerate() {
+        if event.worker != worker {
+            continue;
+        }
+        match event.kind {
+            Kind::Asked { .. } => asked = Some(at),
+            Kind::Acquired => {
+                let Some(from) = asked.take() else { continue };
+                let waited = event.time - history[from].time;
+                if longest.is_none_or(|(longest, ..)| waited > longest) {
+                    longest = Some((waited, from, at));
+                }
+            }
+            _ => asked = None,
+        }
+    }
+    let (waited, from, to) = longest?;
+    let passed = history[from..to]
+        .iter()
+        .filter(|event| event.kind == Kind::Acquired)
+        .count();
+    Some(format!(
+        "its longest wait took {}, in which others acquired the lock {passed} times{}",
+        milliseconds(waited),
+        story::of(history, from, to)
+    ))
+}
+
+/// `held`, unless nothing was checked.
+fn held_if(anything: bool) -> Finding {
+    if anything {
+        Finding::Held
+    } else {
+        Finding::NotKnown(Unknown::NothingRan)
+    }
+}
+
+/// The state of each worker, by its number.
+#[derive(Debug)]
+struct Workers<T>(Vec<T>);
+
+impl<T: Default> Workers<T> {
+    fn new() -> Self {
+        Workers(Vec::new())
+    }
+
+    fn of(&mut self, worker: u32) -> &mut T {
+        let index = worker as usize;
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, T::default);
+        }
+        &mut self.0[index]
+    }
+}
+
+/// A time for people.
+fn milliseconds(nanoseconds: u64) -> String {
+    format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}

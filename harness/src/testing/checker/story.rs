@@ -1,0 +1,77 @@
+//! The few events that show how a rule was broken.
+
+use std::fmt::Write;
+
+use crate::testing::history::{Event, Kind, Mode, Patience};
+
+/// So many events are shown at most.
+const SHOWN: usize = 10;
+
+/// The last events up to `to` that explain what happened since `from`: in between, and the last thing that each worker did before.
+pub(super) fn of(history: &[Event], from: usize, to: usize) -> String {
+    let to = to.min(history.len().saturating_sub(1));
+    let mut shown: Vec<usize> = (from..=to).collect();
+    if shown.len() > SHOWN {
+        // The beginning is what it is about, and the end.
+        shown = shown[..2]
+            .iter()
+            .chain(&shown[shown.len() - (SHOWN - 2)..])
+            .copied()
+            .collect();
+    }
+    let mut known: Vec<u32> = Vec::new();
+    for at in (0..from.min(history.len())).rev() {
+        if from - at > 4 * SHOWN || known.len() + shown.len() >= SHOWN + 4 {
+            break;
+        }
+        if !known.contains(&history[at].worker) {
+            known.push(history[at].worker);
+            shown.push(at);
+        }
+    }
+    shown.sort_unstable();
+    let began = history.first().map_or(0, |event| event.time);
+    let mut story = String::new();
+    let mut before: Option<usize> = None;
+    for at in shown {
+        let event = history[at];
+        if before.is_some_and(|before| before >= from && before + 1 < at) {
+            story.push_str("\n        …");
+        }
+        before = Some(at);
+        let time = (event.time - began) as f64 / 1e6;
+        let _ = write!(
+            story,
+            "\n    {time:>12.3} ms  worker {} {}",
+            event.worker,
+            in_words(event.kind)
+        );
+    }
+    story
+}
+
+pub(super) fn in_words(kind: Kind) -> String {
+    match kind {
+        Kind::Asked { mode, patience } => {
+            let shared = match mode {
+                Mode::Exclusive => "",
+                Mode::Shared => " to share it",
+            };
+            match patience {
+                Patience::Forever => format!("asks for the lock{shared}, and waits"),
+                Patience::None => format!("tries the lock{shared}"),
+                Patience::Nanoseconds(time) => format!(
+                    "asks for the lock{shared}, and waits for {} at most",
+                    super::milliseconds(time)
+                ),
+            }
+        }
+        Kind::Acquired => "holds the lock".into(),
+        Kind::Busy => "is told that the lock is held".into(),
+        Kind::TimedOut => "is told that its time is over".into(),
+        Kind::Failed => "is told of an error".into(),
+        Kind::Releasing => "begins to release".into(),
+        Kind::Released => "has released the lock".into(),
+        Kind::Died => "is killed".into(),
+    }
+}

@@ -1,0 +1,132 @@
+//! A trial in a process of its own, in which nothing else runs.
+//!
+//! A test program runs many tests at once, and each of them forks. Between fork and exec a child of another test has a copy of every descriptor,
+//! also of one that a lock under test has locked and closed since: flock(2) and open-file-description locks live until the last copy is closed,
+//! so a lock that was given back is held for a moment longer, by nobody who knows it. In a process of its own no trial sees another's children.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::fs::FileExt;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::testing::finding::{Finding, Unknown};
+use crate::testing::forking::{self, Role};
+
+/// Lines of what the workers wrote to standard error that go into a verdict.
+const LINES: usize = 20;
+
+/// The verdict of `trial`, which runs in a process that does nothing else.
+pub(super) fn apart(trial: &dyn Fn() -> Finding) -> Finding {
+    try_apart(trial).unwrap_or_else(|error| {
+        let why = format!("no process for the trial: {error}");
+        Finding::NotKnown(Unknown::Unsupported(why))
+    })
+}
+
+fn try_apart(trial: &dyn Fn() -> Finding) -> io::Result<Finding> {
+    match forking::role()? {
+        Role::Forker(fd) => {
+            write(fd, &trial())?;
+            forking::leave();
+        }
+        Role::After(fd, errors) => Ok(read(fd, &errors)),
+        Role::Test if forking::may_fork() => Ok(trial()),
+        Role::Test => {
+            // Left open: a later trial of this test finds the verdict there.
+            let fd = memfd_create(c"lockutils-verdict", MFdFlags::empty())?;
+            let fd = std::os::fd::IntoRawFd::into_raw_fd(fd);
+            let errors = forking::execute_again(fd)?;
+            Ok(read(fd, &errors))
+        }
+    }
+}
+
+const HELD: u8 = b'h';
+const VIOLATED: u8 = b'v';
+const BUDGET: u8 = b'b';
+const UNSUPPORTED: u8 = b'u';
+const NOT_PROMISED: u8 = b'p';
+const NOTHING_RAN: u8 = b'n';
+
+fn write(fd: RawFd, verdict: &Finding) -> io::Result<()> {
+    let (letter, text) = match verdict {
+        Finding::Held => (HELD, ""),
+        Finding::Violated(text) => (VIOLATED, text.as_str()),
+        Finding::NotKnown(Unknown::Budget(text)) => (BUDGET, text.as_str()),
+        Finding::NotKnown(Unknown::Unsupported(text)) => (UNSUPPORTED, text.as_str()),
+        Finding::NotKnown(Unknown::NotPromised) => (NOT_PROMISED, ""),
+        Finding::NotKnown(Unknown::NothingRan) => (NOTHING_RAN, ""),
+    };
+    let bytes = [&[letter], text.as_bytes()].concat();
+    with_file(fd, |file| file.write_all_at(&bytes, 0))
+}
+
+fn read(fd: RawFd, errors: &str) -> Finding {
+    let bytes = with_file(fd, |file| {
+        let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    });
+    let bytes = bytes.unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes.get(1..).unwrap_or_default()).into_owned();
+    match bytes.first() {
+        Some(&HELD) => Finding::Held,
+        Some(&VIOLATED) => Finding::Violated(text + &said(errors)),
+        Some(&BUDGET) => Finding::NotKnown(Unknown::Budget(text)),
+        Some(&NOT_PROMISED) => Finding::NotKnown(Unknown::NotPromised),
+        Some(&NOTHING_RAN) => Finding::NotKnown(Unknown::NothingRan),
+        Some(&UNSUPPORTED) => Finding::NotKnown(Unknown::Unsupported(text)),
+        _ => Finding::NotKnown(Unknown::Unsupported(format!(
+            "the trial ended without a verdict{}",
+            said(errors)
+        ))),
+    }
+}
+
+/// Without closing the descriptor.
+fn with_file<T>(fd: RawFd, act: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+    // SAFETY: the descriptor was made above or inherited for this; it is not closed here.
+    let file = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+    debug_assert_eq!(file.as_raw_fd(), fd);
+    act(&file)
+}
+
+fn said(errors: &str) -> String {
+    let lines: Vec<&str> = errors
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .take(LINES)
+        .collect();
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("\n  the workers said:\n    {}", lines.join("\n    ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::IntoRawFd;
+
+    #[test]
+    fn a_verdict_survives_the_way_through_a_file() {
+        for verdict in [
+            Finding::Held,
+            Finding::Violated("two holders".into()),
+            Finding::NotKnown(Unknown::Budget("time".into())),
+            Finding::NotKnown(Unknown::Unsupported("no try".into())),
+            Finding::NotKnown(Unknown::NotPromised),
+            Finding::NotKnown(Unknown::NothingRan),
+        ] {
+            let fd = memfd_create(c"verdict", MFdFlags::MFD_CLOEXEC).unwrap();
+            let fd = fd.into_raw_fd();
+            write(fd, &verdict).unwrap();
+            assert_eq!(read(fd, ""), verdict);
+        }
+        let empty = memfd_create(c"verdict", MFdFlags::MFD_CLOEXEC).unwrap();
+        let verdict = read(empty.into_raw_fd(), "it crashed");
+        assert!(verdict.to_string().contains("it crashed"), "{verdict}");
+    }
+}

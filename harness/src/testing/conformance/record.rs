@@ -1,0 +1,250 @@
+//! What the workers of a trial did with the lock, in memory that they share and that outlives them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::testing::history::{self, Event, Kind, Mode, Patience};
+use crate::testing::witness::{SharedMemory, now};
+
+/// Steps that workers of a trial can wait for, each a counter.
+const STEPS: usize = 24;
+const COMPLAINT: usize = 32;
+const COMPLAINT_WORDS: usize = 256;
+const PIDS: usize = COMPLAINT + COMPLAINT_WORDS;
+const FIRST_LOG: usize = PIDS + 64;
+
+const BEGAN: usize = 0;
+const FINISHED: usize = 1;
+const LENGTH_OF_COMPLAINT: usize = 2;
+const WARM: usize = 3;
+
+/// The record of one trial.
+#[derive(Debug)]
+pub(super) struct Record {
+    memory: SharedMemory,
+    workers: u32,
+    /// Events that there is room for, for each worker.
+    room: usize,
+}
+
+impl Record {
+    /// # Panics
+    /// If there is not enough memory.
+    pub(super) fn new(workers: u32, room: usize) -> Self {
+        assert!((workers as usize) < FIRST_LOG - PIDS, "too many workers");
+        let words = FIRST_LOG + workers as usize * (1 + 2 * room);
+        let memory = SharedMemory::new(words)
+            .unwrap_or_else(|error| panic!("no memory for the record of a trial: {error}"));
+        Record {
+            memory,
+            workers,
+            room,
+        }
+    }
+
+    fn word(&self, at: usize) -> &AtomicU64 {
+        &self.memory.words()[at]
+    }
+
+    fn log(&self, worker: u32) -> &[AtomicU64] {
+        let words = 1 + 2 * self.room;
+        let start = FIRST_LOG + worker as usize * words;
+        &self.memory.words()[start..start + words]
+    }
+
+    /// Appends what `worker` does now; what does not fit is only counted.
+    pub(super) fn note(&self, worker: u32, kind: Kind) {
+        let log = self.log(worker);
+        let at = log[0].load(Ordering::Relaxed);
+        if let Some([time, what]) = log.get(1 + 2 * at as usize..3 + 2 * at as usize) {
+            time.store(now(), Ordering::Relaxed);
+            what.store(to_word(kind), Ordering::Relaxed);
+        }
+        log[0].store(at + 1, Ordering::Release);
+    }
+
+    /// How many events `worker` has noted.
+    pub(super) fn events(&self, worker: u32) -> u64 {
+        self.log(worker)[0].load(Ordering::Acquire)
+    }
+
+    /// Events of all that did not fit.
+    pub(super) fn lost(&self) -> u64 {
+        (0..self.workers)
+            .map(|worker| self.events(worker).saturating_sub(self.room as u64))
+            .sum()
+    }
+
+    /// What all of them did, in the order of time.
+    pub(super) fn history(&self) -> Vec<Event> {
+        let logs: Vec<Vec<Event>> = (0..self.workers).map(|worker| self.of(worker)).collect();
+        history::merge(&logs)
+    }
+
+    /// The last thing that `worker` noted.
+    pub(super) fn last(&self, worker: u32) -> Option<Kind> {
+        let length = self.events(worker).min(self.room as u64) as usize;
+        let at = 2 * length.checked_sub(1)? + 2;
+        Some(from_word(self.log(worker)[at].load(Ordering::Relaxed)))
+    }
+
+    fn of(&self, worker: u32) -> Vec<Event> {
+        let log = self.log(worker);
+        let length = log[0].load(Ordering::Acquire) as usize;
+        let entries = log[1..].chunks_exact(2).take(length);
+        entries
+            .map(|entry| Event {
+                time: entry[0].load(Ordering::Relaxed),
+                worker,
+                kind: from_word(entry[1].load(Ordering::Relaxed)),
+            })
+            .collect()
+    }
+
+    /// Nanoseconds since the first worker began.
+    pub(super) fn elapsed(&self) -> u64 {
+        let began = self.word(BEGAN);
+        let time = now();
+        let began = began.compare_exchange(0, time, Ordering::AcqRel, Ordering::Acquire);
+        time.saturating_sub(began.err().unwrap_or(time))
+    }
+
+    /// When the first worker began; 0 if none has.
+    pub(super) fn began(&self) -> u64 {
+        self.word(BEGAN).load(Ordering::Acquire)
+    }
+
+    /// How many workers have come to their end.
+    pub(super) fn finished(&self) -> &AtomicU64 {
+        self.word(FINISHED)
+    }
+
+    /// How many workers have used their lock once.
+    pub(super) fn warm(&self) -> &AtomicU64 {
+        self.word(WARM)
+    }
+
+    /// A counter that workers wait for; what it counts is the trial's affair.
+    pub(super) fn step(&self, number: usize) -> &AtomicU64 {
+        assert!(number < STEPS, "no such step");
+        self.word(8 + number)
+    }
+
+    /// The process of a worker.
+    pub(super) fn pid(&self, worker: u32) -> &AtomicU64 {
+        self.word(PIDS + worker as usize)
+    }
+
+    /// Why the lock is broken, as a worker saw it; the first complaint counts.
+    pub(super) fn complain(&self, why: &str) {
+        let bytes = &why.as_bytes()[..why.len().min(COMPLAINT_WORDS * 8)];
+        let length = self.word(LENGTH_OF_COMPLAINT);
+        let taken = u64::MAX;
+        let first = length.compare_exchange(0, taken, Ordering::AcqRel, Ordering::Acquire);
+        if first.is_err() {
+            return;
+        }
+        for (at, chunk) in bytes.chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(COMPLAINT + at)
+                .store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        }
+        length.store(bytes.len() as u64, Ordering::Release);
+    }
+
+    /// The first complaint.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let length = self.word(LENGTH_OF_COMPLAINT).load(Ordering::Acquire);
+        let length = usize::try_from(length).ok()?;
+        if length == 0 || length > COMPLAINT_WORDS * 8 {
+            return None;
+        }
+        let words = 0..length.div_ceil(8);
+        let mut bytes: Vec<u8> = words
+            .flat_map(|at| {
+                let word = self.word(COMPLAINT + at).load(Ordering::Relaxed);
+                word.to_ne_bytes()
+            })
+            .collect();
+        bytes.truncate(length);
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+const KINDS: [Kind; 7] = [
+    Kind::Acquired,
+    Kind::Busy,
+    Kind::TimedOut,
+    Kind::Failed,
+    Kind::Releasing,
+    Kind::Released,
+    Kind::Died,
+];
+const ASKED_FOREVER: u64 = 10;
+const ASKED_NONE: u64 = 11;
+const ASKED_FOR_A_TIME: u64 = 12;
+
+fn to_word(kind: Kind) -> u64 {
+    match kind {
+        Kind::Asked { patience, .. } => match patience {
+            Patience::Forever => ASKED_FOREVER,
+            Patience::None => ASKED_NONE,
+            Patience::Nanoseconds(time) => ASKED_FOR_A_TIME | time << 8,
+        },
+        other => KINDS
+            .iter()
+            .position(|kind| *kind == other)
+            .map_or(0, |at| at as u64),
+    }
+}
+
+fn from_word(word: u64) -> Kind {
+    let asked = |patience| Kind::Asked {
+        mode: Mode::Exclusive,
+        patience,
+    };
+    match word & 0xff {
+        ASKED_FOREVER => asked(Patience::Forever),
+        ASKED_NONE => asked(Patience::None),
+        ASKED_FOR_A_TIME => asked(Patience::Nanoseconds(word >> 8)),
+        number => KINDS[number as usize % KINDS.len()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_read_again() {
+        let record = Record::new(2, 4);
+        let asked = |patience| Kind::Asked {
+            mode: Mode::Exclusive,
+            patience,
+        };
+        let first = [
+            asked(Patience::Forever),
+            Kind::Acquired,
+            Kind::Releasing,
+            Kind::Released,
+        ];
+        let second = [asked(Patience::Nanoseconds(20_000_000)), Kind::TimedOut];
+        first.iter().for_each(|kind| record.note(0, *kind));
+        second.iter().for_each(|kind| record.note(1, *kind));
+        let kinds: Vec<Kind> = record.history().iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [&first[..], &second[..]].concat());
+        assert_eq!(record.lost(), 0);
+        record.note(0, Kind::Died);
+        assert_eq!(record.lost(), 1);
+    }
+
+    #[test]
+    fn the_first_complaint_counts() {
+        let record = Record::new(1, 1);
+        assert_eq!(record.complaint(), None);
+        record.complain("worker 1 came in too early");
+        record.complain("another");
+        let complaint = record.complaint();
+        assert_eq!(complaint.as_deref(), Some("worker 1 came in too early"));
+    }
+}

@@ -1,0 +1,50 @@
+//! Holders that do not come to the end of their section.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::{Load, Lock, Make, Patience};
+use crate::testing::finding::Finding;
+
+pub(super) fn death<L: Lock>(make: Make<'_, L>) -> Finding {
+    Load::processes(4).attempts(50).run(make, &|participant| {
+        while !participant.is_over() {
+            participant.acquire(&mut || {
+                let worker = participant.worker;
+                worker.section(|| {
+                    if worker.number() > 0 && worker.random(20) == 0 {
+                        participant.die();
+                    }
+                });
+            });
+        }
+    })
+}
+
+const PANICKED: usize = 0;
+const TRIED: usize = 1;
+
+/// One worker's section panics; afterwards another gets the lock, and then that one again.
+pub(super) fn panic<L: Lock>(make: Make<'_, L>) -> Finding {
+    Load::processes(2).run(make, &|participant| {
+        if participant.number() == 0 {
+            let section = AssertUnwindSafe(|| {
+                // No message: the panic is meant.
+                let _ = participant.lock.run(Patience::Forever, &mut || {
+                    resume_unwind(Box::new("meant"));
+                });
+            });
+            if catch_unwind(section).is_ok() {
+                participant.complain("a panic in the section did not come through");
+            }
+            participant.reach(PANICKED, 1);
+            participant.wait_for(TRIED, 1);
+        } else {
+            participant.wait_for(PANICKED, 1);
+        }
+        // What is refused to one who is alone with the lock speaks against it; a lock that cannot be tried is waited for.
+        if participant.attempt(Patience::None, &mut || ()) == super::Answer::Unsupported {
+            participant.acquire(&mut || ());
+        }
+        participant.reach(TRIED, 1);
+    })
+}

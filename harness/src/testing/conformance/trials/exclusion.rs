@@ -1,0 +1,74 @@
+//! Who must not be in at the same time, also when the lock's file is opened elsewhere or removed.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use super::{LINGER, Load, Lock, Make, Participant, Patience, linger, linger_for};
+use crate::testing::finding::Finding;
+
+const TIME: Duration = Duration::from_millis(2500);
+/// Long enough for one that was asleep to wake up and come in, if the lock was given back too early.
+const HOLD: Duration = Duration::from_micros(60);
+const ATTEMPTS: usize = 8_000;
+
+pub(super) fn processes<L: Lock>(make: Make<'_, L>) -> Finding {
+    all_ways(Load::processes(4), make)
+}
+
+pub(super) fn threads<L: Lock>(make: Make<'_, L>) -> Finding {
+    all_ways(Load::threads(4), make)
+}
+
+/// Mostly waits for the lock, and at times tries it or waits for a short while.
+fn all_ways<L: Lock>(load: Load, make: Make<'_, L>) -> Finding {
+    let load = load.attempts(ATTEMPTS).time(TIME).hold(HOLD);
+    load.run(make, &|participant| {
+        while !participant.is_over() {
+            let patience = match participant.worker.random(16) {
+                0 => Patience::None,
+                1 => Patience::AtMost(Duration::from_micros(participant.worker.random(500))),
+                _ => Patience::Forever,
+            };
+            participant.attempt(patience, &mut || {
+                // Half of the sections sleep: on a machine that has much to do, one that should not come in needs the time.
+                let sleeps = participant.worker.random(2) == 0;
+                participant.worker.section(|| {
+                    if sleeps {
+                        std::thread::sleep(HOLD);
+                    }
+                });
+            });
+        }
+    })
+}
+
+pub(super) fn reopening<L: Lock>(make: Make<'_, L>, file: &Path) -> Finding {
+    Load::processes(3).attempts(30).run(make, &|participant| {
+        while !participant.is_over() {
+            participant.section(|| {
+                drop(File::open(file));
+                linger();
+            });
+        }
+    })
+}
+
+pub(super) fn removal<L: Lock>(make: Make<'_, L>, file: &Path) -> Finding {
+    let load = Load {
+        threads: 2,
+        ..Load::processes(3)
+    };
+    let load = load.attempts(300);
+    load.run(make, &|participant: &Participant<'_, '_, L>| {
+        let worker = participant.worker;
+        while !participant.is_over() {
+            if worker.number() == 0 || worker.random(8) == 0 {
+                // It is no part of what is watched: whoever comes after the removal need not wait for it.
+                participant.unwatched(&mut || drop(fs::remove_file(file)));
+            } else {
+                participant.section(|| linger_for(LINGER / 30));
+            }
+        }
+    })
+}

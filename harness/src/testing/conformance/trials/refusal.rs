@@ -1,0 +1,68 @@
+//! A kernel that cannot lock, as that of some file systems and sandboxes.
+
+use std::sync::Once;
+
+use seccompiler::{
+    BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, apply_filter,
+};
+
+use super::{Load, Lock, Make, Patience, unsupported};
+use crate::testing::finding::{Finding, Unknown};
+
+/// Every flock(2) and every lock by fcntl(2) fails with ENOLCK; acquire must say so, at once.
+pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
+    // Installed before the lock is made: what it starts is refused as well.
+    let make = &|| {
+        static REFUSED: Once = Once::new();
+        REFUSED.call_once(|| {
+            refuse_locks().unwrap_or_else(|error| panic!("no seccomp filter: {error}"));
+        });
+        make()
+    };
+    let load = Load {
+        newcomer: false,
+        ..Load::processes(2).attempts(5)
+    };
+    let verdict = load.run(make, &|participant| {
+        while !participant.is_over() {
+            let mut section = || participant.worker.section(super::linger);
+            // An error is what is asked for.
+            let _ = participant.try_attempt(Patience::Forever, &mut section);
+        }
+    });
+    match verdict {
+        Finding::NotKnown(Unknown::NothingRan) => Finding::Held,
+        Finding::Held => unsupported("the lock asks neither flock(2) nor fcntl(2)"),
+        other => other,
+    }
+}
+
+/// From now on, for this process.
+fn refuse_locks() -> Result<(), Error> {
+    let commands = [
+        libc::F_SETLK,
+        libc::F_SETLKW,
+        libc::F_OFD_SETLK,
+        libc::F_OFD_SETLKW,
+    ];
+    let fcntl: Result<Vec<SeccompRule>, _> = commands.into_iter().map(is_command).collect();
+    let filter = SeccompFilter::new(
+        [(libc::SYS_fcntl, fcntl?), (libc::SYS_flock, Vec::new())].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOLCK.cast_unsigned()),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    let program: BpfProgram = filter.try_into()?;
+    apply_filter(&program)
+}
+
+fn is_command(command: i32) -> Result<SeccompRule, seccompiler::BackendError> {
+    let condition = SeccompCondition::new(
+        1,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        u64::from(command.cast_unsigned()),
+    )?;
+    SeccompRule::new(vec![condition])
+}

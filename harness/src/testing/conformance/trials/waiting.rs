@@ -1,0 +1,192 @@
+//! Those who wait: for how long, who wakes them, and what they do when they have given up.
+
+use std::time::{Duration, Instant};
+
+use super::{Answer, Guarantee, Load, Lock, Make, Participant, Patience, linger_for, unsupported};
+use crate::testing::finding::Finding;
+use crate::testing::stress::SignalStorm;
+
+/// The load with processes, and the same with threads if the lock is there for them too.
+fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Finding) -> Finding {
+    let verdict = trial(Load::processes(workers));
+    match verdict.is_held() && make().promises(Guarantee::Threads) {
+        true => trial(Load::threads(workers)),
+        false => verdict,
+    }
+}
+
+/// Asks for the lock with an answer in mind; a lock that does not know how to is not tried further.
+fn offers<L: Lock>(make: Make<'_, L>, patience: Patience) -> bool {
+    let answer = make().run(patience, &mut || ());
+    !matches!(answer, Ok(Answer::Unsupported))
+}
+
+const NO_TRY: &str = "the lock cannot be tried";
+const NO_TIMED_WAIT: &str = "the lock has no timed wait";
+
+/// While one worker holds the lock, the others wait for it again and again, each time for some milliseconds.
+pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
+    const WAITS: usize = 80;
+    const HELD: usize = 0;
+    const DONE: usize = 1;
+    const WORKERS: u32 = 5;
+    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
+        return unsupported(NO_TIMED_WAIT);
+    }
+    both(make, WORKERS, |load| {
+        load.run(make, &|participant: &Participant<'_, '_, L>| {
+            if participant.number() == 0 {
+                participant.section(|| {
+                    participant.reach(HELD, 1);
+                    participant.wait_for(DONE, u64::from(WORKERS) - 1);
+                });
+                return;
+            }
+            participant.wait_for(HELD, 1);
+            for _ in 0..WAITS {
+                let time = Duration::from_micros(1_000 + participant.worker.random(15_000));
+                participant.attempt(Patience::AtMost(time), &mut || ());
+            }
+            participant.count(DONE);
+        })
+    })
+}
+
+/// After a wait that was given up, and after the release, nobody has the lock.
+pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
+    const ROUNDS: u64 = 12;
+    /// So long a wait that was given up may take to do what it must not.
+    const AFTERWARDS: Duration = Duration::from_millis(25);
+    const HELD: usize = 0;
+    const ASKING: usize = 1;
+    const GIVEN_UP: usize = 2;
+    const RELEASED: usize = 3;
+    const LOOKED: usize = 4;
+    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
+        return unsupported(NO_TIMED_WAIT);
+    }
+    if !offers(make, Patience::None) {
+        return unsupported(NO_TRY);
+    }
+    both(make, 2, |load| {
+        // Many tries in the time afterwards.
+        load.attempts(100_000).run(make, &|participant| {
+            let holds = participant.number() == 0;
+            for round in 1..=ROUNDS {
+                let time = Duration::from_millis(2 + round % 3 * 6);
+                if holds {
+                    participant.section(|| {
+                        participant.reach(HELD, round);
+                        participant.wait_for(ASKING, round);
+                        if round % 2 == 0 {
+                            // About when the wait ends: it gets the lock or not, but no lock is left behind.
+                            linger_for(time);
+                        } else {
+                            participant.wait_for(GIVEN_UP, round);
+                        }
+                    });
+                    participant.reach(RELEASED, round);
+                    participant.wait_for(LOOKED, round);
+                    continue;
+                }
+                participant.wait_for(HELD, round);
+                participant.reach(ASKING, round);
+                participant.attempt(Patience::AtMost(time), &mut || ());
+                participant.reach(GIVEN_UP, round);
+                participant.wait_for(RELEASED, round);
+                let until = Instant::now() + AFTERWARDS;
+                while Instant::now() < until {
+                    participant.attempt(Patience::None, &mut || ());
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+                participant.reach(LOOKED, round);
+            }
+        })
+    })
+}
+
+/// A lock that nobody holds is not refused, by turns to two workers.
+pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
+    const TURNS: u64 = 200;
+    const TRIES: u64 = 4;
+    const TURN: usize = 0;
+    if !offers(make, Patience::None) {
+        return unsupported(NO_TRY);
+    }
+    let timed = offers(make, Patience::AtMost(Duration::from_secs(1)));
+    both(make, 2, |load| {
+        let load = load.attempts(2_000).time(Duration::from_secs(2));
+        load.run(make, &|participant: &Participant<'_, '_, L>| {
+            for turn in (u64::from(participant.number())..TURNS).step_by(2) {
+                participant.wait_for(TURN, turn);
+                for attempt in 0..TRIES {
+                    let patience = match attempt == 0 && timed {
+                        true => Patience::AtMost(Duration::from_millis(20)),
+                        false => Patience::None,
+                    };
+                    if !participant.is_over() {
+                        participant.attempt(patience, &mut || ());
+                    }
+                }
+                participant.reach(TURN, turn + 1);
+            }
+        })
+    })
+}
+
+/// Two workers hand the lock to each other. Whoever gives it back waits until the other has it, and does nothing with the lock until then: so
+/// a waiter that was not woken sleeps on.
+pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
+    const HAND_OVERS: usize = 60_000;
+    const TIME: Duration = Duration::from_millis(2_500);
+    const HELD: usize = 0;
+    const ASKING: usize = 1;
+    const OVER: usize = 2;
+    both(make, 2, |load| {
+        let load = load.attempts(HAND_OVERS / 2).time(TIME);
+        load.run(make, &|participant: &Participant<'_, '_, L>| {
+            let mut turn = u64::from(participant.number());
+            loop {
+                participant.wait_for(HELD, turn);
+                if participant.reached(OVER) > 0 {
+                    return;
+                }
+                participant.reach(ASKING, turn);
+                let mut over = false;
+                participant.section_mut(&mut || {
+                    over = participant.is_over();
+                    participant.reach(OVER, u64::from(over));
+                    participant.reach(HELD, turn + 1);
+                    if !over {
+                        participant.wait_for(ASKING, turn + 1);
+                        // The other is on its way to sleep: found anywhere on it, and mostly at the beginning.
+                        let longest =
+                            [2_000, 10_000, 50_000][participant.worker.random(3) as usize];
+                        let pause = participant.worker.random(longest);
+                        let until = Instant::now() + Duration::from_nanos(pause);
+                        while Instant::now() < until {
+                            std::hint::spin_loop();
+                        }
+                    }
+                });
+                if over {
+                    return;
+                }
+                turn += 2;
+            }
+        })
+    })
+}
+
+/// Signals interrupt those who wait.
+pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Finding {
+    let load = Load::processes(3).attempts(100);
+    load.hold(Duration::from_micros(100))
+        .run(make, &|participant| {
+            while !participant.is_over() {
+                let storm = (participant.worker.random(2) == 0).then(SignalStorm::begin);
+                participant.section(|| ());
+                drop(storm);
+            }
+        })
+}
