@@ -155,8 +155,8 @@ fn it_is_refreshed() {
         self.write(
             "Cargo.toml",
             &format!(
-                "{manifest}\n[{table}.pull-request]\nduration = \"2s\"\nbudget = \"20s\"\nschedules = 30\nseed = 1\n\
-                 [{table}.nightly]\nduration = \"3s\"\nbudget = \"20s\"\nschedules = 40\nseed = \"random\"\n"
+                "{manifest}\n[{table}.pull-request]\nduration = \"2s\"\nexplore-duration = \"20s\"\nschedules = 30\nseed = 1\n\
+                 [{table}.nightly]\nduration = \"3s\"\nexplore-duration = \"20s\"\nschedules = 40\nseed = \"random\"\n"
             ),
         );
     }

@@ -11,6 +11,7 @@ mod ls;
 mod split;
 mod stress;
 mod test;
+mod trial;
 pub mod values;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub use ls::LsOptions;
 pub use split::split;
 pub use stress::StressOptions;
 pub use test::{Isolate, TestOptions};
+pub use trial::{ReportOptions, TrialOptions};
 
 use crate::builtin::Builtin;
 use crate::guardian::GUARDIAN;
@@ -142,7 +144,7 @@ pub enum Command {
     /// tried.
     #[command(after_help = "Examples:
   cargo lockutils explore -- python3 worker.py
-  cargo lockutils explore --scenario die --lease 2s --budget 3m -- node worker.js")]
+  cargo lockutils explore --scenario die --lease 2s --duration 3m -- node worker.js")]
     Explore(Box<ExploreOptions>),
     /// Run a counterexample that `explore` has kept again
     ///

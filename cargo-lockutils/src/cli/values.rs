@@ -40,8 +40,10 @@ pub fn strategy(text: &str) -> Result<Choice, String> {
     one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
 
-pub fn plot(text: &str) -> Result<Scenario, String> {
-    one_of("scenario", text, &Scenario::ALL, |plot| plot.word())
+/// A scenario that `explore` can try.
+pub fn explorable(text: &str) -> Result<Scenario, String> {
+    let all: Vec<Scenario> = Scenario::explorable().collect();
+    one_of("scenario", text, &all, |scenario| scenario.word())
 }
 
 fn one_of<T: Copy>(

@@ -1,22 +1,16 @@
 //! One module for each subcommand.
 
 mod clean;
-mod configured;
-mod explore;
 mod generate;
 mod init;
 mod lock_path;
 mod ls;
 mod nextest;
-mod replay;
-mod reports;
 mod run;
 mod runner;
-mod screen;
-mod seed;
 mod show_env;
-mod stress;
 mod test;
+mod trials;
 mod with;
 mod worker_check;
 
@@ -28,7 +22,7 @@ use crate::builtin;
 use crate::cli::{Command, Internal};
 
 use crate::guardian;
-pub use seed::fresh_seed;
+pub use trials::fresh_seed;
 
 /// Runs a subcommand and gives its exit status.
 pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
@@ -40,9 +34,9 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         } => nextest::run(options, no_doctests, color, passed_on),
         Command::With { options, command } => with::run(options, &command),
         Command::Run { directory, command } => run::run(&directory, &command),
-        Command::Stress(options) => stress::run(&options),
-        Command::Explore(options) => explore::run(&options),
-        Command::Replay { file, times } => replay::run(&file, times),
+        Command::Stress(options) => trials::stress::run(&options),
+        Command::Explore(options) => trials::explore::run(&options),
+        Command::Replay { file, times } => trials::replay::run(&file, times),
         Command::Init(options) => init::run(&options),
         Command::Ls(options) => ls::run(&options),
         Command::Clean(options) => clean::run(&options),

@@ -13,7 +13,7 @@ use lockutils_harness::workers::LockUnderTest;
 use super::example;
 use super::model::{LockSettings, PackageSettings};
 use super::read::read;
-use super::words::Words;
+use super::words::{Expected, Words};
 
 /// A lock that is to be tried when none is named.
 #[derive(Clone, Debug)]
@@ -22,15 +22,20 @@ pub struct ConfiguredLock {
     /// Where its words are to be understood.
     pub folder: PathBuf,
     pub lease: Option<Duration>,
-    /// Of `stress`; all, if there are none.
+    pub stress: ConfiguredTrial,
+    pub explore: ConfiguredTrial,
+    kind: Kind,
+}
+
+/// How one of the commands tries a configured lock.
+#[derive(Clone, Debug)]
+pub struct ConfiguredTrial {
+    /// The command leaves the lock out.
+    pub skip: bool,
+    pub workers: Option<u16>,
+    /// Only these; the command's own choice if there are none.
     pub scenarios: Vec<Scenario>,
     pub expect: BTreeMap<Scenario, Vec<Verdict>>,
-    /// Whether `explore` tries it.
-    pub explored: bool,
-    pub parties: Option<u16>,
-    pub plots: Vec<Scenario>,
-    plots_expect: Vec<(Scenario, Vec<Verdict>)>,
-    kind: Kind,
 }
 
 #[derive(Clone, Debug)]
@@ -61,14 +66,6 @@ impl ConfiguredLock {
         })
     }
 
-    /// The verdicts of `explore` that are right, if any were named.
-    pub fn expected(&self, plot: Scenario) -> Option<&[Verdict]> {
-        self.plots_expect
-            .iter()
-            .find(|(of, _)| *of == plot)
-            .map(|(_, expected)| expected.as_slice())
-    }
-
     fn new(settings: LockSettings, folder: PathBuf) -> Result<Self> {
         let kind = match (
             settings.example,
@@ -87,10 +84,10 @@ impl ConfiguredLock {
             "`busy-status` is for a `wrapper`"
         );
         let explore = settings.explore;
-        if let Some(parties) = explore.parties {
+        if let Some(workers) = explore.workers {
             ensure!(
-                (2..=16).contains(&parties),
-                "`explore.parties` is 2 to 16, not {parties}"
+                (2..=16).contains(&workers),
+                "`explore.workers` is 2 to 16, not {workers}"
             );
         }
         for scenario in settings.expect.keys() {
@@ -99,34 +96,36 @@ impl ConfiguredLock {
                 "a verdict on `{scenario}` is expected, which is not among its `scenarios`"
             );
         }
-        for (plot, _) in &explore.expect {
+        for scenario in explore.expect.keys() {
             ensure!(
-                explore.scenarios.is_empty() || explore.scenarios.contains(plot),
-                "a verdict of explore on `{}` is expected, which is not among its `explore.scenarios`",
-                plot.word()
+                explore.scenarios.is_empty() || explore.scenarios.contains(scenario),
+                "a verdict of explore on `{scenario}` is expected, which is not among its `explore.scenarios`",
             );
         }
         Ok(ConfiguredLock {
             name: settings.name,
             folder,
             lease: settings.lease.map(|lease| lease.0),
-            scenarios: settings.scenarios,
-            expect: settings
-                .expect
-                .into_iter()
-                .map(|(scenario, expected)| (scenario, expected.0))
-                .collect(),
-            explored: !explore.skip,
-            parties: explore.parties,
-            plots: explore.scenarios,
-            plots_expect: explore
-                .expect
-                .into_iter()
-                .map(|(plot, expected)| (plot, expected.0))
-                .collect(),
+            stress: ConfiguredTrial {
+                skip: false,
+                workers: None,
+                scenarios: settings.scenarios,
+                expect: verdicts(settings.expect),
+            },
+            explore: ConfiguredTrial {
+                skip: explore.skip,
+                workers: explore.workers,
+                scenarios: explore.scenarios,
+                expect: verdicts(explore.expect),
+            },
             kind,
         })
     }
+}
+
+fn verdicts(expected: BTreeMap<Scenario, Expected>) -> BTreeMap<Scenario, Vec<Verdict>> {
+    let plain = |(scenario, expected): (Scenario, Expected)| (scenario, expected.0);
+    expected.into_iter().map(plain).collect()
 }
 
 /// Those of the workspace, and those of its packages but for `but`, whose table was read as the workspace's.

@@ -20,7 +20,7 @@ use crate::PassedOn;
 use crate::cargo_options::{Arguments, TEST, joined};
 use crate::cli::TestOptions;
 
-pub use locks::ConfiguredLock;
+pub use locks::{ConfiguredLock, ConfiguredTrial};
 pub use profile::Profile;
 pub use selection::Selection;
 

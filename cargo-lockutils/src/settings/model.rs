@@ -56,9 +56,10 @@ pub struct LockSettings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ExploreSettings {
     pub skip: bool,
-    pub parties: Option<u16>,
-    #[serde(deserialize_with = "super::words::plots")]
+    #[serde(alias = "parties")]
+    pub workers: Option<u16>,
+    #[serde(deserialize_with = "super::words::explorable")]
     pub scenarios: Vec<Scenario>,
-    #[serde(deserialize_with = "super::words::expected_of_plots")]
-    pub expect: Vec<(Scenario, Expected)>,
+    #[serde(deserialize_with = "super::words::expected_of_explorable")]
+    pub expect: BTreeMap<Scenario, Expected>,
 }

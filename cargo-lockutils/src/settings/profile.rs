@@ -16,10 +16,12 @@ pub struct Profile {
     /// Of `stress`, for each lock.
     pub duration: Option<Time>,
     /// Of `explore`, for each lock.
-    pub budget: Option<Time>,
+    #[serde(alias = "budget")]
+    pub explore_duration: Option<Time>,
     pub schedules: Option<usize>,
     pub seed: Option<Seed>,
-    pub processes: Option<u16>,
+    #[serde(alias = "processes")]
+    pub workers: Option<u16>,
     pub threads: Option<u16>,
     pub hold: Option<Time>,
     pub deny_hazards: bool,
@@ -58,7 +60,7 @@ impl<'de> Deserialize<'de> for Seed {
 fn pull_request() -> Profile {
     Profile {
         duration: Some(Time(Duration::from_secs(10))),
-        budget: Some(Time(Duration::from_secs(20))),
+        explore_duration: Some(Time(Duration::from_secs(20))),
         seed: Some(Seed::Fixed(1)),
         ..Profile::default()
     }
@@ -68,7 +70,7 @@ fn pull_request() -> Profile {
 fn nightly() -> Profile {
     Profile {
         duration: Some(Time(Duration::from_secs(600))),
-        budget: Some(Time(Duration::from_secs(600))),
+        explore_duration: Some(Time(Duration::from_secs(600))),
         schedules: Some(1_000_000),
         seed: Some(Seed::Random),
         ..Profile::default()
@@ -100,10 +102,10 @@ impl Profile {
     fn over(self, other: Profile) -> Profile {
         Profile {
             duration: self.duration.or(other.duration),
-            budget: self.budget.or(other.budget),
+            explore_duration: self.explore_duration.or(other.explore_duration),
             schedules: self.schedules.or(other.schedules),
             seed: self.seed.or(other.seed),
-            processes: self.processes.or(other.processes),
+            workers: self.workers.or(other.workers),
             threads: self.threads.or(other.threads),
             hold: self.hold.or(other.hold),
             deny_hazards: self.deny_hazards || other.deny_hazards,
@@ -129,7 +131,10 @@ mod tests {
         let configured = BTreeMap::from([("nightly".to_owned(), own)]);
         let nightly = Profile::find("nightly", &configured).unwrap();
         assert_eq!(nightly.duration, Some(Time(Duration::from_secs(60))));
-        assert_eq!(nightly.budget, Some(Time(Duration::from_secs(600))));
+        assert_eq!(
+            nightly.explore_duration,
+            Some(Time(Duration::from_secs(600)))
+        );
         let wrong = Profile::find("nigthly", &configured).unwrap_err();
         assert!(
             wrong.to_string().contains("did you mean `nightly`?"),

@@ -73,8 +73,8 @@ pub fn scenarios<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scena
     all(deserializer, values::scenario)
 }
 
-pub fn plots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scenario>, D::Error> {
-    all(deserializer, values::plot)
+pub fn explorable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scenario>, D::Error> {
+    all(deserializer, values::explorable)
 }
 
 pub fn expected_of_scenarios<'de, D: Deserializer<'de>>(
@@ -83,10 +83,12 @@ pub fn expected_of_scenarios<'de, D: Deserializer<'de>>(
     Ok(keyed(deserializer, values::scenario)?.into_iter().collect())
 }
 
-pub fn expected_of_plots<'de, D: Deserializer<'de>>(
+pub fn expected_of_explorable<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<(Scenario, Expected)>, D::Error> {
-    keyed(deserializer, values::plot)
+) -> Result<BTreeMap<Scenario, Expected>, D::Error> {
+    Ok(keyed(deserializer, values::explorable)?
+        .into_iter()
+        .collect())
 }
 
 fn all<'de, D: Deserializer<'de>, T>(

@@ -55,8 +55,8 @@ fn every_configured_lock_is_tried_and_what_is_expected_is_no_failure() {
     let kept = |name: &str| fs::read_to_string(project.folder().join("kept").join(name)).unwrap();
     assert_eq!(kept("stress-seed.txt"), "0x7\n");
     let json: serde_json::Value = serde_json::from_str(&kept("stress.json")).unwrap();
-    assert_eq!(json["cards"][0]["name"], "good");
-    assert_eq!(json["cards"][1]["expectations"][0]["found"], "broken");
+    assert_eq!(json["reports"][0]["name"], "good");
+    assert_eq!(json["reports"][1]["expectations"][0]["found"], "broken");
     assert_eq!(json["exit_status"], 0);
     let junit = kept("stress-junit.xml");
     assert!(

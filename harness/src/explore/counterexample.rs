@@ -112,8 +112,7 @@ impl Counterexample {
                 Ok(json) => serde_json::from_str(json).map_err(|_| FileError::Line("lock-json"))?,
                 Err(_) => field("lock")?.to_owned(),
             },
-            plot: Scenario::ALL
-                .into_iter()
+            plot: Scenario::explorable()
                 .find(|known| known.word() == plot)
                 .ok_or(FileError::Line("scenario"))?,
             parties: few("parties")?,

@@ -6,9 +6,10 @@
 //! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
 
 mod call;
-pub mod card;
+
 pub mod counterexample;
 mod found;
+mod outcome;
 mod part;
 mod run;
 mod schedule;
@@ -22,6 +23,7 @@ mod trace;
 mod tracer;
 
 pub use found::Found;
+pub use outcome::{Saved, outcome};
 pub use schedule::switches;
 pub use search::{Budget, Progress, Search};
 pub use stage::Stage;

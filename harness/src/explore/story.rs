@@ -1,30 +1,14 @@
 //! A counterexample as a story: one line a step, and what it means.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 
-use serde::Serialize;
-
+use crate::model::Step as Line;
 use crate::protocol::{Answer, Verb};
+use crate::report;
 
 use super::call::Kind;
 use super::schedule::{Step, What};
 use super::trace::{End, Trace};
-
-/// One step, for a person.
-#[derive(Clone, Debug, Serialize)]
-pub struct Line {
-    /// Whose it is.
-    pub who: String,
-    /// The worker's number; none if it was nobody's.
-    pub worker: Option<usize>,
-    /// What was done.
-    pub what: String,
-    /// What that means.
-    pub means: String,
-    /// Whether the worker is in the section after it.
-    pub inside: bool,
-}
 
 /// The steps of a schedule for a person.
 pub fn lines(trace: &Trace) -> Vec<Line> {
@@ -58,47 +42,10 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
 
 /// The same as text, a line each.
 pub fn story(trace: &Trace) -> String {
-    let mut text = String::new();
-    let mut last = String::new();
-    let mut lines = lines(trace);
-    for line in &mut lines {
-        line.what = shortened(&line.what);
-    }
-    let widths = lines.iter().map(|line| line.what.chars().count());
-    let width = widths.max().unwrap_or(0).clamp(12, 44);
-    for line in lines {
-        let who = match last == line.who {
-            true => "",
-            false => &line.who,
-        };
-        let _ = writeln!(
-            text,
-            "  {}",
-            format!("{who:<9} {:<width$} {}", line.what, line.means).trim_end()
-        );
-        last = line.who;
-    }
-    text + &format!("  {}\n", ending(&trace.end))
+    report::steps(&lines(trace), &ending(&trace.end))
 }
 
 const SOMEBODY: &str = "somebody";
-
-/// Long names lose their middle.
-fn shortened(what: &str) -> String {
-    const LONGEST: usize = 34;
-    let word = |word: &str| -> String {
-        let letters: Vec<char> = word.chars().collect();
-        match letters.len() > LONGEST {
-            true => format!(
-                "{}…{}",
-                letters[..16].iter().collect::<String>(),
-                letters[letters.len() - 8..].iter().collect::<String>()
-            ),
-            false => word.to_owned(),
-        }
-    };
-    what.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
 
 fn who(actor: usize, trace: &Trace) -> String {
     match trace

@@ -65,6 +65,11 @@ impl Capabilities {
     pub fn has(&self, capability: Capability) -> bool {
         self.0.contains(&capability)
     }
+
+    /// Their words, in the order of the line `ready`.
+    pub fn words(&self) -> Vec<&'static str> {
+        self.0.iter().map(|capability| capability.word()).collect()
+    }
 }
 
 impl FromIterator<Capability> for Capabilities {

@@ -3,7 +3,7 @@
 #[cfg(feature = "protocol")]
 mod capability;
 #[cfg(feature = "stress")]
-pub(crate) mod expected;
+pub(crate) mod checked;
 #[cfg(feature = "stress")]
 mod fault;
 mod random;
@@ -19,7 +19,7 @@ mod verdict;
 #[cfg(feature = "protocol")]
 pub use capability::{Capabilities, Capability};
 #[cfg(feature = "stress")]
-pub use expected::{CheckedReport, Expectation, Rank, worst};
+pub use checked::{CheckedReport, Expectation, Rank, worst};
 #[cfg(feature = "stress")]
 pub use fault::FaultKind;
 #[cfg(feature = "stress")]

@@ -1,42 +1,68 @@
-//! What a trial has shown: one data model, from which text, JSON, JUnit, HTML and the notes of GitHub are made.
+//! What a trial of a lock has shown: one model for `stress` and `explore`, from which every exporter
+//! in [`report`](crate::report) makes its text.
 //!
-//! `docs/reference/report.md` describes the JSON for programs that read it.
+//! Its JSON is the public format; `docs/reference/report.md` describes it.
 
 use serde::Serialize;
 
 use super::{Role, Scenario, Verdict};
 
-/// The version of the JSON; it grows when a field changes its meaning or goes away, not when one is added.
-pub const SCHEMA: u32 = 1;
+/// The version of the JSON. It grows when a field changes its meaning or goes away, not when one is
+/// added.
+pub const SCHEMA: u32 = 2;
 
-/// Everything that one run has shown.
+/// The command that made a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// `cargo lockutils stress`.
+    Stress,
+    /// `cargo lockutils explore`.
+    Explore,
+}
+
+impl Command {
+    /// Its name on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Command::Stress => "stress",
+            Command::Explore => "explore",
+        }
+    }
+}
+
+/// The result of trying one lock in one or more scenarios.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The version of the tool.
+    /// Version of the tool.
     pub tool: &'static str,
-    /// What was tried.
+    /// The command that made it.
+    pub command: Command,
+    /// The lock under test.
     pub lock: Lock,
-    /// Of the random choices, as it is given on the command line.
+    /// Seed of every random choice, in the form that the command line takes.
     pub seed: String,
-    /// Workers.
-    pub processes: usize,
-    /// Slots of one worker, where threads compete.
-    pub threads: usize,
-    /// The longest section that was asked for, in milliseconds.
-    pub hold_ms: f64,
-    /// The lease that was named, in milliseconds.
+    /// Number of competing workers.
+    pub workers: usize,
+    /// Number of threads of the worker in the scenario `threads`; `stress` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Longest section that was asked for, in milliseconds; `stress` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_ms: Option<f64>,
+    /// The lock's own lease, in milliseconds, if one was named.
     pub lease_ms: Option<f64>,
-    /// When the run began, in seconds since 1970.
+    /// Start of the run, in seconds since 1970.
     pub began_unix: u64,
-    /// How long it took.
+    /// Duration of the run.
     pub seconds: f64,
-    /// Whether somebody stopped it.
+    /// `true` if the run was interrupted.
     pub interrupted: bool,
-    /// The worst that counts.
+    /// The worst verdict among the scenarios that count.
     pub verdict: Verdict,
-    /// As the command exits.
+    /// Exit status of the command.
     pub exit_status: u8,
     /// One for each scenario.
     pub outcomes: Vec<Outcome>,
@@ -49,108 +75,196 @@ pub struct Lock {
     pub kind: &'static str,
     /// For a headline.
     pub title: String,
-    /// As it stands on the command line.
+    /// As on the command line, quoted for a shell.
     pub arguments: String,
-    /// What the worker said that it can do.
+    /// What the worker offered on its line `ready`.
     pub offers: Vec<&'static str>,
 }
 
-/// What one scenario has shown.
+/// The result of one scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// Its name.
-    pub scenario: &'static str,
+    /// The scenario.
+    pub scenario: Scenario,
     /// What happens in it.
     pub meaning: &'static str,
-    /// Whether it counts for the exit status.
+    /// `true` if it affects the exit status.
     pub counts: bool,
-    /// Whether it is a promise of every lock; else it is a hazard.
+    /// `true` if every lock promises to survive it; otherwise it is a hazard.
     pub promise: bool,
-    /// What it comes to.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why nothing can be said, what is stuck, or which answer was wrong.
     pub reason: Option<String>,
-    /// How long it ran, starting the workers left out.
+    /// Duration, without the start of the workers.
     pub seconds: f64,
-    /// How often a section was entered.
+    /// What the library or the worker got wrong.
+    pub errors: Vec<Quoted>,
+    /// Other observations.
+    pub notes: Vec<Quoted>,
+    /// What was tried and seen.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+    /// The command that runs it again: the scenario, or its counterexample. `None` if `explore`
+    /// found nothing.
+    pub again: Option<String>,
+}
+
+/// What was tried and seen in a scenario.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Evidence {
+    /// Under load.
+    Load(Box<Load>),
+    /// Under chosen interleavings.
+    Search(Box<Search>),
+}
+
+/// The statistics of a load, its first overlap and its timeline.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Load {
+    /// Sections entered.
     pub sections: u64,
-    /// Pairs that were in at once.
+    /// Pairs of holds that overlapped.
     pub overlaps: u64,
     /// Pairs of which the first may have outlived its lease.
     pub expiries: u64,
     /// Refused tries.
     pub busy: u64,
-    /// Timed acquires that ran out of time.
+    /// Timed acquires that timed out.
     pub timed_out: u64,
-    /// What was done to the lock and its holders.
+    /// Faults injected into the lock and its holders.
     pub faults: Vec<FaultCount>,
-    /// From asking to holding.
+    /// From the request to the acquisition.
     pub waits: Option<Waits>,
-    /// From one's release to the next one's acquisition, while somebody waited.
+    /// From a release to the next acquisition, while another worker waits.
     pub hand_overs: Option<Waits>,
     /// Jain's index of the sections of each slot.
     pub fairness: Option<f64>,
-    /// How often which wait was how long.
+    /// Distribution of the waits.
     pub wait_histogram: Vec<Bucket>,
-    /// What the library or the worker got wrong.
-    pub errors: Vec<Quoted>,
-    /// What is worth knowing besides.
-    pub notes: Vec<Quoted>,
-    /// The first time that two were in.
+    /// The first time that two held the lock at once.
     pub first_overlap: Option<Overlap>,
-    /// What happened around it; else at the beginning, or at the end if it got stuck.
+    /// The events around it; otherwise those of the beginning, or of the end if the lock got stuck.
     pub timeline: Vec<Event>,
-    /// The command that runs this scenario again.
-    pub again: String,
+}
+
+/// The extent of a search over interleavings, and what it found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Search {
+    /// Number of workers in this scenario.
+    pub workers: usize,
+    /// Acquisitions per worker.
+    pub rounds: usize,
+    /// Search strategy.
+    pub strategy: &'static str,
+    /// Schedules run.
+    pub schedules: usize,
+    /// Schedules cut short, because the rest was already known.
+    pub known: usize,
+    /// The part of the search space that was searched without a gap.
+    pub complete: Option<String>,
+    /// Schedules in which a lease may have run out.
+    pub expiries: usize,
+    /// Schedules in which all waiters polled in vain again and again.
+    pub polls: usize,
+    /// Real time for which a dead holder was left before each schedule, in milliseconds.
+    pub rest_ms: u64,
+    /// The shortest schedule that breaks the lock or gets it stuck.
+    pub counterexample: Option<Counterexample>,
+}
+
+/// A schedule that breaks the lock or gets it stuck.
+#[derive(Clone, Debug, Serialize)]
+pub struct Counterexample {
+    /// What it comes to.
+    pub ending: String,
+    /// Number of context switches.
+    pub switches: usize,
+    /// How many of `runs` replays came to the same.
+    pub same: usize,
+    /// Number of replays.
+    pub runs: usize,
+    /// Step by step.
+    pub steps: Vec<Step>,
+    /// The file in which it was saved, as given on the command line.
+    pub file: Option<String>,
+    /// The contents of that file, without its explanation for people: input of `replay`.
+    pub replay: String,
+}
+
+/// One step of a counterexample.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Who made it.
+    pub who: String,
+    /// Number of the worker; `None` if it was not one.
+    pub worker: Option<usize>,
+    /// What was done.
+    pub what: String,
+    /// What that means.
+    pub means: String,
+    /// `true` if the worker holds the lock after the step.
+    pub inside: bool,
 }
 
 impl Outcome {
-    /// A scenario that did not run.
-    pub fn not_known(scenario: Scenario, counts: bool, reason: String, again: String) -> Self {
+    /// A scenario of `stress` that did not run, for this reason.
+    pub fn not_tried(scenario: Scenario, counts: bool, reason: String, again: String) -> Self {
         Outcome {
-            scenario: scenario.word(),
+            scenario,
             meaning: scenario.meaning(),
             counts,
             promise: scenario.role() == Role::Promise,
             verdict: Verdict::NotKnown,
             reason: Some(reason),
             seconds: 0.0,
-            sections: 0,
-            overlaps: 0,
-            expiries: 0,
-            busy: 0,
-            timed_out: 0,
-            faults: Vec::new(),
-            waits: None,
-            hand_overs: None,
-            fairness: None,
-            wait_histogram: Vec::new(),
             errors: Vec::new(),
             notes: Vec::new(),
-            first_overlap: None,
-            timeline: Vec::new(),
-            again,
+            evidence: Evidence::Load(Box::default()),
+            again: Some(again),
         }
+    }
+
+    /// The statistics of its load; `None` if it was explored.
+    pub fn load(&self) -> Option<&Load> {
+        match &self.evidence {
+            Evidence::Load(load) => Some(load),
+            Evidence::Search(_) => None,
+        }
+    }
+
+    /// The extent of its search; `None` if it was under load.
+    pub fn search(&self) -> Option<&Search> {
+        match &self.evidence {
+            Evidence::Search(search) => Some(search),
+            Evidence::Load(_) => None,
+        }
+    }
+
+    /// The schedule that breaks the lock, if `explore` found one.
+    pub fn counterexample(&self) -> Option<&Counterexample> {
+        self.search()?.counterexample.as_ref()
     }
 }
 
-/// How often something was done.
+/// The number of injected faults of one kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct FaultCount {
-    /// What.
+    /// The fault, in the plural.
     pub name: &'static str,
-    /// How often.
+    /// Their number.
     pub count: u64,
 }
 
-/// Times, in microseconds.
+/// A distribution of times, in microseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Waits {
-    /// How many.
+    /// Number of times.
     pub count: u64,
-    /// Half were shorter.
+    /// The median.
     pub p50_us: f64,
-    /// All but one in a hundred were shorter.
+    /// The 99th percentile.
     pub p99_us: f64,
     /// The longest.
     pub max_us: f64,
@@ -159,67 +273,67 @@ pub struct Waits {
 /// One bar of a histogram.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bucket {
-    /// Its upper end.
+    /// Its upper bound.
     pub below_us: f64,
-    /// How many.
+    /// Number of times in it.
     pub count: u64,
 }
 
-/// Something that was said, once, with how often.
+/// A message and its number of occurrences. Messages that differ only in digits are the same.
 #[derive(Clone, Debug, Serialize)]
 pub struct Quoted {
-    /// What.
+    /// The message.
     pub text: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
 }
 
-/// Two in the section.
+/// Two holders at once.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overlap {
-    /// When the second came in, in nanoseconds since the scenario began.
+    /// When the second acquired the lock, in nanoseconds since the scenario began.
     pub at_ns: u64,
-    /// For how long both were in, if it is known.
+    /// For how long both held it, if that is known.
     pub both_ns: Option<u64>,
-    /// Whether the first may have outlived the lock's lease: then it is no race.
+    /// `true` if the first may have outlived the lock's lease: then it is not a race.
     pub lease: bool,
-    /// Who was in.
+    /// The first holder.
     pub first: Holder,
-    /// Who came in as well.
+    /// The second holder.
     pub second: Holder,
 }
 
-/// One of the two.
+/// One hold of an overlap.
 #[derive(Clone, Debug, Serialize)]
 pub struct Holder {
-    /// The worker's number.
+    /// Number of the worker.
     pub worker: usize,
     /// Its slot.
     pub slot: usize,
-    /// When it came in.
+    /// When it acquired the lock, in nanoseconds since the scenario began.
     pub from_ns: u64,
-    /// When it was told to leave, or killed.
+    /// When it was asked to release, or killed.
     pub until_ns: Option<u64>,
-    /// Whether it shared the lock.
+    /// `true` if it held the lock shared.
     pub shared: bool,
-    /// Whether it had been stopped meanwhile.
+    /// `true` if it was stopped meanwhile.
     pub paused: bool,
 }
 
-/// One thing that happened.
+/// An event of the timeline.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Event {
     /// When, in nanoseconds since the scenario began.
     pub at_ns: u64,
-    /// To which worker.
+    /// Number of the worker.
     pub worker: usize,
-    /// To which slot of it.
+    /// Its slot.
     pub slot: usize,
-    /// What.
+    /// What happened.
     pub what: EventKind,
 }
 
-/// What happened.
+/// Kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the words say it")]

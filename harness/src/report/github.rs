@@ -1,25 +1,26 @@
-//! What GitHub Actions shows: annotations, from lines on standard output, and the summary of a job, in Markdown.
+//! GitHub Actions: annotations, as workflow commands on standard error, and the summary of a job, in
+//! Markdown.
 
 use std::fmt::Write;
 
-use crate::model::Rank;
-use crate::model::{CheckedReport, Outcome, Verdict};
+use crate::model::{CheckedReport, Counterexample, Evidence, Outcome, Rank, Verdict};
 
 /// GitHub shows no more of a step.
 const MOST_ANNOTATIONS: usize = 10;
 /// GitHub refuses a summary above 1024 KiB, and other steps write into it as well.
 const MOST_SUMMARY: usize = 900 * 1024;
+/// Longest counterexample in a summary; the file has all of it.
+const MOST_STEPS: usize = 60_000;
 
-/// The workflow commands that annotate the run, one a line, failures first, and no more than GitHub shows.
-pub fn annotations(cards: &[CheckedReport]) -> String {
+/// The workflow commands that annotate the run, one a line, failures first, at most
+/// [`MOST_ANNOTATIONS`].
+pub fn annotations(reports: &[CheckedReport]) -> String {
     let of = |wanted: Rank| {
-        cards.iter().flat_map(move |judged| {
-            judged
-                .card
-                .outcomes
-                .iter()
-                .filter(move |outcome| judged.rank(outcome) == wanted)
-                .map(move |outcome| (judged, outcome))
+        reports.iter().flat_map(move |checked| {
+            let outcomes = checked.report.outcomes.iter();
+            outcomes
+                .filter(move |outcome| checked.rank(outcome) == wanted)
+                .map(move |outcome| (checked, outcome))
         })
     };
     let level = |rank| match rank {
@@ -29,7 +30,7 @@ pub fn annotations(cards: &[CheckedReport]) -> String {
     let mut lines: Vec<String> = [Rank::Failure, Rank::Notable]
         .into_iter()
         .flat_map(|rank| {
-            of(rank).map(move |(judged, outcome)| annotation(level(rank), judged, outcome))
+            of(rank).map(move |(checked, outcome)| annotation(level(rank), checked, outcome))
         })
         .collect();
     let left_out = lines.len().saturating_sub(MOST_ANNOTATIONS);
@@ -44,38 +45,27 @@ pub fn annotations(cards: &[CheckedReport]) -> String {
     lines.concat()
 }
 
-fn annotation(level: &str, judged: &CheckedReport, outcome: &Outcome) -> String {
-    let reason = outcome.reason.clone().unwrap_or_else(|| {
-        format!(
-            "{} overlaps in {} sections",
-            outcome.overlaps + outcome.expiries,
-            outcome.sections
-        )
-    });
-    let expected = match unmet(judged, outcome) {
-        Some(sentence) => format!("{sentence}; "),
+fn annotation(level: &str, checked: &CheckedReport, outcome: &Outcome) -> String {
+    let expected = match checked.unmet(outcome) {
+        Some(expectation) => format!("{}; ", expectation.sentence()),
+        None => String::new(),
+    };
+    let again = match &outcome.again {
+        Some(command) => format!(". Again: {command}"),
         None => String::new(),
     };
     workflow_command(
         level,
         &format!("{} under {}", outcome.verdict.text(), outcome.scenario),
         &format!(
-            "{}: {expected}{reason}. Again: {}",
-            judged.title(),
-            outcome.again
+            "{}: {expected}{}{again}",
+            checked.title(),
+            super::finding(outcome)
         ),
     )
 }
 
-fn unmet(judged: &CheckedReport, outcome: &Outcome) -> Option<String> {
-    judged
-        .expectations
-        .iter()
-        .find(|expectation| expectation.scenario == outcome.scenario && !expectation.met)
-        .map(crate::model::Expectation::sentence)
-}
-
-/// `::error title=…::…`, with the escapes that workflow commands ask for, and a newline.
+/// `::error title=…::…`, with the escapes that workflow commands require, and a newline.
 pub fn workflow_command(level: &str, title: &str, message: &str) -> String {
     format!("::{level} title={}::{}\n", property(title), data(message))
 }
@@ -90,76 +80,116 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The cards in Markdown.
-pub fn job_summary(cards: &[CheckedReport]) -> String {
+/// The reports in Markdown.
+pub fn job_summary(reports: &[CheckedReport]) -> String {
     let mut text = String::new();
-    for (nth, judged) in cards.iter().enumerate() {
-        let one = of_one(judged);
+    for (nth, checked) in reports.iter().enumerate() {
+        let one = of_one(checked);
         if text.len() + one.len() > MOST_SUMMARY {
             let _ = writeln!(
                 text,
                 "\n{} more locks are in the artifacts.",
-                cards.len() - nth
+                reports.len() - nth
             );
             break;
         }
         text += &one;
     }
-    text + "\nScenarios in brackets are hazards, which do not count unless they are named.\n"
+    let mut outcomes = reports.iter().flat_map(|one| &one.report.outcomes);
+    if outcomes.any(|outcome| !outcome.counts) {
+        text += "\nParentheses mark hazards; they count only if they are named.\n";
+    }
+    text
 }
 
-fn of_one(judged: &CheckedReport) -> String {
-    let card = &judged.card;
-    let verdict = match (judged.exit_status, card.verdict) {
-        (0, Verdict::Held | Verdict::NotKnown) => card.verdict.text().to_owned(),
+fn of_one(checked: &CheckedReport) -> String {
+    let report = &checked.report;
+    let verdict = match (checked.exit_status, report.verdict) {
+        (0, Verdict::Held | Verdict::NotKnown) => report.verdict.text().to_owned(),
         (0, _) => "as expected".to_owned(),
-        (_, word) if judged.expectations.iter().all(|one| one.met) => word.text().to_owned(),
+        (_, verdict) if checked.expectations.iter().all(|one| one.met) => verdict.text().to_owned(),
         _ => "NOT AS EXPECTED".to_owned(),
     };
+    let explored = report.outcomes.iter().any(|one| one.search().is_some());
+    let columns = match explored {
+        true => "| scenario | verdict | schedules | evidence |\n|---|---|---|---|",
+        false => "| scenario | verdict | sections | overlaps | evidence |\n|---|---|---|---|---|",
+    };
     let mut text = format!(
-        "### {verdict}: {}\n\n{}, seed `{}`, {} processes, {:.0} s\n\n| scenario | verdict | sections | overlaps | evidence |\n|---|---|---|---|---|\n",
-        code(judged.title()),
-        code(&card.lock.arguments),
-        card.seed,
-        card.processes,
-        card.seconds
+        "### {verdict}: {}\n\n{}, seed `{}`, {} workers, {:.0} s\n\n{columns}\n",
+        code(checked.title()),
+        code(&report.lock.arguments),
+        report.seed,
+        report.workers,
+        report.seconds
     );
-    for outcome in &card.outcomes {
+    for outcome in &report.outcomes {
         let name = match outcome.counts {
-            true => outcome.scenario.to_owned(),
+            true => outcome.scenario.to_string(),
             false => format!("({})", outcome.scenario),
         };
-        let mut evidence: Vec<String> = unmet(judged, outcome).into_iter().collect();
-        evidence.extend(outcome.reason.as_deref().map(short));
-        evidence.extend(
-            outcome
-                .faults
-                .iter()
-                .map(|fault| format!("{} {}", fault.count, fault.name)),
-        );
-        evidence.extend(
-            outcome
-                .errors
-                .first()
-                .map(|error| format!("{} times: {}", error.count, short(&error.text))),
-        );
-        let mut evidence = cell(&evidence.join("; "));
-        if judged.rank(outcome) != Rank::Fine {
+        let counts = match &outcome.evidence {
+            Evidence::Load(load) => {
+                format!("{} | {}", load.sections, load.overlaps + load.expiries)
+            }
+            Evidence::Search(search) => search.schedules.to_string(),
+        };
+        let mut evidence = cell(&evidence(checked, outcome).join("; "));
+        if checked.rank(outcome) != Rank::Fine
+            && let Some(again) = &outcome.again
+        {
             // After a line break, so that it can be copied.
-            evidence += &format!("<br>{}", code(&cell(&outcome.again)));
+            evidence += &format!("<br>{}", code(&cell(again)));
         }
         let _ = writeln!(
             text,
-            "| {name} | {} | {} | {} | {evidence} |",
+            "| {name} | {} | {counts} | {evidence} |",
             outcome.verdict.text(),
-            outcome.sections,
-            outcome.overlaps + outcome.expiries,
         );
+    }
+    for outcome in &report.outcomes {
+        if let Some(counterexample) = outcome.counterexample() {
+            text += &replay(outcome, counterexample);
+        }
     }
     text + "\n"
 }
 
-/// Errors of foreign libraries may be pages long.
+fn evidence(checked: &CheckedReport, outcome: &Outcome) -> Vec<String> {
+    let mut evidence: Vec<String> = Vec::new();
+    evidence.extend(checked.unmet(outcome).map(|one| one.sentence()));
+    evidence.extend(outcome.reason.as_deref().map(short));
+    match &outcome.evidence {
+        Evidence::Load(load) => evidence.extend(
+            load.faults
+                .iter()
+                .map(|fault| format!("{} {}", fault.count, fault.name)),
+        ),
+        Evidence::Search(search) => {
+            evidence.extend(search.counterexample.as_ref().map(|one| short(&one.ending)));
+        }
+    }
+    let first = outcome.errors.first();
+    evidence.extend(first.map(|error| format!("{} times: {}", error.count, short(&error.text))));
+    evidence
+}
+
+/// One command that replays the counterexample anywhere, and its steps.
+fn replay(outcome: &Outcome, counterexample: &Counterexample) -> String {
+    let mut steps = super::steps(&counterexample.steps, &counterexample.ending);
+    if let Some((end, _)) = steps.char_indices().nth(MOST_STEPS) {
+        steps.truncate(end);
+        steps += "…\n";
+    }
+    format!(
+        "\nTo replay the counterexample of `{}`, from the folder of the project:\n\n```sh\ncargo lockutils \
+         replay - <<'END'\n{}END\n```\n\n<details><summary>The steps</summary>\n\n```text\n{steps}```\n\n\
+         </details>\n",
+        outcome.scenario, counterexample.replay
+    )
+}
+
+/// Errors of other libraries may be pages long.
 fn short(text: &str) -> String {
     const MOST: usize = 300;
     match text.char_indices().nth(MOST) {
@@ -186,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::model::Scenario;
-    use crate::model::expected::tests::card;
+    use crate::model::checked::tests::report;
 
     #[test]
     fn what_would_end_a_command_is_escaped() {
@@ -200,8 +230,8 @@ mod tests {
         let all = Scenario::ALL
             .map(|scenario| (scenario, scenario == Scenario::WrapperKill, Verdict::Broken));
         let cards = [
-            CheckedReport::plain(card(&all)),
-            CheckedReport::plain(card(&all)),
+            CheckedReport::plain(report(&all)),
+            CheckedReport::plain(report(&all)),
         ];
         let lines = annotations(&cards);
         let lines: Vec<&str> = lines.lines().collect();
@@ -216,7 +246,7 @@ mod tests {
         let found = [(Scenario::Unlink, false, Verdict::Broken)];
         let judge = |word| {
             let expect = BTreeMap::from([(Scenario::Unlink, vec![word])]);
-            [CheckedReport::new("cache", card(&found), &expect)]
+            [CheckedReport::new("cache", report(&found), &expect, false)]
         };
         assert_eq!(annotations(&judge(Verdict::Broken)), "");
         let told = annotations(&judge(Verdict::Held));
@@ -233,8 +263,8 @@ mod tests {
 
     #[test]
     fn a_summary_stays_below_what_github_takes() {
-        let mut big = card(&Scenario::ALL.map(|scenario| (scenario, true, Verdict::Broken)));
-        big.outcomes[0].again = "x".repeat(400 * 1024);
+        let mut big = report(&Scenario::ALL.map(|scenario| (scenario, true, Verdict::Broken)));
+        big.outcomes[0].again = Some("x".repeat(400 * 1024));
         let cards = vec![CheckedReport::plain(big); 5];
         let text = job_summary(&cards);
         assert!(text.len() < 1024 * 1024);

@@ -1,70 +1,66 @@
-//! JUnit's XML, as CI servers read it: one suite, one case for each scenario.
+//! JUnit XML, as CI servers read it: a suite for each lock, a case for each scenario.
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{
+    NonSuccessKind, Report as JunitReport, SerializeError, TestCase, TestCaseStatus, TestSuite,
+    XmlString,
+};
 
-use super::story;
-use crate::model::Rank;
-use crate::model::{CheckedReport, Outcome, Verdict};
+use super::evidence;
+use crate::model::{CheckedReport, Outcome, Rank, Verdict};
 
-/// The cards as JUnit's XML, a suite for each lock.
+/// A report could not be written as XML.
+#[derive(Debug, thiserror::Error)]
+#[error("the JUnit report cannot be written as XML: {0}")]
+pub struct JunitError(#[from] SerializeError);
+
+/// The reports as JUnit XML.
 ///
 /// # Errors
-/// If it cannot be written as XML.
-pub fn junit(cards: &[CheckedReport]) -> Result<String, String> {
-    let mut report = JunitReport::new("cargo-lockutils");
-    for judged in cards {
-        report.add_test_suite(suite(judged));
+/// Returns an error if a report cannot be written as XML.
+pub fn junit(reports: &[CheckedReport]) -> Result<String, JunitError> {
+    let mut document = JunitReport::new("cargo-lockutils");
+    for report in reports {
+        document.add_test_suite(suite(report));
     }
-    report.to_string().map_err(|error| error.to_string())
+    Ok(document.to_string()?)
 }
 
-fn suite(judged: &CheckedReport) -> TestSuite {
-    let card = &judged.card;
-    let mut suite = TestSuite::new(match &judged.name {
-        Some(name) => format!("cargo lockutils stress --lock {name}"),
-        None => format!("cargo lockutils stress {}", card.lock.arguments),
+fn suite(checked: &CheckedReport) -> TestSuite {
+    let report = &checked.report;
+    let command = report.command.word();
+    let mut suite = TestSuite::new(match &checked.name {
+        Some(name) => format!("cargo lockutils {command} --lock {name}"),
+        None => format!("cargo lockutils {command} {}", report.lock.arguments),
     });
-    for outcome in &card.outcomes {
-        let mut case = TestCase::new(outcome.scenario, status(judged, outcome));
-        case.set_classname(judged.title().to_owned());
+    for outcome in &report.outcomes {
+        let mut case = TestCase::new(outcome.scenario.word(), status(checked, outcome));
+        case.set_classname(checked.title().to_owned());
         case.set_time(Duration::from_secs_f64(outcome.seconds.max(0.0)));
-        if let Some(story) = story(outcome) {
-            case.set_system_out(quick_junit::XmlString::new(story));
+        if let Some(evidence) = evidence(outcome) {
+            case.set_system_out(XmlString::new(evidence));
         }
         suite.add_test_case(case);
     }
-    suite.add_property(("seed", card.seed.as_str()));
+    suite.add_property(("seed", report.seed.as_str()));
     suite
 }
 
-fn status(judged: &CheckedReport, outcome: &Outcome) -> TestCaseStatus {
-    let found = match (&outcome.reason, outcome.overlaps + outcome.expiries) {
-        (Some(reason), _) => reason.clone(),
-        (None, 0) => outcome.verdict.text().to_owned(),
-        (None, overlaps) => format!(
-            "{}: {overlaps} overlaps in {} sections",
-            outcome.verdict.text(),
-            outcome.sections
-        ),
-    };
-    let unmet = judged
-        .expectations
-        .iter()
-        .find(|one| one.scenario == outcome.scenario && !one.met);
-    match (judged.rank(outcome), outcome.verdict) {
-        (Rank::Failure, word) => {
-            let kind = match word {
+fn status(checked: &CheckedReport, outcome: &Outcome) -> TestCaseStatus {
+    let found = super::finding(outcome);
+    match (checked.rank(outcome), outcome.verdict) {
+        (Rank::Failure, verdict) => {
+            let kind = match verdict {
                 Verdict::Errors => NonSuccessKind::Error,
                 _ => NonSuccessKind::Failure,
             };
-            let message = match unmet {
+            let message = match checked.unmet(outcome) {
                 Some(expectation) => format!("{}; {found}", expectation.sentence()),
                 None => found,
             };
             let mut status = TestCaseStatus::non_success(kind);
-            status.set_type(word.text()).set_message(message);
+            status.set_type(verdict.text()).set_message(message);
             status
         }
         (_, Verdict::NotKnown) => {

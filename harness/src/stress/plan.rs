@@ -17,7 +17,7 @@ pub struct Options {
     /// For all scenarios together; starting workers and waiting for a lock that is stuck come on top.
     pub duration: Duration,
     /// Workers, where processes compete.
-    pub processes: usize,
+    pub workers: usize,
     /// Slots of the one worker, where threads compete.
     pub threads: usize,
     /// How long a section lasts at most.
@@ -46,7 +46,7 @@ impl Default for Options {
         Options {
             seed: 1,
             duration: Duration::from_secs(20),
-            processes: 4,
+            workers: 4,
             threads: 4,
             hold: Duration::from_micros(800),
             lease: None,

@@ -9,13 +9,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use crate::model::{Outcome, Report, Verdict};
+use crate::model::{Command, Outcome, Report, Verdict};
 
 use super::load::{Load, again};
 use super::plan::{Options, Shares};
 use crate::model::Scenario;
 use crate::procfs;
-use crate::protocol::{Capabilities, Capability};
+use crate::protocol::Capabilities;
 use crate::workers::LockUnderTest;
 use crate::workers::pool::{WorkerPool, WorkerSpawner};
 use crate::workers::worker::allow_many_descriptors;
@@ -103,16 +103,13 @@ impl<'a> Trial<'a> {
                 kind: self.lock.kind(),
                 title: self.lock.title(),
                 arguments: self.lock.arguments(),
-                offers: Capability::ALL
-                    .into_iter()
-                    .filter(|c| can.has(*c))
-                    .map(Capability::word)
-                    .collect(),
+                offers: can.words(),
             },
             seed: format!("{:#x}", self.options.seed),
-            processes: self.options.processes,
-            threads: self.options.threads,
-            hold_ms: self.options.hold.as_secs_f64() * 1e3,
+            command: Command::Stress,
+            workers: self.options.workers,
+            threads: Some(self.options.threads),
+            hold_ms: Some(self.options.hold.as_secs_f64() * 1e3),
             lease_ms: self.options.lease.map(|lease| lease.as_secs_f64() * 1e3),
             began_unix,
             seconds: began.elapsed().as_secs_f64(),
@@ -130,9 +127,7 @@ impl<'a> Trial<'a> {
         let worst = Verdict::worst(counted().map(|outcome| outcome.verdict));
         let was_to_run = |outcome: &&Outcome| {
             !self.options.scenarios.is_empty()
-                || running
-                    .iter()
-                    .any(|scenario| scenario.word() == outcome.scenario)
+                || running.iter().any(|scenario| *scenario == outcome.scenario)
         };
         let not_known = counted()
             .filter(was_to_run)
@@ -167,7 +162,7 @@ impl<'a> Trial<'a> {
 
     fn not_known(&self, scenario: Scenario, why: String) -> Outcome {
         let again = again(scenario, self.options, self.lock);
-        Outcome::not_known(scenario, self.options.counts(scenario), why, again)
+        Outcome::not_tried(scenario, self.options.counts(scenario), why, again)
     }
 
     fn one(
@@ -178,7 +173,7 @@ impl<'a> Trial<'a> {
         interrupted: &AtomicBool,
         progress: &mut dyn FnMut(Progress),
     ) -> Outcome {
-        let processes = self.options.processes;
+        let processes = self.options.workers;
         let (processes, threads, spares) = match scenario {
             Scenario::Threads => (1, self.options.threads, 0),
             // The more wait for a lock whose holder has died, the likelier two of them take it over at once.

@@ -27,7 +27,7 @@ pub fn with_a_broken_lock() -> Newcomer {
         "Cargo.toml",
         "[package]\nname = \"cache\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n\
          [[package.metadata.lockutils.lock]]\nname = \"cache\"\nworker = \"sh no_lock.sh\"\nscenarios = [\"contend\"]\n\
-         explore = { scenarios = [\"contend\"], parties = 2 }\n",
+         explore = { scenarios = [\"contend\"], workers = 2 }\n",
     );
     newcomer.hurries();
     newcomer

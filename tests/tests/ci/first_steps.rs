@@ -51,7 +51,7 @@ fn from_an_empty_folder_to_a_green_job() {
         &["lockutils", "explore", "--profile", "pull-request"],
     );
     assert!(
-        told.contains("✔ contend   nothing found") && told.contains("✔ cache"),
+        told.contains("✔ contend   no violation found") && told.contains("✔ cache"),
         "{told}"
     );
 

@@ -73,13 +73,13 @@ pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> Strin
     };
     let explore = match language {
         WorkerLanguage::JavaScript | WorkerLanguage::Shell => {
-            "explore = { scenarios = [\"contend\"], parties = 2 }"
+            "explore = { scenarios = [\"contend\"], workers = 2 }"
         }
-        _ => "# explore = { scenarios = [\"contend\"], parties = 2 }",
+        _ => "# explore = { scenarios = [\"contend\"], workers = 2 }",
     };
     CONFIGURATION
         .replace(
-            "# explore = { scenarios = [\"contend\"], parties = 2 }",
+            "# explore = { scenarios = [\"contend\"], workers = 2 }",
             explore,
         )
         .replace("@TABLE@", table)

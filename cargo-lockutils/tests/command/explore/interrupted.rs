@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(8);
 fn interrupted(project: &Project, lock: &[&str]) -> Output {
     let command = project
         .command(&["explore", "--scenario", "contend", "--schedules", "100000"])
-        .args(["--budget", "10m"])
+        .args(["--duration", "10m"])
         .args(lock)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -34,7 +34,7 @@ fn interrupted(project: &Project, lock: &[&str]) -> Output {
 fn between_schedules() {
     let project = Project::new();
     let told = stdout(&interrupted(&project, &["--builtin", "flock"]));
-    assert!(told.contains("; interrupted"), "{told}");
+    assert!(told.contains("interrupted before"), "{told}");
 }
 
 #[test]

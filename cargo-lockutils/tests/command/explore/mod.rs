@@ -51,7 +51,7 @@ fn explore(script: &str) -> (Project, Output) {
             "contend",
             "--schedules",
             "40",
-            "--budget",
+            "--duration",
             "60s",
             "--save",
             "found.txt",
@@ -122,7 +122,7 @@ fn a_lock_without_a_race_has_none() {
         stderr(&output)
     );
     assert!(
-        stdout(&output).contains("nothing found 40 schedules of 3 parties"),
+        stdout(&output).contains("no violation found 40 schedules of 3 workers"),
         "{}",
         stdout(&output)
     );
@@ -181,7 +181,7 @@ fn two_delays_and_three_parties_are_not_too_much() {
     let project = project(include_str!("../../../../tests/zoo/takeover_worker.py"));
     let output = explore_worker(
         &project,
-        &["--scenario", "die", "--seed", "1", "--budget", "120s"],
+        &["--scenario", "die", "--seed", "1", "--duration", "120s"],
     );
     let told = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));

@@ -23,7 +23,7 @@ fn every_strategy_finds_it_and_the_reports_show_it() {
                 "1",
                 "--schedules",
                 "3000",
-                "--budget",
+                "--duration",
                 "100s",
                 "--json",
                 "--html",
@@ -58,7 +58,7 @@ fn every_strategy_finds_it_and_the_reports_show_it() {
         );
         let page = fs::read_to_string(project.folder().join("found.html")).unwrap();
         assert!(
-            page.contains("are in the section at once") && !page.contains("the data of the card")
+            page.contains("are in the section at once") && !page.contains("the data of the report")
         );
         let xml = fs::read_to_string(project.folder().join("found.xml")).unwrap();
         assert!(
@@ -71,7 +71,7 @@ fn every_strategy_finds_it_and_the_reports_show_it() {
 
 #[test]
 fn the_json_is_as_its_schema_says() {
-    let schema = schema::strict("explore-report.schema.json");
+    let schema = schema::strict("report.schema.json");
     for (deed, word) in [
         ("pass", "held"),
         ("os.unlink(self.path)", "broken"),
@@ -88,7 +88,7 @@ fn the_json_is_as_its_schema_says() {
                 "contend",
                 "--schedules",
                 "40",
-                "--budget",
+                "--duration",
                 "20s",
             ],
         );

@@ -143,7 +143,7 @@ fn what_is_not_known_of_one_scenario_is_not_made_up_for_by_another() {
         &output,
         2,
         &[
-            "✔ contend   nothing found",
+            "✔ contend   no violation found",
             "answered `unsupported` when it was told to remove",
         ],
     );

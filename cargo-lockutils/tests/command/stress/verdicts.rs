@@ -12,9 +12,9 @@ fn a_lock_that_does_nothing_is_broken_and_the_overlap_is_drawn() {
         &[
             "contend",
             "BROKEN",
-            "came in as well",
+            "entered while worker",
             "▔",
-            "both in for",
+            "overlap: ",
             "again: cargo lockutils stress --seed 0x",
         ],
     );
@@ -55,7 +55,11 @@ fn hazards_count_only_when_they_are_named() {
     let named = project.run(&[&unlink[..], &["--scenario", "unlink"]].concat());
     verdict_is(&named, 1, &["✘ unlink", "BROKEN"]);
     let all = project.run(&[&unlink[..], &["--stuck-after", "5s"]].concat());
-    verdict_is(&all, 0, &["! (unlink)", "✔ contend", "in brackets"]);
+    verdict_is(
+        &all,
+        0,
+        &["! (unlink)", "✔ contend", "parentheses mark hazards"],
+    );
     let denied = project.run(&[&unlink[..], &["--deny-hazards"]].concat());
     verdict_is(&denied, 1, &["✘ unlink"]);
 }

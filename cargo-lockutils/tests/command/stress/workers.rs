@@ -212,7 +212,7 @@ fn workers_may_be_more_than_descriptors_are_allowed_at_first() {
     let output = std::process::Command::new("sh")
         .args(["-c", "ulimit -Sn 64 && exec \"$0\" \"$@\""])
         .arg(env!("CARGO_BIN_EXE_cargo-lockutils"))
-        .args(["stress", "--builtin", "flock", "--processes", "40"])
+        .args(["stress", "--builtin", "flock", "--workers", "40"])
         .args(QUICK)
         .env("TMPDIR", project.temporary())
         .output()

@@ -1,16 +1,16 @@
-//! The first overlap as a small timeline: who was in, who came in as well, and for how long both were.
+//! The first overlap as a small timeline.
 
 use std::fmt::Write;
 
 use super::line::time;
-use super::{BAD, FAINT};
-use crate::model::{Holder, Outcome, Overlap};
+use super::style::{BAD, FAINT};
+use crate::model::{Holder, Overlap, Scenario};
 
-/// How wide the drawing is.
+/// Width of the drawing.
 const WIDTH: usize = 56;
 
 /// The drawing, with a sentence above it.
-pub fn drawing(outcome: &Outcome, overlap: &Overlap) -> String {
+pub fn drawing(scenario: Scenario, overlap: &Overlap) -> String {
     let Overlap {
         first,
         second,
@@ -35,18 +35,18 @@ pub fn drawing(outcome: &Outcome, overlap: &Overlap) -> String {
         );
         format!("{}{}", "·".repeat(from), "█".repeat(to - from))
     };
-    let name = |holder: &Holder| match outcome.scenario {
-        "threads" => format!("thread {}", holder.slot),
+    let name = |holder: &Holder| match scenario {
+        Scenario::Threads => format!("thread {}", holder.slot),
         _ => format!("worker {}", holder.worker),
     };
     let both_until = at_ns + both_ns.unwrap_or(1);
     let (from, to) = (column(*at_ns), column(both_until).max(column(*at_ns) + 1));
     let both = match both_ns {
-        Some(both) => format!("both in for {}", time(*both as f64 / 1e3)),
-        None => "both in, and neither has left as far as was seen".to_owned(),
+        Some(both) => format!("overlap: {}", time(*both as f64 / 1e3)),
+        None => "overlap: neither had released when the run ended".to_owned(),
     };
     let stopped = match first.paused {
-        true => " (it had been stopped)",
+        true => " (it had been paused)",
         false => "",
     };
     let shared = |holder: &Holder| match holder.shared {
@@ -56,12 +56,12 @@ pub fn drawing(outcome: &Outcome, overlap: &Overlap) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "  first after {}: {}{} was in{stopped}, {}{} came in as well",
+        "  first after {}: {}{} entered while {}{} held the lock{stopped}",
         time(*at_ns as f64 / 1e3),
-        name(first),
-        shared(first),
         name(second),
-        shared(second)
+        shared(second),
+        name(first),
+        shared(first)
     );
     let pad = name(first).len().max(name(second).len());
     for holder in [first, second] {
@@ -93,7 +93,7 @@ pub fn drawing(outcome: &Outcome, overlap: &Overlap) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plain;
+    use super::super::style::plain;
     use super::*;
 
     #[test]
@@ -113,18 +113,15 @@ mod tests {
             first: holder(0, 1_000_000, 7_000_000),
             second: holder(3, 5_000_000, 9_000_000),
         };
-        let again = "cargo lockutils stress".to_owned();
-        let outcome =
-            Outcome::not_known(crate::model::Scenario::Contend, true, String::new(), again);
-        let text = plain(&drawing(&outcome, &overlap));
+        let text = plain(&drawing(Scenario::Contend, &overlap));
         let rows: Vec<&str> = text.lines().collect();
         assert_eq!(
             rows[0].trim(),
-            "first after 5.0 ms: worker 0 was in, worker 3 came in as well"
+            "first after 5.0 ms: worker 3 entered while worker 0 held the lock"
         );
         let start = |row: &str, c| row.chars().position(|d| d == c).unwrap();
         assert_eq!(start(rows[2], '█'), start(rows[3], '▔'));
-        assert!(rows[3].trim_start().starts_with("both in for 2.0 ms ▔"));
+        assert!(rows[3].ends_with("▔ overlap: 2.0 ms"));
         assert_eq!(
             start(rows[1], '█') + rows[1].matches('█').count(),
             start(rows[3], '▔') + rows[3].matches('▔').count()

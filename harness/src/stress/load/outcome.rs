@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::model::{Holder, Outcome, Overlap, Verdict};
+use crate::model::{Evidence, Holder, Load as LoadEvidence, Outcome, Overlap, Verdict};
 
 use super::super::judge;
 use super::super::plan::Options;
@@ -77,27 +77,29 @@ impl Load<'_> {
             verdict,
             reason,
             seconds,
-            sections,
-            overlaps: self.judge.races(),
-            expiries: self.judge.expiries(),
-            busy: self.tally.busy,
-            timed_out: self.tally.timed_out,
-            faults: self.tally.faults(),
-            waits: self.tally.waits(),
-            hand_overs: self.tally.hand_overs(),
-            fairness: self.tally.fairness(),
-            wait_histogram: self.tally.histogram(),
             errors: self.tally.errors(),
             notes: self.tally.notes(),
-            first_overlap: first,
-            timeline: self.timeline.excerpt(
-                at,
-                matches!(
-                    verdict,
-                    Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer
+            evidence: Evidence::Load(Box::new(LoadEvidence {
+                sections,
+                overlaps: self.judge.races(),
+                expiries: self.judge.expiries(),
+                busy: self.tally.busy,
+                timed_out: self.tally.timed_out,
+                faults: self.tally.faults(),
+                waits: self.tally.waits(),
+                hand_overs: self.tally.hand_overs(),
+                fairness: self.tally.fairness(),
+                wait_histogram: self.tally.histogram(),
+                first_overlap: first,
+                timeline: self.timeline.excerpt(
+                    at,
+                    matches!(
+                        verdict,
+                        Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer
+                    ),
                 ),
-            ),
-            ..Outcome::not_known(
+            })),
+            ..Outcome::not_tried(
                 self.scenario,
                 self.options.counts(self.scenario),
                 String::new(),
@@ -155,8 +157,8 @@ pub fn again(scenario: Scenario, options: &Options, lock: &LockUnderTest) -> Str
         options.seed
     );
     let defaults = Options::default();
-    if options.processes != defaults.processes {
-        command += &format!(" --processes {}", options.processes);
+    if options.workers != defaults.workers {
+        command += &format!(" --workers {}", options.workers);
     }
     if options.threads != defaults.threads {
         command += &format!(" --threads {}", options.threads);

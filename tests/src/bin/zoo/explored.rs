@@ -44,7 +44,7 @@ fn one(lock: &Lock, scenario: &str, options: &Options, tools: &mut Tools) -> Res
             "--json",
             "--scenario",
             scenario,
-            "--budget",
+            "--duration",
             options.duration.as_deref().unwrap_or("300s"),
         ])
         .args([

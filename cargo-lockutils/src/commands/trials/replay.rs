@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
-use lockutils_harness::explore::story::ending;
+use lockutils_harness::explore::story::{ending, story};
 use lockutils_harness::explore::{Choice, End, Search, Trace};
+use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
-use super::explore::text::story_in_short;
 use super::screen::{self, Screen, interrupted};
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
@@ -44,7 +44,8 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
         bail!("interrupted before a run was over");
     };
     say::on_stdout(lock.title());
-    say::on_stdout(story_in_short(last, screen::width()));
+    let steps = report::steps_in_short(&story(last));
+    say::on_stdout(report::fold(&steps, screen::width()));
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()

@@ -1,4 +1,4 @@
-//! What `stress` and `explore` try when no lock is given: the locks of the configuration, under a profile.
+//! The locks that a trial is about: the one on the command line, or those of the configuration.
 
 use std::env;
 
@@ -9,31 +9,32 @@ use crate::cargo_run;
 use crate::cli::{LockOptions, values};
 use crate::settings::{ConfiguredLock, Profile, Workspace};
 
-/// The profile that the command line names, if any; without one, what the command line says and the defaults.
+/// The profile that the command line names; an empty one if it names none.
 pub fn profile(lock: &LockOptions) -> Result<Profile> {
     match &lock.profile {
         None => Ok(Profile::default()),
         Some(name) => match workspace() {
             Ok(workspace) => workspace.profile(name),
-            // Those that come along need no project.
+            // The built-in profiles need no project.
             Err(_) => Profile::find(name, &Default::default()),
         },
     }
 }
 
-/// What the command line means.
-pub enum Meant {
-    /// The lock that it gives.
+/// What is tried.
+pub enum Target {
+    /// The lock on the command line.
     Given(LockUnderTest),
     /// Locks of the configuration.
     Configured(Vec<ConfiguredLock>),
 }
 
-impl Meant {
-    pub fn by(lock: &LockOptions) -> Result<Meant> {
+impl Target {
+    /// The target of these options.
+    pub fn by(lock: &LockOptions) -> Result<Target> {
         match lock.is_configured() {
-            true => locks(lock).map(Meant::Configured),
-            false => lock.lock().map(Meant::Given),
+            true => locks(lock).map(Target::Configured),
+            false => lock.lock().map(Target::Given),
         }
     }
 }
@@ -64,7 +65,7 @@ fn workspace() -> Result<Workspace> {
     Workspace::here(&cargo_run::cargo())
 }
 
-/// Makes the folder of a configured lock the current one, in which its words are understood.
+/// Changes to the folder of a configured lock, to which its command is relative.
 pub fn enter(lock: &ConfiguredLock) -> Result<()> {
     env::set_current_dir(&lock.folder).with_context(|| {
         format!(

@@ -1,0 +1,194 @@
+//! `cargo lockutils explore`: a lock under chosen interleavings.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow};
+use lockutils_harness::explore::counterexample::Counterexample;
+use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, Trace, outcome};
+use lockutils_harness::model::{self, Lock, Outcome, Report, SCHEMA, Scenario, Verdict};
+use lockutils_harness::protocol::Capabilities;
+use lockutils_harness::report;
+use lockutils_harness::stress::offers;
+
+use super::{Run, Subject, reports, screen};
+use crate::cli::ExploreOptions;
+use crate::settings::{ConfiguredLock, ConfiguredTrial};
+
+pub fn run(chosen: &ExploreOptions) -> Result<u8> {
+    super::run(&chosen.trial, |run| Explore {
+        chosen,
+        duration: chosen
+            .trial
+            .duration
+            .or(run.profile.explore_duration.map(|time| time.0))
+            .unwrap_or(Duration::from_secs(60)),
+        schedules: chosen.schedules.or(run.profile.schedules).unwrap_or(5000),
+    })
+}
+
+struct Explore<'a> {
+    chosen: &'a ExploreOptions,
+    duration: Duration,
+    schedules: usize,
+}
+
+impl super::Trial for Explore<'_> {
+    const COMMAND: model::Command = model::Command::Explore;
+    const ALL_MUST_BE_KNOWN: bool = true;
+
+    fn configured(lock: &ConfiguredLock) -> &ConfiguredTrial {
+        &lock.explore
+    }
+
+    fn try_lock(&self, run: &Run<'_>, subject: &Subject<'_>, base: &Path) -> Result<Report> {
+        let began = Instant::now();
+        let began_unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        let configured = subject.configured;
+        let workers = self.chosen.trial.workers;
+        let workers = workers.or(configured.and_then(|lock| lock.explore.workers));
+        let workers = usize::from(workers.unwrap_or(3));
+        let lease = self.chosen.trial.lock.lease;
+        let lease = lease.or(configured.and_then(|lock| lock.lease));
+        let how = format!("{workers} workers, seed {:#x}", run.seed);
+        let title = subject.lock.title();
+        run.screen.line(&report::headline(&title, &how));
+        run.screen.show("starting a worker".to_owned());
+        let can = offers(&subject.lock, &base.join("first"), &run.interrupted)
+            .map_err(|why| anyhow!("{why}"))?;
+        let scenarios = scenarios(subject, &can);
+        let budget = Budget {
+            time: self.duration / scenarios.len() as u32,
+            schedules: self.schedules,
+        };
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for scenario in scenarios {
+            let mut search = Search {
+                lock: &subject.lock,
+                plot: scenario,
+                parties: workers,
+                rounds: self.chosen.rounds.into(),
+                strategy: self.chosen.strategy,
+                seed: run.seed,
+                lease,
+                base: base.join(scenario.word()),
+                rest: Duration::ZERO,
+                interrupted: &run.interrupted,
+            };
+            let found = search.search(&budget, &mut |progress| {
+                run.screen.show(running(scenario, &budget, progress));
+            });
+            let found = match found {
+                // What was found before is not lost.
+                Err(why) if !outcomes.is_empty() => Found::failed(scenario, search.parties, why),
+                found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
+            };
+            let saved = match &found.counterexample {
+                Some(trace) => Some(self.save(run, subject, &search, &found, trace)?),
+                None => None,
+            };
+            let outcome = outcome(&search, &found, saved);
+            run.screen
+                .line(&report::outcome_line(&outcome, screen::width()));
+            if let Some(again) = &outcome.again {
+                run.screen.line(&format!("  again: {again}\n"));
+            }
+            outcomes.push(outcome);
+            if run.is_interrupted() {
+                break;
+            }
+        }
+        let interrupted = run.is_interrupted();
+        let verdicts = || outcomes.iter().map(|outcome| outcome.verdict);
+        // What was to be explored and could not be is not held.
+        let not_known = verdicts().any(|verdict| verdict == Verdict::NotKnown);
+        let verdict = Verdict::worst(verdicts()).unless_not_known(not_known);
+        Ok(Report {
+            schema: SCHEMA,
+            tool: env!("CARGO_PKG_VERSION"),
+            command: model::Command::Explore,
+            lock: Lock {
+                kind: subject.lock.kind(),
+                title,
+                arguments: subject.lock.arguments(),
+                offers: can.words(),
+            },
+            seed: format!("{:#x}", run.seed),
+            workers,
+            threads: None,
+            hold_ms: None,
+            lease_ms: lease.map(|lease| lease.as_secs_f64() * 1e3),
+            began_unix: began_unix.map_or(0, |time| time.as_secs()),
+            seconds: began.elapsed().as_secs_f64(),
+            interrupted,
+            verdict,
+            exit_status: verdict.exit_status_if(interrupted),
+            outcomes,
+        })
+    }
+}
+
+/// The scenarios that were named; otherwise every promise that the worker can be asked to keep.
+fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
+    if !subject.scenarios.is_empty() {
+        return subject.scenarios.clone();
+    }
+    Scenario::explorable()
+        .filter(|scenario| scenario.role() == model::Role::Promise)
+        .filter(|scenario| scenario.needs().is_none_or(|needs| can.has(needs)))
+        .collect()
+}
+
+impl Explore<'_> {
+    /// Writes the counterexample to its file.
+    fn save(
+        &self,
+        run: &Run<'_>,
+        subject: &Subject<'_>,
+        search: &Search<'_>,
+        found: &Found,
+        trace: &Trace,
+    ) -> Result<Saved> {
+        let example = Counterexample {
+            lock: subject.lock.arguments(),
+            plot: found.plot,
+            parties: found.parties,
+            rounds: search.rounds,
+            seed: run.seed,
+            lease: search.lease,
+            rest: found.rest,
+            patient: trace.looked_in_real_time(),
+            choices: trace.choices(),
+        };
+        let text = example.to_text(trace);
+        let scenario = found.plot.word();
+        let name = match subject.configured {
+            Some(configured) => format!("lockutils-{}-{scenario}.txt", configured.name),
+            None => format!("lockutils-{scenario}.txt"),
+        };
+        let file: PathBuf = match (&run.artifacts, &self.chosen.save) {
+            (Some(folder), _) => folder.join(name),
+            (None, Some(file)) => file.clone(),
+            (None, None) => name.into(),
+        };
+        // The lock may run in another folder.
+        fs::write(run.start.join(&file), &text).with_context(|| reports::cannot_write(&file))?;
+        let file = file.display().to_string();
+        Ok(Saved { file, text })
+    }
+}
+
+fn running(scenario: Scenario, budget: &Budget, progress: Progress) -> String {
+    let doing = match progress.shrinks {
+        true => "; shrinking the counterexample",
+        false => "",
+    };
+    format!(
+        "{scenario}: {:.1} of {:.1} s, {} of {} schedules{doing}",
+        progress.elapsed.as_secs_f64(),
+        budget.time.as_secs_f64(),
+        progress.schedules,
+        budget.schedules
+    )
+}

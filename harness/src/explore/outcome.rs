@@ -1,0 +1,73 @@
+//! The outcome of a search, for the report.
+
+use crate::model::{Counterexample, Evidence, Outcome, Quoted, Role, Search as Extent, Verdict};
+
+use super::found::Found;
+use super::schedule::switches;
+use super::search::Search;
+use super::story::{ending, lines};
+
+/// A counterexample as it was saved.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The file.
+    pub file: String,
+    /// Its contents.
+    pub text: String,
+}
+
+/// The outcome of `found`, whose counterexample was saved.
+pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outcome {
+    let verdict = found.verdict();
+    let again = saved
+        .as_ref()
+        .map(|saved| format!("cargo lockutils replay {}", saved.file));
+    let counterexample = found.counterexample.as_ref().zip(saved);
+    let counterexample = counterexample.map(|(trace, saved)| Counterexample {
+        ending: ending(&trace.end),
+        switches: switches(&trace.choices()),
+        same: found.replayed.0,
+        runs: found.replayed.1,
+        steps: lines(trace),
+        replay: input(&saved.text),
+        file: Some(saved.file),
+    });
+    let problem = found
+        .problem
+        .as_ref()
+        .filter(|_| verdict != Verdict::NotKnown);
+    let problem = problem.map(|problem| format!("a worker failed: {problem}"));
+    let interrupted = (found.interrupted && found.schedules > 0)
+        .then(|| "interrupted before the search was over".to_owned());
+    let notes = problem.into_iter().chain(interrupted);
+    Outcome {
+        scenario: found.plot,
+        meaning: found.plot.explored().unwrap_or(found.plot.meaning()),
+        counts: true,
+        promise: found.plot.role() == Role::Promise,
+        verdict,
+        reason: found.reason(),
+        seconds: found.seconds,
+        errors: found.errors.clone(),
+        notes: notes.map(|text| Quoted { text, count: 1 }).collect(),
+        evidence: Evidence::Search(Box::new(Extent {
+            workers: found.parties,
+            rounds: search.rounds,
+            strategy: search.strategy.word(),
+            schedules: found.schedules,
+            known: found.known,
+            complete: found.complete.clone(),
+            expiries: found.expiries,
+            polls: found.polls,
+            rest_ms: found.rest.as_millis() as u64,
+            counterexample,
+        })),
+        again,
+    }
+}
+
+/// The lines that `replay` needs, without the explanation for people.
+fn input(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| format!("{line}\n")).collect()
+}
