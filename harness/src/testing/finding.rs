@@ -29,6 +29,20 @@ pub enum Unknown {
 }
 
 impl Finding {
+    /// [`Finding::Held`] if anything was checked, and else *nothing ran*.
+    pub(crate) fn held_if(anything: bool) -> Self {
+        if anything {
+            Finding::Held
+        } else {
+            Finding::NotKnown(Unknown::NothingRan)
+        }
+    }
+
+    /// Nothing can be said, since what the check needs is not offered.
+    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+        Finding::NotKnown(Unknown::Unsupported(what.into()))
+    }
+
     /// Whether the promise was kept. False for what is not known.
     pub fn is_held(&self) -> bool {
         matches!(self, Finding::Held)

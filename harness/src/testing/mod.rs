@@ -9,6 +9,7 @@ pub mod finding;
 pub mod fixtures;
 mod forking;
 pub mod history;
+mod lock;
 #[cfg(feature = "proptest")]
 pub mod programs;
 pub mod stress;

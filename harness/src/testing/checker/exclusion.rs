@@ -4,7 +4,8 @@
 //! operations were ordered; and if none overlap, the operations can be ordered so that there never were two (Herlihy and Wing,
 //! "Linearizability", 1990). So looking at these intervals is exact.
 
-use super::{Workers, held_if, milliseconds};
+use super::story::milliseconds;
+use super::workers::Workers;
 use crate::testing::finding::Finding;
 use crate::testing::history::{Event, Kind, Mode};
 
@@ -42,7 +43,7 @@ pub(super) fn check(history: &[Event], permits: usize) -> Finding {
             _ => {}
         }
     }
-    held_if(acquired > 0)
+    Finding::held_if(acquired > 0)
 }
 
 fn count<'a>(mode: Mode, exclusive: &'a mut usize, shared: &'a mut usize) -> &'a mut usize {

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Workers, held_if, milliseconds, story};
+use super::story::{self, milliseconds};
+use super::workers::Workers;
 use crate::testing::finding::Finding;
 use crate::testing::history::{Event, Kind, Patience};
 
@@ -49,5 +50,5 @@ pub(super) fn check(history: &[Event], slack: u64) -> Finding {
             _ => {}
         }
     }
-    held_if(anything)
+    Finding::held_if(anything)
 }

@@ -9,6 +9,7 @@ mod quiet;
 mod refusals;
 mod story;
 mod timeouts;
+mod workers;
 
 pub use progress::{Service, service};
 
@@ -140,39 +141,7 @@ pub(crate) fn longest_wait_of(history: &[Event], worker: u32) -> Option<String> 
         .count();
     Some(format!(
         "its longest wait took {}, in which others acquired the lock {passed} times{}",
-        milliseconds(waited),
+        story::milliseconds(waited),
         story::of(history, from, to)
     ))
-}
-
-/// `held`, unless nothing was checked.
-fn held_if(anything: bool) -> Finding {
-    if anything {
-        Finding::Held
-    } else {
-        Finding::NotKnown(Unknown::NothingRan)
-    }
-}
-
-/// The state of each worker, by its number.
-#[derive(Debug)]
-struct Workers<T>(Vec<T>);
-
-impl<T: Default> Workers<T> {
-    fn new() -> Self {
-        Workers(Vec::new())
-    }
-
-    fn of(&mut self, worker: u32) -> &mut T {
-        let index = worker as usize;
-        if self.0.len() <= index {
-            self.0.resize_with(index + 1, T::default);
-        }
-        &mut self.0[index]
-    }
-}
-
-/// A time for people.
-fn milliseconds(nanoseconds: u64) -> String {
-    format!("{:.3} ms", nanoseconds as f64 / 1e6)
 }

@@ -1,6 +1,7 @@
 //! Nobody waits while the lock is free, and how the lock was shared out.
 
-use super::{Workers, held_if, milliseconds, story};
+use super::story::{self, milliseconds};
+use super::workers::Workers;
 use crate::testing::finding::Finding;
 use crate::testing::history::{Event, Kind, Patience};
 
@@ -50,7 +51,7 @@ pub(super) fn check(history: &[Event], bound: u64) -> Finding {
             _ => None,
         };
     }
-    held_if(anything)
+    Finding::held_if(anything)
 }
 
 fn names(waiting: &Workers<Option<u64>>) -> String {

@@ -5,7 +5,8 @@
 //! from before the call until after its return no other worker held the lock, asked for it, was being answered, or was being
 //! killed with it. Preemption only ever makes those times longer: a worker writes *asked* before its call and *released* after its return.
 
-use super::{Workers, milliseconds, story};
+use super::story::{self, milliseconds};
+use super::workers::Workers;
 use crate::testing::history::{Event, Kind, Patience};
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,7 +5,8 @@
 //! before it was being released, and end no later than its release came back and the next acquire did.) For shared locks and semaphores
 //! a failure is excused by any hold that may have been there.
 
-use super::{Workers, held_if, milliseconds};
+use super::story::milliseconds;
+use super::workers::Workers;
 use crate::testing::finding::Finding;
 use crate::testing::history::{Event, Kind, Mode};
 
@@ -74,7 +75,7 @@ pub(super) fn check(history: &[Event], permits: usize) -> Finding {
             ));
         }
     }
-    held_if(!operations.refusals.is_empty() || !operations.holds.is_empty())
+    Finding::held_if(!operations.refusals.is_empty() || !operations.holds.is_empty())
 }
 
 impl Operations {

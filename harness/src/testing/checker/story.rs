@@ -50,6 +50,11 @@ pub(super) fn of(history: &[Event], from: usize, to: usize) -> String {
     story
 }
 
+/// A duration in milliseconds, for messages.
+pub(super) fn milliseconds(nanoseconds: u64) -> String {
+    format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}
+
 pub(super) fn in_words(kind: Kind) -> String {
     match kind {
         Kind::Asked { mode, patience } => {
@@ -62,7 +67,7 @@ pub(super) fn in_words(kind: Kind) -> String {
                 Patience::None => format!("tries the lock{shared}"),
                 Patience::Nanoseconds(time) => format!(
                     "asks for the lock{shared}, and waits for {} at most",
-                    super::milliseconds(time)
+                    milliseconds(time)
                 ),
             }
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Workers, held_if, milliseconds, story};
+use super::story::{self, milliseconds};
+use super::workers::Workers;
 use crate::testing::finding::Finding;
 use crate::testing::history::{Event, Kind, Patience};
 
@@ -43,5 +44,5 @@ pub(super) fn check(history: &[Event], earliness: Duration, lateness: Option<Dur
             _ => *asked = None,
         }
     }
-    held_if(anything)
+    Finding::held_if(anything)
 }

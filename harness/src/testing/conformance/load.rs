@@ -9,10 +9,10 @@ use nix::unistd::Pid;
 
 use super::evidence;
 use super::record::Record;
-use super::{Answer, Lock, Patience};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::Outcome;
 use crate::testing::history::{Event, Kind, Mode, Patience as Asked};
+use crate::testing::lock::{Answer, Lock, Patience};
 use crate::testing::stress::{Stress, StressReport, Worker};
 use crate::testing::witness::now;
 

@@ -23,63 +23,24 @@
 
 mod apart;
 mod evidence;
-mod guarantee;
 mod load;
 mod ours;
 mod record;
 mod trials;
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-pub use guarantee::Guarantee;
 pub use ours::Oslo;
+
+pub use crate::testing::lock::{Answer, Guarantee, Lock, Patience};
 
 use crate::testing::finding::{Finding, Unknown};
 
-/// A lock between processes, of whatever make.
-pub trait Lock: Sync {
-    /// Runs `section` under the lock.
-    ///
-    /// # Errors
-    /// Whatever made it impossible, except that the lock was held.
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>>;
-
-    /// Whether its author promises the guarantee; what is not promised is not tried.
-    fn promises(&self, guarantee: Guarantee) -> bool {
-        let _ = guarantee;
-        true
+impl Guarantee {
+    /// Tries whether the locks that `make` makes in `directory` keep it. Each process, and each of its threads, makes one of its own.
+    pub fn examine<L: Lock>(self, directory: &Path, make: &(dyn Fn(&Path) -> L + Sync)) -> Finding {
+        trials::examine(self, directory, make)
     }
-
-    /// Its lock file, if it has one: what is reopened and removed in the trials.
-    fn file(&self) -> Option<PathBuf> {
-        None
-    }
-}
-
-/// For how long a lock is to be waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// As long as it takes.
-    Forever,
-    /// Not at all.
-    None,
-    /// So long.
-    AtMost(Duration),
-}
-
-/// What became of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The section ran.
-    Ran,
-    /// The lock was held.
-    Busy,
-    /// The lock was held until the time was over.
-    TimedOut,
-    /// The lock does not offer this kind of patience.
-    Unsupported,
 }
 
 /// The verdict for each guarantee; what the lock does not promise is not tried.
@@ -171,19 +132,4 @@ macro_rules! lock_conformance {
         }
         $(test!($test $guarantee);)*
     };
-}
-
-/// Locks behind references take part as well.
-impl<L: Lock> Lock for &L {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        (**self).run(patience, section)
-    }
-
-    fn promises(&self, guarantee: Guarantee) -> bool {
-        (**self).promises(guarantee)
-    }
-
-    fn file(&self) -> Option<PathBuf> {
-        (**self).file()
-    }
 }

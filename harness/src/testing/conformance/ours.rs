@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use oslo_concurrency::lockutils;
 
-use super::{Answer, Guarantee, Lock, Patience};
+use crate::testing::lock::{Answer, Guarantee, Lock, Patience};
 
 /// `lockutils::lock(name).external(true)` in a directory.
 #[derive(Clone, Debug)]

@@ -1,19 +1,13 @@
 //! A whole test in a process of its own, where it may fork as often as it likes.
 
-use std::env;
-#[cfg(feature = "proptest")]
-use {super::reexec::this_test, std::cell::RefCell, std::io};
+use std::cell::RefCell;
+use std::io;
 
-const VARIABLE: &str = "LOCKUTILS_HARNESS_ALONE";
-
-/// Whether this process was executed for one test: its other thread, libtest's, does nothing but wait for that test.
-pub(crate) fn is_alone() -> bool {
-    env::var_os(VARIABLE).is_some()
-}
+use super::alone::{VARIABLE, may_fork};
+use super::reexec::this_test;
 
 /// Where the test is run.
 #[derive(Clone, Debug)]
-#[cfg(feature = "proptest")]
 pub(crate) enum Elsewhere {
     /// Here: this process may fork.
     Here,
@@ -23,14 +17,12 @@ pub(crate) enum Elsewhere {
     Failed(String),
 }
 
-#[cfg(feature = "proptest")]
 thread_local!(static RUN: RefCell<Option<Elsewhere>> = const { RefCell::new(None) });
 
-#[cfg(feature = "proptest")]
 impl Elsewhere {
     /// Runs the test of this thread elsewhere, once, unless this process may fork. What came of it stays so for the whole test.
     pub(crate) fn run() -> io::Result<Elsewhere> {
-        if super::may_fork() {
+        if may_fork() {
             return Ok(Elsewhere::Here);
         }
         if let Some(known) = RUN.with_borrow(Clone::clone) {
@@ -42,7 +34,6 @@ impl Elsewhere {
     }
 }
 
-#[cfg(feature = "proptest")]
 fn execute() -> io::Result<Elsewhere> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("main");

@@ -4,11 +4,14 @@
 //! process with one thread forks itself; any other executes its own test program once more, for this one test and with one thread, and
 //! lets that fork (fork(2), "NOTES"; signal-safety(7)).
 
+mod alone;
 mod coordinator;
+#[cfg(feature = "proptest")]
 mod elsewhere;
 mod reexec;
 mod stacks;
 
+pub(crate) use alone::may_fork;
 pub use coordinator::Outcome;
 pub(crate) use coordinator::{Acts, END, Plan, STACK, run_here};
 #[cfg(feature = "proptest")]
@@ -18,10 +21,3 @@ pub(crate) use stacks::of_process as stack_of;
 
 pub(crate) use reexec::is_executed_for_a_run;
 pub(crate) use reexec::{Role, execute_again, leave, role};
-
-/// Whether no other thread of this process does anything, so that it can fork itself.
-pub(crate) fn may_fork() -> bool {
-    elsewhere::is_alone()
-        || is_executed_for_a_run()
-        || std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
-}

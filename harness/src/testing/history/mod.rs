@@ -4,24 +4,6 @@ mod merge;
 
 pub use merge::merge;
 
-use crate::testing::witness::Witness;
-
-/// The history of a run, from the logs of all its workers.
-pub fn of(witness: &Witness) -> Vec<Event> {
-    let logs: Vec<Vec<Event>> = (0..witness.shape().workers() as u32)
-        .map(|worker| {
-            let entries = witness.entries(worker);
-            let event = |entry: &crate::testing::witness::Entry| Event {
-                time: entry.time,
-                worker,
-                kind: entry.step.kind(),
-            };
-            entries.iter().map(event).collect()
-        })
-        .collect();
-    merge(&logs)
-}
-
 /// One thing that a worker did. Times are nanoseconds on the monotonic clock, which all processes of a machine share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -35,9 +35,9 @@ use proptest::prelude::*;
 use proptest::strategy::NewTree;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
-use crate::testing::conformance::{Lock, Patience};
 use crate::testing::finding::Finding;
 use crate::testing::forking::{Elsewhere, Outcome};
+use crate::testing::lock::{Lock, Patience};
 use crate::testing::stress::{Stress, StressReport, Worker};
 
 /// What one thread does next.

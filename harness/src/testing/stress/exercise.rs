@@ -11,8 +11,8 @@ use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
 use super::Worker;
-use crate::testing::conformance::{Answer, Lock, Patience};
 use crate::testing::forking::{Acts, END};
+use crate::testing::lock::{Answer, Lock, Patience};
 use crate::testing::witness::Witness;
 
 const SHARES: u64 = 1;

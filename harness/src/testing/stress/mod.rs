@@ -26,8 +26,8 @@ pub use report::StressReport;
 pub use rules::Breach;
 pub use worker::Worker;
 
-use crate::testing::conformance::{Guarantee, Lock};
 use crate::testing::forking::{self, Acts, Outcome, Plan, Role};
+use crate::testing::lock::{Guarantee, Lock};
 use crate::testing::witness::{Shape, Witness};
 
 /// A stress run: what to run it with, and then [`run`](Stress::run).

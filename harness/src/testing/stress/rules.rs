@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::testing::checker::{self, Promises};
 use crate::testing::finding::Finding;
 use crate::testing::forking::STACK;
-use crate::testing::history::{self, Event, Kind};
+use crate::testing::history::{Event, Kind};
 use crate::testing::witness::{Note, Witness};
 
 use super::exercise::STARVED;
@@ -44,7 +44,7 @@ pub(super) struct Rules {
 
 pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
     let notes = witness.notes().all();
-    let mut history = history::of(witness);
+    let mut history = witness.history();
     // What came when the first of those who were stuck had been killed is no answer of the lock to the others.
     let killed = notes.iter().filter(|note| note.rule == STACK);
     if let Some(time) = killed.filter_map(time_of).min() {

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use crate::testing::conformance::{Answer, Lock, Patience};
+use crate::testing::lock::{Answer, Lock, Patience};
 
 /// So long a stranger tries again: a child that was forked in a section may keep its copies for a moment.
 const GRACE: Duration = Duration::from_secs(1);

@@ -9,8 +9,8 @@ use oslo_concurrency::lockutils;
 
 use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors, SignalStorm};
 use crate::model::after;
-use crate::testing::conformance::{Answer, Lock, Patience};
 use crate::testing::history::{self, Mode};
+use crate::testing::lock::{Answer, Lock, Patience};
 use crate::testing::witness::{Inside, Step, Witness, forks};
 
 /// So often a worker lets others run while it is inside: with more workers than processors, those who wrongly come in would otherwise

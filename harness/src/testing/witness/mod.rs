@@ -23,6 +23,8 @@ pub(crate) use notes::Note;
 use notes::Notes;
 pub use overlaps::{Overlap, overlaps};
 
+use crate::testing::history::{self, Event};
+
 const CACHE_LINE: usize = 8;
 const INSIDE: usize = 0;
 const READY: usize = CACHE_LINE;
@@ -167,6 +169,21 @@ impl Witness {
     /// What `worker` did.
     pub fn entries(&self, worker: u32) -> Vec<Entry> {
         self.log(worker).entries()
+    }
+
+    /// The events of all workers, in order of time.
+    pub(crate) fn history(&self) -> Vec<Event> {
+        let logs: Vec<Vec<Event>> = (0..self.shape.workers() as u32)
+            .map(|worker| {
+                let event = |entry: Entry| Event {
+                    time: entry.time,
+                    worker,
+                    kind: entry.step.kind(),
+                };
+                self.entries(worker).into_iter().map(event).collect()
+            })
+            .collect();
+        history::merge(&logs)
     }
 
     /// How many entries did not fit into the logs.

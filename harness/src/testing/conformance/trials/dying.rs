@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Load, Lock, Make, Patience};
+use super::super::load::Load;
+use super::support::Make;
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Answer, Lock, Patience};
 
 pub(super) fn death<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(4).attempts(50).run(make, &|participant| {
@@ -42,7 +44,7 @@ pub(super) fn panic<L: Lock>(make: Make<'_, L>) -> Finding {
             participant.wait_for(PANICKED, 1);
         }
         // What is refused to one who is alone with the lock speaks against it; a lock that cannot be tried is waited for.
-        if participant.attempt(Patience::None, &mut || ()) == super::Answer::Unsupported {
+        if participant.attempt(Patience::None, &mut || ()) == Answer::Unsupported {
             participant.acquire(&mut || ());
         }
         participant.reach(TRIED, 1);

@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{LINGER, Load, Lock, Make, Participant, Patience, linger, linger_for};
+use super::super::load::{Load, Participant};
+use super::support::{LINGER, Make, linger, linger_for};
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Lock, Patience};
 
 const TIME: Duration = Duration::from_millis(2500);
 /// Long enough for one that was asleep to wake up and come in, if the lock was given back too early.

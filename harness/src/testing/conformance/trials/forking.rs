@@ -7,8 +7,10 @@ use nix::sys::signal::kill;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 
-use super::{Answer, Load, Lock, Make, Participant, Patience, linger};
+use super::super::load::{Load, Participant};
+use super::support::{Make, linger};
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Answer, Lock, Patience};
 
 /// A child that waits for the lock longer than this is ended.
 const LONGEST: Duration = Duration::from_secs(10);

@@ -5,21 +5,16 @@ mod exclusion;
 mod forking;
 mod order;
 mod refusal;
+mod support;
 mod waiting;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
+use self::support::Make;
 use super::apart::apart;
-use super::load::{Load, Participant};
-use super::{Answer, Guarantee, Lock, Patience};
-use crate::testing::finding::{Finding, Unknown};
-
-/// For how long a holder stays after a disturbance, so that those whom it let in are seen.
-const LINGER: Duration = Duration::from_micros(300);
-
-type Make<'a, L> = &'a (dyn Fn() -> L + Sync);
+use crate::testing::finding::Finding;
+use crate::testing::lock::{Guarantee, Lock};
 
 pub(super) fn examine<L: Lock>(
     guarantee: Guarantee,
@@ -27,7 +22,7 @@ pub(super) fn examine<L: Lock>(
     make: &(dyn Fn(&Path) -> L + Sync),
 ) -> Finding {
     if let Err(error) = fs::create_dir_all(directory) {
-        return unsupported(format!("{}: {error}", directory.display()));
+        return Finding::unsupported(format!("{}: {error}", directory.display()));
     }
     let make = &|| make(directory);
     apart(&|| trial(guarantee, make))
@@ -36,7 +31,7 @@ pub(super) fn examine<L: Lock>(
 fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
     let with_file = |trial: &dyn Fn(&Path) -> Finding| match make().file() {
         Some(file) => trial(&file),
-        None => unsupported("the lock has no file"),
+        None => Finding::unsupported("the lock has no file"),
     };
     match guarantee {
         Guarantee::Processes => exclusion::processes(make),
@@ -58,19 +53,4 @@ fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
         Guarantee::Fairness => order::fairness(make),
         Guarantee::Refusal => refusal::refusal(make),
     }
-}
-
-fn unsupported(what: impl Into<String>) -> Finding {
-    Finding::NotKnown(Unknown::Unsupported(what.into()))
-}
-
-fn linger_for(time: Duration) {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        std::thread::yield_now();
-    }
-}
-
-fn linger() {
-    linger_for(LINGER);
 }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use nix::unistd::gettid;
 
 use super::super::evidence;
-use super::{Guarantee, Load, Lock, Make, Patience};
+use super::super::load::Load;
+use super::support::Make;
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Guarantee, Lock, Patience};
 
 /// Nobody is passed over for good: not one gets the lock far more seldom than the others.
 ///

@@ -7,8 +7,10 @@ use seccompiler::{
     SeccompFilter, SeccompRule, apply_filter,
 };
 
-use super::{Load, Lock, Make, Patience, unsupported};
+use super::super::load::Load;
+use super::support::{Make, linger};
 use crate::testing::finding::{Finding, Unknown};
+use crate::testing::lock::{Lock, Patience};
 
 /// Every flock(2) and every lock by fcntl(2) fails with ENOLCK; acquire must say so, at once.
 pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
@@ -26,14 +28,14 @@ pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
     };
     let verdict = load.run(make, &|participant| {
         while !participant.is_over() {
-            let mut section = || participant.worker.section(super::linger);
+            let mut section = || participant.worker.section(linger);
             // An error is what is asked for.
             let _ = participant.try_attempt(Patience::Forever, &mut section);
         }
     });
     match verdict {
         Finding::NotKnown(Unknown::NothingRan) => Finding::Held,
-        Finding::Held => unsupported("the lock asks neither flock(2) nor fcntl(2)"),
+        Finding::Held => Finding::unsupported("the lock asks neither flock(2) nor fcntl(2)"),
         other => other,
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Answer, Guarantee, Load, Lock, Make, Participant, Patience, linger_for, unsupported};
+use super::super::load::{Load, Participant};
+use super::support::{Make, linger_for};
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Answer, Guarantee, Lock, Patience};
 use crate::testing::stress::SignalStorm;
 
 /// The load with processes, and the same with threads if the lock is there for them too.
@@ -31,7 +33,7 @@ pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
     const DONE: usize = 1;
     const WORKERS: u32 = 5;
     if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
-        return unsupported(NO_TIMED_WAIT);
+        return Finding::unsupported(NO_TIMED_WAIT);
     }
     both(make, WORKERS, |load| {
         load.run(make, &|participant: &Participant<'_, '_, L>| {
@@ -63,10 +65,10 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     const RELEASED: usize = 3;
     const LOOKED: usize = 4;
     if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
-        return unsupported(NO_TIMED_WAIT);
+        return Finding::unsupported(NO_TIMED_WAIT);
     }
     if !offers(make, Patience::None) {
-        return unsupported(NO_TRY);
+        return Finding::unsupported(NO_TRY);
     }
     both(make, 2, |load| {
         // Many tries in the time afterwards.
@@ -111,7 +113,7 @@ pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
     const TRIES: u64 = 4;
     const TURN: usize = 0;
     if !offers(make, Patience::None) {
-        return unsupported(NO_TRY);
+        return Finding::unsupported(NO_TRY);
     }
     let timed = offers(make, Patience::AtMost(Duration::from_secs(1)));
     both(make, 2, |load| {

@@ -1,10 +1,5 @@
 //! What a lock may guarantee.
 
-use std::path::Path;
-
-use super::{Lock, trials};
-use crate::testing::finding::Finding;
-
 macro_rules! guarantees {
     ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
         /// What a lock may guarantee; `docs/explanation/locks.md` has the numbers.
@@ -64,11 +59,4 @@ guarantees! {
     Fairness "fairness",
     /// 9: where the kernel cannot lock, acquire is an error, at once.
     Refusal "refusal",
-}
-
-impl Guarantee {
-    /// Tries whether the locks that `make` makes in `directory` keep it. Each process, and each of its threads, makes one of its own.
-    pub fn examine<L: Lock>(self, directory: &Path, make: &(dyn Fn(&Path) -> L + Sync)) -> Finding {
-        trials::examine(self, directory, make)
-    }
 }
