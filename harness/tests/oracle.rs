@@ -1,7 +1,8 @@
 //! The checker against an oracle that tries every order of the operations.
 
 use lockutils_harness::testing::checker::{Promises, check};
-use lockutils_harness::testing::history::{Event, Kind, Mode, Patience};
+use lockutils_harness::testing::conformance::WaitLimit;
+use lockutils_harness::testing::history::{Event, EventKind, Mode};
 
 /// Random numbers that are the same in every run (xorshift, Marsaglia 2003).
 struct Random(u64);
@@ -41,15 +42,15 @@ fn operations(history: &[Event]) -> Vec<Operation> {
             returned: None,
         };
         match event.kind {
-            Kind::Asked { .. } => operations.push(called(What::Acquire)),
-            Kind::Releasing => operations.push(called(What::Release)),
-            Kind::Acquired | Kind::Busy | Kind::Released => {
+            EventKind::Requested { .. } => operations.push(called(What::Acquire)),
+            EventKind::Releasing => operations.push(called(What::Release)),
+            EventKind::Acquired | EventKind::Busy | EventKind::Released => {
                 let open = operations
                     .iter_mut()
                     .rfind(|operation| operation.worker == event.worker)
                     .unwrap();
                 open.returned = Some(at);
-                if event.kind == Kind::Busy {
+                if event.kind == EventKind::Busy {
                     open.what = What::Refused;
                 }
             }
@@ -103,9 +104,9 @@ fn history(random: &mut Random) -> Vec<Event> {
         let kind = match states[worker] {
             State::Idle => {
                 states[worker] = State::Asking;
-                Kind::Asked {
+                EventKind::Requested {
                     mode: Mode::Exclusive,
-                    patience: Patience::None,
+                    limit: WaitLimit::NoWait,
                 }
             }
             State::Asking => {
@@ -114,15 +115,19 @@ fn history(random: &mut Random) -> Vec<Event> {
                     refuse = !refuse;
                 }
                 states[worker] = if refuse { State::Idle } else { State::Holding };
-                if refuse { Kind::Busy } else { Kind::Acquired }
+                if refuse {
+                    EventKind::Busy
+                } else {
+                    EventKind::Acquired
+                }
             }
             State::Holding => {
                 states[worker] = State::Releasing;
-                Kind::Releasing
+                EventKind::Releasing
             }
             State::Releasing => {
                 states[worker] = State::Idle;
-                Kind::Released
+                EventKind::Released
             }
         };
         history.push(Event {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use lockutils_harness::prelude::*;
-use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, WaitLimit};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestError, TestRunner};
 
@@ -29,8 +29,8 @@ proptest! {
 struct Unchecked(PathBuf);
 
 impl Lock for Unchecked {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        if patience != Patience::Forever {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        if limit != WaitLimit::Forever {
             return Ok(Answer::Unsupported);
         }
         let file = File::create(&self.0)?;

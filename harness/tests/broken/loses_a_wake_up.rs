@@ -9,10 +9,10 @@ use std::ptr::{NonNull, null, null_mut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::HandOver;
-pub const TOLD: &str = "has waited since";
+pub const TOLD: &str = "has waited for the lock since";
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -91,9 +91,9 @@ impl Sleepy {
 }
 
 impl Lock for Sleepy {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let deadline = match patience {
-            Patience::AtMost(time) => Some(Instant::now() + time),
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let deadline = match limit {
+            WaitLimit::AtMost(time) => Some(Instant::now() + time),
             _ => None,
         };
         let word = self.word();
@@ -101,7 +101,7 @@ impl Lock for Sleepy {
             .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            if patience == Patience::None {
+            if limit == WaitLimit::NoWait {
                 return Ok(Answer::Busy);
             }
             while word.swap(WAITED_FOR, Ordering::Acquire) != FREE {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Fairness;
 
@@ -20,7 +20,7 @@ pub fn make(directory: &Path) -> Polling {
 }
 
 impl Lock for Polling {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         let comer = COMERS.fetch_add(1, Ordering::Relaxed);
         while file.try_lock().is_err() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 const PROGRAM: &str = r#"
 import fcntl, os, sys, time
@@ -112,12 +112,14 @@ impl Drop for Held<'_> {
 }
 
 impl Lock for Python {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let mut conversation = self.0.lock().unwrap_or_else(|poison| poison.into_inner());
-        let (what, refused) = match patience {
-            Patience::Forever => ("acquire".to_owned(), Answer::TimedOut),
-            Patience::None => ("try".to_owned(), Answer::Busy),
-            Patience::AtMost(time) => (format!("acquire {}", time.as_secs_f64()), Answer::TimedOut),
+        let (what, refused) = match limit {
+            WaitLimit::Forever => ("acquire".to_owned(), Answer::TimedOut),
+            WaitLimit::NoWait => ("try".to_owned(), Answer::Busy),
+            WaitLimit::AtMost(time) => {
+                (format!("acquire {}", time.as_secs_f64()), Answer::TimedOut)
+            }
         };
         if conversation.ask(&what)? != "acquired" {
             return Ok(refused);

@@ -10,7 +10,7 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub struct Mutex(NonNull<libc::pthread_mutex_t>);
 
@@ -92,14 +92,14 @@ fn deadline(time: Duration) -> libc::timespec {
 }
 
 impl Lock for Mutex {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let mutex = self.0.as_ptr();
         // SAFETY: `make` has initialized it.
         let outcome = unsafe {
-            match patience {
-                Patience::Forever => libc::pthread_mutex_lock(mutex),
-                Patience::None => libc::pthread_mutex_trylock(mutex),
-                Patience::AtMost(time) => libc::pthread_mutex_timedlock(mutex, &deadline(time)),
+            match limit {
+                WaitLimit::Forever => libc::pthread_mutex_lock(mutex),
+                WaitLimit::NoWait => libc::pthread_mutex_trylock(mutex),
+                WaitLimit::AtMost(time) => libc::pthread_mutex_timedlock(mutex, &deadline(time)),
             }
         };
         match outcome {

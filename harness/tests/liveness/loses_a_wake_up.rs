@@ -10,7 +10,7 @@ use std::ptr::{NonNull, null};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
 #[allow(dead_code, reason = "other tests use the lock only")]
@@ -77,22 +77,22 @@ impl Forgetful {
 }
 
 impl Lock for Forgetful {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let state = &self.words()[0];
         let asked = Instant::now();
         if state
             .compare_exchange(FREE, HELD, Ordering::AcqRel, Ordering::Acquire)
             .is_err()
         {
-            if patience == Patience::None {
+            if limit == WaitLimit::NoWait {
                 return Ok(Answer::Busy);
             }
             while state.swap(HELD_WITH_WAITERS, Ordering::AcqRel) != FREE {
-                let left = match patience {
-                    Patience::AtMost(time) if asked.elapsed() >= time => {
+                let left = match limit {
+                    WaitLimit::AtMost(time) if asked.elapsed() >= time => {
                         return Ok(Answer::TimedOut);
                     }
-                    Patience::AtMost(time) => Some(time.saturating_sub(asked.elapsed())),
+                    WaitLimit::AtMost(time) => Some(time.saturating_sub(asked.elapsed())),
                     _ => None,
                 };
                 self.sleep_while_it_has_waiters(left);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use lockutils_harness::Stress;
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 use lockutils_harness::testing::finding::Finding;
 
 mod acquires_after_giving_up;
@@ -71,11 +71,7 @@ fn acquires_after_giving_up_is_found() {
 fn says_busy_though_free_is_found() {
     is_found(
         says_busy_though_free::once_in_50,
-        &[
-            "refused",
-            "the lock was free",
-            "was told that the lock is held",
-        ],
+        &["refused", "the lock was free", "the lock answered `busy`"],
     );
 }
 
@@ -119,18 +115,18 @@ struct Flock {
 impl Lock for Flock {
     fn run(
         &self,
-        patience: Patience,
+        limit: WaitLimit,
         section: &mut dyn FnMut(),
     ) -> Result<Answer, Box<dyn std::error::Error>> {
         let file = std::fs::File::create(&self.path)?;
         let asked = Instant::now();
-        if patience == Patience::Forever && !self.polls {
+        if limit == WaitLimit::Forever && !self.polls {
             file.lock()?;
         } else {
             while file.try_lock().is_err() {
-                match patience {
-                    Patience::None => return Ok(Answer::Busy),
-                    Patience::AtMost(time) if asked.elapsed() >= time => {
+                match limit {
+                    WaitLimit::NoWait => return Ok(Answer::Busy),
+                    WaitLimit::AtMost(time) if asked.elapsed() >= time => {
                         return Ok(Answer::TimedOut);
                     }
                     _ => std::thread::sleep(std::time::Duration::from_millis(1)),

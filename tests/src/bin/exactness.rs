@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lockutils_harness::testing::checker::{Promises, check};
-use lockutils_harness::testing::conformance::{Lock, Oslo, Patience};
-use lockutils_harness::testing::history::{Event, Kind, Mode, Patience as Wait, merge};
+use lockutils_harness::testing::conformance::{Lock, Oslo, WaitLimit};
+use lockutils_harness::testing::history::{Event, EventKind, Mode, merge};
+
 use lockutils_harness::testing::witness::{Shape, Witness};
 use lockutils_harness::{Stress, StressReport};
 use lockutils_tests::peers::StdFile;
@@ -58,7 +59,7 @@ fn correct_locks(sections: u64, directory: &Path) {
 fn contend(sections: usize, lock: &impl Lock) -> StressReport {
     let stress = Stress::new().processes(4).threads(2).sections(sections);
     stress.deadline(Duration::from_secs(600)).run(|worker| {
-        let answer = lock.run(Patience::Forever, &mut || worker.section(|| ()));
+        let answer = lock.run(WaitLimit::Forever, &mut || worker.section(|| ()));
         answer.expect("the lock");
     })
 }
@@ -87,12 +88,12 @@ fn leaks(directory: &Path) {
             .deadline(Duration::from_secs(600))
             .run(|worker| {
                 if worker.random(once_in) > 0 {
-                    let _ = lock.run(Patience::Forever, &mut || worker.section(|| ()));
+                    let _ = lock.run(WaitLimit::Forever, &mut || worker.section(|| ()));
                     return;
                 }
                 for _ in 0..1_000 {
                     if !matches!(
-                        lock.run(Patience::None, &mut || ()),
+                        lock.run(WaitLimit::NoWait, &mut || ()),
                         Ok(lockutils_harness::testing::conformance::Answer::Ran)
                     ) {
                         break;
@@ -114,7 +115,7 @@ fn dead_holders(directory: &Path) {
     let (mut deaths, mut reports) = (0, 0);
     while deaths < 500 {
         let report = Stress::new().processes(16).sections(200).run(|worker| {
-            let _ = lock.run(Patience::Forever, &mut || {
+            let _ = lock.run(WaitLimit::Forever, &mut || {
                 worker.section(|| {
                     if worker.number() > 0 && worker.random(100) == 0 {
                         worker.die();
@@ -183,13 +184,13 @@ fn cost_of_checking() {
     const EVENTS: u64 = 10_000_000;
     const WORKERS: u32 = 8;
     let kinds = [
-        Kind::Asked {
+        EventKind::Requested {
             mode: Mode::Exclusive,
-            patience: Wait::Forever,
+            limit: WaitLimit::Forever,
         },
-        Kind::Acquired,
-        Kind::Releasing,
-        Kind::Released,
+        EventKind::Acquired,
+        EventKind::Releasing,
+        EventKind::Released,
     ];
     let mut logs = vec![Vec::new(); WORKERS as usize];
     for number in 0..EVENTS / 4 {

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use super::story::{self, milliseconds};
 use super::workers::Workers;
 use crate::testing::finding::Finding;
-use crate::testing::history::{Event, Kind, Patience};
+use crate::testing::history::{Event, EventKind};
+use crate::testing::lock::WaitLimit;
 
 pub(super) fn check(history: &[Event], slack: u64) -> Finding {
     // Waiters in the order in which they asked; the number tells one wait of a worker from its next.
@@ -17,12 +18,12 @@ pub(super) fn check(history: &[Event], slack: u64) -> Finding {
     let (mut number, mut anything) = (0u64, false);
     for (at, event) in history.iter().enumerate() {
         match event.kind {
-            Kind::Asked { patience, .. } if patience != Patience::None => {
+            EventKind::Requested { limit, .. } if limit != WaitLimit::NoWait => {
                 number += 1;
                 *waits.of(event.worker) = Some((number, at));
                 queue.push_back((event.worker, number, at));
             }
-            Kind::Acquired => {
+            EventKind::Acquired => {
                 let Some((mine, asked)) = waits.of(event.worker).take() else {
                     continue;
                 };
@@ -46,7 +47,9 @@ pub(super) fn check(history: &[Event], slack: u64) -> Finding {
                     queue.pop_front();
                 }
             }
-            Kind::TimedOut | Kind::Failed | Kind::Died => *waits.of(event.worker) = None,
+            EventKind::TimedOut | EventKind::Failed | EventKind::Died => {
+                *waits.of(event.worker) = None
+            }
             _ => {}
         }
     }

@@ -4,19 +4,22 @@
 
 mod exclusion;
 mod fifo;
+mod lone_refusal;
 mod progress;
-mod quiet;
 mod refusals;
+mod starvation;
+mod status;
 mod story;
 mod timeouts;
 mod workers;
 
-pub use progress::{Service, service};
+pub(crate) use starvation::{longest_wait, starved};
+pub(crate) use status::Status;
 
 use std::time::Duration;
 
 use crate::testing::finding::{Finding, Unknown};
-use crate::testing::history::{Event, Kind};
+use crate::testing::history::Event;
 
 /// What a lock promises, and by how much a loaded machine may delay it.
 #[derive(Clone, Debug)]
@@ -76,11 +79,11 @@ impl Findings {
 /// Checks a merged history.
 ///
 /// ```
-/// use lockutils_harness::checker::{Promises, check};
-/// use lockutils_harness::history::{Event, Kind, Mode, Patience};
+/// use lockutils_harness::testing::checker::{Promises, check};
+/// use lockutils_harness::testing::history::{Event, EventKind, Mode, WaitLimit};
 ///
-/// let asked = Kind::Asked { mode: Mode::Exclusive, patience: Patience::Forever };
-/// let history: Vec<Event> = [(0, asked), (1, asked), (0, Kind::Acquired), (1, Kind::Acquired), (0, Kind::Releasing)]
+/// let asked = EventKind::Requested { mode: Mode::Exclusive, limit: WaitLimit::Forever };
+/// let history: Vec<Event> = [(0, asked), (1, asked), (0, EventKind::Acquired), (1, EventKind::Acquired), (0, EventKind::Releasing)]
 ///     .into_iter()
 ///     .zip(0..)
 ///     .map(|((worker, kind), time)| Event { time, worker, kind })
@@ -101,47 +104,16 @@ pub fn check(history: &[Event], promises: &Promises) -> Findings {
     }
 }
 
-/// A refusal while no other worker had anything to do with the lock: the evidence of the first one.
+/// Evidence of the first refusal while no other worker used the lock.
 ///
-/// Unlike [`Findings::refusals`] it allows what no lock promises: that attempts which fail exclude each other for a moment.
-pub fn quiet_refusal(history: &[Event]) -> Option<String> {
-    quiet::check(history)
+/// Unlike [`Findings::refusals`] it allows what no lock promises: that failing attempts exclude each
+/// other for a moment.
+pub fn lone_refusal(history: &[Event]) -> Option<String> {
+    lone_refusal::check(history)
 }
 
 /// What happened up to the end of a history, for a report.
 pub(crate) fn last_of(history: &[Event]) -> String {
     let end = history.len();
     story::of(history, end.saturating_sub(8), end)
-}
-
-/// The longest wait of a worker that ended with the lock, and how often others acquired it meanwhile, for a report.
-pub(crate) fn longest_wait_of(history: &[Event], worker: u32) -> Option<String> {
-    let mut asked = None;
-    let mut longest: Option<(u64, usize, usize)> = None;
-    for (at, event) in history.iter().enumerate() {
-        if event.worker != worker {
-            continue;
-        }
-        match event.kind {
-            Kind::Asked { .. } => asked = Some(at),
-            Kind::Acquired => {
-                let Some(from) = asked.take() else { continue };
-                let waited = event.time - history[from].time;
-                if longest.is_none_or(|(longest, ..)| waited > longest) {
-                    longest = Some((waited, from, at));
-                }
-            }
-            _ => asked = None,
-        }
-    }
-    let (waited, from, to) = longest?;
-    let passed = history[from..to]
-        .iter()
-        .filter(|event| event.kind == Kind::Acquired)
-        .count();
-    Some(format!(
-        "its longest wait took {}, in which others acquired the lock {passed} times{}",
-        story::milliseconds(waited),
-        story::of(history, from, to)
-    ))
 }

@@ -8,7 +8,7 @@
 use super::story::milliseconds;
 use super::workers::Workers;
 use crate::testing::finding::Finding;
-use crate::testing::history::{Event, Kind, Mode};
+use crate::testing::history::{Event, EventKind, Mode};
 
 /// What a worker does at the moment; `asked` is 0 if it waits for no answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,12 +85,12 @@ impl Operations {
         for (at, event) in (1..).zip(history) {
             let worker = workers.of(event.worker);
             match event.kind {
-                Kind::Asked { mode, .. } => {
+                EventKind::Requested { mode, .. } => {
                     found.shared |= mode == Mode::Shared;
                     worker.asked = at;
                     worker.since = event.time;
                 }
-                Kind::Acquired => {
+                EventKind::Acquired => {
                     worker.hold = Some(found.holds.len());
                     found.holds.push(Hold {
                         asked: worker.asked,
@@ -99,7 +99,7 @@ impl Operations {
                     });
                     worker.asked = 0;
                 }
-                Kind::Busy | Kind::TimedOut => {
+                EventKind::Busy | EventKind::TimedOut => {
                     found.refusals.push(Refusal {
                         asked: worker.asked,
                         answered: at,
@@ -108,18 +108,18 @@ impl Operations {
                     });
                     worker.asked = 0;
                 }
-                Kind::Failed => worker.asked = 0,
-                Kind::Releasing => {
+                EventKind::Failed => worker.asked = 0,
+                EventKind::Releasing => {
                     if let Some(hold) = worker.hold {
                         found.holds[hold].releasing = at;
                     }
                 }
-                Kind::Released => {
+                EventKind::Released => {
                     if let Some(hold) = worker.hold.take() {
                         found.holds[hold].released = at;
                     }
                 }
-                Kind::Died => {
+                EventKind::Died => {
                     // When the lock was free again nobody has seen; by the time the next one has it, it was.
                     if let Some(hold) = worker.hold.take() {
                         let hold = &mut found.holds[hold];

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::testing::history::{Event, Kind, Mode, Patience};
+use crate::testing::history::{Event, EventKind, Mode};
+use crate::testing::lock::WaitLimit;
 
 /// So many events are shown at most.
 const SHOWN: usize = 10;
@@ -55,28 +56,28 @@ pub(super) fn milliseconds(nanoseconds: u64) -> String {
     format!("{:.3} ms", nanoseconds as f64 / 1e6)
 }
 
-pub(super) fn in_words(kind: Kind) -> String {
+pub(super) fn in_words(kind: EventKind) -> String {
     match kind {
-        Kind::Asked { mode, patience } => {
+        EventKind::Requested { mode, limit } => {
             let shared = match mode {
                 Mode::Exclusive => "",
                 Mode::Shared => " to share it",
             };
-            match patience {
-                Patience::Forever => format!("asks for the lock{shared}, and waits"),
-                Patience::None => format!("tries the lock{shared}"),
-                Patience::Nanoseconds(time) => format!(
+            match limit {
+                WaitLimit::Forever => format!("asks for the lock{shared}, and waits"),
+                WaitLimit::NoWait => format!("tries the lock{shared}"),
+                WaitLimit::AtMost(time) => format!(
                     "asks for the lock{shared}, and waits for {} at most",
-                    milliseconds(time)
+                    milliseconds(time.as_nanos() as u64)
                 ),
             }
         }
-        Kind::Acquired => "holds the lock".into(),
-        Kind::Busy => "is told that the lock is held".into(),
-        Kind::TimedOut => "is told that its time is over".into(),
-        Kind::Failed => "is told of an error".into(),
-        Kind::Releasing => "begins to release".into(),
-        Kind::Released => "has released the lock".into(),
-        Kind::Died => "is killed".into(),
+        EventKind::Acquired => "holds the lock".into(),
+        EventKind::Busy => "is told that the lock is held".into(),
+        EventKind::TimedOut => "is told that its time is over".into(),
+        EventKind::Failed => "is told of an error".into(),
+        EventKind::Releasing => "begins to release".into(),
+        EventKind::Released => "has released the lock".into(),
+        EventKind::Died => "is killed".into(),
     }
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::evidence;
 use super::record::Record;
+use crate::testing::checker::{self, Promises, Status};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::Outcome;
-use crate::testing::history::{Event, Kind, Mode, Patience as Asked};
-use crate::testing::lock::{Answer, Lock, Patience};
+use crate::testing::history::{Event, EventKind, Mode};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 use crate::testing::stress::{Stress, StressReport, Worker};
 use crate::testing::witness::now;
 
@@ -20,6 +20,8 @@ use crate::testing::witness::now;
 const STUCK: Duration = Duration::from_secs(3);
 /// And so often the one who watches has slept for a millisecond meanwhile: where the machine lets it wait for its turn, it lets the others wait.
 const LOOKS: u32 = 2_000;
+/// A timed wait may end this late: far more than a loaded machine delays it.
+const LATE: Duration = Duration::from_secs(3);
 /// The first time that a worker uses its lock may take longer: a process may have to be started, on a machine that has much else to do.
 const STUCK_AT_FIRST: Duration = Duration::from_secs(40);
 /// A run that is not over by then is ended, whatever it does.
@@ -159,13 +161,13 @@ impl Load {
                 .map(|worker| record.events(worker))
                 .sum();
             let nothing_new = std::mem::replace(&mut before, events) == events;
-            let Some(patience) = self.somebody_waits(record).filter(|_| nothing_new) else {
+            let Some(limit) = self.somebody_waits(record).filter(|_| nothing_new) else {
                 (quiet_since, looks) = (Instant::now(), 0);
                 continue;
             };
             looks += 1;
-            if quiet_since.elapsed() >= patience && looks >= LOOKS {
-                let story = evidence::at_the_end(&record.history(), record.began(), now());
+            if quiet_since.elapsed() >= limit && looks >= LOOKS {
+                let story = Status::after(&record.history()).describe(now());
                 record.complain(&format!("stuck: {story}"));
                 return self.end(record);
             }
@@ -176,13 +178,16 @@ impl Load {
     fn somebody_waits(self, record: &Record) -> Option<Duration> {
         let waiting = (0..self.workers()).filter(|worker| {
             let last = record.last(*worker);
-            matches!(last, Some(Kind::Asked { .. } | Kind::Releasing))
+            matches!(
+                last,
+                Some(EventKind::Requested { .. } | EventKind::Releasing)
+            )
         });
-        let patience = waiting.map(|worker| match record.events(worker) {
+        let limit = waiting.map(|worker| match record.events(worker) {
             ..=1 => STUCK_AT_FIRST,
             _ => STUCK,
         });
-        patience.max()
+        limit.max()
     }
 
     /// Those that are still there come to no end by themselves.
@@ -206,9 +211,9 @@ impl Load {
         }
         let newcomer = newcomer();
         let somebody_died =
-            (0..self.workers()).any(|worker| record.last(worker) == Some(Kind::Died));
+            (0..self.workers()).any(|worker| record.last(worker) == Some(EventKind::Died));
         let deadline = Instant::now() + STUCK;
-        while newcomer.attempt(Patience::None, &mut || ()) == Answer::Busy && somebody_died {
+        while newcomer.attempt(WaitLimit::NoWait, &mut || ()) == Answer::Busy && somebody_died {
             if Instant::now() > deadline {
                 newcomer.complain(&format!(
                     "a newcomer found the lock held for {} s after all others had left or died",
@@ -224,7 +229,7 @@ impl<L: Lock> Participant<'_, '_, L> {
     /// Uses the lock once, and waits until all have done so: what takes long only the first time is over then.
     fn warm_up(&self) {
         // What goes wrong here does so again in the trial.
-        let _ = self.try_attempt(Patience::Forever, &mut || ());
+        let _ = self.try_attempt(WaitLimit::Forever, &mut || ());
         self.attempts.set(0);
         self.record.warm().fetch_add(1, Ordering::AcqRel);
         while self.record.warm().load(Ordering::Acquire) < u64::from(self.load.workers()) {
@@ -251,7 +256,7 @@ impl<L: Lock> Participant<'_, '_, L> {
 
     /// Waits for the lock however long that takes, and runs `section` under it.
     pub(super) fn acquire(&self, section: &mut dyn FnMut()) {
-        self.attempt(Patience::Forever, section);
+        self.attempt(WaitLimit::Forever, section);
     }
 
     /// The same, seen by the witness.
@@ -267,7 +272,7 @@ impl<L: Lock> Participant<'_, '_, L> {
     /// Waits for the lock, but neither the witness nor the history hear of it.
     pub(super) fn unwatched(&self, section: &mut dyn FnMut()) {
         self.attempts.set(self.attempts.get() + 1);
-        match self.lock.run(Patience::Forever, section) {
+        match self.lock.run(WaitLimit::Forever, section) {
             Ok(Answer::Ran) => {}
             other => self.complain(&format!(
                 "worker {} waited for the lock and was answered {other:?}",
@@ -277,12 +282,12 @@ impl<L: Lock> Participant<'_, '_, L> {
     }
 
     /// Uses the lock once. An answer that makes no sense is a complaint.
-    pub(super) fn attempt(&self, patience: Patience, section: &mut dyn FnMut()) -> Answer {
-        let outcome = self.try_attempt(patience, section);
+    pub(super) fn attempt(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Answer {
+        let outcome = self.try_attempt(limit, section);
         match outcome {
             Ok(answer) => answer,
             Err(error) => self.complain(&format!(
-                "worker {} asked for the lock ({patience:?}), which failed: {error}",
+                "worker {} asked for the lock ({limit:?}), which failed: {error}",
                 self.number()
             )),
         }
@@ -291,35 +296,35 @@ impl<L: Lock> Participant<'_, '_, L> {
     /// The same; what the lock says of a failure is the caller's affair.
     pub(super) fn try_attempt(
         &self,
-        patience: Patience,
+        limit: WaitLimit,
         section: &mut dyn FnMut(),
     ) -> Result<Answer, String> {
         self.attempts.set(self.attempts.get() + 1);
         let ran = Cell::new(0);
-        self.note(asked(patience));
-        let outcome = self.lock.run(patience, &mut || {
-            self.note(Kind::Acquired);
+        self.note(asked(limit));
+        let outcome = self.lock.run(limit, &mut || {
+            self.note(EventKind::Acquired);
             ran.set(ran.get() + 1);
             section();
-            self.note(Kind::Releasing);
+            self.note(EventKind::Releasing);
         });
         match outcome {
             Ok(Answer::Ran) if ran.get() == 1 => {
-                self.note(Kind::Released);
+                self.note(EventKind::Released);
                 Ok(Answer::Ran)
             }
-            Ok(Answer::Unsupported) if ran.get() == 0 && patience != Patience::Forever => {
-                self.note(Kind::Failed);
+            Ok(Answer::Unsupported) if ran.get() == 0 && limit != WaitLimit::Forever => {
+                self.note(EventKind::Failed);
                 Ok(Answer::Unsupported)
             }
-            Ok(Answer::Busy | Answer::TimedOut) if ran.get() == 0 && patience == Patience::None => {
-                self.note(Kind::Busy);
+            Ok(Answer::Busy | Answer::TimedOut) if ran.get() == 0 && limit == WaitLimit::NoWait => {
+                self.note(EventKind::Busy);
                 Ok(Answer::Busy)
             }
             Ok(Answer::Busy | Answer::TimedOut)
-                if ran.get() == 0 && patience != Patience::Forever =>
+                if ran.get() == 0 && limit != WaitLimit::Forever =>
             {
-                self.note(Kind::TimedOut);
+                self.note(EventKind::TimedOut);
                 Ok(Answer::TimedOut)
             }
             Ok(answer) => Err(format!(
@@ -327,7 +332,7 @@ impl<L: Lock> Participant<'_, '_, L> {
                 ran.get()
             )),
             Err(error) => {
-                self.note(Kind::Failed);
+                self.note(EventKind::Failed);
                 Err(error.to_string())
             }
         }
@@ -335,13 +340,13 @@ impl<L: Lock> Participant<'_, '_, L> {
 
     /// Dies here and now, as a holder that is killed.
     pub(super) fn die(&self) -> ! {
-        self.note(Kind::Died);
+        self.note(EventKind::Died);
         self.record.finished().fetch_add(1, Ordering::AcqRel);
         self.worker.die()
     }
 
     /// A forked child is not the worker, and what it does is not recorded.
-    fn note(&self, kind: Kind) {
+    fn note(&self, kind: EventKind) {
         if std::process::id() == self.pid {
             self.record.note(self.number(), kind);
         }
@@ -376,14 +381,10 @@ impl<L: Lock> Participant<'_, '_, L> {
     }
 }
 
-fn asked(patience: Patience) -> Kind {
-    Kind::Asked {
+fn asked(limit: WaitLimit) -> EventKind {
+    EventKind::Requested {
         mode: Mode::Exclusive,
-        patience: match patience {
-            Patience::Forever => Asked::Forever,
-            Patience::None => Asked::None,
-            Patience::AtMost(time) => Asked::Nanoseconds(time.as_nanos() as u64),
-        },
+        limit,
     }
 }
 
@@ -400,13 +401,15 @@ fn verdict(
         return Finding::Violated(complaint);
     }
     let (history, began) = (record.history(), record.began());
-    let found = evidence::against(&history, began)
+    let found = broken_rule(&history)
         .or_else(|| failures(report))
         .or_else(|| more(&history, began));
     if let Some(complaint) = found {
         return Finding::Violated(complaint);
     }
-    let acquired = history.iter().any(|event| event.kind == Kind::Acquired);
+    let acquired = history
+        .iter()
+        .any(|event| event.kind == EventKind::Acquired);
     match excluded {
         Finding::NotKnown(Unknown::NothingRan) if acquired => {}
         Finding::NotKnown(why) => return Finding::NotKnown(why),
@@ -419,6 +422,21 @@ fn verdict(
             "{lost} events did not fit into the record"
         ))),
     }
+}
+
+/// The first rule that the history breaks.
+fn broken_rule(history: &[Event]) -> Option<String> {
+    let promises = Promises {
+        lateness: Some(LATE),
+        ..Promises::default()
+    };
+    let findings = checker::check(history, &promises);
+    let violations = [findings.exclusion, findings.timeouts];
+    let violated = violations.into_iter().find_map(|finding| match finding {
+        Finding::Violated(evidence) => Some(evidence),
+        _ => None,
+    });
+    violated.or_else(|| checker::lone_refusal(history))
 }
 
 /// Workers that ended in a way that they were not meant to.

@@ -4,13 +4,13 @@
 //! the verdicts for a table.
 //!
 //! ```
-//! use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
+//! use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 //! use lockutils_harness::testing::finding::Finding;
 //!
 //! struct Nothing;
 //!
 //! impl Lock for Nothing {
-//!     fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn std::error::Error>> {
+//!     fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn std::error::Error>> {
 //!         section();
 //!         Ok(Answer::Ran)
 //!     }
@@ -22,7 +22,6 @@
 //! ```
 
 mod apart;
-mod evidence;
 mod load;
 mod ours;
 mod record;
@@ -32,7 +31,7 @@ use std::path::Path;
 
 pub use ours::Oslo;
 
-pub use crate::testing::lock::{Answer, Guarantee, Lock, Patience};
+pub use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 
 use crate::testing::finding::{Finding, Unknown};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use oslo_concurrency::lockutils;
 
-use crate::testing::lock::{Answer, Guarantee, Lock, Patience};
+use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 
 /// `lockutils::lock(name).external(true)` in a directory.
 #[derive(Clone, Debug)]
@@ -39,15 +39,15 @@ impl Oslo {
 }
 
 impl Lock for Oslo {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let lock = lockutils::lock(&self.name)
             .external(true)
             .fair(self.fair)
             .lock_path(&self.directory);
-        let lock = match patience {
-            Patience::Forever => lock,
-            Patience::None => lock.blocking(false),
-            Patience::AtMost(time) => lock.timeout(time),
+        let lock = match limit {
+            WaitLimit::Forever => lock,
+            WaitLimit::NoWait => lock.blocking(false),
+            WaitLimit::AtMost(time) => lock.timeout(time),
         };
         match lock.run(section) {
             Ok(()) => Ok(Answer::Ran),

@@ -1,8 +1,10 @@
 //! What the workers of a trial did with the lock, in memory that they share and that outlives them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::testing::history::{self, Event, Kind, Mode, Patience};
+use crate::testing::history::{self, Event, EventKind, Mode};
+use crate::testing::lock::WaitLimit;
 use crate::testing::witness::{SharedMemory, now};
 
 /// Steps that workers of a trial can wait for, each a counter.
@@ -52,7 +54,7 @@ impl Record {
     }
 
     /// Appends what `worker` does now; what does not fit is only counted.
-    pub(super) fn note(&self, worker: u32, kind: Kind) {
+    pub(super) fn note(&self, worker: u32, kind: EventKind) {
         let log = self.log(worker);
         let at = log[0].load(Ordering::Relaxed);
         if let Some([time, what]) = log.get(1 + 2 * at as usize..3 + 2 * at as usize) {
@@ -81,7 +83,7 @@ impl Record {
     }
 
     /// The last thing that `worker` noted.
-    pub(super) fn last(&self, worker: u32) -> Option<Kind> {
+    pub(super) fn last(&self, worker: u32) -> Option<EventKind> {
         let length = self.events(worker).min(self.room as u64) as usize;
         let at = 2 * length.checked_sub(1)? + 2;
         Some(from_word(self.log(worker)[at].load(Ordering::Relaxed)))
@@ -171,25 +173,25 @@ impl Record {
     }
 }
 
-const KINDS: [Kind; 7] = [
-    Kind::Acquired,
-    Kind::Busy,
-    Kind::TimedOut,
-    Kind::Failed,
-    Kind::Releasing,
-    Kind::Released,
-    Kind::Died,
+const KINDS: [EventKind; 7] = [
+    EventKind::Acquired,
+    EventKind::Busy,
+    EventKind::TimedOut,
+    EventKind::Failed,
+    EventKind::Releasing,
+    EventKind::Released,
+    EventKind::Died,
 ];
 const ASKED_FOREVER: u64 = 10;
 const ASKED_NONE: u64 = 11;
 const ASKED_FOR_A_TIME: u64 = 12;
 
-fn to_word(kind: Kind) -> u64 {
+fn to_word(kind: EventKind) -> u64 {
     match kind {
-        Kind::Asked { patience, .. } => match patience {
-            Patience::Forever => ASKED_FOREVER,
-            Patience::None => ASKED_NONE,
-            Patience::Nanoseconds(time) => ASKED_FOR_A_TIME | time << 8,
+        EventKind::Requested { limit, .. } => match limit {
+            WaitLimit::Forever => ASKED_FOREVER,
+            WaitLimit::NoWait => ASKED_NONE,
+            WaitLimit::AtMost(time) => ASKED_FOR_A_TIME | (time.as_nanos() as u64) << 8,
         },
         other => KINDS
             .iter()
@@ -198,15 +200,15 @@ fn to_word(kind: Kind) -> u64 {
     }
 }
 
-fn from_word(word: u64) -> Kind {
-    let asked = |patience| Kind::Asked {
+fn from_word(word: u64) -> EventKind {
+    let asked = |limit| EventKind::Requested {
         mode: Mode::Exclusive,
-        patience,
+        limit,
     };
     match word & 0xff {
-        ASKED_FOREVER => asked(Patience::Forever),
-        ASKED_NONE => asked(Patience::None),
-        ASKED_FOR_A_TIME => asked(Patience::Nanoseconds(word >> 8)),
+        ASKED_FOREVER => asked(WaitLimit::Forever),
+        ASKED_NONE => asked(WaitLimit::NoWait),
+        ASKED_FOR_A_TIME => asked(WaitLimit::AtMost(Duration::from_nanos(word >> 8))),
         number => KINDS[number as usize % KINDS.len()],
     }
 }
@@ -218,23 +220,26 @@ mod tests {
     #[test]
     fn what_was_noted_is_read_again() {
         let record = Record::new(2, 4);
-        let asked = |patience| Kind::Asked {
+        let asked = |limit| EventKind::Requested {
             mode: Mode::Exclusive,
-            patience,
+            limit,
         };
         let first = [
-            asked(Patience::Forever),
-            Kind::Acquired,
-            Kind::Releasing,
-            Kind::Released,
+            asked(WaitLimit::Forever),
+            EventKind::Acquired,
+            EventKind::Releasing,
+            EventKind::Released,
         ];
-        let second = [asked(Patience::Nanoseconds(20_000_000)), Kind::TimedOut];
+        let second = [
+            asked(WaitLimit::AtMost(Duration::from_millis(20))),
+            EventKind::TimedOut,
+        ];
         first.iter().for_each(|kind| record.note(0, *kind));
         second.iter().for_each(|kind| record.note(1, *kind));
-        let kinds: Vec<Kind> = record.history().iter().map(|event| event.kind).collect();
+        let kinds: Vec<EventKind> = record.history().iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [&first[..], &second[..]].concat());
         assert_eq!(record.lost(), 0);
-        record.note(0, Kind::Died);
+        record.note(0, EventKind::Died);
         assert_eq!(record.lost(), 1);
     }
 

@@ -4,6 +4,8 @@ mod merge;
 
 pub use merge::merge;
 
+use crate::testing::lock::WaitLimit;
+
 /// One thing that a worker did. Times are nanoseconds on the monotonic clock, which all processes of a machine share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -12,18 +14,18 @@ pub struct Event {
     /// Which worker; each has one operation at a time.
     pub worker: u32,
     /// What.
-    pub kind: Kind,
+    pub kind: EventKind,
 }
 
 /// What a worker did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// It called acquire.
-    Asked {
+    Requested {
         /// For one or for many.
         mode: Mode,
         /// For how long it is ready to wait.
-        patience: Patience,
+        limit: WaitLimit,
     },
     /// The acquire came back with the lock.
     Acquired,
@@ -50,26 +52,15 @@ pub enum Mode {
     Shared,
 }
 
-/// For how long an acquire is ready to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// As long as it takes.
-    Forever,
-    /// Not at all.
-    None,
-    /// So many nanoseconds.
-    Nanoseconds(u64),
-}
-
-impl Kind {
+impl EventKind {
     /// The order of events of the same nanosecond: the one in which nothing is held against the lock that it may not have done.
     fn rank(self) -> u8 {
         match self {
-            Kind::Releasing | Kind::Died => 0,
-            Kind::Asked { .. } => 1,
-            Kind::Acquired => 2,
-            Kind::Busy | Kind::TimedOut | Kind::Failed => 3,
-            Kind::Released => 4,
+            EventKind::Releasing | EventKind::Died => 0,
+            EventKind::Requested { .. } => 1,
+            EventKind::Acquired => 2,
+            EventKind::Busy | EventKind::TimedOut | EventKind::Failed => 3,
+            EventKind::Released => 4,
         }
     }
 }

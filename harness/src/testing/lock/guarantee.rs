@@ -1,18 +1,19 @@
-//! What a lock may guarantee.
+//! The guarantees that a lock may keep.
 
 macro_rules! guarantees {
     ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
-        /// What a lock may guarantee; `docs/explanation/locks.md` has the numbers.
+        /// A guarantee that a lock may keep. The numbers are those of `docs/explanation/locks.md`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
         pub enum Guarantee {
             $($(#[$doc])* $name,)*
         }
 
         impl Guarantee {
-            /// All of them.
+            /// All guarantees, in the order of the suite.
             pub const ALL: &[Guarantee] = &[$(Guarantee::$name,)*];
 
-            /// For tables.
+            /// The name of the guarantee in tables and messages, such as `forked release`.
             pub fn word(self) -> &'static str {
                 match self {
                     $(Guarantee::$name => $word,)*
@@ -25,38 +26,38 @@ macro_rules! guarantees {
 guarantees! {
     /// 1: processes exclude each other.
     Processes "processes",
-    /// 1: threads of a process exclude each other as well.
+    /// 1: threads of one process exclude each other as well.
     Threads "threads",
-    /// 2: a holder that dies frees it.
+    /// 2: a holder that dies frees the lock.
     Death "death",
-    /// 3: opening and closing the lock file elsewhere in the holder does not free it.
+    /// 3: opening and closing the lock file elsewhere in the holder's process does not free the lock.
     Reopening "reopening",
-    /// 4: a child forked in the section cannot free it.
+    /// 4: a child forked in the critical section cannot free the lock.
     ForkedRelease "forked release",
-    /// 4: a child forked in the section does not keep it from others when the parent dies.
+    /// 4: a child forked in the critical section does not keep the lock when its parent dies.
     ForkedSurvivor "forked survivor",
-    /// 4: a child forked in the section does not hold it, and can lock for itself.
+    /// 4: a child forked in the critical section does not hold the lock and can acquire it itself.
     ForkedLocking "forked locking",
-    /// 4: a program executed in the section does not keep it from others when the holder dies.
+    /// 4: a program executed in the critical section does not keep the lock when the holder dies.
     Executed "executed",
-    /// 5: a lock file that is removed under those who wait does not let two in.
+    /// 5: removing the lock file while others wait does not let two holders in.
     Removal "removal",
     /// 6: a timed wait ends neither early nor late.
     Timeout "timeout",
-    /// 6: a timed wait that was given up never takes the lock afterwards.
+    /// 6: a timed wait that was given up never acquires the lock afterwards.
     GivenUp "given up",
-    /// 6: a try, or a timed wait, gets a lock that nobody has.
+    /// 6: a try-acquire or a timed wait acquires a lock that is free.
     Try "try",
-    /// 6: whoever waits gets the lock when it is given back.
+    /// 6: a waiter acquires the lock when it is released.
     HandOver "hand-over",
-    /// 6: nobody who waits is passed over again and again.
+    /// 6: no waiter is passed over again and again.
     Progress "progress",
-    /// 7: a signal neither loses nor grants it.
+    /// 7: a signal neither loses nor grants the lock.
     Signals "signals",
-    /// 7: a panic in the section frees it.
+    /// 7: a panic in the critical section frees the lock.
     Panic "panic",
-    /// 8: the threads of a process come in in the order in which they began to wait.
+    /// 8: threads of one process acquire the lock in the order in which they began to wait.
     Fairness "fairness",
-    /// 9: where the kernel cannot lock, acquire is an error, at once.
+    /// 9: where the kernel cannot lock, acquire fails at once.
     Refusal "refusal",
 }

@@ -1,7 +1,7 @@
 //! Random programs of lock operations, run for real and shrunk to the smallest that still fails.
 //!
 //! ```
-//! use lockutils_harness::conformance::Oslo;
+//! use lockutils_harness::testing::conformance::Oslo;
 //! use lockutils_harness::prelude::*;
 //! use proptest::prelude::*;
 //!
@@ -37,7 +37,7 @@ use proptest::test_runner::{TestCaseError, TestRunner};
 
 use crate::testing::finding::Finding;
 use crate::testing::forking::{Elsewhere, Outcome};
-use crate::testing::lock::{Lock, Patience};
+use crate::testing::lock::{Lock, WaitLimit};
 use crate::testing::stress::{Stress, StressReport, Worker};
 
 /// What one thread does next.
@@ -228,29 +228,29 @@ fn failure_of(report: &StressReport) -> Option<String> {
 impl Step {
     fn run(self, lock: &impl Lock, worker: &Worker<'_>) {
         let microseconds = |time: u16| Duration::from_micros(u64::from(time));
-        let enter_and = |patience, section: &dyn Fn(), last_act: &dyn Fn()| {
-            let answer = worker.attempt_with(lock, patience, section, last_act);
+        let enter_and = |limit, section: &dyn Fn(), last_act: &dyn Fn()| {
+            let answer = worker.attempt_with(lock, limit, section, last_act);
             if let Err(error) = answer {
                 panic!("{self:?}: {error}");
             }
         };
-        let enter = |patience, section: &dyn Fn()| enter_and(patience, section, &|| ());
+        let enter = |limit, section: &dyn Fn()| enter_and(limit, section, &|| ());
         match self {
-            Step::Acquire(time) => enter(Patience::Forever, &|| busy_for(microseconds(time))),
-            Step::Try(time) => enter(Patience::None, &|| busy_for(microseconds(time))),
-            Step::Timed(time) => enter(Patience::AtMost(microseconds(time)), &|| ()),
-            Step::Nested(time) => enter(Patience::Forever, &|| {
-                let _ = lock.run(Patience::None, &mut || ());
+            Step::Acquire(time) => enter(WaitLimit::Forever, &|| busy_for(microseconds(time))),
+            Step::Try(time) => enter(WaitLimit::NoWait, &|| busy_for(microseconds(time))),
+            Step::Timed(time) => enter(WaitLimit::AtMost(microseconds(time)), &|| ()),
+            Step::Nested(time) => enter(WaitLimit::Forever, &|| {
+                let _ = lock.run(WaitLimit::NoWait, &mut || ());
                 busy_for(microseconds(time));
             }),
             Step::Pause(time) => std::thread::sleep(microseconds(time)),
             Step::Remove => {
                 if let Some(file) = lock.file() {
                     let remove = || drop(fs::remove_file(&file));
-                    enter_and(Patience::Forever, &|| (), &remove);
+                    enter_and(WaitLimit::Forever, &|| (), &remove);
                 }
             }
-            Step::Fork => enter(Patience::Forever, &|| {
+            Step::Fork => enter(WaitLimit::Forever, &|| {
                 // SAFETY: the child leaves at once by _exit and touches nothing.
                 match unsafe { nix::unistd::fork() } {
                     // SAFETY: ends the child.
@@ -261,7 +261,7 @@ impl Step {
                     Err(_) => {}
                 }
             }),
-            Step::Die => enter(Patience::Forever, &|| worker.die()),
+            Step::Die => enter(WaitLimit::Forever, &|| worker.die()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Asks a lock for everything that it offers, in acts, with a rest between two of them.
 //!
 //! * *Shares*: all ask alike, hold the lock for a while and stay away for longer, so that whoever waits can get it.
-//! * *Crowd*: all at once, with every kind of patience.
+//! * *Crowd*: all at once, with every kind of limit.
 //! * *Manners*: whoever sees another wait does not ask before that one was answered. Nobody's call repairs what another's release forgot.
 //! * *Alone*: one tries, and nobody else has to do with the lock.
 //! * *In vain*: one holds the lock, the others wait for less long than that.
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::testing::forking::{Acts, END};
-use crate::testing::lock::{Answer, Lock, Patience};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 use crate::testing::witness::Witness;
 
 const SHARES: u64 = 1;
@@ -156,7 +156,7 @@ impl Player<'_, '_> {
             (MANNERS, _) if self.has_manners() => self.until_it_is_over(&|| self.stands_back()),
             (ALONE, true) => self.tries_alone(),
             (IN_VAIN, true) => {
-                self.asks(Patience::Forever, &|| sleep(Duration::from_millis(20)));
+                self.asks(WaitLimit::Forever, &|| sleep(Duration::from_millis(20)));
             }
             (IN_VAIN, false) => self.waits_in_vain(),
             _ => {}
@@ -181,7 +181,7 @@ impl Player<'_, '_> {
     }
 
     fn shares(&self) {
-        self.asks(Patience::Forever, &|| {
+        self.asks(WaitLimit::Forever, &|| {
             self.worker.witness().takes_its_turn(self.worker.number());
             sleep(HOLD_OF_A_SHARE);
         });
@@ -189,12 +189,12 @@ impl Player<'_, '_> {
     }
 
     fn asks_somehow(&self) {
-        let patience = match self.worker.random(10) {
-            0..=5 => Patience::Forever,
-            6 | 7 => Patience::None,
-            _ => Patience::AtMost(Duration::from_micros(1 + self.worker.random(300))),
+        let limit = match self.worker.random(10) {
+            0..=5 => WaitLimit::Forever,
+            6 | 7 => WaitLimit::NoWait,
+            _ => WaitLimit::AtMost(Duration::from_micros(1 + self.worker.random(300))),
         };
-        self.asks(patience, &|| self.stays());
+        self.asks(limit, &|| self.stays());
         if self.worker.random(4) == 0 {
             spin(Duration::from_micros(self.worker.random(20)));
         }
@@ -207,7 +207,7 @@ impl Player<'_, '_> {
             }
             yield_now();
         }
-        self.asks(Patience::Forever, &|| {
+        self.asks(WaitLimit::Forever, &|| {
             let until = Instant::now() + LONGEST_COURTESY;
             while !self.others_wait() {
                 if Instant::now() > until {
@@ -243,37 +243,37 @@ impl Player<'_, '_> {
             if self.is_over() {
                 return;
             }
-            let patience = match attempt % 8 {
-                7 => Patience::AtMost(Duration::from_millis(2)),
-                _ => Patience::None,
+            let limit = match attempt % 8 {
+                7 => WaitLimit::AtMost(Duration::from_millis(2)),
+                _ => WaitLimit::NoWait,
             };
-            self.asks(patience, &|| ());
+            self.asks(limit, &|| ());
         }
     }
 
     fn waits_in_vain(&self) {
         while !self.is_over() {
-            let patience = Duration::from_micros(2_000 + self.worker.random(4_000));
-            if !self.asks(Patience::AtMost(patience), &|| ()) {
+            let limit = Duration::from_micros(2_000 + self.worker.random(4_000));
+            if !self.asks(WaitLimit::AtMost(limit), &|| ()) {
                 return;
             }
         }
     }
 
-    /// Asks with this patience, or with none that ends if the lock does not offer it; whether it does.
-    fn asks(&self, patience: Patience, section: &dyn Fn()) -> bool {
+    /// Asks with this limit, or with none that ends if the lock does not offer it; whether it does.
+    fn asks(&self, limit: WaitLimit, section: &dyn Fn()) -> bool {
         const ENTRIES: u64 = 16;
         if self.worker.witness().room(self.worker.number()) < ENTRIES {
             return false;
         }
         let answered = self
             .worker
-            .call_of(&|worker: &Worker<'_>| worker.attempt(self.lock, patience, section));
+            .call_of(&|worker: &Worker<'_>| worker.attempt(self.lock, limit, section));
         match answered {
-            Some(Err(error)) => panic!("the lock failed, asked with {patience:?}: {error}"),
+            Some(Err(error)) => panic!("the lock failed, asked with {limit:?}: {error}"),
             Some(Ok(Answer::Unsupported)) => {
                 if matches!(self.act & 0xff, CROWD) {
-                    self.asks(Patience::Forever, section);
+                    self.asks(WaitLimit::Forever, section);
                 }
                 false
             }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::testing::witness::{Entry, Shape, Step, Witness};
+use crate::testing::witness::{Entry, EntryKind, Shape, Witness};
 
 /// So many are told of each thread.
 const EVENTS: usize = 4;
@@ -42,25 +42,27 @@ fn in_words(entries: &[Entry], began: u64) -> String {
         return "was never in the section".into();
     };
     let words = |entry: &Entry| {
-        let what = match entry.step {
-            Step::Entered => "came in",
-            Step::EnteredShared => "came in to share",
-            Step::Left => "left",
-            Step::Dying => "was about to be killed",
-            Step::Asked { .. } => "asked for the lock",
-            Step::Released => "had released the lock",
-            Step::Busy => "was told that the lock is held",
-            Step::TimedOut => "timed out",
-            Step::Failed => "was told of an error",
+        let what = match entry.kind {
+            EntryKind::Entered => "came in",
+            EntryKind::EnteredShared => "came in to share",
+            EntryKind::Left => "left",
+            EntryKind::Dying => "was about to be killed",
+            EntryKind::Requested { .. } => "asked for the lock",
+            EntryKind::Released => "had released the lock",
+            EntryKind::Busy => "was told that the lock is held",
+            EntryKind::TimedOut => "timed out",
+            EntryKind::Failed => "was told of an error",
         };
         let at = entry.time.saturating_sub(began) as f64 / 1e6;
         format!("{what} at {at:.3} ms")
     };
     let from = entries.len().saturating_sub(EVENTS);
     let mut told: Vec<String> = entries[from..].iter().map(words).collect();
-    match last.step {
-        Step::Entered | Step::EnteredShared => told.push("and was still in the section".into()),
-        Step::Asked { .. } => told.push("and was still waiting".into()),
+    match last.kind {
+        EntryKind::Entered | EntryKind::EnteredShared => {
+            told.push("and was still in the section".into())
+        }
+        EntryKind::Requested { .. } => told.push("and was still waiting".into()),
         _ => {}
     }
     told.join(", ")
@@ -72,15 +74,15 @@ mod tests {
 
     #[test]
     fn the_last_events_are_told_in_order_and_who_was_still_inside() {
-        let entry = |time, step| Entry {
+        let entry = |time, kind| Entry {
             time,
-            step,
+            kind,
             saw: None,
         };
         let entries = [
-            entry(1_000_000, Step::Entered),
-            entry(2_000_000, Step::Left),
-            entry(4_500_000, Step::Entered),
+            entry(1_000_000, EntryKind::Entered),
+            entry(2_000_000, EntryKind::Left),
+            entry(4_500_000, EntryKind::Entered),
         ];
         assert_eq!(
             in_words(&entries, 1_000_000),

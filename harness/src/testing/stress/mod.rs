@@ -196,7 +196,7 @@ impl Stress {
     /// ```
     /// use std::time::Duration;
     /// use lockutils_harness::Stress;
-    /// use lockutils_harness::conformance::Oslo;
+    /// use lockutils_harness::testing::conformance::Oslo;
     ///
     /// let directory = tempfile::tempdir().unwrap();
     /// Stress::new().duration(Duration::from_millis(200)).exercise(&Oslo::new(directory.path())).assert_exclusive();

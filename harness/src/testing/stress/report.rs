@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::Outcome;
-use crate::testing::witness::{Overlap, Shape, Step, Witness, overlaps};
+use crate::testing::witness::{EntryKind, Overlap, Shape, Witness, overlaps};
 
 use super::rules::{self, Breach, Rules};
 use super::{Fault, SEED, last_events};
@@ -46,7 +46,7 @@ impl StressReport {
             let entries = witness.entries(worker);
             sections += entries
                 .iter()
-                .filter(|entry| matches!(entry.step, Step::Entered | Step::EnteredShared))
+                .filter(|entry| matches!(entry.kind, EntryKind::Entered | EntryKind::EnteredShared))
                 .count() as u64;
             began = began.min(entries.first().map_or(u64::MAX, |entry| entry.time));
         }

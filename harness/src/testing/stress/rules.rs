@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::testing::checker::{self, Promises};
+use crate::testing::checker::{self, Promises, Status};
 use crate::testing::finding::Finding;
 use crate::testing::forking::STACK;
-use crate::testing::history::{Event, Kind};
+use crate::testing::history::{Event, EventKind};
 use crate::testing::witness::{Note, Witness};
 
 use super::exercise::STARVED;
@@ -70,7 +70,7 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
             add("timeout", story);
         }
         if !rules.lock_may_be_elsewhere
-            && let Some(story) = checker::quiet_refusal(&history)
+            && let Some(story) = checker::lone_refusal(&history)
         {
             add("refused", story);
         }
@@ -83,17 +83,17 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
             }
         }
     }
-    let somebody_is_inside = somebody_is_inside(&history);
+    let is_held = Status::after(&history).is_held();
     for note in notes.iter().filter(|note| note.rule != STACK) {
         let Note { rule, text } = note;
         if rule == STARVED {
             let worker = text.split(' ').next().and_then(|name| name.parse().ok());
-            let wait = worker.and_then(|worker| checker::longest_wait_of(&history, worker));
+            let wait = worker.and_then(|worker| checker::longest_wait(&history, worker));
             add(rule, format!("worker {text}; {}", wait.unwrap_or_default()));
             continue;
         }
-        if somebody_is_inside {
-            continue; // and keeps the others out
+        if is_held {
+            continue; // the holder keeps the others out
         }
         let given_up = given_up(&history);
         let rule = given_up.as_ref().map_or(rule.as_str(), |_| GIVEN_UP);
@@ -130,7 +130,7 @@ fn given_up(history: &[Event]) -> Option<String> {
     let recent = history.len().saturating_sub(SHORTLY);
     let wait = history[recent..]
         .iter()
-        .rfind(|event| event.kind == Kind::TimedOut)?;
+        .rfind(|event| event.kind == EventKind::TimedOut)?;
     let began = history[0].time;
     Some(format!(
         "\n    worker {} gave up its wait at {:.3} ms, shortly before: a wait that was given up seems to have taken the lock",
@@ -139,78 +139,33 @@ fn given_up(history: &[Event]) -> Option<String> {
     ))
 }
 
-/// Whether a worker has entered its section and not left it.
-fn somebody_is_inside(history: &[Event]) -> bool {
-    let workers = history.iter().map(|event| event.worker).max();
-    (0..=workers.unwrap_or(0)).any(|worker| {
-        let last = history.iter().rfind(|event| event.worker == worker);
-        last.is_some_and(|event| event.kind == Kind::Acquired)
-    })
-}
-
-/// Workers that did not come back from the lock, although nobody held it.
+/// Workers that did not return from the lock although no worker held it.
 fn stuck(history: &[Event], notes: &[Note]) -> Option<String> {
     let stacks: Vec<(&str, &str)> = notes
         .iter()
         .filter(|note| note.rule == STACK)
         .filter_map(|note| note.text.split_once('\n'))
         .collect();
-    let workers = stacks
-        .iter()
-        .flat_map(|(names, _)| names.split(' ').skip(2))
-        .filter_map(|name| name.parse::<u32>().ok());
-    let last = |worker: u32| history.iter().rfind(|event| event.worker == worker);
-    let asks = |worker: &u32| {
-        let mut events = history.iter().filter(|event| event.worker == *worker);
-        events.any(|event| matches!(event.kind, Kind::Asked { .. }))
-    };
-    let workers: Vec<u32> = workers.filter(asks).collect();
-    if somebody_is_inside(history) {
-        return None; // who is in the section keeps the others waiting
+    let now = history.last()?.time;
+    let status = Status::after(history);
+    if stacks.is_empty() || status.is_held() {
+        return None; // the holder keeps the others waiting
     }
-    let began = history.first()?.time;
-    let at = |event: &Event| format!("{:.3} ms", (event.time - began) as f64 / 1e6);
-    let mut lines = Vec::new();
-    for worker in workers {
-        let event = last(worker)?;
-        lines.push(match event.kind {
-            Kind::Asked { .. } => {
-                format!(
-                    "worker {worker} has waited for the lock since {}",
-                    at(event)
-                )
-            }
-            Kind::Releasing => format!(
-                "worker {worker} does not come back from its release of {}",
-                at(event)
-            ),
-            _ => continue,
-        });
-    }
-    if lines.is_empty() {
+    let mut clauses = status.pending(now);
+    if clauses.is_empty() {
         return None;
     }
-    let released = history
-        .iter()
-        .rfind(|event| matches!(event.kind, Kind::Released | Kind::Releasing));
-    lines.push(match released {
-        Some(event) => format!(
-            "worker {} was the last to hold it, and released it at {}; nobody has had it since, and nobody does anything any more",
-            event.worker,
-            at(event)
-        ),
-        None => "nobody has ever held it".into(),
-    });
+    clauses.push(status.holder(now));
     let is_free = stacks
         .iter()
         .any(|(names, _)| names.split(' ').nth(1) == Some("true"));
     if is_free {
-        lines.push("another process that tried it meanwhile got it at once".into());
+        clauses.push("another process that tried it meanwhile acquired it at once".into());
     }
     let stacks: Vec<&str> = stacks.iter().map(|(_, stack)| *stack).collect();
     Some(format!(
         "{}{}{}",
-        lines.join("; "),
+        clauses.join("; "),
         checker::last_of(history),
         stacks.concat()
     ))

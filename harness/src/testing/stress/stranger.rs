@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use crate::testing::lock::{Answer, Lock, Patience};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 
 /// So long a stranger tries again: a child that was forked in a section may keep its copies for a moment.
 const GRACE: Duration = Duration::from_secs(1);
@@ -128,12 +128,12 @@ fn locks_of(process: Pid) -> Vec<(PathBuf, String)> {
 fn tries(lock: &dyn Lock) -> i32 {
     let until = Instant::now() + GRACE;
     loop {
-        let mut answer = lock.run(Patience::None, &mut || ());
+        let mut answer = lock.run(WaitLimit::NoWait, &mut || ());
         if matches!(answer, Ok(Answer::Unsupported)) {
-            answer = lock.run(Patience::AtMost(TRY), &mut || ());
+            answer = lock.run(WaitLimit::AtMost(TRY), &mut || ());
         }
         if matches!(answer, Ok(Answer::Unsupported)) {
-            answer = lock.run(Patience::Forever, &mut || ());
+            answer = lock.run(WaitLimit::Forever, &mut || ());
         }
         match answer {
             Ok(Answer::Ran) => return FREE,

@@ -9,9 +9,9 @@ use oslo_concurrency::lockutils;
 
 use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors, SignalStorm};
 use crate::model::after;
-use crate::testing::history::{self, Mode};
-use crate::testing::lock::{Answer, Lock, Patience};
-use crate::testing::witness::{Inside, Step, Witness, forks};
+use crate::testing::history::Mode;
+use crate::testing::lock::{Answer, Lock, WaitLimit};
+use crate::testing::witness::{EntryKind, Inside, Witness, forks};
 
 /// So often a worker lets others run while it is inside: with more workers than processors, those who wrongly come in would otherwise
 /// mostly do so while nobody is there.
@@ -222,7 +222,7 @@ impl<'a> Worker<'a> {
         self.witness
     }
 
-    /// Asks `lock` for itself, and is in the section while it holds it. The history of the run has every step of it, and the report says
+    /// Asks `lock` for itself, and is in the section while it holds it. The history of the run has every kind of it, and the report says
     /// whether the lock answered as it should; of a lock that the body asks on its own it sees the sections only.
     ///
     /// # Errors
@@ -230,37 +230,37 @@ impl<'a> Worker<'a> {
     pub fn attempt<L: Lock + ?Sized>(
         &self,
         lock: &L,
-        patience: Patience,
+        limit: WaitLimit,
         section: impl Fn(),
     ) -> Result<Answer, Box<dyn std::error::Error>> {
-        self.attempt_with(lock, patience, &section, &|| ())
+        self.attempt_with(lock, limit, &section, &|| ())
     }
 
     /// As [`attempt`](Self::attempt); `last_act` is done under the lock as well, when the section has been left.
     pub(crate) fn attempt_with<L: Lock + ?Sized>(
         &self,
         lock: &L,
-        patience: Patience,
+        limit: WaitLimit,
         section: &dyn Fn(),
         last_act: &dyn Fn(),
     ) -> Result<Answer, Box<dyn std::error::Error>> {
-        let mut attempt = Attempt::begin(self, patience);
-        let answer = lock.run(patience, &mut || {
+        let mut attempt = Attempt::begin(self, limit);
+        let answer = lock.run(limit, &mut || {
             attempt.holds();
             self.section(section);
             last_act();
         });
         attempt.end(match &answer {
-            Ok(Answer::Ran) => Step::Released,
-            Ok(Answer::Busy) => Step::Busy,
-            Ok(Answer::TimedOut) => Step::TimedOut,
-            Ok(Answer::Unsupported) | Err(_) => Step::Failed,
+            Ok(Answer::Ran) => EntryKind::Released,
+            Ok(Answer::Busy) => EntryKind::Busy,
+            Ok(Answer::TimedOut) => EntryKind::TimedOut,
+            Ok(Answer::Unsupported) | Err(_) => EntryKind::Failed,
         });
         if matches!(answer, Ok(Answer::Unsupported)) {
-            let bit = match patience {
-                Patience::Forever => 1,
-                Patience::None => 2,
-                Patience::AtMost(_) => 4,
+            let bit = match limit {
+                WaitLimit::Forever => 1,
+                WaitLimit::NoWait => 2,
+                WaitLimit::AtMost(_) => 4,
             };
             let unsupported = self.witness.unsupported(self.number);
             unsupported.fetch_or(bit, Ordering::Relaxed);
@@ -322,14 +322,7 @@ struct Attempt<'a, 'w> {
 }
 
 impl<'a, 'w> Attempt<'a, 'w> {
-    fn begin(worker: &'a Worker<'w>, patience: Patience) -> Self {
-        let patience = match patience {
-            Patience::Forever => history::Patience::Forever,
-            Patience::None => history::Patience::None,
-            Patience::AtMost(time) => {
-                history::Patience::Nanoseconds(time.as_nanos().try_into().unwrap_or(u64::MAX))
-            }
-        };
+    fn begin(worker: &'a Worker<'w>, limit: WaitLimit) -> Self {
         worker
             .witness
             .asking(worker.number)
@@ -337,7 +330,7 @@ impl<'a, 'w> Attempt<'a, 'w> {
         let mode = Mode::Exclusive;
         worker
             .witness
-            .note_step(worker.number, Step::Asked { mode, patience });
+            .record(worker.number, EntryKind::Requested { mode, limit });
         Attempt {
             worker,
             held: false,
@@ -356,11 +349,11 @@ impl<'a, 'w> Attempt<'a, 'w> {
         asking.fetch_and(!1, Ordering::AcqRel);
     }
 
-    fn end(&mut self, step: Step) {
+    fn end(&mut self, kind: EntryKind) {
         self.ended = true;
         if self.forks == forks() {
             self.is_answered();
-            self.worker.witness.note_step(self.worker.number, step);
+            self.worker.witness.record(self.worker.number, kind);
         }
     }
 }
@@ -369,9 +362,9 @@ impl Drop for Attempt<'_, '_> {
     fn drop(&mut self) {
         if !self.ended {
             self.end(if self.held {
-                Step::Released
+                EntryKind::Released
             } else {
-                Step::Failed
+                EntryKind::Failed
             });
         }
     }

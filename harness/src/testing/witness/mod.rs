@@ -16,7 +16,7 @@ use std::os::fd::RawFd;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use log::{Entry, Step, now};
+pub use log::{Entry, EntryKind, now};
 use log::{Log, words_for};
 pub(crate) use memory::SharedMemory;
 pub(crate) use notes::Note;
@@ -121,7 +121,7 @@ impl Witness {
         let seen = self
             .word(INSIDE)
             .swap(u64::from(worker) + 1, Ordering::AcqRel);
-        self.log(worker).append(now(), Step::Entered, seen);
+        self.log(worker).append(now(), EntryKind::Entered, seen);
         Inside {
             witness: self,
             worker,
@@ -131,7 +131,7 @@ impl Witness {
 
     /// Comes into the section as one of many who may share it, until the value is dropped.
     pub fn enter_shared(&self, worker: u32) -> InsideShared<'_> {
-        self.log(worker).append(now(), Step::EnteredShared, 0);
+        self.log(worker).append(now(), EntryKind::EnteredShared, 0);
         InsideShared {
             witness: self,
             worker,
@@ -141,12 +141,12 @@ impl Witness {
 
     /// Notes that `worker` may be dead from now on.
     pub fn is_dying(&self, worker: u32) {
-        self.log(worker).append(now(), Step::Dying, 0);
+        self.log(worker).append(now(), EntryKind::Dying, 0);
     }
 
     /// Appends what `worker` does outside of its section, with the time.
-    pub fn note_step(&self, worker: u32, step: Step) {
-        self.log(worker).append(now(), step, 0);
+    pub fn record(&self, worker: u32, kind: EntryKind) {
+        self.log(worker).append(now(), kind, 0);
     }
 
     /// How many more entries the log of `worker` has room for.
@@ -178,7 +178,7 @@ impl Witness {
                 let event = |entry: Entry| Event {
                     time: entry.time,
                     worker,
-                    kind: entry.step.kind(),
+                    kind: entry.kind.event(),
                 };
                 self.entries(worker).into_iter().map(event).collect()
             })
@@ -260,7 +260,9 @@ impl Drop for Inside<'_> {
                 .word(INSIDE)
                 .compare_exchange(me, 0, Ordering::AcqRel, Ordering::Acquire);
         let seen = left.err().unwrap_or(0);
-        self.witness.log(self.worker).append(time, Step::Left, seen);
+        self.witness
+            .log(self.worker)
+            .append(time, EntryKind::Left, seen);
     }
 }
 
@@ -276,7 +278,9 @@ pub struct InsideShared<'a> {
 impl Drop for InsideShared<'_> {
     fn drop(&mut self) {
         if self.forks == forks() {
-            self.witness.log(self.worker).append(now(), Step::Left, 0);
+            self.witness
+                .log(self.worker)
+                .append(now(), EntryKind::Left, 0);
         }
     }
 }

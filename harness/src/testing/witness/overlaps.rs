@@ -1,6 +1,6 @@
 //! From what the workers saw to overlaps that really were.
 
-use super::{Entry, Step, Witness};
+use super::{Entry, EntryKind, Witness};
 
 /// Two in the section at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ struct Stay {
 pub fn overlaps(witness: &Witness) -> Vec<Overlap> {
     let workers = witness.shape().workers() as u32;
     let logs: Vec<Vec<Entry>> = (0..workers).map(|worker| witness.entries(worker)).collect();
-    let suspicious = |entry: &Entry| entry.saw.is_some() || entry.step == Step::EnteredShared;
+    let suspicious = |entry: &Entry| entry.saw.is_some() || entry.kind == EntryKind::EnteredShared;
     if !logs.iter().flatten().any(suspicious) {
         return Vec::new();
     }
@@ -71,16 +71,16 @@ fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overla
             let was_dead = || {
                 logs[other as usize]
                     .iter()
-                    .any(|theirs| theirs.step == Step::Dying && theirs.time <= entry.time)
+                    .any(|theirs| theirs.kind == EntryKind::Dying && theirs.time <= entry.time)
             };
-            let (first, second) = match entry.step {
-                Step::Entered => (other, worker),
+            let (first, second) = match entry.kind {
+                EntryKind::Entered => (other, worker),
                 _ => (worker, other),
             };
             let is_known = known
                 .iter()
                 .any(|overlap| overlap.first == first && overlap.second == second);
-            if !is_known && (entry.step == Step::Left || !was_dead()) {
+            if !is_known && (entry.kind == EntryKind::Left || !was_dead()) {
                 found.push(Overlap {
                     first,
                     second,
@@ -95,19 +95,23 @@ fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overla
 fn stays(worker: u32, log: &[Entry]) -> Vec<Stay> {
     let mut stays: Vec<Stay> = Vec::new();
     for entry in log {
-        match entry.step {
-            Step::Entered | Step::EnteredShared => stays.push(Stay {
+        match entry.kind {
+            EntryKind::Entered | EntryKind::EnteredShared => stays.push(Stay {
                 worker,
                 entered: entry.time,
-                shared: entry.step == Step::EnteredShared,
+                shared: entry.kind == EntryKind::EnteredShared,
                 end: None,
             }),
-            Step::Left | Step::Dying => {
+            EntryKind::Left | EntryKind::Dying => {
                 if let Some(stay) = stays.last_mut() {
                     stay.end.get_or_insert(entry.time);
                 }
             }
-            Step::Asked { .. } | Step::Released | Step::Busy | Step::TimedOut | Step::Failed => {}
+            EntryKind::Requested { .. }
+            | EntryKind::Released
+            | EntryKind::Busy
+            | EntryKind::TimedOut
+            | EntryKind::Failed => {}
         }
     }
     stays

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::super::load::Load;
 use super::support::Make;
 use crate::testing::finding::Finding;
-use crate::testing::lock::{Answer, Lock, Patience};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 
 pub(super) fn death<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(4).attempts(50).run(make, &|participant| {
@@ -31,7 +31,7 @@ pub(super) fn panic<L: Lock>(make: Make<'_, L>) -> Finding {
         if participant.number() == 0 {
             let section = AssertUnwindSafe(|| {
                 // No message: the panic is meant.
-                let _ = participant.lock.run(Patience::Forever, &mut || {
+                let _ = participant.lock.run(WaitLimit::Forever, &mut || {
                     resume_unwind(Box::new("meant"));
                 });
             });
@@ -44,7 +44,7 @@ pub(super) fn panic<L: Lock>(make: Make<'_, L>) -> Finding {
             participant.wait_for(PANICKED, 1);
         }
         // What is refused to one who is alone with the lock speaks against it; a lock that cannot be tried is waited for.
-        if participant.attempt(Patience::None, &mut || ()) == Answer::Unsupported {
+        if participant.attempt(WaitLimit::NoWait, &mut || ()) == Answer::Unsupported {
             participant.acquire(&mut || ());
         }
         participant.reach(TRIED, 1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::load::{Load, Participant};
 use super::support::{LINGER, Make, linger, linger_for};
 use crate::testing::finding::Finding;
-use crate::testing::lock::{Lock, Patience};
+use crate::testing::lock::{Lock, WaitLimit};
 
 const TIME: Duration = Duration::from_millis(2500);
 /// Long enough for one that was asleep to wake up and come in, if the lock was given back too early.
@@ -27,12 +27,12 @@ fn all_ways<L: Lock>(load: Load, make: Make<'_, L>) -> Finding {
     let load = load.attempts(ATTEMPTS).time(TIME).hold(HOLD);
     load.run(make, &|participant| {
         while !participant.is_over() {
-            let patience = match participant.worker.random(16) {
-                0 => Patience::None,
-                1 => Patience::AtMost(Duration::from_micros(participant.worker.random(500))),
-                _ => Patience::Forever,
+            let limit = match participant.worker.random(16) {
+                0 => WaitLimit::NoWait,
+                1 => WaitLimit::AtMost(Duration::from_micros(participant.worker.random(500))),
+                _ => WaitLimit::Forever,
             };
-            participant.attempt(patience, &mut || {
+            participant.attempt(limit, &mut || {
                 // Half of the sections sleep: on a machine that has much to do, one that should not come in needs the time.
                 let sleeps = participant.worker.random(2) == 0;
                 participant.worker.section(|| {

@@ -10,7 +10,7 @@ use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 use super::super::load::{Load, Participant};
 use super::support::{Make, linger};
 use crate::testing::finding::Finding;
-use crate::testing::lock::{Answer, Lock, Patience};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 
 /// A child that waits for the lock longer than this is ended.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(3).attempts(10).run(make, &|participant| {
         let holder = getpid();
         while !participant.is_over() {
-            let outcome = participant.try_attempt(Patience::Forever, &mut || {
+            let outcome = participant.try_attempt(WaitLimit::Forever, &mut || {
                 // The child leaves the section by the lock's own way out, as if it had been the holder, and is ended after it.
                 // SAFETY: the worker has one thread.
                 match unsafe { fork() } {
@@ -83,8 +83,8 @@ pub(super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
         while !participant.is_over() {
             let mut waits = None;
             participant.section_mut(&mut || {
-                in_child(|| tries(&make(), Patience::None, Answer::Busy)).join(participant);
-                waits = Some(in_child(|| tries(&make(), Patience::Forever, Answer::Ran)));
+                in_child(|| tries(&make(), WaitLimit::NoWait, Answer::Busy)).join(participant);
+                waits = Some(in_child(|| tries(&make(), WaitLimit::Forever, Answer::Ran)));
             });
             if let Some(child) = waits {
                 child.join(participant);
@@ -94,8 +94,8 @@ pub(super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
 }
 
 /// How the child ends: 0 as expected.
-fn tries(lock: &impl Lock, patience: Patience, expected: Answer) -> i32 {
-    match lock.run(patience, &mut || ()) {
+fn tries(lock: &impl Lock, limit: WaitLimit, expected: Answer) -> i32 {
+    match lock.run(limit, &mut || ()) {
         Ok(answer) if answer == expected || answer == Answer::Unsupported => 0,
         Ok(Answer::Ran) => 1,
         Ok(_) => 2,

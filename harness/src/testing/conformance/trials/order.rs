@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::gettid;
 
-use super::super::evidence;
 use super::super::load::Load;
 use super::support::Make;
+use crate::testing::checker;
 use crate::testing::finding::Finding;
-use crate::testing::lock::{Guarantee, Lock, Patience};
+use crate::testing::lock::{Guarantee, Lock, WaitLimit};
 
 /// Nobody is passed over for good: not one gets the lock far more seldom than the others.
 ///
@@ -37,7 +37,7 @@ pub(super) fn progress<L: Lock>(make: Make<'_, L>) -> Finding {
                 std::thread::sleep(Duration::from_micros(away));
             }
         },
-        &|history, began| evidence::starved(history, began),
+        &|history, began| checker::starved(history, began),
     )
 }
 
@@ -59,7 +59,7 @@ fn in_order<L: Lock>(make: Make<'_, L>) -> Result<(), String> {
         let mut waiting = Ok(());
         let held = std::thread::scope(|scope| {
             make()
-                .run(Patience::Forever, &mut || {
+                .run(WaitLimit::Forever, &mut || {
                     waiting = (0..WAITERS)
                         .try_for_each(|waiter| start_waiting(scope, make, waiter, &order));
                 })
@@ -94,7 +94,7 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
         let lock = make();
         tid.store(gettid().as_raw(), Ordering::Release);
         // Who fails is missing in the order.
-        let _ = lock.run(Patience::Forever, &mut || {
+        let _ = lock.run(WaitLimit::Forever, &mut || {
             order
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

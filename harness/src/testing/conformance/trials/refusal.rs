@@ -10,7 +10,7 @@ use seccompiler::{
 use super::super::load::Load;
 use super::support::{Make, linger};
 use crate::testing::finding::{Finding, Unknown};
-use crate::testing::lock::{Lock, Patience};
+use crate::testing::lock::{Lock, WaitLimit};
 
 /// Every flock(2) and every lock by fcntl(2) fails with ENOLCK; acquire must say so, at once.
 pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
@@ -30,7 +30,7 @@ pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
         while !participant.is_over() {
             let mut section = || participant.worker.section(linger);
             // An error is what is asked for.
-            let _ = participant.try_attempt(Patience::Forever, &mut section);
+            let _ = participant.try_attempt(WaitLimit::Forever, &mut section);
         }
     });
     match verdict {

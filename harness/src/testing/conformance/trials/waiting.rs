@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::load::{Load, Participant};
 use super::support::{Make, linger_for};
 use crate::testing::finding::Finding;
-use crate::testing::lock::{Answer, Guarantee, Lock, Patience};
+use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 use crate::testing::stress::SignalStorm;
 
 /// The load with processes, and the same with threads if the lock is there for them too.
@@ -18,8 +18,8 @@ fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Findin
 }
 
 /// Asks for the lock with an answer in mind; a lock that does not know how to is not tried further.
-fn offers<L: Lock>(make: Make<'_, L>, patience: Patience) -> bool {
-    let answer = make().run(patience, &mut || ());
+fn offers<L: Lock>(make: Make<'_, L>, limit: WaitLimit) -> bool {
+    let answer = make().run(limit, &mut || ());
     !matches!(answer, Ok(Answer::Unsupported))
 }
 
@@ -32,7 +32,7 @@ pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
     const HELD: usize = 0;
     const DONE: usize = 1;
     const WORKERS: u32 = 5;
-    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
+    if !offers(make, WaitLimit::AtMost(Duration::from_secs(1))) {
         return Finding::unsupported(NO_TIMED_WAIT);
     }
     both(make, WORKERS, |load| {
@@ -47,7 +47,7 @@ pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
             participant.wait_for(HELD, 1);
             for _ in 0..WAITS {
                 let time = Duration::from_micros(1_000 + participant.worker.random(15_000));
-                participant.attempt(Patience::AtMost(time), &mut || ());
+                participant.attempt(WaitLimit::AtMost(time), &mut || ());
             }
             participant.count(DONE);
         })
@@ -64,10 +64,10 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     const GIVEN_UP: usize = 2;
     const RELEASED: usize = 3;
     const LOOKED: usize = 4;
-    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
+    if !offers(make, WaitLimit::AtMost(Duration::from_secs(1))) {
         return Finding::unsupported(NO_TIMED_WAIT);
     }
-    if !offers(make, Patience::None) {
+    if !offers(make, WaitLimit::NoWait) {
         return Finding::unsupported(NO_TRY);
     }
     both(make, 2, |load| {
@@ -93,12 +93,12 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
                 }
                 participant.wait_for(HELD, round);
                 participant.reach(ASKING, round);
-                participant.attempt(Patience::AtMost(time), &mut || ());
+                participant.attempt(WaitLimit::AtMost(time), &mut || ());
                 participant.reach(GIVEN_UP, round);
                 participant.wait_for(RELEASED, round);
                 let until = Instant::now() + AFTERWARDS;
                 while Instant::now() < until {
-                    participant.attempt(Patience::None, &mut || ());
+                    participant.attempt(WaitLimit::NoWait, &mut || ());
                     std::thread::sleep(Duration::from_micros(50));
                 }
                 participant.reach(LOOKED, round);
@@ -112,22 +112,22 @@ pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
     const TURNS: u64 = 200;
     const TRIES: u64 = 4;
     const TURN: usize = 0;
-    if !offers(make, Patience::None) {
+    if !offers(make, WaitLimit::NoWait) {
         return Finding::unsupported(NO_TRY);
     }
-    let timed = offers(make, Patience::AtMost(Duration::from_secs(1)));
+    let timed = offers(make, WaitLimit::AtMost(Duration::from_secs(1)));
     both(make, 2, |load| {
         let load = load.attempts(2_000).time(Duration::from_secs(2));
         load.run(make, &|participant: &Participant<'_, '_, L>| {
             for turn in (u64::from(participant.number())..TURNS).step_by(2) {
                 participant.wait_for(TURN, turn);
                 for attempt in 0..TRIES {
-                    let patience = match attempt == 0 && timed {
-                        true => Patience::AtMost(Duration::from_millis(20)),
-                        false => Patience::None,
+                    let limit = match attempt == 0 && timed {
+                        true => WaitLimit::AtMost(Duration::from_millis(20)),
+                        false => WaitLimit::NoWait,
                     };
                     if !participant.is_over() {
-                        participant.attempt(patience, &mut || ());
+                        participant.attempt(limit, &mut || ());
                     }
                 }
                 participant.reach(TURN, turn + 1);
