@@ -41,7 +41,8 @@ fn our_external_lock_holds(stress: Stress, #[case] fault: Fault) {
 #[rstest]
 fn a_fair_lock_holds_whatever_happens(stress: Stress) {
     let kinds: Vec<Fault> = Fault::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|fault| *fault != Fault::DiskFull)
         .collect();
     let report = stress
@@ -129,7 +130,7 @@ fn a_misspelt_name_is_told_with_the_names_that_were_taken(stress: Stress) {
     let told = panic.downcast_ref::<String>().unwrap();
     for part in [
         "no section was entered under the name `watchd`",
-        "those that were taken: `watched`",
+        "acquired were: `watched`",
         "test --test faults -- --exact a_misspelt_name_is_told",
     ] {
         assert!(told.contains(part), "no `{part}` in {told}");

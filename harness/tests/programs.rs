@@ -106,7 +106,7 @@ fn a_broken_lock_is_caught_with_a_program_that_removes_and_little_else() {
     });
     match outcome {
         Err(TestError::Fail(why, program)) => {
-            assert!(why.message().contains("let two in"), "{why}");
+            assert!(why.message().contains("let two holders in"), "{why}");
             assert!(format!("{program:?}").contains("Remove"), "{program:?}");
         }
         // Outside of the process that was started for this test, where the same was seen.

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use lockutils_harness::Outcome;
 use lockutils_harness::prelude::*;
+use lockutils_harness::testing::stress::ProcessOutcome;
 use oslo_concurrency::lockutils;
 use rstest::rstest;
 
@@ -57,10 +57,10 @@ fn a_lock_that_does_nothing_is_caught_and_the_message_tells_all(stress: Stress) 
     assert!(report.verdict().is_violated());
     let told = message(|| report.assert_exclusive());
     for part in [
-        "the lock let two in",
-        "was in the section",
-        "came in as well",
-        "both were inside for",
+        "the lock let two holders in",
+        "held the lock",
+        "entered while",
+        "overlap: ",
         "seed 0x5eed",
         "test --test stress -- --exact a_lock_that_does_nothing_is_caught_and_the_message_tells_all",
     ] {
@@ -112,7 +112,7 @@ fn holders_that_die_free_the_lock_and_are_no_overlap(_lock_path: LockPath, stres
         .unwrap();
     });
     report.assert_exclusive_though_workers_died();
-    let killed = |outcome: &&Outcome| **outcome == Outcome::Killed(9);
+    let killed = |outcome: &&ProcessOutcome| **outcome == ProcessOutcome::Killed(9);
     assert!(report.outcomes().iter().filter(killed).count() >= 1);
 }
 
@@ -131,7 +131,7 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
         "{told}"
     );
     for part in [
-        "worker 1 (process 1, thread 0), call 1 of the body: was never in the section",
+        "worker 1 (process 1, thread 0), call 1 of the body: never entered the section",
         "seed 0x",
     ] {
         assert!(told.contains(part), "{part} is missing in {told}");
@@ -142,7 +142,10 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
             std::process::exit(3);
         }
     });
-    assert_eq!(exited.outcomes(), [Outcome::Done, Outcome::Exited(3)]);
+    assert_eq!(
+        exited.outcomes(),
+        [ProcessOutcome::Done, ProcessOutcome::Exited(3)]
+    );
 
     let hung = stress.deadline(Duration::from_millis(300)).run(|worker| {
         if worker.number() == 1 {
@@ -153,11 +156,14 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
             });
         }
     });
-    assert_eq!(hung.outcomes(), [Outcome::Done, Outcome::Hung]);
+    assert_eq!(
+        hung.outcomes(),
+        [ProcessOutcome::Done, ProcessOutcome::Hung]
+    );
     let told = message(|| hung.assert_exclusive());
     for part in [
-        "process 1 was stuck, and had to be killed",
-        "came in at 0.000 ms, and was still in the section",
+        "process 1 was stuck and had to be killed",
+        "entered at 0.000 ms, and was still in the section",
     ] {
         assert!(told.contains(part), "{part} is missing in {told}");
     }

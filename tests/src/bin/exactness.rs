@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lockutils_harness::testing::checker::{Promises, check};
-use lockutils_harness::testing::conformance::{Lock, Oslo, WaitLimit};
+use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, WaitLimit};
 use lockutils_harness::testing::history::{Event, EventKind, Mode, merge};
 
+use lockutils_harness::testing::stress::{ProcessOutcome, Stress, StressReport};
 use lockutils_harness::testing::witness::{Shape, Witness};
-use lockutils_harness::{Stress, StressReport};
 use lockutils_tests::peers::StdFile;
 
 fn main() -> anyhow::Result<()> {
@@ -92,10 +92,7 @@ fn leaks(directory: &Path) {
                     return;
                 }
                 for _ in 0..1_000 {
-                    if !matches!(
-                        lock.run(WaitLimit::NoWait, &mut || ()),
-                        Ok(lockutils_harness::testing::conformance::Answer::Ran)
-                    ) {
+                    if !matches!(lock.run(WaitLimit::NoWait, &mut || ()), Ok(Answer::Ran)) {
                         break;
                     }
                     std::thread::yield_now();
@@ -123,9 +120,7 @@ fn dead_holders(directory: &Path) {
                 });
             });
         });
-        let died = |outcome: &&lockutils_harness::Outcome| {
-            matches!(outcome, lockutils_harness::Outcome::Killed(_))
-        };
+        let died = |outcome: &&ProcessOutcome| matches!(outcome, ProcessOutcome::Killed(_));
         deaths += report.outcomes().iter().filter(died).count();
         reports += report.overlaps().len();
     }
@@ -136,11 +131,7 @@ fn cost_of_watching() {
     const SECTIONS: usize = 100_000;
     let mut costs: Vec<f64> = (0..21)
         .map(|_| {
-            let shape = Shape {
-                processes: 1,
-                threads: 1,
-                entries: 2 * SECTIONS,
-            };
+            let shape = Shape::new(1, 1, 2 * SECTIONS);
             let witness = Witness::new(shape).expect("memory");
             for _ in 0..SECTIONS {
                 drop(witness.enter(0)); // touches the pages, as the first of two runs

@@ -25,7 +25,7 @@ pub(super) fn check(history: &[Event]) -> Option<String> {
     let mut active = 0usize;
     // The only worker that uses the lock, if no other has used it since the request.
     let mut alone: Option<u32> = None;
-    // A worker killed in a call may hold the lock until another acquires it that requested it later.
+    // A worker killed in a call may hold the lock until a later request acquires it.
     let mut last_death: Option<usize> = None;
     let mut last_timeout: Option<usize> = None;
     let mut last_release: Option<usize> = None;

@@ -11,7 +11,7 @@ pub(super) fn check(history: &[Event], bound: u64) -> Finding {
     let mut waiters = 0usize;
     let mut holders: Workers<bool> = Workers::new();
     let mut held = 0usize;
-    // Since when it has been free with somebody waiting.
+    // The event since which the lock has been free while a worker waits.
     let mut idle_since: Option<usize> = None;
     let mut anything = false;
     for (at, event) in history.iter().enumerate() {

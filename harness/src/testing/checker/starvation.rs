@@ -90,7 +90,8 @@ pub(crate) fn starved(history: &[Event], began: u64) -> Option<String> {
     ))
 }
 
-/// The longest wait of a worker that ended with the lock, and how often others acquired it meanwhile.
+/// The longest wait of a worker that ended with the lock, and how often others acquired it
+/// meanwhile.
 pub(crate) fn longest_wait(history: &[Event], worker: u32) -> Option<String> {
     let mut requested = None;
     let mut longest: Option<(u64, usize, usize)> = None;

@@ -1,4 +1,4 @@
-//! What the workers of a trial did with the lock, in memory that they share and that outlives them.
+//! The record of a trial, in memory that the workers share and that outlives them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,35 +7,35 @@ use crate::testing::history::{self, Event, EventKind, Mode};
 use crate::testing::lock::WaitLimit;
 use crate::testing::witness::{SharedMemory, now};
 
-/// Steps that workers of a trial can wait for, each a counter.
-const STEPS: usize = 24;
-const COMPLAINT: usize = 32;
-const COMPLAINT_WORDS: usize = 256;
-const PIDS: usize = COMPLAINT + COMPLAINT_WORDS;
+/// Counters for which the workers of a trial can wait.
+const COUNTERS: usize = 24;
+const VIOLATION: usize = 32;
+const VIOLATION_WORDS: usize = 256;
+const PIDS: usize = VIOLATION + VIOLATION_WORDS;
 const FIRST_LOG: usize = PIDS + 64;
 
 const BEGAN: usize = 0;
 const FINISHED: usize = 1;
-const LENGTH_OF_COMPLAINT: usize = 2;
-const WARM: usize = 3;
+const VIOLATION_LENGTH: usize = 2;
+const WARMED_UP: usize = 3;
 
-/// The record of one trial.
+/// What the workers of one trial did with the lock.
 #[derive(Debug)]
 pub(super) struct Record {
     memory: SharedMemory,
     workers: u32,
-    /// Events that there is room for, for each worker.
+    /// Events for which there is room, per worker.
     room: usize,
 }
 
 impl Record {
     /// # Panics
-    /// If there is not enough memory.
+    /// If the shared memory cannot be created.
     pub(super) fn new(workers: u32, room: usize) -> Self {
         assert!((workers as usize) < FIRST_LOG - PIDS, "too many workers");
         let words = FIRST_LOG + workers as usize * (1 + 2 * room);
         let memory = SharedMemory::new(words)
-            .unwrap_or_else(|error| panic!("no memory for the record of a trial: {error}"));
+            .unwrap_or_else(|error| panic!("cannot create the record of a trial: {error}"));
         Record {
             memory,
             workers,
@@ -53,7 +53,7 @@ impl Record {
         &self.memory.words()[start..start + words]
     }
 
-    /// Appends what `worker` does now; what does not fit is only counted.
+    /// Appends an event of `worker`. An event that does not fit is only counted.
     pub(super) fn note(&self, worker: u32, kind: EventKind) {
         let log = self.log(worker);
         let at = log[0].load(Ordering::Relaxed);
@@ -64,25 +64,25 @@ impl Record {
         log[0].store(at + 1, Ordering::Release);
     }
 
-    /// How many events `worker` has noted.
+    /// Number of events of `worker`.
     pub(super) fn events(&self, worker: u32) -> u64 {
         self.log(worker)[0].load(Ordering::Acquire)
     }
 
-    /// Events of all that did not fit.
+    /// Number of events that did not fit.
     pub(super) fn lost(&self) -> u64 {
         (0..self.workers)
             .map(|worker| self.events(worker).saturating_sub(self.room as u64))
             .sum()
     }
 
-    /// What all of them did, in the order of time.
+    /// The events of all workers, in order of time.
     pub(super) fn history(&self) -> Vec<Event> {
         let logs: Vec<Vec<Event>> = (0..self.workers).map(|worker| self.of(worker)).collect();
         history::merge(&logs)
     }
 
-    /// The last thing that `worker` noted.
+    /// The last event of `worker`.
     pub(super) fn last(&self, worker: u32) -> Option<EventKind> {
         let length = self.events(worker).min(self.room as u64) as usize;
         let at = 2 * length.checked_sub(1)? + 2;
@@ -115,31 +115,31 @@ impl Record {
         self.word(BEGAN).load(Ordering::Acquire)
     }
 
-    /// How many workers have come to their end.
+    /// Number of workers that have ended.
     pub(super) fn finished(&self) -> &AtomicU64 {
         self.word(FINISHED)
     }
 
-    /// How many workers have used their lock once.
-    pub(super) fn warm(&self) -> &AtomicU64 {
-        self.word(WARM)
+    /// Number of workers that have used their lock once.
+    pub(super) fn warmed_up(&self) -> &AtomicU64 {
+        self.word(WARMED_UP)
     }
 
-    /// A counter that workers wait for; what it counts is the trial's affair.
-    pub(super) fn step(&self, number: usize) -> &AtomicU64 {
-        assert!(number < STEPS, "no such step");
+    /// A counter for which workers wait. The trial decides what it counts.
+    pub(super) fn counter(&self, number: usize) -> &AtomicU64 {
+        assert!(number < COUNTERS, "no such counter");
         self.word(8 + number)
     }
 
-    /// The process of a worker.
+    /// The process id of a worker.
     pub(super) fn pid(&self, worker: u32) -> &AtomicU64 {
         self.word(PIDS + worker as usize)
     }
 
-    /// Why the lock is broken, as a worker saw it; the first complaint counts.
-    pub(super) fn complain(&self, why: &str) {
-        let bytes = &why.as_bytes()[..why.len().min(COMPLAINT_WORDS * 8)];
-        let length = self.word(LENGTH_OF_COMPLAINT);
+    /// Records why the lock is broken. Only the first report counts.
+    pub(super) fn report_violation(&self, why: &str) {
+        let bytes = &why.as_bytes()[..why.len().min(VIOLATION_WORDS * 8)];
+        let length = self.word(VIOLATION_LENGTH);
         let taken = u64::MAX;
         let first = length.compare_exchange(0, taken, Ordering::AcqRel, Ordering::Acquire);
         if first.is_err() {
@@ -148,23 +148,23 @@ impl Record {
         for (at, chunk) in bytes.chunks(8).enumerate() {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            self.word(COMPLAINT + at)
+            self.word(VIOLATION + at)
                 .store(u64::from_ne_bytes(word), Ordering::Relaxed);
         }
         length.store(bytes.len() as u64, Ordering::Release);
     }
 
-    /// The first complaint.
-    pub(super) fn complaint(&self) -> Option<String> {
-        let length = self.word(LENGTH_OF_COMPLAINT).load(Ordering::Acquire);
+    /// The first report of a violation.
+    pub(super) fn violation(&self) -> Option<String> {
+        let length = self.word(VIOLATION_LENGTH).load(Ordering::Acquire);
         let length = usize::try_from(length).ok()?;
-        if length == 0 || length > COMPLAINT_WORDS * 8 {
+        if length == 0 || length > VIOLATION_WORDS * 8 {
             return None;
         }
         let words = 0..length.div_ceil(8);
         let mut bytes: Vec<u8> = words
             .flat_map(|at| {
-                let word = self.word(COMPLAINT + at).load(Ordering::Relaxed);
+                let word = self.word(VIOLATION + at).load(Ordering::Relaxed);
                 word.to_ne_bytes()
             })
             .collect();
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_noted_is_read_again() {
+    fn events_are_read_as_they_were_recorded() {
         let record = Record::new(2, 4);
         let asked = |limit| EventKind::Requested {
             mode: Mode::Exclusive,
@@ -244,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_complaint_counts() {
+    fn the_first_report_counts() {
         let record = Record::new(1, 1);
-        assert_eq!(record.complaint(), None);
-        record.complain("worker 1 came in too early");
-        record.complain("another");
-        let complaint = record.complaint();
-        assert_eq!(complaint.as_deref(), Some("worker 1 came in too early"));
+        assert_eq!(record.violation(), None);
+        record.report_violation("worker 1 entered too early");
+        record.report_violation("another");
+        let violation = record.violation();
+        assert_eq!(violation.as_deref(), Some("worker 1 entered too early"));
     }
 }

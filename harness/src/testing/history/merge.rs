@@ -1,4 +1,4 @@
-//! One history from the logs of all workers.
+//! Merges the logs of all workers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

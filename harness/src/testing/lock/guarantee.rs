@@ -30,7 +30,8 @@ guarantees! {
     Threads "threads",
     /// 2: a holder that dies frees the lock.
     Death "death",
-    /// 3: opening and closing the lock file elsewhere in the holder's process does not free the lock.
+    /// 3: opening and closing the lock file elsewhere in the holder's process does not free the
+    /// lock.
     Reopening "reopening",
     /// 4: a child forked in the critical section cannot free the lock.
     ForkedRelease "forked release",

@@ -1,4 +1,5 @@
-//! What a run holds against a lock besides overlaps: the history checker's findings, and what the coordinator saw.
+//! The rules that a lock broke in a run, besides exclusion: by the checker of its history and by
+//! the notes of the coordinator.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,18 +13,20 @@ use crate::testing::witness::{Note, Witness};
 use super::exercise::STARVED;
 
 /// The clocks of some locks tick in milliseconds.
-const EARLIER: Duration = Duration::from_millis(1);
-/// Far beyond what a loaded machine delays a thread; and [`TIMES_WORSE`] what it was seen to.
-const LATER: Duration = Duration::from_secs(2);
+const EARLY: Duration = Duration::from_millis(1);
+/// Far longer than a loaded machine delays a thread; [`TIMES_WORSE`] times the longest delay of the
+/// run is added.
+const LATE: Duration = Duration::from_secs(2);
 const OUT_OF_ORDER: Duration = Duration::from_millis(500);
 const TIMES_WORSE: u32 = 20;
 
-/// A rule that the lock broke.
+/// A rule that the lock broke, other than exclusion.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Breach {
-    /// Its name, as in `docs/explanation/method.md`: *refused*, *timeout*, *handover*, *order*, *starved*, *orphan*, *given up* or *stuck*.
+    /// The name of the rule, as in [`StressReport::breaches`](super::StressReport::breaches).
     pub rule: String,
-    /// Who, since when, who held it, what the lock answered; and the events that show it.
+    /// The evidence: the workers, the times, the holder, the answer of the lock, and the events.
     pub story: String,
 }
 
@@ -33,19 +36,20 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Which rules can be judged in a run.
+/// The rules that can be judged in a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// Copies of a lock may live on in a child, or a file may be taken away from under it: a refusal proves nothing.
+    /// Copies of a lock may live on in a child, or its file may be removed: a refusal proves
+    /// nothing.
     pub(super) lock_may_be_elsewhere: bool,
-    /// Threads of a process are served in the order in which they asked.
+    /// Threads of one process are served in the order of their requests.
     pub(super) fair: bool,
 }
 
 pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
     let notes = witness.notes().all();
     let mut history = witness.history();
-    // What came when the first of those who were stuck had been killed is no answer of the lock to the others.
+    // Once stuck workers have been killed, the answers to the others prove nothing.
     let killed = notes.iter().filter(|note| note.rule == STACK);
     if let Some(time) = killed.filter_map(time_of).min() {
         history.retain(|event| event.time <= time);
@@ -58,11 +62,11 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
         });
     };
     if witness.lost() == 0 {
-        let slack = witness.lateness() * TIMES_WORSE;
+        let slack = witness.max_lateness() * TIMES_WORSE;
         let promises = Promises {
-            earliness: EARLIER,
-            lateness: Some(LATER + slack),
-            handover: (!rules.lock_may_be_elsewhere).then_some(LATER + slack),
+            earliness: EARLY,
+            lateness: Some(LATE + slack),
+            handover: (!rules.lock_may_be_elsewhere).then_some(LATE + slack),
             ..Promises::default()
         };
         let findings = checker::check(&history, &promises);
@@ -109,7 +113,7 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
     found
 }
 
-/// The stacks of those who were stuck, for reports.
+/// The stacks of stuck workers.
 pub(super) fn stacks(witness: &Witness) -> Vec<String> {
     let notes = witness.notes().all();
     let stacks = notes.iter().filter(|note| note.rule == STACK);
@@ -124,7 +128,7 @@ fn time_of(stack: &Note) -> Option<u64> {
 
 const GIVEN_UP: &str = "given up";
 
-/// Whose wait timed out last, if that was shortly before: the lock is held by nobody that is known.
+/// The last wait that timed out, if that was shortly before the lock was found held by no worker.
 fn given_up(history: &[Event]) -> Option<String> {
     const SHORTLY: usize = 400;
     let recent = history.len().saturating_sub(SHORTLY);
@@ -133,7 +137,8 @@ fn given_up(history: &[Event]) -> Option<String> {
         .rfind(|event| event.kind == EventKind::TimedOut)?;
     let began = history[0].time;
     Some(format!(
-        "\n    worker {} gave up its wait at {:.3} ms, shortly before: a wait that was given up seems to have taken the lock",
+        "\n    worker {} gave up its wait at {:.3} ms, shortly before: that wait seems to have \
+         acquired the lock",
         wait.worker,
         (wait.time - began) as f64 / 1e6
     ))
@@ -171,7 +176,7 @@ fn stuck(history: &[Event], notes: &[Note]) -> Option<String> {
     ))
 }
 
-/// Threads of one process that did not come in the order in which they asked: the evidence of each process.
+/// Evidence for each process whose threads were not served in the order of their requests.
 fn out_of_order(history: &[Event], threads: usize, slack: Duration) -> Vec<String> {
     let processes = history
         .iter()

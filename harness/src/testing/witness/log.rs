@@ -1,4 +1,4 @@
-//! What one worker did in its sections, in its own part of the shared memory, so that it outlives the worker.
+//! The log of one worker, in its own part of the shared memory: it outlives the worker.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,34 +8,34 @@ use nix::time::{ClockId, clock_gettime};
 use crate::testing::history::{EventKind, Mode};
 use crate::testing::lock::WaitLimit;
 
-/// Nanoseconds on the clock that all processes of the machine share.
-pub fn now() -> u64 {
+/// Nanoseconds on the monotonic clock, which all processes of a machine share.
+pub(crate) fn now() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
         time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
     })
 }
 
-/// One entry of a log.
+/// An entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Nanoseconds on the monotonic clock.
-    pub time: u64,
-    /// What was done.
-    pub kind: EntryKind,
-    /// The number of another who was inside, if one was seen.
-    pub saw: Option<u32>,
+    pub(crate) time: u64,
+    /// What the worker did.
+    pub(crate) kind: EntryKind,
+    /// The other worker that was seen inside, if there was one.
+    pub(crate) saw: Option<u32>,
 }
 
-/// What was done.
+/// What a worker did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// Came into the section.
+pub(crate) enum EntryKind {
+    /// Entered the section.
     Entered,
-    /// Came into the section, which it shares with others who say so.
+    /// Entered the section as a reader.
     EnteredShared,
-    /// Is about to leave it.
+    /// Is about to leave the section.
     Left,
-    /// Is about to be killed, by itself or by the driver.
+    /// Is about to be killed.
     Dying,
     /// Is about to call acquire.
     Requested {
@@ -44,19 +44,19 @@ pub enum EntryKind {
         /// How long it is ready to wait.
         limit: WaitLimit,
     },
-    /// The release has returned.
+    /// Returned from release.
     Released,
-    /// The acquire was refused at once.
+    /// Was refused at once.
     Busy,
-    /// The acquire was refused when its time was over.
+    /// Timed out.
     TimedOut,
-    /// The acquire failed otherwise, or the lock does not offer it.
+    /// Failed otherwise, or asked for a wait limit that the lock does not offer.
     Failed,
 }
 
 impl EntryKind {
-    /// The kind as an event of a history.
-    pub fn event(self) -> EventKind {
+    /// The entry as an event of a history.
+    pub(crate) fn event(self) -> EventKind {
         match self {
             EntryKind::Entered | EntryKind::EnteredShared => EventKind::Acquired,
             EntryKind::Left => EventKind::Releasing,
@@ -80,22 +80,22 @@ const RELEASED: u64 = 7;
 const BUSY: u64 = 8;
 const TIMED_OUT: u64 = 9;
 const FAILED: u64 = 10;
-/// What stands for waiting without end; the longest timeout that fits is two years.
+/// Stands for waiting forever. The longest timeout that fits is two years.
 const FOREVER: u64 = u64::MAX >> 8;
 const WORDS_BEFORE: usize = 8; // the length, alone on its cache line
 
-/// The words that a log of so many entries needs.
-pub const fn words_for(entries: usize) -> usize {
+/// Number of words that a log of so many entries needs.
+pub(super) const fn words_for(entries: usize) -> usize {
     WORDS_BEFORE + 2 * entries
 }
 
-/// One worker's log.
+/// The log of one worker.
 #[derive(Clone, Copy, Debug)]
-pub struct Log<'a>(pub &'a [AtomicU64]);
+pub(super) struct Log<'a>(pub(super) &'a [AtomicU64]);
 
 impl Log<'_> {
-    /// Appends an entry; when the log is full it is only counted.
-    pub fn append(self, time: u64, kind: EntryKind, saw: u64) {
+    /// Appends an entry. If the log is full, the entry is only counted.
+    pub(super) fn append(self, time: u64, kind: EntryKind, saw: u64) {
         let at = self.0[0].load(Ordering::Relaxed);
         let words = WORDS_BEFORE + 2 * at as usize;
         if let Some([first, second]) = self.0.get(words..words + 2) {
@@ -105,25 +105,25 @@ impl Log<'_> {
         self.0[0].store(at + 1, Ordering::Release);
     }
 
-    /// How many entries were appended.
-    pub fn length(self) -> u64 {
+    /// Number of entries appended.
+    pub(super) fn length(self) -> u64 {
         self.0[0].load(Ordering::Acquire)
     }
 
-    /// How many more entries fit.
-    pub fn room(self) -> u64 {
+    /// Number of entries that still fit.
+    pub(super) fn room(self) -> u64 {
         let room = (self.0.len() - WORDS_BEFORE) as u64 / 2;
         room.saturating_sub(self.length())
     }
 
-    /// How many entries did not fit.
-    pub fn lost(self) -> u64 {
+    /// Number of entries that did not fit.
+    pub(super) fn lost(self) -> u64 {
         let room = (self.0.len() - WORDS_BEFORE) as u64 / 2;
         self.0[0].load(Ordering::Acquire).saturating_sub(room)
     }
 
-    /// All entries that fitted.
-    pub fn entries(self) -> Vec<Entry> {
+    /// All entries that fit.
+    pub(super) fn entries(self) -> Vec<Entry> {
         let length = self.0[0].load(Ordering::Acquire) as usize;
         self.0[WORDS_BEFORE..]
             .chunks_exact(2)
@@ -140,7 +140,7 @@ impl Log<'_> {
     }
 }
 
-/// The kind in the lowest byte; above it the limit of an acquire, or who was seen.
+/// The kind in the lowest byte; above it the wait limit of an acquire, or the worker that was seen.
 fn encode(kind: EntryKind, saw: u64) -> u64 {
     let (kind, more) = match kind {
         EntryKind::Entered => (ENTERED, saw),
@@ -173,7 +173,7 @@ fn nanoseconds(time: Duration) -> u64 {
 
 fn decode(word: u64) -> (EntryKind, Option<u32>) {
     let more = word >> 8;
-    let asked = |mode| EntryKind::Requested {
+    let requested = |mode| EntryKind::Requested {
         mode,
         limit: match more {
             0 => WaitLimit::NoWait,
@@ -185,8 +185,8 @@ fn decode(word: u64) -> (EntryKind, Option<u32>) {
         ENTERED => EntryKind::Entered,
         ENTERED_SHARED => EntryKind::EnteredShared,
         LEFT => EntryKind::Left,
-        ASKED => return (asked(Mode::Exclusive), None),
-        ASKED_SHARED => return (asked(Mode::Shared), None),
+        ASKED => return (requested(Mode::Exclusive), None),
+        ASKED_SHARED => return (requested(Mode::Shared), None),
         RELEASED => EntryKind::Released,
         BUSY => EntryKind::Busy,
         TIMED_OUT => EntryKind::TimedOut,
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn every_step_is_read_as_it_was_written() {
-        let asked = |limit| EntryKind::Requested {
+        let requested = |limit| EntryKind::Requested {
             mode: Mode::Shared,
             limit,
         };
@@ -211,10 +211,10 @@ mod tests {
             EntryKind::EnteredShared,
             EntryKind::Left,
             EntryKind::Dying,
-            asked(WaitLimit::NoWait),
-            asked(WaitLimit::Forever),
-            asked(WaitLimit::AtMost(Duration::ZERO)),
-            asked(WaitLimit::AtMost(Duration::from_millis(3))),
+            requested(WaitLimit::NoWait),
+            requested(WaitLimit::Forever),
+            requested(WaitLimit::AtMost(Duration::ZERO)),
+            requested(WaitLimit::AtMost(Duration::from_millis(3))),
             EntryKind::Requested {
                 mode: Mode::Exclusive,
                 limit: WaitLimit::Forever,

@@ -1,6 +1,6 @@
-//! The trial of each guarantee, a file for each family.
+//! The trial of each guarantee, one file per family.
 
-mod dying;
+mod death;
 mod exclusion;
 mod forking;
 mod order;
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use self::support::Make;
-use super::apart::apart;
+use super::isolation::run_isolated;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Guarantee, Lock};
 
@@ -25,7 +25,7 @@ pub(super) fn examine<L: Lock>(
         return Finding::unsupported(format!("{}: {error}", directory.display()));
     }
     let make = &|| make(directory);
-    apart(&|| trial(guarantee, make))
+    run_isolated(&|| trial(guarantee, make))
 }
 
 fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
@@ -36,7 +36,7 @@ fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
     match guarantee {
         Guarantee::Processes => exclusion::processes(make),
         Guarantee::Threads => exclusion::threads(make),
-        Guarantee::Death => dying::death(make),
+        Guarantee::Death => death::death(make),
         Guarantee::Reopening => with_file(&|file| exclusion::reopening(make, file)),
         Guarantee::ForkedRelease => forking::release(make),
         Guarantee::ForkedSurvivor => forking::survivor(make),
@@ -49,7 +49,7 @@ fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
         Guarantee::HandOver => waiting::hand_over(make),
         Guarantee::Progress => order::progress(make),
         Guarantee::Signals => waiting::signals(make),
-        Guarantee::Panic => dying::panic(make),
+        Guarantee::Panic => death::panic(make),
         Guarantee::Fairness => order::fairness(make),
         Guarantee::Refusal => refusal::refusal(make),
     }

@@ -1,11 +1,11 @@
-//! What several trials need.
+//! Helpers shared by the trials.
 
 use std::time::{Duration, Instant};
 
-/// For how long a holder stays after a disturbance, so that those whom it let in are seen.
+/// How long a holder stays after a disturbance, so that a worker that entered is seen.
 pub(super) const LINGER: Duration = Duration::from_micros(300);
 
-/// Makes a lock for one worker.
+/// Creates the lock of one worker.
 pub(super) type Make<'a, L> = &'a (dyn Fn() -> L + Sync);
 
 pub(super) fn linger_for(time: Duration) {

@@ -1,4 +1,4 @@
-//! Those who wait: for how long, who wakes them, and what they do when they have given up.
+//! Waiters: how long they wait, who wakes them, and what they do after giving up.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::testing::finding::Finding;
 use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 use crate::testing::stress::SignalStorm;
 
-/// The load with processes, and the same with threads if the lock is there for them too.
+/// The trial with processes, and with threads if the lock promises to exclude these.
 fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Finding) -> Finding {
     let verdict = trial(Load::processes(workers));
     match verdict.is_held() && make().promises(Guarantee::Threads) {
@@ -17,16 +17,16 @@ fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Findin
     }
 }
 
-/// Asks for the lock with an answer in mind; a lock that does not know how to is not tried further.
+/// Returns `true` if the lock offers this wait limit.
 fn offers<L: Lock>(make: Make<'_, L>, limit: WaitLimit) -> bool {
     let answer = make().run(limit, &mut || ());
     !matches!(answer, Ok(Answer::Unsupported))
 }
 
-const NO_TRY: &str = "the lock cannot be tried";
+const NO_TRY: &str = "the lock has no try-acquire";
 const NO_TIMED_WAIT: &str = "the lock has no timed wait";
 
-/// While one worker holds the lock, the others wait for it again and again, each time for some milliseconds.
+/// While one worker holds the lock, the others wait again and again for some milliseconds.
 pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
     const WAITS: usize = 80;
     const HELD: usize = 0;
@@ -54,10 +54,10 @@ pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// After a wait that was given up, and after the release, nobody has the lock.
+/// After a wait was given up and the lock was released, no worker has the lock.
 pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     const ROUNDS: u64 = 12;
-    /// So long a wait that was given up may take to do what it must not.
+    /// How long an abandoned wait is observed.
     const AFTERWARDS: Duration = Duration::from_millis(25);
     const HELD: usize = 0;
     const ASKING: usize = 1;
@@ -71,7 +71,7 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
         return Finding::unsupported(NO_TRY);
     }
     both(make, 2, |load| {
-        // Many tries in the time afterwards.
+        // Many attempts in the time afterwards.
         load.attempts(100_000).run(make, &|participant| {
             let holds = participant.number() == 0;
             for round in 1..=ROUNDS {
@@ -81,7 +81,8 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
                         participant.reach(HELD, round);
                         participant.wait_for(ASKING, round);
                         if round % 2 == 0 {
-                            // About when the wait ends: it gets the lock or not, but no lock is left behind.
+                            // Ends about when the wait does: either gets the lock, but none is left
+                            // behind.
                             linger_for(time);
                         } else {
                             participant.wait_for(GIVEN_UP, round);
@@ -107,7 +108,7 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// A lock that nobody holds is not refused, by turns to two workers.
+/// A free lock is not refused to two workers that take turns.
 pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
     const TURNS: u64 = 200;
     const TRIES: u64 = 4;
@@ -136,8 +137,8 @@ pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// Two workers hand the lock to each other. Whoever gives it back waits until the other has it, and does nothing with the lock until then: so
-/// a waiter that was not woken sleeps on.
+/// Two workers hand the lock to each other. After a release a worker does not use the lock until
+/// the other has acquired it, so a waiter that was not woken sleeps on.
 pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
     const HAND_OVERS: usize = 60_000;
     const TIME: Duration = Duration::from_millis(2_500);
@@ -161,7 +162,7 @@ pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
                     participant.reach(HELD, turn + 1);
                     if !over {
                         participant.wait_for(ASKING, turn + 1);
-                        // The other is on its way to sleep: found anywhere on it, and mostly at the beginning.
+                        // The other worker is falling asleep: meet it at any point, mostly early.
                         let longest =
                             [2_000, 10_000, 50_000][participant.worker.random(3) as usize];
                         let pause = participant.worker.random(longest);
@@ -180,7 +181,7 @@ pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// Signals interrupt those who wait.
+/// Signals interrupt waiters.
 pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Finding {
     let load = Load::processes(3).attempts(100);
     load.hold(Duration::from_micros(100))

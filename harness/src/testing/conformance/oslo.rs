@@ -1,4 +1,4 @@
-//! The external lock of oslo-concurrency, as one that takes part.
+//! The external lock of `oslo-concurrency`.
 
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,11 +8,12 @@ use oslo_concurrency::lockutils;
 
 use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 
-/// `lockutils::lock(name).external(true)` in a directory.
+/// The lock `lockutils::lock(name).external(true)` of `oslo-concurrency` in a directory.
 #[derive(Clone, Debug)]
 pub struct Oslo {
     directory: PathBuf,
-    /// Of its own for each directory: the locks between threads go by the name alone, and other tests of this process have theirs.
+    /// One name per directory: locks between threads depend on the name alone, and other tests of
+    /// the process have locks of their own.
     name: String,
     fair: bool,
 }
@@ -29,7 +30,7 @@ impl Oslo {
         }
     }
 
-    /// First come, first served.
+    /// The same lock with `fair(true)`: first come, first served between the threads of a process.
     pub fn fair(directory: &Path) -> Self {
         Oslo {
             fair: true,
