@@ -1,4 +1,4 @@
-//! Bug: a wait that was given up goes on in the background, and takes the lock for a while when it is free.
+//! Bug: a wait that was given up continues in the background and acquires the lock for a while.
 
 use std::error::Error;
 use std::fs::{File, TryLockError};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
-pub const TOLD: &str = "although no other worker held or requested it meanwhile";
+pub const EVIDENCE: &str = "although no other worker held or requested it meanwhile";
 
 pub struct Lingering(PathBuf);
 

@@ -1,4 +1,4 @@
-//! Bug: a timed wait is over after half of its time.
+//! Bug: a timed wait ends after half of its time.
 
 use std::error::Error;
 use std::path::Path;

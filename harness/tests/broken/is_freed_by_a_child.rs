@@ -1,4 +1,5 @@
-//! Bug: flock(2) on a descriptor that a forked child shares; the child's unlock frees the parent's lock.
+//! Bug: flock(2) on a descriptor that a forked child shares; the child's unlock frees the parent's
+//! lock.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Bug: the descriptor is not close-on-exec, so a program that the holder starts keeps the lock.
+//! Bug: the descriptor is not close-on-exec, so a program started by the holder keeps the lock.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Bug: it is released after the section, not by a guard, and so not after a panic.
+//! Bug: it is released after the section instead of by a guard, so not after a panic.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Bug: a directory is the lock; nobody removes that of a holder that died.
+//! Bug: the lock is a directory, and that of a dead holder is never removed.
 
 use std::error::Error;
 use std::fs;

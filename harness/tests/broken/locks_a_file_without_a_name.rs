@@ -1,4 +1,5 @@
-//! Bug: after locking it does not look whether the path still names the file, so two hold two files of one name.
+//! Bug: after locking it does not check that the path still names the file, so two holders lock two
+//! files.
 
 use std::error::Error;
 use std::fs::File;

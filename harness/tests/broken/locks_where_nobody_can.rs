@@ -1,4 +1,4 @@
-//! Bug: if the kernel refuses to lock, it goes on without.
+//! Bug: if the kernel refuses to lock, it continues without the lock.
 
 use std::error::Error;
 use std::fs::File;

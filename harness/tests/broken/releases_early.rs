@@ -1,4 +1,4 @@
-//! Bug: once in 1,000 the lock is given back before the section is over.
+//! Bug: once in 1,000 the lock is released before the section ends.
 
 use std::error::Error;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Processes;
-pub const TOLD: &str = "";
+pub const EVIDENCE: &str = "";
 
 static SECTIONS: AtomicU64 = AtomicU64::new(0);
 

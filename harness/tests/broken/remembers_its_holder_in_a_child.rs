@@ -1,4 +1,4 @@
-//! Bug: who holds it is remembered in the memory of the process, which a forked child has a copy of.
+//! Bug: the holder is stored in the memory of the process, of which a forked child has a copy.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Bug: a try is refused although nobody has the lock: after each release for a moment, or once in fifty.
+//! Bug: a try-acquire fails although the lock is free: for a moment after each release, or once in
+//! fifty.
 
 use std::error::Error;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Try;
-pub const TOLD: &str = "the lock answered `busy`";
+pub const EVIDENCE: &str = "the lock answered `busy`";
 
 static TRIES: AtomicU64 = AtomicU64::new(0);
 

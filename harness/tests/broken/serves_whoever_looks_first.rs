@@ -1,4 +1,4 @@
-//! Bug: those who wait look now and then, so whoever looks first after the release comes in.
+//! Bug: waiters poll, so the one that polls first after the release acquires the lock.
 
 use std::error::Error;
 use std::fs::File;
@@ -10,7 +10,7 @@ use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit
 
 pub const FOUND_BY: Guarantee = Guarantee::Fairness;
 
-/// The later one comes, the more often it looks.
+/// The later a waiter arrives, the more often it polls.
 static COMERS: AtomicU64 = AtomicU64::new(0);
 
 pub struct Polling(PathBuf);

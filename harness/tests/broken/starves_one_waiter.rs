@@ -1,4 +1,4 @@
-//! Bug: most look every 20 ms whether the lock is free, but one only every 200 ms.
+//! Bug: most waiters poll every 20 ms, but one only every 200 ms.
 
 use std::error::Error;
 use std::fs::{File, TryLockError};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Progress;
-pub const TOLD: &str = "was starved";
+pub const EVIDENCE: &str = "was starved";
 
 pub struct Unequal {
     lock: PathBuf,
@@ -16,7 +16,7 @@ pub struct Unequal {
 }
 
 pub fn make(directory: &Path) -> Unequal {
-    // Of the locks made for one directory, the third is the slow one.
+    // Of the locks created for one directory, the third is the slow one.
     let places = (0..).map(|number| directory.join(format!("place-{number}")));
     let taken = places.take_while(|place| File::create_new(place).is_err());
     let pause = match taken.count() {

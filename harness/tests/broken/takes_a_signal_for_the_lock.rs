@@ -1,4 +1,4 @@
-//! Bug: whatever ends the wait is taken for success, a signal too.
+//! Bug: any end of the wait counts as success, also a signal.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Bug: a thread waits in the caller's place, and takes the lock although the caller has given up.
+//! Bug: a thread waits on behalf of the caller and acquires the lock although the caller has given
+//! up.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Bug: a timed wait is over too early, at times: once in twenty.
+//! Bug: a timed wait ends too early, always or once in twenty.
 
 use std::error::Error;
 use std::path::Path;
@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Timeout;
-pub const TOLD: &str = "too early; worker 0 had held the lock since";
+pub const EVIDENCE: &str = "too early; worker 0 had held the lock since";
 
-/// Each process has a place of its own in the row of twenty.
+/// Counts the waits of each process from a different start.
 static WAITS: AtomicU64 = AtomicU64::new(0);
 
 pub struct Hasty {

@@ -1,4 +1,4 @@
-//! flock(2) that waits in the kernel, given back by an explicit unlock.
+//! flock(2): waits in the kernel, and unlocks explicitly.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! std's `File::try_lock`, asked again every millisecond; given back by closing the file.
+//! std's `File::try_lock`: polls every millisecond, and unlocks by closing the file.
 
 use std::error::Error;
 use std::fs::{File, TryLockError};

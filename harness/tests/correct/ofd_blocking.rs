@@ -1,4 +1,5 @@
-//! An open-file-description lock (fcntl(2), `F_OFD_SETLKW`); timed waits ask again every two milliseconds.
+//! An open-file-description lock (fcntl(2), `F_OFD_SETLKW`); timed waits poll every two
+//! milliseconds.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! A POSIX record lock between processes, and a table of who holds what between the threads of one.
+//! A POSIX record lock between processes, and a table of holders between threads.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-/// The file is opened once and stays open: closing any descriptor of it gives a record lock back.
+/// The file is opened once and stays open: closing any descriptor of it releases the record lock.
 struct Entry {
     file: File,
     taken: Mutex<bool>,
@@ -26,7 +26,7 @@ pub fn make(directory: &Path) -> RecordLock {
     RecordLock(directory.join("lock"))
 }
 
-/// Gives the turn between threads, and the kernel's lock if it was taken, back: also when the section panics.
+/// Releases the turn between threads and the kernel's lock, also when the section panics.
 struct Turn<'a> {
     entry: &'a Entry,
     locked: bool,
@@ -53,7 +53,7 @@ fn whole(kind: i32) -> libc::flock {
 }
 
 impl Entry {
-    /// `None` if it was taken until the deadline.
+    /// `None` if another thread had it until the deadline.
     fn turn(&self, limit: WaitLimit, deadline: Option<Instant>) -> Option<Turn<'_>> {
         let mut taken = self.taken.lock().unwrap();
         while *taken {

@@ -1,4 +1,5 @@
-//! A lock of Python's, held by a process of its own: fasteners' if it is installed, else its way of asking with the standard library.
+//! A lock of a Python process: that of fasteners if it is installed, else the same with the
+//! standard library.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +13,7 @@ const PROGRAM: &str = r#"
 import fcntl, os, sys, time
 
 class Plain:
-    "As fasteners.InterProcessLock: a record lock, asked for again after 10 ms, then 20, and so on up to 100."
+    "As fasteners.InterProcessLock: a record lock, tried again after 10 ms, 20 ms, up to 100 ms."
     def __init__(self, path):
         self.file = open(path, "a")
     def acquire(self, blocking=True, timeout=None):

@@ -1,4 +1,4 @@
-//! Bug: a timed wait goes on in the background when it was given up, and keeps the lock that it gets.
+//! Bug: a timed wait that was given up continues in the background and keeps the lock it acquires.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Bug: one release in 10,000 of a lock that somebody waits for wakes nobody.
+//! Bug: one release in 10,000 does not wake the waiter.
 //!
 //! Otherwise the mutex of Ulrich Drepper, "Futexes are tricky" (2011), section 5, in a shared file.
 
@@ -23,7 +23,7 @@ const HELD_WITH_WAITERS: u32 = 2;
 
 pub struct Forgetful(NonNull<[AtomicU32; 2]>);
 
-// SAFETY: the memory consists of atomics, and stays mapped for good.
+// SAFETY: the memory consists of atomics, and stays mapped.
 unsafe impl Sync for Forgetful {}
 
 pub fn make(directory: &Path) -> Forgetful {
@@ -34,7 +34,7 @@ pub fn make(directory: &Path) -> Forgetful {
     file.set_len(8).expect("room for the lock");
     let length = NonZeroUsize::new(8).expect("not 0");
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new mapping, of a file that nobody shortens.
+    // SAFETY: a new mapping, of a file that is never shortened.
     let memory = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) };
     Forgetful(memory.expect("memory").cast())
 }

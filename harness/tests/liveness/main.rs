@@ -1,4 +1,4 @@
-//! Locks that exclude, and yet do not serve as they should: `Stress` finds each within ten seconds, in words that name what happened.
+//! Locks that exclude but do not serve as they should: `Stress` finds each within ten seconds.
 
 use std::path::Path;
 use std::time::Instant;
@@ -22,7 +22,7 @@ mod starves_one_waiter;
 #[allow(dead_code, reason = "the guarantee is for another test")]
 mod times_out_early;
 
-/// What the default run says of the lock, which must have all `parts`.
+/// Asserts that a run with the default options finds a violation with all `parts`.
 fn is_found<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     let began = Instant::now();
@@ -105,7 +105,7 @@ fn our_own_locks_are_not_accused() {
         .assert_exclusive();
 }
 
-/// flock(2), waited for in the kernel or by looking every millisecond.
+/// flock(2): waits in the kernel, or polls every millisecond.
 struct Flock {
     path: std::path::PathBuf,
     polls: bool,
@@ -142,7 +142,7 @@ impl Lock for Flock {
 }
 
 #[test]
-fn correct_locks_of_other_making_are_not_accused() {
+fn other_correct_locks_are_not_accused() {
     for polls in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
@@ -153,7 +153,7 @@ fn correct_locks_of_other_making_are_not_accused() {
     }
 }
 
-/// Random programs, of a test with 150 cases; the failure must have all `parts`.
+/// Asserts that 150 random programs find a violation with all `parts`.
 #[cfg(feature = "proptest")]
 fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
     use proptest::prelude::*;
@@ -177,7 +177,7 @@ fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
                 assert!(why.message().contains(part), "{part} is missing in {why}");
             }
         }
-        // Outside of the process that was started for this test, where the same was seen.
+        // Here the test has passed in a process of its own, which saw the failure.
         Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
         Err(other) => panic!("{other:?}"),
     }

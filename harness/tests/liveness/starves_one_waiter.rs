@@ -1,4 +1,4 @@
-//! Bug: those who wait look every 20 ms whether the lock is free, but one of them only every 200 ms.
+//! Bug: waiters poll every 20 ms, but one of them only every 200 ms.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -20,7 +20,7 @@ pub fn make(directory: &Path) -> Starving {
 }
 
 impl Starving {
-    /// The first thread of all that has to wait is the one that looks seldom.
+    /// The first thread that has to wait is the slow one.
     fn interval(&self) -> Duration {
         let is_slow = IS_SLOW.get().unwrap_or_else(|| {
             let slow = self.0.with_extension("slow");

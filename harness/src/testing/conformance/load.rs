@@ -23,10 +23,10 @@ const STUCK: Duration = Duration::from_secs(3);
 /// Sleeps of a millisecond that the watching process must have made meanwhile: a machine that
 /// delays it delays the workers as well.
 const LOOKS: u32 = 2_000;
+/// [`STUCK`] for the first use of a lock, which may have to start a process on a busy machine.
+const STUCK_AT_FIRST: Duration = Duration::from_secs(40);
 /// How late a timed wait may end: far longer than a loaded machine delays it.
 const LATE: Duration = Duration::from_secs(3);
-/// The same for the first use of a lock, which may have to start a process on a busy machine.
-const STUCK_AT_FIRST: Duration = Duration::from_secs(40);
 /// Time limit of a trial.
 const DEADLINE: Duration = Duration::from_secs(120);
 

@@ -1,10 +1,9 @@
 //! Stress runs: a body that uses a lock, in many processes and threads at once.
 //!
-//! A run starts worker processes by fork(2). They send themselves signals, set limits and end only
-//! themselves; the calling process keeps its signal handlers, its limits and its children. It gets
-//! a fork handler (pthread_atfork(3)) that counts forks, and a run in a test program with several
-//! threads leaves two descriptors open until that program ends: a later run of the same test needs
-//! them.
+//! A run starts worker processes by fork(2). Faults send signals to these and lower their limits.
+//! The calling process keeps its signal handlers, its limits, its processors and its children. Two
+//! things remain: a fork handler that counts forks (pthread_atfork(3)), and in a test program with
+//! several threads two open descriptors per run, which a later run of the same test needs.
 
 mod exercise;
 mod faults;
@@ -71,9 +70,9 @@ pub struct Stress {
     isolated: bool,
 }
 
-/// A body may do something else than to use the lock.
+/// A body may do other things than use the lock.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// An exercise does nothing but to use the lock.
+/// An exercise only uses the lock.
 const EXERCISE_STUCK_AFTER: Duration = Duration::from_secs(3);
 
 /// The environment variable with the seed of a run.

@@ -20,8 +20,8 @@ pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
         let holder = getpid();
         while !participant.is_over() {
             let outcome = participant.try_attempt(WaitLimit::Forever, &mut || {
-                // The child returns from the section and releases the lock as if it were the
-                // holder. SAFETY: the worker has one thread.
+                // The child returns from the section and releases the lock as a holder would.
+                // SAFETY: the worker has one thread.
                 match unsafe { fork() } {
                     Ok(ForkResult::Parent { child }) => drop(waitpid(child, None)),
                     _ => drop(nix::unistd::alarm::set(LONGEST.as_secs() as u32)),
