@@ -1,11 +1,39 @@
-//! Shows whether a lock really excludes: between threads, between processes, under faults.
+//! Tests whether a lock really excludes: between threads, between processes, under faults.
 //!
-//! [`testing`] is for tests in Rust: they run the function under test in many processes and threads
-//! at once, and a [witness](testing::witness) in shared memory records every holder of the critical
-//! section. [`protocol`] is for workers: programs through which `cargo lockutils` tries a lock.
+//! A test gives the function that uses the lock to [`Stress`](testing::stress::Stress), which calls
+//! it in many processes and threads at once. A [witness](testing::witness) in shared memory records
+//! every holder of the critical section, sees every overlap of two of them, and reports none that
+//! did not happen.
 //!
-//! The other modules are the engine of `cargo lockutils`. They are public to it alone and change
-//! without notice.
+//! ```
+//! use lockutils_harness::prelude::*;
+//! use oslo_concurrency::lockutils;
+//!
+//! #[lockutils::synchronized("cache", external)]
+//! fn refresh(work: impl FnOnce()) -> Result<(), lockutils::Error> {
+//!     work();
+//!     Ok(())
+//! }
+//!
+//! Stress::new()
+//!     .isolated() // a lock path of its own
+//!     .processes(4)
+//!     .threads(2)
+//!     .sections(200)
+//!     .run(|worker| refresh(|| worker.section(|| ())).unwrap())
+//!     .assert_exclusive();
+//! ```
+//!
+//! * [`testing`] has everything for tests in Rust, [`prelude`] the names that most tests need.
+//! * [`lock_conformance!`] makes a test of each guarantee that a lock may keep.
+//! * `protocol` (feature `protocol`) is for workers: programs that try a lock for `cargo
+//!   lockutils`.
+//!
+//! The other modules are the engine of `cargo lockutils`. They are public for that command alone
+//! and change without notice.
+//!
+//! # Platforms
+//! Linux. The feature `explore` also needs x86-64.
 
 #[cfg(feature = "explore")]
 #[doc(hidden)]
@@ -30,6 +58,3 @@ pub mod testing;
 #[cfg(feature = "stress")]
 #[doc(hidden)]
 pub mod workers;
-
-pub use testing::Outcome;
-pub use testing::stress::{Breach, Fault, Stress, StressReport, Worker};

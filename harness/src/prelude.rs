@@ -1,4 +1,4 @@
-//! What a test needs: `use lockutils_harness::prelude::*;`
+//! The names that most tests need: `use lockutils_harness::prelude::*;`.
 
 pub use crate::testing::finding::Finding;
 #[cfg(feature = "rstest")]

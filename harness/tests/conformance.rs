@@ -1,4 +1,5 @@
-//! Our own locks keep every guarantee, locks of other making keep what they promise, and locks broken on purpose are found out.
+//! The conformance suite with our locks, with other correct locks, and with locks broken on
+//! purpose.
 
 mod broken;
 mod correct;
@@ -6,5 +7,9 @@ mod correct;
 use lockutils_harness::lock_conformance;
 use lockutils_harness::testing::conformance::Oslo;
 
-lock_conformance!(external, |directory: &std::path::Path| Oslo::new(directory), not_promised: [fairness]);
+lock_conformance!(
+    external,
+    |directory: &std::path::Path| Oslo::new(directory),
+    not_promised: [fairness]
+);
 lock_conformance!(fair, |directory: &std::path::Path| Oslo::fair(directory));

@@ -1,4 +1,4 @@
-//! Faults in a stress run: they happen, are counted, and change nothing for a lock that holds.
+//! Faults in stress runs: they are injected, counted, and harmless for a correct lock.
 
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ fn our_external_lock_holds(stress: Stress, #[case] fault: Fault) {
 #[rstest]
 fn a_fair_lock_holds_whatever_happens(stress: Stress) {
     let kinds: Vec<Fault> = Fault::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|fault| *fault != Fault::DiskFull)
         .collect();
     let report = stress
@@ -61,7 +62,8 @@ fn a_fair_lock_holds_whatever_happens(stress: Stress) {
     }
 }
 
-/// The twin: a lock that looks whether its file is there, and makes it, lets two in when the file is taken away from under a waiter.
+/// A lock that creates its file but does not check the path after locking lets two holders in when
+/// the file is removed while others wait.
 #[rstest]
 fn a_lock_that_trusts_its_open_file_is_caught(lock_path: LockPath, stress: Stress) {
     let file = lock_path.path().join("x");
@@ -70,7 +72,7 @@ fn a_lock_that_trusts_its_open_file_is_caught(lock_path: LockPath, stress: Stres
         .sections(2_000)
         .faults(&[Fault::Unlink], 5)
         .run(|worker| {
-            // flock(2) on whatever the path led to when it was opened; nobody looks whether it still does.
+            // Without a check that the path still names the file.
             let open = std::fs::File::create(&file).unwrap();
             open.lock().unwrap();
             worker.section(|| std::thread::sleep(Duration::from_micros(20)));
@@ -86,7 +88,7 @@ fn knows_nothing_of_a_witness() {}
 fn between_threads_only() {}
 
 #[rstest]
-fn a_function_is_watched_by_the_name_of_its_lock(stress: Stress) {
+fn a_function_is_observed_by_the_name_of_its_lock(stress: Stress) {
     let stress = stress.processes(4).sections(500);
     let report = stress
         .clone()
@@ -104,7 +106,7 @@ fn a_function_is_watched_by_the_name_of_its_lock(stress: Stress) {
         .run(|_| knows_nothing_of_a_witness());
     report.assert_exclusive();
 
-    // The twin: a lock between threads, in several processes.
+    // A lock between threads does not exclude between processes.
     let report = stress
         .clone()
         .hold(Duration::from_micros(20))
@@ -115,28 +117,29 @@ fn a_function_is_watched_by_the_name_of_its_lock(stress: Stress) {
     let report = stress
         .observe("another name")
         .run(|_| between_threads_only());
-    let told = format!("{:?}", report.verdict());
-    assert!(told.contains("NothingRan"), "{told}");
+    let text = format!("{:?}", report.verdict());
+    assert!(text.contains("NothingRan"), "{text}");
 }
 
 #[rstest]
-fn a_misspelt_name_is_told_with_the_names_that_were_taken(stress: Stress) {
+fn a_misspelt_name_is_reported_with_the_acquired_names(stress: Stress) {
     let report = stress
         .sections(5)
         .observe("watchd")
         .run(|_| knows_nothing_of_a_witness());
     let panic = std::panic::catch_unwind(|| report.assert_exclusive()).unwrap_err();
-    let told = panic.downcast_ref::<String>().unwrap();
+    let text = panic.downcast_ref::<String>().unwrap();
     for part in [
         "no section was entered under the name `watchd`",
-        "those that were taken: `watched`",
-        "test --test faults -- --exact a_misspelt_name_is_told",
+        "acquired were: `watched`",
+        "test --test faults -- --exact a_misspelt_name_is_reported",
     ] {
-        assert!(told.contains(part), "no `{part}` in {told}");
+        assert!(text.contains(part), "no `{part}` in {text}");
     }
 }
 
-/// A disk of 1 MiB for this thread and the processes that it starts; `None` where that is not allowed.
+/// A file system of 1 MiB for this thread and the processes that it starts; `None` if that is not
+/// permitted.
 fn small_disk() -> Option<tempfile::TempDir> {
     use nix::mount::{MsFlags, mount};
     let none = None::<&str>;
@@ -157,7 +160,8 @@ fn small_disk() -> Option<tempfile::TempDir> {
 }
 
 #[rstest]
-#[ignore = "only root may mount a small disk: cargo test -p lockutils-harness --test faults -- --ignored"]
+#[ignore = "only root may mount a small disk: \
+            cargo test -p lockutils-harness --test faults -- --ignored"]
 fn a_full_disk_lets_nobody_in_and_keeps_nobody_out_for_good(stress: Stress) {
     let Some(disk) = small_disk() else {
         panic!("not known: only root may mount a small disk, so nothing was tried");
@@ -190,7 +194,7 @@ fn a_full_disk_lets_nobody_in_and_keeps_nobody_out_for_good(stress: Stress) {
                 .unwrap();
         });
     report.assert_exclusive();
-    // Whether anybody is refused depends on who makes the file while the disk is full.
+    // Whether a worker is refused depends on which one creates the file while the disk is full.
     assert!(report.sections() <= 900, "{report:?}");
     assert!(happened(&report, Fault::DiskFull) > 10, "{report:?}");
 }

@@ -1,9 +1,10 @@
-//! The checker against an oracle that tries every order of the operations.
+//! Compares the checker with an oracle that tries every order of the operations.
 
 use lockutils_harness::testing::checker::{Promises, check};
-use lockutils_harness::testing::history::{Event, Kind, Mode, Patience};
+use lockutils_harness::testing::conformance::WaitLimit;
+use lockutils_harness::testing::history::{Event, EventKind, Mode};
 
-/// Random numbers that are the same in every run (xorshift, Marsaglia 2003).
+/// Random numbers, the same in every run (xorshift, Marsaglia 2003).
 struct Random(u64);
 
 impl Random {
@@ -22,7 +23,8 @@ enum What {
     Release,
 }
 
-/// An operation from its call to its return, as positions in the history; `None` if it never came back.
+/// An operation from its call to its return, as positions in the history; `None` if it never
+/// returned.
 #[derive(Clone, Copy, Debug)]
 struct Operation {
     worker: u32,
@@ -41,15 +43,15 @@ fn operations(history: &[Event]) -> Vec<Operation> {
             returned: None,
         };
         match event.kind {
-            Kind::Asked { .. } => operations.push(called(What::Acquire)),
-            Kind::Releasing => operations.push(called(What::Release)),
-            Kind::Acquired | Kind::Busy | Kind::Released => {
+            EventKind::Requested { .. } => operations.push(called(What::Acquire)),
+            EventKind::Releasing => operations.push(called(What::Release)),
+            EventKind::Acquired | EventKind::Busy | EventKind::Released => {
                 let open = operations
                     .iter_mut()
                     .rfind(|operation| operation.worker == event.worker)
                     .unwrap();
                 open.returned = Some(at);
-                if event.kind == Kind::Busy {
+                if event.kind == EventKind::Busy {
                     open.what = What::Refused;
                 }
             }
@@ -59,10 +61,11 @@ fn operations(history: &[Event]) -> Vec<Operation> {
     operations
 }
 
-/// Whether the operations have an order that keeps to the times and in which one lock could have answered as it did.
+/// Whether the operations have an order that agrees with their times and in which one lock could
+/// have given these answers.
 fn has_an_order(left: &[Operation], holder: Option<u32>) -> bool {
     let Some(first_return) = left.iter().filter_map(|operation| operation.returned).min() else {
-        return true; // what never came back need not have happened
+        return true; // what never returned need not have happened
     };
     left.iter().enumerate().any(|(number, operation)| {
         if operation.called > first_return {
@@ -80,7 +83,7 @@ fn has_an_order(left: &[Operation], holder: Option<u32>) -> bool {
     })
 }
 
-/// A history in which each worker does one thing after the other, and the answers are chosen at random: mostly as a lock would give them.
+/// A history with one operation at a time per worker and random answers, usually those of a lock.
 fn history(random: &mut Random) -> Vec<Event> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
@@ -103,9 +106,9 @@ fn history(random: &mut Random) -> Vec<Event> {
         let kind = match states[worker] {
             State::Idle => {
                 states[worker] = State::Asking;
-                Kind::Asked {
+                EventKind::Requested {
                     mode: Mode::Exclusive,
-                    patience: Patience::None,
+                    limit: WaitLimit::NoWait,
                 }
             }
             State::Asking => {
@@ -114,15 +117,19 @@ fn history(random: &mut Random) -> Vec<Event> {
                     refuse = !refuse;
                 }
                 states[worker] = if refuse { State::Idle } else { State::Holding };
-                if refuse { Kind::Busy } else { Kind::Acquired }
+                if refuse {
+                    EventKind::Busy
+                } else {
+                    EventKind::Acquired
+                }
             }
             State::Holding => {
                 states[worker] = State::Releasing;
-                Kind::Releasing
+                EventKind::Releasing
             }
             State::Releasing => {
                 states[worker] = State::Idle;
-                Kind::Released
+                EventKind::Released
             }
         };
         history.push(Event {

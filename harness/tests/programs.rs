@@ -1,11 +1,11 @@
-//! Random programs on our own locks, and on one that is broken.
+//! Random programs with our locks and with a broken one.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::PathBuf;
 
 use lockutils_harness::prelude::*;
-use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, WaitLimit};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestError, TestRunner};
 
@@ -25,12 +25,12 @@ proptest! {
     }
 }
 
-/// Works, but for a lock file that is removed: it does not look again after locking.
+/// Does not check the path after locking: broken if the lock file is removed.
 struct Unchecked(PathBuf);
 
 impl Lock for Unchecked {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        if patience != Patience::Forever {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        if limit != WaitLimit::Forever {
             return Ok(Answer::Unsupported);
         }
         let file = File::create(&self.0)?;
@@ -44,7 +44,7 @@ impl Lock for Unchecked {
     }
 }
 
-/// Where the test that fails on purpose writes its regression file.
+/// The regression file of the test that fails on purpose.
 const REGRESSIONS: &str = "LOCKUTILS_TEST_REGRESSIONS";
 
 #[test]
@@ -80,11 +80,11 @@ fn a_failing_test_ends_with_one_minimal_input_and_one_seed() {
         .env("RUST_BACKTRACE", "0")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success(), "{said}");
-    let inputs: Vec<&str> = said.split("minimal failing input:").skip(1).collect();
-    assert_eq!(inputs.len(), 1, "{said}");
-    assert!(inputs[0].contains("Remove"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success(), "{stdout}");
+    let inputs: Vec<&str> = stdout.split("minimal failing input:").skip(1).collect();
+    assert_eq!(inputs.len(), 1, "{stdout}");
+    assert!(inputs[0].contains("Remove"), "{stdout}");
     let regressions = std::fs::read_to_string(&file).unwrap();
     let seeds = regressions.lines().filter(|line| line.starts_with("cc "));
     assert_eq!(seeds.count(), 1, "{regressions}");
@@ -106,10 +106,10 @@ fn a_broken_lock_is_caught_with_a_program_that_removes_and_little_else() {
     });
     match outcome {
         Err(TestError::Fail(why, program)) => {
-            assert!(why.message().contains("let two in"), "{why}");
+            assert!(why.message().contains("let two holders in"), "{why}");
             assert!(format!("{program:?}").contains("Remove"), "{program:?}");
         }
-        // Outside of the process that was started for this test, where the same was seen.
+        // Here the test has passed in a process of its own, which saw the failure.
         Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
         Err(other) => panic!("{other:?}"),
     }

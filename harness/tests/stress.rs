@@ -1,10 +1,10 @@
-//! Stress runs from a test, on locks that hold and on locks that are broken.
+//! Stress runs of correct and of broken locks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use lockutils_harness::Outcome;
 use lockutils_harness::prelude::*;
+use lockutils_harness::testing::stress::ProcessOutcome;
 use oslo_concurrency::lockutils;
 use rstest::rstest;
 
@@ -47,7 +47,7 @@ fn message(check: impl FnOnce()) -> String {
 }
 
 #[rstest]
-fn a_lock_that_does_nothing_is_caught_and_the_message_tells_all(stress: Stress) {
+fn a_lock_that_does_nothing_is_caught_with_the_evidence(stress: Stress) {
     let report = stress
         .processes(4)
         .threads(2)
@@ -55,21 +55,21 @@ fn a_lock_that_does_nothing_is_caught_and_the_message_tells_all(stress: Stress) 
         .seed(0x5eed)
         .run(|worker| worker.section(|| ()));
     assert!(report.verdict().is_violated());
-    let told = message(|| report.assert_exclusive());
+    let text = message(|| report.assert_exclusive());
     for part in [
-        "the lock let two in",
-        "was in the section",
-        "came in as well",
-        "both were inside for",
+        "the lock let two holders in",
+        "held the lock",
+        "entered while",
+        "overlap: ",
         "seed 0x5eed",
-        "test --test stress -- --exact a_lock_that_does_nothing_is_caught_and_the_message_tells_all",
+        "test --test stress -- --exact a_lock_that_does_nothing_is_caught_with_the_evidence",
     ] {
-        assert!(told.contains(part), "{part} is missing in:\n{told}");
+        assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
 }
 
 #[rstest]
-fn a_lock_that_lets_a_second_in_now_and_then_is_caught(_lock_path: LockPath, stress: Stress) {
+fn a_lock_that_sometimes_lets_a_second_holder_in_is_caught(_lock_path: LockPath, stress: Stress) {
     for once_in in [10, 1_000] {
         let report = stress
             .clone()
@@ -81,7 +81,7 @@ fn a_lock_that_lets_a_second_in_now_and_then_is_caught(_lock_path: LockPath, str
                 if worker.random(once_in) > 0 {
                     return lock.run(|| worker.section(|| ())).unwrap();
                 }
-                // It comes in while somebody else holds the lock, if anybody still does.
+                // Enters while another worker holds the lock, if one still does.
                 let is_free = || lock.blocking(false).run(|| ()).is_ok();
                 for _ in 0..1_000 {
                     if !is_free() {
@@ -112,7 +112,7 @@ fn holders_that_die_free_the_lock_and_are_no_overlap(_lock_path: LockPath, stres
         .unwrap();
     });
     report.assert_exclusive_though_workers_died();
-    let killed = |outcome: &&Outcome| **outcome == Outcome::Killed(9);
+    let killed = |outcome: &&ProcessOutcome| **outcome == ProcessOutcome::Killed(9);
     assert!(report.outcomes().iter().filter(killed).count() >= 1);
 }
 
@@ -125,16 +125,16 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
         }
         assert_ne!(worker.number(), 1, "a worker that panics");
     });
-    let told = message(|| panicked.assert_exclusive());
+    let text = message(|| panicked.assert_exclusive());
     assert!(
-        told.contains("process 1 panicked") && told.contains("a worker that panics"),
-        "{told}"
+        text.contains("process 1 panicked") && text.contains("a worker that panics"),
+        "{text}"
     );
     for part in [
-        "worker 1 (process 1, thread 0), call 1 of the body: was never in the section",
+        "worker 1 (process 1, thread 0), call 1 of the body: never entered the section",
         "seed 0x",
     ] {
-        assert!(told.contains(part), "{part} is missing in {told}");
+        assert!(text.contains(part), "{part} is missing in {text}");
     }
 
     let exited = stress.clone().run(|worker| {
@@ -142,7 +142,10 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
             std::process::exit(3);
         }
     });
-    assert_eq!(exited.outcomes(), [Outcome::Done, Outcome::Exited(3)]);
+    assert_eq!(
+        exited.outcomes(),
+        [ProcessOutcome::Done, ProcessOutcome::Exited(3)]
+    );
 
     let hung = stress.deadline(Duration::from_millis(300)).run(|worker| {
         if worker.number() == 1 {
@@ -153,13 +156,16 @@ fn a_worker_that_panics_exits_or_hangs_is_a_clear_failure(stress: Stress) {
             });
         }
     });
-    assert_eq!(hung.outcomes(), [Outcome::Done, Outcome::Hung]);
-    let told = message(|| hung.assert_exclusive());
+    assert_eq!(
+        hung.outcomes(),
+        [ProcessOutcome::Done, ProcessOutcome::Hung]
+    );
+    let text = message(|| hung.assert_exclusive());
     for part in [
-        "process 1 was stuck, and had to be killed",
-        "came in at 0.000 ms, and was still in the section",
+        "process 1 was stuck and had to be killed",
+        "entered at 0.000 ms, and was still in the section",
     ] {
-        assert!(told.contains(part), "{part} is missing in {told}");
+        assert!(text.contains(part), "{part} is missing in {text}");
     }
 }
 
@@ -178,7 +184,7 @@ fn a_child_forked_in_the_section_does_not_leave_it(_lock_path: LockPath, stress:
             let lock = lockutils::lock("forking").external(true);
             lock.run(|| {
                 worker.section(|| {
-                    // SAFETY: the worker has one thread, and its child leaves at once.
+                    // SAFETY: the worker has one thread, and its child exits at once.
                     match unsafe { nix::unistd::fork() }.unwrap() {
                         nix::unistd::ForkResult::Child => std::process::exit(0),
                         nix::unistd::ForkResult::Parent { child } => {
@@ -204,7 +210,7 @@ fn an_external_lock_is_held_for_a_whole_test(lock_path: LockPath, stress: Stress
             .unwrap()
     });
     assert!(other_thread);
-    // A run in between, for which the program is executed once more, does not wait for the lock that this process holds.
+    // A run, for which the program is executed again, does not wait for the lock of this process.
     stress
         .processes(1)
         .sections(1)
@@ -226,7 +232,7 @@ fn sixty_four_workers_all_do_their_part() {
     assert_eq!(report.outcomes().len(), 64);
 }
 
-/// Where the workers of the next test write their numbers.
+/// The file to which the workers of the next test write their process ids.
 const PIDS: &str = "LOCKUTILS_TEST_PIDS";
 
 #[rstest]
@@ -238,7 +244,7 @@ fn hangs_for_a_minute(stress: Stress) {
     };
     stress.processes(3).sections(1).run(|_| {
         let mut file = std::fs::File::options().append(true).open(&path).unwrap();
-        // In one piece: three do so at once.
+        // In one write, since three workers write at once.
         file.write_all(format!("{}\n", std::process::id()).as_bytes())
             .unwrap();
         loop {
@@ -264,7 +270,7 @@ fn no_worker_outlives_a_test_that_is_killed(lock_path: LockPath) {
     within_a_minute(|| pids().len() == 3);
     test.kill().unwrap();
     test.wait().unwrap();
-    // A zombie that nobody has reaped yet is dead as well.
+    // A zombie is dead as well.
     let lives = |pid: &i32| {
         std::fs::read_to_string(format!("/proc/{pid}/stat"))
             .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))

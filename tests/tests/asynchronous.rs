@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use lockutils_harness::{Fault, Stress, Worker};
+use lockutils_harness::prelude::{Fault, Stress, Worker};
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::until::deadline;
 use lockutils_tests::{holder, python};

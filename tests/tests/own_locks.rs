@@ -1,6 +1,6 @@
 //! Every kind of lock of `oslo-concurrency` under the harness' witness; `src/bin/exactness.rs` does the same for ten million sections.
 
-use lockutils_harness::{Fault, Stress, Worker};
+use lockutils_harness::prelude::{Fault, Stress, Worker};
 use oslo_concurrency::lockutils::{
     self, InterProcessLock, InterProcessReaderWriterLock, ReaderWriterLock, Semaphores,
 };

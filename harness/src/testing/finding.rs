@@ -1,40 +1,56 @@
-//! What a check may conclude. The word is used in every part of the harness and never softened on the way.
+//! The conclusion of a check: held, violated, or not known.
 
 use std::fmt;
 
-/// The outcome of one check.
+/// The conclusion of a check.
 ///
-/// *Not known* is never shown as a pass: it carries the reason why nothing can be said.
+/// *Not known* is never shown as a pass and always has a reason. There are these three conclusions
+/// and no others, so the enum is exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// The promise was kept for all that was tried.
+    /// No violation was found in all that was tried.
     Held,
-    /// The promise was broken; the evidence, in a sentence or more.
+    /// The promise was broken. The text is the evidence.
     Violated(String),
-    /// Nothing can be said.
+    /// The check could not conclude, for this reason.
     NotKnown(Unknown),
 }
 
-/// Why nothing can be said.
+/// The reason why a check could not conclude.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unknown {
-    /// Time or schedules ran out before the check was done.
+    /// Time or space ran out before the check was complete.
     Budget(String),
     /// The lock, the kernel or the file system does not offer what the check needs.
     Unsupported(String),
-    /// The lock does not promise this.
+    /// The lock does not promise this, so it was not tried.
     NotPromised,
     /// No section was entered, so nothing was tried.
     NothingRan,
 }
 
 impl Finding {
-    /// Whether the promise was kept. False for what is not known.
+    /// [`Finding::Held`] if anything was checked, else *nothing ran*.
+    pub(crate) fn held_if(anything: bool) -> Self {
+        if anything {
+            Finding::Held
+        } else {
+            Finding::NotKnown(Unknown::NothingRan)
+        }
+    }
+
+    /// *Not known*, since what the check needs is not offered.
+    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+        Finding::NotKnown(Unknown::Unsupported(what.into()))
+    }
+
+    /// Returns `true` if no violation was found, and `false` for *not known*.
     pub fn is_held(&self) -> bool {
         matches!(self, Finding::Held)
     }
 
-    /// Whether the promise was broken. False for what is not known.
+    /// Returns `true` if the promise was broken, and `false` for *not known*.
     pub fn is_violated(&self) -> bool {
         matches!(self, Finding::Violated(_))
     }

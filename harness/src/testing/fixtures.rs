@@ -1,11 +1,11 @@
-//! Fixtures for rstest; a test that uses them has rstest as a dependency of its own.
+//! Fixtures for rstest. A test that uses them needs rstest as a dependency of its own.
 //!
 //! ```
 //! use lockutils_harness::prelude::*;
 //! use rstest::rstest;
 //!
 //! #[rstest]
-//! fn the_file_is_made(lock_path: LockPath) {
+//! fn the_lock_file_is_created(lock_path: LockPath) {
 //!     oslo_concurrency::lockutils::lock("a").external(true).run(|| ()).unwrap();
 //!     assert!(lock_path.path().join("a").exists());
 //! }
@@ -21,7 +21,11 @@ use tempfile::TempDir;
 use crate::testing::forking::is_executed_for_a_run;
 use crate::testing::stress::Stress;
 
-/// A lock path of the test's own: external locks of this thread, and of the processes that it forks, are made there. oslo's `ExternalLockFixture`.
+/// A lock path for one test: external locks of this thread, and of the processes that it forks, are
+/// created there. Corresponds to oslo's `ExternalLockFixture`.
+///
+/// The previous lock path of the thread applies again when the value is dropped, and the directory
+/// is removed.
 #[derive(Debug)]
 pub struct LockPath {
     _scope: LockPathScope,
@@ -29,20 +33,20 @@ pub struct LockPath {
 }
 
 impl LockPath {
-    /// A fresh directory, in force until the value is dropped.
+    /// Creates a directory and makes it the lock path of this thread until the value is dropped.
     ///
     /// # Panics
-    /// If there is no room for it.
+    /// If the directory cannot be created.
     pub fn new() -> Self {
         let directory = tempfile::tempdir()
-            .unwrap_or_else(|error| panic!("no directory for locks can be made: {error}"));
+            .unwrap_or_else(|error| panic!("cannot create a lock directory: {error}"));
         LockPath {
             _scope: LockPathScope::enter(directory.path()),
             directory,
         }
     }
 
-    /// The directory.
+    /// The directory of the lock files.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -54,25 +58,25 @@ impl Default for LockPath {
     }
 }
 
-/// A [`LockPath`].
+/// The fixture of a [`LockPath`].
 #[fixture]
 pub fn lock_path() -> LockPath {
     LockPath::new()
 }
 
-/// An external lock that is held for the whole test, in the lock path that is configured: tests of several programs that use one device
-/// do not disturb each other. oslo's `LockFixture`.
+/// An external lock held for a whole test, in the configured lock path: tests of several programs
+/// that use one device exclude each other. Corresponds to oslo's `LockFixture`.
 #[derive(Debug)]
 pub struct HeldLock {
-    // None if the test program is executed once more, and the test's own process holds it.
+    // None in a process executed for a run: the test's own process holds the lock.
     _guard: Option<Guard>,
 }
 
 impl HeldLock {
-    /// Waits for the lock `name`.
+    /// Acquires the lock `name`, waiting for as long as it takes.
     ///
     /// # Panics
-    /// If it cannot be acquired, for example since OSLO_LOCK_PATH is not set.
+    /// If the lock cannot be acquired, for example since `OSLO_LOCK_PATH` is not set.
     pub fn acquire(name: &str) -> Self {
         let again = is_executed_for_a_run();
         match lockutils::lock(name)
@@ -89,13 +93,13 @@ impl HeldLock {
     }
 }
 
-/// A [`HeldLock`]: `#[with("device-0")] held_lock: HeldLock`.
+/// The fixture of a [`HeldLock`]: `#[with("device-0")] held_lock: HeldLock`.
 #[fixture]
 pub fn held_lock(#[default("held_lock")] name: &str) -> HeldLock {
     HeldLock::acquire(name)
 }
 
-/// A [`Stress`] run with a lock path of its own, or that of the test if it has one.
+/// The fixture of a [`Stress`] run in a lock path of its own, or in that of the test if it has one.
 #[fixture]
 pub fn stress() -> Stress {
     Stress::new().isolated()

@@ -1,5 +1,16 @@
-//! Tests of locks, written in Rust: fixtures, stress runs, exploration, conformance, random programs.
+//! Tests of locks in Rust: stress runs, exploration, conformance, random programs.
+//!
+//! | to show that | use |
+//! |---|---|
+//! | a function excludes between processes and threads | [`stress::Stress`] |
+//! | no interleaving of its system calls breaks a lock | [`explore::Explore`] (feature `explore`) |
+//! | a lock keeps each guarantee of the suite | [`lock_conformance!`](crate::lock_conformance) |
+//! | random programs of lock operations exclude | [`programs::programs`] (feature `proptest`) |
+//! | processes that the test starts itself exclude | [`witness::Witness`] |
+//!
+//! [`fixtures`] (feature `rstest`) give a test a lock path, a held lock or a stress run.
 
+#[doc(hidden)]
 pub mod checker;
 pub mod conformance;
 #[cfg(feature = "explore")]
@@ -8,10 +19,10 @@ pub mod finding;
 #[cfg(feature = "rstest")]
 pub mod fixtures;
 mod forking;
+#[doc(hidden)]
 pub mod history;
+mod lock;
 #[cfg(feature = "proptest")]
 pub mod programs;
 pub mod stress;
 pub mod witness;
-
-pub use forking::Outcome;

@@ -1,14 +1,14 @@
-//! Bug: a wait that was given up goes on in the background, and takes the lock for a while when it is free.
+//! Bug: a wait that was given up continues in the background and acquires the lock for a while.
 
 use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
-pub const TOLD: &str = "although nobody held it or asked for it meanwhile";
+pub const EVIDENCE: &str = "although no other worker held or requested it meanwhile";
 
 pub struct Lingering(PathBuf);
 
@@ -17,7 +17,7 @@ pub fn make(directory: &Path) -> Lingering {
 }
 
 impl Lock for Lingering {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         let asked = Instant::now();
         loop {
@@ -26,9 +26,9 @@ impl Lock for Lingering {
                 Err(TryLockError::Error(error)) => return Err(error.into()),
                 Err(TryLockError::WouldBlock) => {}
             }
-            match patience {
-                Patience::None => return Ok(Answer::Busy),
-                Patience::AtMost(time) if asked.elapsed() >= time => {
+            match limit {
+                WaitLimit::NoWait => return Ok(Answer::Busy),
+                WaitLimit::AtMost(time) if asked.elapsed() >= time => {
                     std::thread::spawn(move || {
                         let _ = file.lock();
                         std::thread::sleep(Duration::from_millis(10));

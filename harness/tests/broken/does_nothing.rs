@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Processes;
 
@@ -14,7 +14,7 @@ pub fn make(_: &Path) -> DoesNothing {
 }
 
 impl Lock for DoesNothing {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         section();
         Ok(Answer::Ran)
     }

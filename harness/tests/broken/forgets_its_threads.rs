@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 use nix::fcntl::{FcntlArg, fcntl};
 
 pub const FOUND_BY: Guarantee = Guarantee::Threads;
@@ -16,7 +16,7 @@ pub fn make(directory: &Path) -> RecordLock {
 }
 
 impl Lock for RecordLock {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::options()
             .write(true)
             .create(true)

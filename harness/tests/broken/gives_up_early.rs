@@ -1,9 +1,9 @@
-//! Bug: a timed wait is over after half of its time.
+//! Bug: a timed wait ends after half of its time.
 
 use std::error::Error;
 use std::path::Path;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Timeout;
 
@@ -14,11 +14,11 @@ pub fn make(directory: &Path) -> Impatient {
 }
 
 impl Lock for Impatient {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let patience = match patience {
-            Patience::AtMost(time) => Patience::AtMost(time / 2),
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let limit = match limit {
+            WaitLimit::AtMost(time) => WaitLimit::AtMost(time / 2),
             other => other,
         };
-        self.0.run(patience, section)
+        self.0.run(limit, section)
     }
 }

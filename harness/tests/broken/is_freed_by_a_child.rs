@@ -1,10 +1,11 @@
-//! Bug: flock(2) on a descriptor that a forked child shares; the child's unlock frees the parent's lock.
+//! Bug: flock(2) on a descriptor that a forked child shares; the child's unlock frees the parent's
+//! lock.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::ForkedRelease;
 
@@ -15,7 +16,7 @@ pub fn make(directory: &Path) -> Flock {
 }
 
 impl Lock for Flock {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         file.lock()?;
         section();

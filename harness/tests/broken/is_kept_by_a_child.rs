@@ -1,4 +1,4 @@
-//! Bug: the forked child has the descriptor too, so the lock outlives its holder.
+//! Bug: the forked child has a copy of the descriptor, so the lock outlives its holder.
 
 pub use super::is_freed_by_a_child::make;
 use lockutils_harness::testing::conformance::Guarantee;

@@ -1,10 +1,10 @@
-//! Bug: the descriptor is not close-on-exec, so a program that the holder starts keeps the lock.
+//! Bug: the descriptor is not close-on-exec, so a program started by the holder keeps the lock.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 pub const FOUND_BY: Guarantee = Guarantee::Executed;
@@ -16,7 +16,7 @@ pub fn make(directory: &Path) -> Inherited {
 }
 
 impl Lock for Inherited {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()))?;
         file.lock()?;

@@ -1,11 +1,11 @@
-//! Bug: it is released after the section, not by a guard, and so not after a panic.
+//! Bug: it is released after the section instead of by a guard, so not after a panic.
 
 use std::error::Error;
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Panic;
 
@@ -16,9 +16,9 @@ pub fn make(directory: &Path) -> Unguarded {
 }
 
 impl Lock for Unguarded {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = ManuallyDrop::new(File::create(&self.0)?);
-        if patience != Patience::None {
+        if limit != WaitLimit::NoWait {
             file.lock()?;
         } else if file.try_lock().is_err() {
             return Ok(Answer::Busy);

@@ -1,10 +1,10 @@
-//! Bug: a directory is the lock; nobody removes that of a holder that died.
+//! Bug: the lock is a directory, and that of a dead holder is never removed.
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Death;
 
@@ -15,7 +15,7 @@ pub fn make(directory: &Path) -> Mkdir {
 }
 
 impl Lock for Mkdir {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         while fs::create_dir(&self.0).is_err() {
             std::thread::yield_now();
         }

@@ -1,10 +1,11 @@
-//! Bug: after locking it does not look whether the path still names the file, so two hold two files of one name.
+//! Bug: after locking it does not check that the path still names the file, so two holders lock two
+//! files.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Removal;
 
@@ -15,7 +16,7 @@ pub fn make(directory: &Path) -> Unchecked {
 }
 
 impl Lock for Unchecked {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         file.lock()?;
         section();

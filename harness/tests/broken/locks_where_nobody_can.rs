@@ -1,10 +1,10 @@
-//! Bug: if the kernel refuses to lock, it goes on without.
+//! Bug: if the kernel refuses to lock, it continues without the lock.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Refusal;
 
@@ -15,7 +15,7 @@ pub fn make(directory: &Path) -> Careless {
 }
 
 impl Lock for Careless {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         if let Err(error) = file.lock() {
             eprintln!("going on without a lock: {error}");

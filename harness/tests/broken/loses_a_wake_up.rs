@@ -1,4 +1,4 @@
-//! Bug: a mutex in shared memory whose release, once in 10,000, does not wake the one that sleeps.
+//! Bug: a mutex in shared memory whose release, once in 10,000, does not wake the sleeping waiter.
 
 use std::error::Error;
 use std::fs::File;
@@ -9,10 +9,10 @@ use std::ptr::{NonNull, null, null_mut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::HandOver;
-pub const TOLD: &str = "has waited since";
+pub const EVIDENCE: &str = "has waited for the lock since";
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -21,7 +21,7 @@ const ONCE_IN: u64 = 10_000;
 
 pub struct Sleepy(NonNull<AtomicU32>);
 
-// SAFETY: it is an atomic in memory that stays mapped.
+// SAFETY: an atomic in memory that stays mapped.
 unsafe impl Sync for Sleepy {}
 
 pub fn make(directory: &Path) -> Sleepy {
@@ -34,7 +34,8 @@ pub fn make(directory: &Path) -> Sleepy {
         .open(path)
         .unwrap();
     file.set_len(4).unwrap();
-    // SAFETY: a new mapping of a file that nobody shortens, never unmapped; a file of zeros is a free mutex.
+    // SAFETY: a new mapping, never unmapped, of a file that is never shortened; zeros are a free
+    // mutex.
     let at = unsafe {
         libc::mmap(
             null_mut(),
@@ -91,9 +92,9 @@ impl Sleepy {
 }
 
 impl Lock for Sleepy {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let deadline = match patience {
-            Patience::AtMost(time) => Some(Instant::now() + time),
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let deadline = match limit {
+            WaitLimit::AtMost(time) => Some(Instant::now() + time),
             _ => None,
         };
         let word = self.word();
@@ -101,7 +102,7 @@ impl Lock for Sleepy {
             .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            if patience == Patience::None {
+            if limit == WaitLimit::NoWait {
                 return Ok(Answer::Busy);
             }
             while word.swap(WAITED_FOR, Ordering::Acquire) != FREE {

@@ -1,6 +1,6 @@
-//! Locks broken on purpose, a file each: the bug, and the guarantee whose trial must find it.
+//! Locks broken on purpose, one per file: the bug, and the guarantee whose trial must find it.
 //!
-//! A new one is a file and a word in the list below.
+//! To add one, add a file and its name to the list below.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ broken_locks!(
 );
 
 fn assert_found<L: Lock>(make: &(dyn Fn(&Path) -> L + Sync), found_by: Guarantee) {
-    assert_told(make, found_by, "");
+    assert_found_with(make, found_by, "");
 }
 
 macro_rules! seldom_broken_locks {
@@ -48,7 +48,7 @@ macro_rules! seldom_broken_locks {
             $(
                 #[test]
                 fn $test() {
-                    assert_told(&$file::$make, $file::FOUND_BY, $file::TOLD);
+                    assert_found_with(&$file::$make, $file::FOUND_BY, $file::EVIDENCE);
                 }
             )*
         }
@@ -62,7 +62,7 @@ mod says_busy_though_free;
 mod starves_one_waiter;
 mod times_out_early;
 
-// Each is to be found within ten seconds on a machine that has nothing else to do; the time is told on standard error.
+// Each is to be found within ten seconds on an idle machine; standard error shows the time.
 seldom_broken_locks!(
     starves_one_waiter starves_one_waiter::make,
     times_out_early times_out_early::make,
@@ -74,12 +74,16 @@ seldom_broken_locks!(
     releases_early_once_in_1_000 releases_early::make,
 );
 
-/// The trial of one guarantee finds it, in words that name what happened.
-fn assert_told<L: Lock>(make: &(dyn Fn(&Path) -> L + Sync), found_by: Guarantee, told: &str) {
+/// Asserts that the trial of one guarantee finds the bug, with this evidence.
+fn assert_found_with<L: Lock>(
+    make: &(dyn Fn(&Path) -> L + Sync),
+    found_by: Guarantee,
+    evidence: &str,
+) {
     let directory = tempfile::tempdir().unwrap();
     let began = std::time::Instant::now();
     let verdict = found_by.examine(directory.path(), make);
     eprintln!("{} after {:?}: {verdict}", found_by.word(), began.elapsed());
     assert!(verdict.is_violated(), "{}: {verdict}", found_by.word());
-    assert!(verdict.to_string().contains(told), "{verdict}");
+    assert!(verdict.to_string().contains(evidence), "{verdict}");
 }

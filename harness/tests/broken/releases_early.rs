@@ -1,14 +1,14 @@
-//! Bug: once in 1,000 the lock is given back before the section is over.
+//! Bug: once in 1,000 the lock is released before the section ends.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Processes;
-pub const TOLD: &str = "";
+pub const EVIDENCE: &str = "";
 
 static SECTIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -19,13 +19,13 @@ pub fn make(directory: &Path) -> Premature {
 }
 
 impl Lock for Premature {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
-        match patience {
-            Patience::Forever => file.lock()?,
-            Patience::None if file.try_lock().is_err() => return Ok(Answer::Busy),
-            Patience::None => {}
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+        match limit {
+            WaitLimit::Forever => file.lock()?,
+            WaitLimit::NoWait if file.try_lock().is_err() => return Ok(Answer::Busy),
+            WaitLimit::NoWait => {}
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         }
         let number = SECTIONS.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id());
         if number.is_multiple_of(1_000) {

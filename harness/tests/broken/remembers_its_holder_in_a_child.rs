@@ -1,10 +1,10 @@
-//! Bug: who holds it is remembered in the memory of the process, which a forked child has a copy of.
+//! Bug: the holder is stored in the memory of the process, of which a forked child has a copy.
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::ForkedLocking;
 
@@ -17,12 +17,12 @@ pub fn make(directory: &Path) -> Reentrant {
 }
 
 impl Lock for Reentrant {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         if HELD.load(Ordering::SeqCst) {
             section();
             return Ok(Answer::Ran);
         }
-        self.0.run(patience, &mut || {
+        self.0.run(limit, &mut || {
             HELD.store(true, Ordering::SeqCst);
             section();
             HELD.store(false, Ordering::SeqCst);

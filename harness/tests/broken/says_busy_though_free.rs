@@ -1,13 +1,14 @@
-//! Bug: a try is refused although nobody has the lock: after each release for a moment, or once in fifty.
+//! Bug: a try-acquire fails although the lock is free: for a moment after each release, or once in
+//! fifty.
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Try;
-pub const TOLD: &str = "the lock answered `busy`";
+pub const EVIDENCE: &str = "the lock answered `busy`";
 
 static TRIES: AtomicU64 = AtomicU64::new(0);
 
@@ -30,13 +31,13 @@ fn shy(directory: &Path, once_in: u64) -> Shy {
 }
 
 impl Lock for Shy {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        if patience == Patience::None
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        if limit == WaitLimit::NoWait
             && (TRIES.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id()))
                 .is_multiple_of(self.once_in)
         {
             return Ok(Answer::Busy);
         }
-        self.lock.run(patience, section)
+        self.lock.run(limit, section)
     }
 }

@@ -1,4 +1,4 @@
-//! Bug: those who wait look now and then, so whoever looks first after the release comes in.
+//! Bug: waiters poll, so the one that polls first after the release acquires the lock.
 
 use std::error::Error;
 use std::fs::File;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Fairness;
 
-/// The later one comes, the more often it looks.
+/// The later a waiter arrives, the more often it polls.
 static COMERS: AtomicU64 = AtomicU64::new(0);
 
 pub struct Polling(PathBuf);
@@ -20,7 +20,7 @@ pub fn make(directory: &Path) -> Polling {
 }
 
 impl Lock for Polling {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         let comer = COMERS.fetch_add(1, Ordering::Relaxed);
         while file.try_lock().is_err() {

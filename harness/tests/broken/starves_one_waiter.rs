@@ -1,14 +1,14 @@
-//! Bug: most look every 20 ms whether the lock is free, but one only every 200 ms.
+//! Bug: most waiters poll every 20 ms, but one only every 200 ms.
 
 use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Progress;
-pub const TOLD: &str = "was starved";
+pub const EVIDENCE: &str = "was starved";
 
 pub struct Unequal {
     lock: PathBuf,
@@ -16,7 +16,7 @@ pub struct Unequal {
 }
 
 pub fn make(directory: &Path) -> Unequal {
-    // Of the locks made for one directory, the third is the slow one.
+    // Of the locks created for one directory, the third is the slow one.
     let places = (0..).map(|number| directory.join(format!("place-{number}")));
     let taken = places.take_while(|place| File::create_new(place).is_err());
     let pause = match taken.count() {
@@ -30,7 +30,7 @@ pub fn make(directory: &Path) -> Unequal {
 }
 
 impl Lock for Unequal {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.lock)?;
         let asked = Instant::now();
         loop {
@@ -39,9 +39,9 @@ impl Lock for Unequal {
                 Err(TryLockError::Error(error)) => return Err(error.into()),
                 Err(TryLockError::WouldBlock) => {}
             }
-            match patience {
-                Patience::None => return Ok(Answer::Busy),
-                Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
+            match limit {
+                WaitLimit::NoWait => return Ok(Answer::Busy),
+                WaitLimit::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
                 _ => std::thread::sleep(self.pause),
             }
         }

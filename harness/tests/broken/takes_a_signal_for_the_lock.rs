@@ -1,10 +1,10 @@
-//! Bug: whatever ends the wait is taken for success, a signal too.
+//! Bug: any end of the wait counts as success, also a signal.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Signals;
 
@@ -15,7 +15,7 @@ pub fn make(directory: &Path) -> Interrupted {
 }
 
 impl Lock for Interrupted {
-    fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         let _ = file.lock();
         section();

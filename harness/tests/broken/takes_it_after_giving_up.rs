@@ -1,11 +1,12 @@
-//! Bug: a thread waits in the caller's place, and takes the lock although the caller has given up.
+//! Bug: a thread waits on behalf of the caller and acquires the lock although the caller has given
+//! up.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
 
@@ -16,13 +17,13 @@ pub fn make(directory: &Path) -> Deputy {
 }
 
 impl Lock for Deputy {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
-        match patience {
-            Patience::Forever => file.lock()?,
-            Patience::None if file.try_lock().is_err() => return Ok(Answer::Busy),
-            Patience::None => {}
-            Patience::AtMost(time) => {
+        match limit {
+            WaitLimit::Forever => file.lock()?,
+            WaitLimit::NoWait if file.try_lock().is_err() => return Ok(Answer::Busy),
+            WaitLimit::NoWait => {}
+            WaitLimit::AtMost(time) => {
                 let (tell, told) = mpsc::channel();
                 let deputy = file.try_clone()?;
                 std::thread::spawn(move || {

@@ -1,15 +1,15 @@
-//! Bug: a timed wait is over too early, at times: once in twenty.
+//! Bug: a timed wait ends too early, always or once in twenty.
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 pub const FOUND_BY: Guarantee = Guarantee::Timeout;
-pub const TOLD: &str = "too early; worker 0 had held it since";
+pub const EVIDENCE: &str = "too early; worker 0 had held the lock since";
 
-/// Each process has a place of its own in the row of twenty.
+/// Counts the waits of each process from a different start.
 static WAITS: AtomicU64 = AtomicU64::new(0);
 
 pub struct Hasty {
@@ -31,16 +31,16 @@ fn hasty(directory: &Path, once_in: u64) -> Hasty {
 }
 
 impl Lock for Hasty {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        let patience = match patience {
-            Patience::AtMost(time)
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+        let limit = match limit {
+            WaitLimit::AtMost(time)
                 if (WAITS.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id()))
                     .is_multiple_of(self.once_in) =>
             {
-                Patience::AtMost(time * 2 / 3)
+                WaitLimit::AtMost(time * 2 / 3)
             }
             other => other,
         };
-        self.lock.run(patience, section)
+        self.lock.run(limit, section)
     }
 }

@@ -1,10 +1,10 @@
-//! flock(2) that waits in the kernel, given back by an explicit unlock.
+//! flock(2): waits in the kernel, and unlocks explicitly.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub struct Flock(PathBuf);
 
@@ -22,20 +22,20 @@ impl Drop for Held {
 }
 
 impl Lock for Flock {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
-        match patience {
-            Patience::Forever => loop {
+        match limit {
+            WaitLimit::Forever => loop {
                 match file.lock() {
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                     other => break other?,
                 }
             },
-            Patience::None => match file.try_lock() {
+            WaitLimit::NoWait => match file.try_lock() {
                 Err(std::fs::TryLockError::WouldBlock) => return Ok(Answer::Busy),
                 other => other?,
             },
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         }
         let _held = Held(file);
         section();

@@ -1,11 +1,11 @@
-//! std's `File::try_lock`, asked again every millisecond; given back by closing the file.
+//! std's `File::try_lock`: polls every millisecond, and unlocks by closing the file.
 
 use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub struct Polling(PathBuf);
 
@@ -14,7 +14,7 @@ pub fn make(directory: &Path) -> Polling {
 }
 
 impl Lock for Polling {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         let asked = Instant::now();
         loop {
@@ -23,9 +23,9 @@ impl Lock for Polling {
                 Err(TryLockError::Error(error)) => return Err(error.into()),
                 Err(TryLockError::WouldBlock) => {}
             }
-            match patience {
-                Patience::None => return Ok(Answer::Busy),
-                Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
+            match limit {
+                WaitLimit::NoWait => return Ok(Answer::Busy),
+                WaitLimit::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
                 _ => std::thread::sleep(Duration::from_millis(1)),
             }
         }

@@ -1,4 +1,5 @@
-//! Locks of different making that do what they promise, a file each: no trial may accuse one of them, beside whatever else runs.
+//! Correct locks of different kinds, one per file: no trial may report a violation, whatever else
+//! runs.
 //!
 //! `ci/correct-locks` runs all of this fifty times.
 
@@ -24,7 +25,8 @@ lock_conformance!(is_python, super::python_record_lock::make,
 lock_conformance!(is_a_robust_mutex, super::robust_mutex::make,
     not_promised: [reopening, removal, fairness, refusal]);
 
-/// Between fork and exec a child has copies of all descriptors, so it holds what flock(2) has locked: no trial may take that for the lock's doing.
+/// Between fork and exec a child has copies of all descriptors and so holds locks of flock(2). No
+/// trial may blame the lock for that.
 #[test]
 fn children_of_other_tests_are_not_taken_for_holders() {
     use std::os::unix::process::CommandExt;
@@ -35,13 +37,13 @@ fn children_of_other_tests_are_not_taken_for_holders() {
 
     let directory = tempfile::tempdir().unwrap();
     let over = AtomicBool::new(false);
-    // The program that is executed for a trial comes by here as well, and is to be alone.
+    // The process executed for a trial gets here as well, and must have no such children.
     let alone = std::env::var_os("LOCKUTILS_HARNESS_RUNS").is_some();
     let verdict = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !alone && !over.load(Ordering::Relaxed) {
                 let mut command = Command::new("true");
-                // SAFETY: nothing is done between fork and exec but to take time.
+                // SAFETY: the child only sleeps between fork and exec.
                 unsafe {
                     command.pre_exec(|| {
                         std::thread::sleep(std::time::Duration::from_millis(3));

@@ -1,11 +1,12 @@
-//! An open-file-description lock (fcntl(2), `F_OFD_SETLKW`); timed waits ask again every two milliseconds.
+//! An open-file-description lock (fcntl(2), `F_OFD_SETLKW`); timed waits poll every two
+//! milliseconds.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
@@ -24,7 +25,7 @@ const WHOLE: libc::flock = libc::flock {
 };
 
 impl Lock for Ofd {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::options()
             .write(true)
             .create(true)
@@ -32,8 +33,8 @@ impl Lock for Ofd {
             .open(&self.0)?;
         let asked = Instant::now();
         loop {
-            let how = match patience {
-                Patience::Forever => FcntlArg::F_OFD_SETLKW(&WHOLE),
+            let how = match limit {
+                WaitLimit::Forever => FcntlArg::F_OFD_SETLKW(&WHOLE),
                 _ => FcntlArg::F_OFD_SETLK(&WHOLE),
             };
             match fcntl(&file, how) {
@@ -42,9 +43,9 @@ impl Lock for Ofd {
                 Err(Errno::EAGAIN | Errno::EACCES) => {}
                 Err(error) => return Err(error.into()),
             }
-            match patience {
-                Patience::None => return Ok(Answer::Busy),
-                Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
+            match limit {
+                WaitLimit::NoWait => return Ok(Answer::Busy),
+                WaitLimit::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
                 _ => std::thread::sleep(Duration::from_millis(2)),
             }
         }

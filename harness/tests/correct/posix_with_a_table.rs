@@ -1,4 +1,4 @@
-//! A POSIX record lock between processes, and a table of who holds what between the threads of one.
+//! A POSIX record lock between processes, and a table of holders between threads.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-/// The file is opened once and stays open: closing any descriptor of it gives a record lock back.
+/// The file is opened once and stays open: closing any descriptor of it releases the record lock.
 struct Entry {
     file: File,
     taken: Mutex<bool>,
@@ -26,7 +26,7 @@ pub fn make(directory: &Path) -> RecordLock {
     RecordLock(directory.join("lock"))
 }
 
-/// Gives the turn between threads, and the kernel's lock if it was taken, back: also when the section panics.
+/// Releases the turn between threads and the kernel's lock, also when the section panics.
 struct Turn<'a> {
     entry: &'a Entry,
     locked: bool,
@@ -53,11 +53,11 @@ fn whole(kind: i32) -> libc::flock {
 }
 
 impl Entry {
-    /// `None` if it was taken until the deadline.
-    fn turn(&self, patience: Patience, deadline: Option<Instant>) -> Option<Turn<'_>> {
+    /// `None` if another thread had it until the deadline.
+    fn turn(&self, limit: WaitLimit, deadline: Option<Instant>) -> Option<Turn<'_>> {
         let mut taken = self.taken.lock().unwrap();
         while *taken {
-            if patience == Patience::None {
+            if limit == WaitLimit::NoWait {
                 return None;
             }
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -77,7 +77,7 @@ impl Entry {
 }
 
 impl Lock for RecordLock {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let entry = {
             let mut table = TABLE.lock().unwrap();
             if !table.contains_key(&self.0) {
@@ -90,21 +90,21 @@ impl Lock for RecordLock {
             }
             Arc::clone(&table[&self.0])
         };
-        let deadline = match patience {
-            Patience::AtMost(time) => Some(Instant::now() + time),
+        let deadline = match limit {
+            WaitLimit::AtMost(time) => Some(Instant::now() + time),
             _ => None,
         };
-        let refused = match patience {
-            Patience::None => Answer::Busy,
+        let refused = match limit {
+            WaitLimit::NoWait => Answer::Busy,
             _ => Answer::TimedOut,
         };
-        let Some(mut turn) = entry.turn(patience, deadline) else {
+        let Some(mut turn) = entry.turn(limit, deadline) else {
             return Ok(refused);
         };
         let whole = whole(libc::F_WRLCK);
         loop {
-            let how = match patience {
-                Patience::Forever => FcntlArg::F_SETLKW(&whole),
+            let how = match limit {
+                WaitLimit::Forever => FcntlArg::F_SETLKW(&whole),
                 _ => FcntlArg::F_SETLK(&whole),
             };
             match fcntl(&entry.file, how) {

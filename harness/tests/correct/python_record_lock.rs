@@ -1,4 +1,5 @@
-//! A lock of Python's, held by a process of its own: fasteners' if it is installed, else its way of asking with the standard library.
+//! A lock of a Python process: that of fasteners if it is installed, else the same with the
+//! standard library.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -6,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 const PROGRAM: &str = r#"
 import fcntl, os, sys, time
 
 class Plain:
-    "As fasteners.InterProcessLock: a record lock, asked for again after 10 ms, then 20, and so on up to 100."
+    "As fasteners.InterProcessLock: a record lock, tried again after 10 ms, 20 ms, up to 100 ms."
     def __init__(self, path):
         self.file = open(path, "a")
     def acquire(self, blocking=True, timeout=None):
@@ -112,12 +113,14 @@ impl Drop for Held<'_> {
 }
 
 impl Lock for Python {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let mut conversation = self.0.lock().unwrap_or_else(|poison| poison.into_inner());
-        let (what, refused) = match patience {
-            Patience::Forever => ("acquire".to_owned(), Answer::TimedOut),
-            Patience::None => ("try".to_owned(), Answer::Busy),
-            Patience::AtMost(time) => (format!("acquire {}", time.as_secs_f64()), Answer::TimedOut),
+        let (what, refused) = match limit {
+            WaitLimit::Forever => ("acquire".to_owned(), Answer::TimedOut),
+            WaitLimit::NoWait => ("try".to_owned(), Answer::Busy),
+            WaitLimit::AtMost(time) => {
+                (format!("acquire {}", time.as_secs_f64()), Answer::TimedOut)
+            }
         };
         if conversation.ask(&what)? != "acquired" {
             return Ok(refused);

@@ -1,4 +1,5 @@
-//! A robust pthread mutex in a file that is mapped by all: nothing of it is in the kernel while nobody waits.
+//! A robust pthread mutex in a file mapped by all processes: unknown to the kernel unless one
+//! waits.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -10,11 +11,11 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 pub struct Mutex(NonNull<libc::pthread_mutex_t>);
 
-// SAFETY: a mutex is there to be used by many threads, and its memory stays mapped.
+// SAFETY: a mutex is made for several threads, and its memory stays mapped.
 unsafe impl Sync for Mutex {}
 
 const SIZE: usize = size_of::<libc::pthread_mutex_t>();
@@ -22,11 +23,11 @@ const SIZE: usize = size_of::<libc::pthread_mutex_t>();
 pub fn make(directory: &Path) -> Mutex {
     let path = directory.join("mutex");
     if !path.exists() {
-        // Whoever is first puts a whole one there.
+        // The first process creates it atomically.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let own = directory.join(format!("mutex-{}-{number}", std::process::id()));
-        // SAFETY: gettid(2) takes nothing.
+        // SAFETY: gettid(2) has no arguments.
         let own = own.with_extension(unsafe { libc::gettid() }.to_string());
         initialize(map(&own).unwrap());
         let _ = fs::hard_link(&own, &path);
@@ -43,7 +44,7 @@ fn map(path: &Path) -> io::Result<NonNull<libc::pthread_mutex_t>> {
         .truncate(false)
         .open(path)?;
     file.set_len(SIZE as u64)?;
-    // SAFETY: a new mapping, which is never unmapped; the file is that long and nobody shortens it.
+    // SAFETY: a new mapping, which is never unmapped; the file is that long and never shortened.
     let at = unsafe {
         libc::mmap(
             null_mut(),
@@ -62,7 +63,7 @@ fn map(path: &Path) -> io::Result<NonNull<libc::pthread_mutex_t>> {
 
 fn initialize(mutex: NonNull<libc::pthread_mutex_t>) {
     let mut attributes = MaybeUninit::uninit();
-    // SAFETY: the attributes are initialized before they are used, and nobody else has the memory of the mutex yet.
+    // SAFETY: the attributes are initialized before use, and no other process has the memory yet.
     unsafe {
         let attributes = attributes.as_mut_ptr();
         libc::pthread_mutexattr_init(attributes);
@@ -77,12 +78,12 @@ struct Held<'a>(&'a Mutex);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // SAFETY: an initialized mutex; unlocking one that is not ours, as in a forked child, is an error that changes nothing.
+        // SAFETY: an initialized mutex. Unlocking one of another thread is an error without effect.
         unsafe { libc::pthread_mutex_unlock(self.0.0.as_ptr()) };
     }
 }
 
-/// pthread_mutex_timedlock(3) takes a time on the clock of the day.
+/// pthread_mutex_timedlock(3) takes an absolute time of the real-time clock.
 fn deadline(time: Duration) -> libc::timespec {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time + Duration::from_nanos(1);
     libc::timespec {
@@ -92,19 +93,19 @@ fn deadline(time: Duration) -> libc::timespec {
 }
 
 impl Lock for Mutex {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let mutex = self.0.as_ptr();
         // SAFETY: `make` has initialized it.
         let outcome = unsafe {
-            match patience {
-                Patience::Forever => libc::pthread_mutex_lock(mutex),
-                Patience::None => libc::pthread_mutex_trylock(mutex),
-                Patience::AtMost(time) => libc::pthread_mutex_timedlock(mutex, &deadline(time)),
+            match limit {
+                WaitLimit::Forever => libc::pthread_mutex_lock(mutex),
+                WaitLimit::NoWait => libc::pthread_mutex_trylock(mutex),
+                WaitLimit::AtMost(time) => libc::pthread_mutex_timedlock(mutex, &deadline(time)),
             }
         };
         match outcome {
             0 => {}
-            // SAFETY: as above; the holder has died, and the lock is ours.
+            // SAFETY: as above; the holder has died, and this thread has the lock.
             libc::EOWNERDEAD => drop(unsafe { libc::pthread_mutex_consistent(mutex) }),
             libc::EBUSY => return Ok(Answer::Busy),
             libc::ETIMEDOUT => return Ok(Answer::TimedOut),

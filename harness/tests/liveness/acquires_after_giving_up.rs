@@ -1,4 +1,4 @@
-//! Bug: a timed wait goes on in the background when it was given up, and keeps the lock that it gets.
+//! Bug: a timed wait that was given up continues in the background and keeps the lock it acquires.
 
 use std::error::Error;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 #[allow(dead_code, reason = "other tests use the lock only")]
 pub const FOUND_BY: Guarantee = Guarantee::GivenUp;
@@ -19,13 +19,13 @@ pub fn make(directory: &Path) -> Persistent {
 }
 
 impl Lock for Persistent {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
-        match patience {
-            Patience::Forever => file.lock()?,
-            Patience::None if file.try_lock().is_err() => return Ok(Answer::Busy),
-            Patience::None => {}
-            Patience::AtMost(time) if file.try_lock().is_err() => {
+        match limit {
+            WaitLimit::Forever => file.lock()?,
+            WaitLimit::NoWait if file.try_lock().is_err() => return Ok(Answer::Busy),
+            WaitLimit::NoWait => {}
+            WaitLimit::AtMost(time) if file.try_lock().is_err() => {
                 let (tell, told) = mpsc::channel();
                 let waiter = file.try_clone()?;
                 thread::spawn(move || {
@@ -42,7 +42,7 @@ impl Lock for Persistent {
                     return Ok(Answer::TimedOut);
                 }
             }
-            Patience::AtMost(_) => {}
+            WaitLimit::AtMost(_) => {}
         }
         section();
         file.unlock()?;

@@ -1,4 +1,4 @@
-//! Bug: one release in 10,000 of a lock that somebody waits for wakes nobody.
+//! Bug: one release in 10,000 does not wake the waiter.
 //!
 //! Otherwise the mutex of Ulrich Drepper, "Futexes are tricky" (2011), section 5, in a shared file.
 
@@ -10,7 +10,7 @@ use std::ptr::{NonNull, null};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
 #[allow(dead_code, reason = "other tests use the lock only")]
@@ -23,7 +23,7 @@ const HELD_WITH_WAITERS: u32 = 2;
 
 pub struct Forgetful(NonNull<[AtomicU32; 2]>);
 
-// SAFETY: the memory consists of atomics, and stays mapped for good.
+// SAFETY: the memory consists of atomics, and stays mapped.
 unsafe impl Sync for Forgetful {}
 
 pub fn make(directory: &Path) -> Forgetful {
@@ -34,7 +34,7 @@ pub fn make(directory: &Path) -> Forgetful {
     file.set_len(8).expect("room for the lock");
     let length = NonZeroUsize::new(8).expect("not 0");
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new mapping, of a file that nobody shortens.
+    // SAFETY: a new mapping, of a file that is never shortened.
     let memory = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) };
     Forgetful(memory.expect("memory").cast())
 }
@@ -77,22 +77,22 @@ impl Forgetful {
 }
 
 impl Lock for Forgetful {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let state = &self.words()[0];
         let asked = Instant::now();
         if state
             .compare_exchange(FREE, HELD, Ordering::AcqRel, Ordering::Acquire)
             .is_err()
         {
-            if patience == Patience::None {
+            if limit == WaitLimit::NoWait {
                 return Ok(Answer::Busy);
             }
             while state.swap(HELD_WITH_WAITERS, Ordering::AcqRel) != FREE {
-                let left = match patience {
-                    Patience::AtMost(time) if asked.elapsed() >= time => {
+                let left = match limit {
+                    WaitLimit::AtMost(time) if asked.elapsed() >= time => {
                         return Ok(Answer::TimedOut);
                     }
-                    Patience::AtMost(time) => Some(time.saturating_sub(asked.elapsed())),
+                    WaitLimit::AtMost(time) => Some(time.saturating_sub(asked.elapsed())),
                     _ => None,
                 };
                 self.sleep_while_it_has_waiters(left);

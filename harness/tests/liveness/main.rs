@@ -1,11 +1,10 @@
-//! Locks that exclude, and yet do not serve as they should: `Stress` finds each within ten seconds, in words that name what happened.
+//! Locks that exclude but do not serve as they should: `Stress` finds each within ten seconds.
 
 use std::path::Path;
 use std::time::Instant;
 
-use lockutils_harness::Stress;
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, Patience};
-use lockutils_harness::testing::finding::Finding;
+use lockutils_harness::prelude::*;
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Oslo, WaitLimit};
 
 mod acquires_after_giving_up;
 #[path = "../broken/gives_up_early.rs"]
@@ -23,7 +22,7 @@ mod starves_one_waiter;
 #[allow(dead_code, reason = "the guarantee is for another test")]
 mod times_out_early;
 
-/// What the default run says of the lock, which must have all `parts`.
+/// Asserts that a run with the default options finds a violation with all `parts`.
 fn is_found<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     let began = Instant::now();
@@ -47,7 +46,7 @@ fn starves_one_waiter_is_found() {
             "starved",
             "took the lock over from others",
             "its longest wait took",
-            "asks for the lock, and waits",
+            "requests the lock and waits",
         ],
     );
 }
@@ -71,11 +70,7 @@ fn acquires_after_giving_up_is_found() {
 fn says_busy_though_free_is_found() {
     is_found(
         says_busy_though_free::once_in_50,
-        &[
-            "refused",
-            "the lock was free",
-            "was told that the lock is held",
-        ],
+        &["refused", "the lock was free", "the lock answered `busy`"],
     );
 }
 
@@ -94,7 +89,7 @@ fn loses_a_wake_up_is_found() {
 
 #[test]
 fn releases_early_is_found() {
-    is_found(releases_early::make, &["both were inside"]);
+    is_found(releases_early::make, &["entered while"]);
 }
 
 #[test]
@@ -110,7 +105,7 @@ fn our_own_locks_are_not_accused() {
         .assert_exclusive();
 }
 
-/// flock(2), waited for in the kernel or by looking every millisecond.
+/// flock(2): waits in the kernel, or polls every millisecond.
 struct Flock {
     path: std::path::PathBuf,
     polls: bool,
@@ -119,18 +114,18 @@ struct Flock {
 impl Lock for Flock {
     fn run(
         &self,
-        patience: Patience,
+        limit: WaitLimit,
         section: &mut dyn FnMut(),
     ) -> Result<Answer, Box<dyn std::error::Error>> {
         let file = std::fs::File::create(&self.path)?;
         let asked = Instant::now();
-        if patience == Patience::Forever && !self.polls {
+        if limit == WaitLimit::Forever && !self.polls {
             file.lock()?;
         } else {
             while file.try_lock().is_err() {
-                match patience {
-                    Patience::None => return Ok(Answer::Busy),
-                    Patience::AtMost(time) if asked.elapsed() >= time => {
+                match limit {
+                    WaitLimit::NoWait => return Ok(Answer::Busy),
+                    WaitLimit::AtMost(time) if asked.elapsed() >= time => {
                         return Ok(Answer::TimedOut);
                     }
                     _ => std::thread::sleep(std::time::Duration::from_millis(1)),
@@ -147,7 +142,7 @@ impl Lock for Flock {
 }
 
 #[test]
-fn correct_locks_of_other_making_are_not_accused() {
+fn other_correct_locks_are_not_accused() {
     for polls in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
@@ -158,10 +153,9 @@ fn correct_locks_of_other_making_are_not_accused() {
     }
 }
 
-/// Random programs, of a test with 150 cases; the failure must have all `parts`.
+/// Asserts that 150 random programs find a violation with all `parts`.
 #[cfg(feature = "proptest")]
 fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
-    use lockutils_harness::prelude::*;
     use proptest::prelude::*;
     use proptest::test_runner::{TestError, TestRunner};
     let mut runner = TestRunner::new(ProptestConfig {
@@ -183,7 +177,7 @@ fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
                 assert!(why.message().contains(part), "{part} is missing in {why}");
             }
         }
-        // Outside of the process that was started for this test, where the same was seen.
+        // Here the test has passed in a process of its own, which saw the failure.
         Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
         Err(other) => panic!("{other:?}"),
     }
@@ -220,6 +214,6 @@ mod by_programs {
 
     #[test]
     fn releases_early() {
-        is_found_by_programs(releases_early::make, &["both were inside"]);
+        is_found_by_programs(releases_early::make, &["entered while"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Bug: those who wait look every 20 ms whether the lock is free, but one of them only every 200 ms.
+//! Bug: waiters poll every 20 ms, but one of them only every 200 ms.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 #[allow(dead_code, reason = "other tests use the lock only")]
 pub const FOUND_BY: Guarantee = Guarantee::Fairness;
@@ -20,7 +20,7 @@ pub fn make(directory: &Path) -> Starving {
 }
 
 impl Starving {
-    /// The first thread of all that has to wait is the one that looks seldom.
+    /// The first thread that has to wait is the slow one.
     fn interval(&self) -> Duration {
         let is_slow = IS_SLOW.get().unwrap_or_else(|| {
             let slow = self.0.with_extension("slow");
@@ -32,15 +32,17 @@ impl Starving {
 }
 
 impl Lock for Starving {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = File::create(&self.0)?;
         let asked = Instant::now();
         while file.try_lock().is_err() {
-            let interval = match patience {
-                Patience::None => return Ok(Answer::Busy),
-                Patience::Forever => self.interval(),
-                Patience::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
-                Patience::AtMost(time) => self.interval().min(time.saturating_sub(asked.elapsed())),
+            let interval = match limit {
+                WaitLimit::NoWait => return Ok(Answer::Busy),
+                WaitLimit::Forever => self.interval(),
+                WaitLimit::AtMost(time) if asked.elapsed() >= time => return Ok(Answer::TimedOut),
+                WaitLimit::AtMost(time) => {
+                    self.interval().min(time.saturating_sub(asked.elapsed()))
+                }
             };
             std::thread::sleep(interval);
         }

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lockutils_harness::testing::checker::{Promises, check};
-use lockutils_harness::testing::conformance::{Lock, Oslo, Patience};
-use lockutils_harness::testing::history::{Event, Kind, Mode, Patience as Wait, merge};
+use lockutils_harness::testing::conformance::{Answer, Lock, Oslo, WaitLimit};
+use lockutils_harness::testing::history::{Event, EventKind, Mode, merge};
+
+use lockutils_harness::testing::stress::{ProcessOutcome, Stress, StressReport};
 use lockutils_harness::testing::witness::{Shape, Witness};
-use lockutils_harness::{Stress, StressReport};
 use lockutils_tests::peers::StdFile;
 
 fn main() -> anyhow::Result<()> {
@@ -58,7 +59,7 @@ fn correct_locks(sections: u64, directory: &Path) {
 fn contend(sections: usize, lock: &impl Lock) -> StressReport {
     let stress = Stress::new().processes(4).threads(2).sections(sections);
     stress.deadline(Duration::from_secs(600)).run(|worker| {
-        let answer = lock.run(Patience::Forever, &mut || worker.section(|| ()));
+        let answer = lock.run(WaitLimit::Forever, &mut || worker.section(|| ()));
         answer.expect("the lock");
     })
 }
@@ -87,14 +88,11 @@ fn leaks(directory: &Path) {
             .deadline(Duration::from_secs(600))
             .run(|worker| {
                 if worker.random(once_in) > 0 {
-                    let _ = lock.run(Patience::Forever, &mut || worker.section(|| ()));
+                    let _ = lock.run(WaitLimit::Forever, &mut || worker.section(|| ()));
                     return;
                 }
                 for _ in 0..1_000 {
-                    if !matches!(
-                        lock.run(Patience::None, &mut || ()),
-                        Ok(lockutils_harness::testing::conformance::Answer::Ran)
-                    ) {
+                    if !matches!(lock.run(WaitLimit::NoWait, &mut || ()), Ok(Answer::Ran)) {
                         break;
                     }
                     std::thread::yield_now();
@@ -114,7 +112,7 @@ fn dead_holders(directory: &Path) {
     let (mut deaths, mut reports) = (0, 0);
     while deaths < 500 {
         let report = Stress::new().processes(16).sections(200).run(|worker| {
-            let _ = lock.run(Patience::Forever, &mut || {
+            let _ = lock.run(WaitLimit::Forever, &mut || {
                 worker.section(|| {
                     if worker.number() > 0 && worker.random(100) == 0 {
                         worker.die();
@@ -122,9 +120,7 @@ fn dead_holders(directory: &Path) {
                 });
             });
         });
-        let died = |outcome: &&lockutils_harness::Outcome| {
-            matches!(outcome, lockutils_harness::Outcome::Killed(_))
-        };
+        let died = |outcome: &&ProcessOutcome| matches!(outcome, ProcessOutcome::Killed(_));
         deaths += report.outcomes().iter().filter(died).count();
         reports += report.overlaps().len();
     }
@@ -135,11 +131,7 @@ fn cost_of_watching() {
     const SECTIONS: usize = 100_000;
     let mut costs: Vec<f64> = (0..21)
         .map(|_| {
-            let shape = Shape {
-                processes: 1,
-                threads: 1,
-                entries: 2 * SECTIONS,
-            };
+            let shape = Shape::new(1, 1, 2 * SECTIONS);
             let witness = Witness::new(shape).expect("memory");
             for _ in 0..SECTIONS {
                 drop(witness.enter(0)); // touches the pages, as the first of two runs
@@ -183,13 +175,13 @@ fn cost_of_checking() {
     const EVENTS: u64 = 10_000_000;
     const WORKERS: u32 = 8;
     let kinds = [
-        Kind::Asked {
+        EventKind::Requested {
             mode: Mode::Exclusive,
-            patience: Wait::Forever,
+            limit: WaitLimit::Forever,
         },
-        Kind::Acquired,
-        Kind::Releasing,
-        Kind::Released,
+        EventKind::Acquired,
+        EventKind::Releasing,
+        EventKind::Released,
     ];
     let mut logs = vec![Vec::new(); WORKERS as usize];
     for number in 0..EVENTS / 4 {

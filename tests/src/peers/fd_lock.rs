@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 /// `fd_lock::RwLock`, held for writing: flock(2).
 #[derive(Debug)]
@@ -16,16 +16,16 @@ impl FdLock {
 }
 
 impl Lock for FdLock {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let mut lock = ::fd_lock::RwLock::new(super::open(&self.0)?);
-        let _guard = match patience {
-            Patience::Forever => lock.write()?,
-            Patience::None => match lock.try_write() {
+        let _guard = match limit {
+            WaitLimit::Forever => lock.write()?,
+            WaitLimit::NoWait => match lock.try_write() {
                 Ok(guard) => guard,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Answer::Busy),
                 Err(error) => return Err(error.into()),
             },
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         };
         section();
         Ok(Answer::Ran)

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 /// `file_guard::FileGuard` on the first byte: POSIX record locks.
 #[derive(Debug)]
@@ -16,17 +16,17 @@ impl FileGuard {
 }
 
 impl Lock for FileGuard {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = super::open(&self.0)?;
         let exclusive = ::file_guard::Lock::Exclusive;
-        let _guard = match patience {
-            Patience::Forever => ::file_guard::lock(&file, exclusive, 0, 1)?,
-            Patience::None => match ::file_guard::try_lock(&file, exclusive, 0, 1) {
+        let _guard = match limit {
+            WaitLimit::Forever => ::file_guard::lock(&file, exclusive, 0, 1)?,
+            WaitLimit::NoWait => match ::file_guard::try_lock(&file, exclusive, 0, 1) {
                 Ok(guard) => guard,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Answer::Busy),
                 Err(error) => return Err(error.into()),
             },
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         };
         section();
         Ok(Answer::Ran)

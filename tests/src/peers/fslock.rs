@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 /// `fslock::LockFile`: flock(2).
 #[derive(Debug)]
@@ -15,13 +15,13 @@ impl Fslock {
 }
 
 impl Lock for Fslock {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let mut file = ::fslock::LockFile::open(&self.0)?;
-        match patience {
-            Patience::Forever => file.lock()?,
-            Patience::None if !file.try_lock()? => return Ok(Answer::Busy),
-            Patience::None => {}
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+        match limit {
+            WaitLimit::Forever => file.lock()?,
+            WaitLimit::NoWait if !file.try_lock()? => return Ok(Answer::Busy),
+            WaitLimit::NoWait => {}
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         }
         section();
         file.unlock()?;

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ::named_lock::NamedLock;
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 /// `named_lock::NamedLock` with a path: flock(2) and a mutex of the process.
 #[derive(Debug)]
@@ -16,16 +16,16 @@ impl Named {
 }
 
 impl Lock for Named {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let lock = NamedLock::with_path(&self.0)?;
-        let _guard = match patience {
-            Patience::Forever => lock.lock()?,
-            Patience::None => match lock.try_lock() {
+        let _guard = match limit {
+            WaitLimit::Forever => lock.lock()?,
+            WaitLimit::NoWait => match lock.try_lock() {
                 Ok(guard) => guard,
                 Err(::named_lock::Error::WouldBlock) => return Ok(Answer::Busy),
                 Err(error) => return Err(error.into()),
             },
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         };
         section();
         Ok(Answer::Ran)

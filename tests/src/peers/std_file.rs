@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, Patience};
+use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 
 /// `std::fs::File::lock`: flock(2).
 #[derive(Debug)]
@@ -16,16 +16,16 @@ impl StdFile {
 }
 
 impl Lock for StdFile {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let file = super::open(&self.0)?;
-        match patience {
-            Patience::Forever => file.lock()?,
-            Patience::None => match file.try_lock() {
+        match limit {
+            WaitLimit::Forever => file.lock()?,
+            WaitLimit::NoWait => match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(Answer::Busy),
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             },
-            Patience::AtMost(_) => return Ok(Answer::Unsupported),
+            WaitLimit::AtMost(_) => return Ok(Answer::Unsupported),
         }
         section();
         file.unlock()?;

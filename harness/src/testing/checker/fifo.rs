@@ -1,43 +1,46 @@
 //! First come, first served.
 //!
-//! When a waiter took its place in the queue cannot be seen, only that this was after it asked. So one that asked later by more than a slack
-//! must not acquire first.
+//! When a waiter joined the queue cannot be seen, only that it was after its request. So a worker
+//! that requested the lock later by more than a slack must not acquire it first.
 
 use std::collections::VecDeque;
 
-use super::{Workers, held_if, milliseconds, story};
+use super::story::{self, milliseconds};
+use super::workers::Workers;
 use crate::testing::finding::Finding;
-use crate::testing::history::{Event, Kind, Patience};
+use crate::testing::history::{Event, EventKind};
+use crate::testing::lock::WaitLimit;
 
 pub(super) fn check(history: &[Event], slack: u64) -> Finding {
-    // Waiters in the order in which they asked; the number tells one wait of a worker from its next.
+    // Waiters in the order of their requests; the number tells one wait of a worker from its next.
     let mut queue: VecDeque<(u32, u64, usize)> = VecDeque::new();
     let mut waits: Workers<Option<(u64, usize)>> = Workers::new();
     let (mut number, mut anything) = (0u64, false);
     for (at, event) in history.iter().enumerate() {
         match event.kind {
-            Kind::Asked { patience, .. } if patience != Patience::None => {
+            EventKind::Requested { limit, .. } if limit != WaitLimit::NoWait => {
                 number += 1;
                 *waits.of(event.worker) = Some((number, at));
                 queue.push_back((event.worker, number, at));
             }
-            Kind::Acquired => {
-                let Some((mine, asked)) = waits.of(event.worker).take() else {
+            EventKind::Acquired => {
+                let Some((mine, requested)) = waits.of(event.worker).take() else {
                     continue;
                 };
                 anything = true;
-                while let Some(&(worker, number, first_asked)) = queue.front() {
+                while let Some(&(worker, number, first_requested)) = queue.front() {
                     let still_waits = waits.of(worker).is_some_and(|(wait, _)| wait == number);
                     if number != mine && still_waits {
-                        let earlier = history[asked]
+                        let earlier = history[requested]
                             .time
-                            .saturating_sub(history[first_asked].time);
+                            .saturating_sub(history[first_requested].time);
                         if earlier > slack {
                             return Finding::Violated(format!(
-                                "worker {} acquired before worker {worker}, which had asked {} earlier and still waits{}",
+                                "worker {} acquired the lock before worker {worker}, which had \
+                                 requested it {} earlier and still waits{}",
                                 event.worker,
                                 milliseconds(earlier),
-                                story::of(history, first_asked, at)
+                                story::of(history, first_requested, at)
                             ));
                         }
                         break;
@@ -45,9 +48,11 @@ pub(super) fn check(history: &[Event], slack: u64) -> Finding {
                     queue.pop_front();
                 }
             }
-            Kind::TimedOut | Kind::Failed | Kind::Died => *waits.of(event.worker) = None,
+            EventKind::TimedOut | EventKind::Failed | EventKind::Died => {
+                *waits.of(event.worker) = None
+            }
             _ => {}
         }
     }
-    held_if(anything)
+    Finding::held_if(anything)
 }

@@ -1,34 +1,40 @@
-//! Whether a history is one that a correct lock can have.
+//! Checks whether a correct lock can have a history; for the harness and the tests of this
+//! workspace.
 //!
-//! Each check looks at the merged history once, so the time is linear in the events.
+//! Each check passes once over the merged history, in time linear in the number of events.
 
 mod exclusion;
 mod fifo;
+mod lone_refusal;
 mod progress;
-mod quiet;
 mod refusals;
+mod starvation;
+mod status;
 mod story;
 mod timeouts;
+mod workers;
 
-pub use progress::{Service, service};
+pub(crate) use starvation::{longest_wait, starved};
+pub(crate) use status::Status;
 
 use std::time::Duration;
 
 use crate::testing::finding::{Finding, Unknown};
-use crate::testing::history::{Event, Kind};
+use crate::testing::history::Event;
 
-/// What a lock promises, and by how much a loaded machine may delay it.
+/// The promises of a lock, and how much a loaded machine may delay it.
 #[derive(Clone, Debug)]
 pub struct Promises {
-    /// How many may hold it exclusively: 1 for a lock, the number of permits for a semaphore.
+    /// Maximum number of exclusive holders: 1 for a lock, the number of permits of a semaphore.
     pub permits: usize,
-    /// First come, first served: nobody who asked later by more than this acquires first. `None` promises nothing.
+    /// First come, first served: no worker that requested the lock later by more than this acquires
+    /// it first. `None` promises nothing.
     pub fifo: Option<Duration>,
-    /// A timeout comes back no earlier than this before its deadline: what the clock of a lock may be coarser than ours.
+    /// How early a timed wait may end, since the clock of a lock may be coarser than ours.
     pub earliness: Duration,
-    /// A timeout comes back no later than this after its deadline. `None` promises nothing.
+    /// How late a timed wait may end. `None` promises nothing.
     pub lateness: Option<Duration>,
-    /// A free lock is taken by one of its waiters within this. `None` promises nothing.
+    /// How long the lock may be free while a worker waits. `None` promises nothing.
     pub handover: Option<Duration>,
 }
 
@@ -44,46 +50,38 @@ impl Default for Promises {
     }
 }
 
-/// The verdict of each check; what was not promised is not known.
+/// The finding of each check. What was not promised is not known.
 #[derive(Clone, Debug)]
 pub struct Findings {
-    /// Never more holders than allowed, never a writer beside a reader.
+    /// Never more holders than allowed, and never a writer beside a reader.
     pub exclusion: Finding,
-    /// A try or a timed wait fails only while somebody may hold the lock.
+    /// A try-acquire or a timed wait fails only while another worker may hold the lock.
     pub refusals: Finding,
     /// Timed waits end neither early nor late.
     pub timeouts: Finding,
     /// First come, first served.
     pub fifo: Finding,
-    /// Nobody waits while the lock is free.
+    /// No worker waits while the lock is free.
     pub progress: Finding,
-}
-
-impl Findings {
-    /// All checks by name.
-    pub fn all(&self) -> [(&'static str, &Finding); 5] {
-        [
-            ("exclusion", &self.exclusion),
-            ("refusals", &self.refusals),
-            ("timeouts", &self.timeouts),
-            ("fifo", &self.fifo),
-            ("progress", &self.progress),
-        ]
-    }
 }
 
 /// Checks a merged history.
 ///
 /// ```
-/// use lockutils_harness::checker::{Promises, check};
-/// use lockutils_harness::history::{Event, Kind, Mode, Patience};
+/// use lockutils_harness::testing::checker::{Promises, check};
+/// use lockutils_harness::testing::conformance::WaitLimit;
+/// use lockutils_harness::testing::history::{Event, EventKind, Mode};
 ///
-/// let asked = Kind::Asked { mode: Mode::Exclusive, patience: Patience::Forever };
-/// let history: Vec<Event> = [(0, asked), (1, asked), (0, Kind::Acquired), (1, Kind::Acquired), (0, Kind::Releasing)]
-///     .into_iter()
-///     .zip(0..)
-///     .map(|((worker, kind), time)| Event { time, worker, kind })
-///     .collect();
+/// let requested = EventKind::Requested { mode: Mode::Exclusive, limit: WaitLimit::Forever };
+/// let events = [
+///     (0, requested),
+///     (1, requested),
+///     (0, EventKind::Acquired),
+///     (1, EventKind::Acquired),
+///     (0, EventKind::Releasing),
+/// ];
+/// let event = |(time, (worker, kind))| Event { time, worker, kind };
+/// let history: Vec<Event> = (0..).zip(events).map(event).collect();
 /// assert!(check(&history, &Promises::default()).exclusion.is_violated());
 /// ```
 pub fn check(history: &[Event], promises: &Promises) -> Findings {
@@ -100,79 +98,16 @@ pub fn check(history: &[Event], promises: &Promises) -> Findings {
     }
 }
 
-/// A refusal while no other worker had anything to do with the lock: the evidence of the first one.
+/// Evidence of the first refusal while no other worker used the lock.
 ///
-/// Unlike [`Findings::refusals`] it allows what no lock promises: that attempts which fail exclude each other for a moment.
-pub fn quiet_refusal(history: &[Event]) -> Option<String> {
-    quiet::check(history)
+/// Unlike [`Findings::refusals`] it allows what no lock promises: that failing attempts exclude
+/// each other for a moment.
+pub fn lone_refusal(history: &[Event]) -> Option<String> {
+    lone_refusal::check(history)
 }
 
-/// What happened up to the end of a history, for a report.
+/// The last events of a history, for a report.
 pub(crate) fn last_of(history: &[Event]) -> String {
     let end = history.len();
     story::of(history, end.saturating_sub(8), end)
-}
-
-/// The longest wait of a worker that ended with the lock, and how often others acquired it meanwhile, for a report.
-pub(crate) fn longest_wait_of(history: &[Event], worker: u32) -> Option<String> {
-    let mut asked = None;
-    let mut longest: Option<(u64, usize, usize)> = None;
-    for (at, event) in history.iter().enumerate() {
-        if event.worker != worker {
-            continue;
-        }
-        match event.kind {
-            Kind::Asked { .. } => asked = Some(at),
-            Kind::Acquired => {
-                let Some(from) = asked.take() else { continue };
-                let waited = event.time - history[from].time;
-                if longest.is_none_or(|(longest, ..)| waited > longest) {
-                    longest = Some((waited, from, at));
-                }
-            }
-            _ => asked = None,
-        }
-    }
-    let (waited, from, to) = longest?;
-    let passed = history[from..to]
-        .iter()
-        .filter(|event| event.kind == Kind::Acquired)
-        .count();
-    Some(format!(
-        "its longest wait took {}, in which others acquired the lock {passed} times{}",
-        milliseconds(waited),
-        story::of(history, from, to)
-    ))
-}
-
-/// `held`, unless nothing was checked.
-fn held_if(anything: bool) -> Finding {
-    if anything {
-        Finding::Held
-    } else {
-        Finding::NotKnown(Unknown::NothingRan)
-    }
-}
-
-/// The state of each worker, by its number.
-#[derive(Debug)]
-struct Workers<T>(Vec<T>);
-
-impl<T: Default> Workers<T> {
-    fn new() -> Self {
-        Workers(Vec::new())
-    }
-
-    fn of(&mut self, worker: u32) -> &mut T {
-        let index = worker as usize;
-        if self.0.len() <= index {
-            self.0.resize_with(index + 1, T::default);
-        }
-        &mut self.0[index]
-    }
-}
-
-/// A time for people.
-fn milliseconds(nanoseconds: u64) -> String {
-    format!("{:.3} ms", nanoseconds as f64 / 1e6)
 }

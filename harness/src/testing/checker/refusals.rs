@@ -1,46 +1,48 @@
-//! A try, or a timed wait, may fail only if somebody may have held the lock meanwhile.
+//! A try-acquire or a timed wait may fail only if another worker may have held the lock meanwhile.
 //!
-//! Of an exclusive lock it is known for certain to be free between the return of one release and the next call of an acquire
-//! that succeeds; a failure that lies wholly in such a gap had no reason. (A hold can begin no sooner than its acquire was called and the hold
-//! before it was being released, and end no later than its release came back and the next acquire did.) For shared locks and semaphores
-//! a failure is excused by any hold that may have been there.
+//! An exclusive lock is certainly free between the return of one release and the next call of an
+//! acquire that succeeds. A failure that lies wholly in such a gap has no excuse. (A hold begins no
+//! sooner than the call of its acquire and the call of the preceding release, and ends no later
+//! than the return of its release and of the next acquire.) For shared locks and semaphores every
+//! possible hold excuses a failure.
 
-use super::{Workers, held_if, milliseconds};
+use super::story::milliseconds;
+use super::workers::Workers;
 use crate::testing::finding::Finding;
-use crate::testing::history::{Event, Kind, Mode};
+use crate::testing::history::{Event, EventKind, Mode};
 
-/// What a worker does at the moment; `asked` is 0 if it waits for no answer.
+/// The state of a worker; `requested` is 0 unless it waits for an answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Worker {
-    asked: u64,
+    requested: u64,
     since: u64,
     hold: Option<usize>,
 }
 
-/// Between which positions in the history, counted from 1, a hold may have lasted.
+/// Positions in the history, counted from 1, between which a hold may have lasted.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
-    asked: u64,
+    requested: u64,
     releasing: u64,
     released: u64,
 }
 
-/// What the operations of a history came to.
+/// The operations of a history.
 #[derive(Debug, Default)]
 struct Operations {
-    /// In the order in which they were acquired.
+    /// In the order of acquisition.
     holds: Vec<Hold>,
-    /// In the order in which they were answered.
+    /// In the order of the answers.
     refusals: Vec<Refusal>,
-    /// Somebody asked for a shared lock.
+    /// A worker requested the lock shared.
     shared: bool,
-    /// From here on an acquire that was never answered may hold the lock.
+    /// From this position on an unanswered acquire may hold the lock.
     unanswered_from: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
-    asked: u64,
+    requested: u64,
     answered: u64,
     event: Event,
     since: u64,
@@ -64,17 +66,17 @@ pub(super) fn check(history: &[Event], permits: usize) -> Finding {
         while free.next_if(|gap| gap.1 < refusal.answered).is_some() {}
         let unreasonable = free
             .peek()
-            .is_some_and(|gap| gap.0 < refusal.asked && refusal.answered < gap.1);
+            .is_some_and(|gap| gap.0 < refusal.requested && refusal.answered < gap.1);
         if unreasonable {
             return Finding::Violated(format!(
-                "worker {} was refused ({:?} after {}) while nobody could hold it",
+                "worker {} was refused ({:?} after {}) while no worker could hold the lock",
                 refusal.event.worker,
                 refusal.event.kind,
                 milliseconds(refusal.event.time - refusal.since)
             ));
         }
     }
-    held_if(!operations.refusals.is_empty() || !operations.holds.is_empty())
+    Finding::held_if(!operations.refusals.is_empty() || !operations.holds.is_empty())
 }
 
 impl Operations {
@@ -84,63 +86,64 @@ impl Operations {
         for (at, event) in (1..).zip(history) {
             let worker = workers.of(event.worker);
             match event.kind {
-                Kind::Asked { mode, .. } => {
+                EventKind::Requested { mode, .. } => {
                     found.shared |= mode == Mode::Shared;
-                    worker.asked = at;
+                    worker.requested = at;
                     worker.since = event.time;
                 }
-                Kind::Acquired => {
+                EventKind::Acquired => {
                     worker.hold = Some(found.holds.len());
                     found.holds.push(Hold {
-                        asked: worker.asked,
+                        requested: worker.requested,
                         releasing: u64::MAX,
                         released: u64::MAX,
                     });
-                    worker.asked = 0;
+                    worker.requested = 0;
                 }
-                Kind::Busy | Kind::TimedOut => {
+                EventKind::Busy | EventKind::TimedOut => {
                     found.refusals.push(Refusal {
-                        asked: worker.asked,
+                        requested: worker.requested,
                         answered: at,
                         event: *event,
                         since: worker.since,
                     });
-                    worker.asked = 0;
+                    worker.requested = 0;
                 }
-                Kind::Failed => worker.asked = 0,
-                Kind::Releasing => {
+                EventKind::Failed => worker.requested = 0,
+                EventKind::Releasing => {
                     if let Some(hold) = worker.hold {
                         found.holds[hold].releasing = at;
                     }
                 }
-                Kind::Released => {
+                EventKind::Released => {
                     if let Some(hold) = worker.hold.take() {
                         found.holds[hold].released = at;
                     }
                 }
-                Kind::Died => {
-                    // When the lock was free again nobody has seen; by the time the next one has it, it was.
+                EventKind::Died => {
+                    // When the lock was free again is unknown, but no later than the next
+                    // acquisition.
                     if let Some(hold) = worker.hold.take() {
                         let hold = &mut found.holds[hold];
                         hold.releasing = hold.releasing.min(at);
                     }
-                    found.leave_unanswered(worker.asked);
-                    worker.asked = 0;
+                    found.leave_unanswered(worker.requested);
+                    worker.requested = 0;
                 }
             }
         }
-        // Who still waits at the end and holds the lock already has not released it: nobody can have held it later.
+        // A worker that still waits at the end may hold the lock already, since the last release.
         let last_releasing = found.holds.last().map_or(0, |hold| hold.releasing);
-        for worker in workers.0.iter().filter(|worker| worker.asked > 0) {
-            found.leave_unanswered(worker.asked.max(last_releasing));
+        for worker in workers.0.iter().filter(|worker| worker.requested > 0) {
+            found.leave_unanswered(worker.requested.max(last_releasing));
         }
         found
     }
 
-    fn leave_unanswered(&mut self, asked: u64) {
-        if asked > 0 {
+    fn leave_unanswered(&mut self, requested: u64) {
+        if requested > 0 {
             let first = self.unanswered_from.unwrap_or(u64::MAX);
-            self.unanswered_from = Some(first.min(asked));
+            self.unanswered_from = Some(first.min(requested));
         }
     }
 }
@@ -150,7 +153,7 @@ fn gaps_of_an_exclusive_lock(holds: &[Hold]) -> Vec<(u64, u64)> {
     let mut free_since = 0;
     let mut last_releasing = 0;
     for hold in holds {
-        let may_begin = hold.asked.max(last_releasing);
+        let may_begin = hold.requested.max(last_releasing);
         if free_since < may_begin {
             gaps.push((free_since, may_begin));
         }
@@ -165,12 +168,12 @@ fn gaps_of_an_exclusive_lock(holds: &[Hold]) -> Vec<(u64, u64)> {
 
 fn gaps_between_all(holds: &[Hold]) -> Vec<(u64, u64)> {
     let mut holds: Vec<Hold> = holds.to_vec();
-    holds.sort_unstable_by_key(|hold| hold.asked);
+    holds.sort_unstable_by_key(|hold| hold.requested);
     let mut gaps = Vec::new();
     let mut free_since = 0;
     for hold in &holds {
-        if free_since < hold.asked {
-            gaps.push((free_since, hold.asked));
+        if free_since < hold.requested {
+            gaps.push((free_since, hold.requested));
         }
         free_since = free_since.max(hold.released);
     }

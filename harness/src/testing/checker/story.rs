@@ -1,18 +1,20 @@
-//! The few events that show how a rule was broken.
+//! The events that show how a rule was broken.
 
 use std::fmt::Write;
 
-use crate::testing::history::{Event, Kind, Mode, Patience};
+use crate::testing::history::{Event, EventKind, Mode};
+use crate::testing::lock::WaitLimit;
 
-/// So many events are shown at most.
+/// Maximum number of events shown.
 const SHOWN: usize = 10;
 
-/// The last events up to `to` that explain what happened since `from`: in between, and the last thing that each worker did before.
+/// The events from `from` to `to`, and the last event of each worker before. Leaves out the middle
+/// of long stretches.
 pub(super) fn of(history: &[Event], from: usize, to: usize) -> String {
     let to = to.min(history.len().saturating_sub(1));
     let mut shown: Vec<usize> = (from..=to).collect();
     if shown.len() > SHOWN {
-        // The beginning is what it is about, and the end.
+        // The beginning and the end matter most.
         shown = shown[..2]
             .iter()
             .chain(&shown[shown.len() - (SHOWN - 2)..])
@@ -50,28 +52,33 @@ pub(super) fn of(history: &[Event], from: usize, to: usize) -> String {
     story
 }
 
-pub(super) fn in_words(kind: Kind) -> String {
+/// A duration in milliseconds, for messages.
+pub(super) fn milliseconds(nanoseconds: u64) -> String {
+    format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}
+
+pub(super) fn in_words(kind: EventKind) -> String {
     match kind {
-        Kind::Asked { mode, patience } => {
+        EventKind::Requested { mode, limit } => {
             let shared = match mode {
                 Mode::Exclusive => "",
-                Mode::Shared => " to share it",
+                Mode::Shared => " shared",
             };
-            match patience {
-                Patience::Forever => format!("asks for the lock{shared}, and waits"),
-                Patience::None => format!("tries the lock{shared}"),
-                Patience::Nanoseconds(time) => format!(
-                    "asks for the lock{shared}, and waits for {} at most",
-                    super::milliseconds(time)
+            match limit {
+                WaitLimit::Forever => format!("requests the lock{shared} and waits"),
+                WaitLimit::NoWait => format!("tries the lock{shared}"),
+                WaitLimit::AtMost(time) => format!(
+                    "requests the lock{shared} and waits for at most {}",
+                    milliseconds(time.as_nanos() as u64)
                 ),
             }
         }
-        Kind::Acquired => "holds the lock".into(),
-        Kind::Busy => "is told that the lock is held".into(),
-        Kind::TimedOut => "is told that its time is over".into(),
-        Kind::Failed => "is told of an error".into(),
-        Kind::Releasing => "begins to release".into(),
-        Kind::Released => "has released the lock".into(),
-        Kind::Died => "is killed".into(),
+        EventKind::Acquired => "holds the lock".into(),
+        EventKind::Busy => "is refused: the lock is held".into(),
+        EventKind::TimedOut => "times out".into(),
+        EventKind::Failed => "gets an error".into(),
+        EventKind::Releasing => "begins to release the lock".into(),
+        EventKind::Released => "has released the lock".into(),
+        EventKind::Died => "is killed".into(),
     }
 }

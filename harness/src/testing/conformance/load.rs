@@ -1,46 +1,51 @@
-//! Workers that use a lock in processes and threads, everything that they do recorded, and watched for one that does not come back.
+//! Workers that use a lock in processes and threads. Everything they do is recorded, and one more
+//! process watches for a worker that does not return.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::evidence;
 use super::record::Record;
-use super::{Answer, Lock, Patience};
+use crate::testing::checker::{self, Promises, Status};
 use crate::testing::finding::{Finding, Unknown};
-use crate::testing::forking::Outcome;
-use crate::testing::history::{Event, Kind, Mode, Patience as Asked};
+use crate::testing::forking::ProcessOutcome;
+use crate::testing::history::{Event, EventKind, Mode};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 use crate::testing::stress::{Stress, StressReport, Worker};
 use crate::testing::witness::now;
 
-/// So long nothing happens though somebody waits: then the lock is stuck.
+/// Time without an event, while a worker waits, after which the lock is stuck.
 const STUCK: Duration = Duration::from_secs(3);
-/// And so often the one who watches has slept for a millisecond meanwhile: where the machine lets it wait for its turn, it lets the others wait.
+/// Sleeps of a millisecond that the watching process must have made meanwhile: a machine that
+/// delays it delays the workers as well.
 const LOOKS: u32 = 2_000;
-/// The first time that a worker uses its lock may take longer: a process may have to be started, on a machine that has much else to do.
+/// [`STUCK`] for the first use of a lock, which may have to start a process on a busy machine.
 const STUCK_AT_FIRST: Duration = Duration::from_secs(40);
-/// A run that is not over by then is ended, whatever it does.
+/// How late a timed wait may end: far longer than a loaded machine delays it.
+const LATE: Duration = Duration::from_secs(3);
+/// Time limit of a trial.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// How many use the lock, how often and for how long.
+/// The number of workers of a trial, and how often and how long they use the lock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub(super) processes: u32,
     pub(super) threads: u32,
-    /// Attempts of each worker at most.
+    /// Maximum number of attempts per worker.
     pub(super) attempts: usize,
-    /// Nobody begins another section after this.
+    /// No worker begins another section after this time.
     pub(super) time: Duration,
-    /// How long a section lasts at most.
+    /// Maximum time that a worker stays in a section, in addition to its own.
     pub(super) hold: Duration,
-    /// Whether a newcomer tries the lock when all have left.
-    pub(super) newcomer: bool,
+    /// Whether one more process tries the lock after all workers have left.
+    pub(super) final_try: bool,
 }
 
-/// One worker of a load.
+/// A worker of a trial.
 #[derive(Debug)]
 pub(super) struct Participant<'a, 'w, L> {
     pub(super) lock: L,
@@ -59,7 +64,7 @@ impl Load {
             attempts: 1_000,
             time: Duration::from_secs(2),
             hold: Duration::ZERO,
-            newcomer: true,
+            final_try: true,
         }
     }
 
@@ -86,7 +91,7 @@ impl Load {
         self.processes * self.threads
     }
 
-    /// Runs `body` once in each worker, each with a lock of its own, and judges what was recorded.
+    /// Runs `body` once in each worker, each with a lock of its own, and judges the record.
     pub(super) fn run<L: Lock>(
         self,
         make: &(dyn Fn() -> L + Sync),
@@ -95,14 +100,15 @@ impl Load {
         self.judged(make, body, &|_, _| None)
     }
 
-    /// As [`run`](Self::run); `more` may find something else in the history, whose second argument is when the first worker began.
+    /// As [`run`](Self::run). `more` may find another violation in the history; its second argument
+    /// is the time at which the first worker began.
     pub(super) fn judged<L: Lock>(
         self,
         make: &(dyn Fn() -> L + Sync),
         body: &(dyn Fn(&Participant<'_, '_, L>) + Sync),
         more: &dyn Fn(&[Event], u64) -> Option<String>,
     ) -> Finding {
-        // One more process watches; of its threads, one does.
+        // One more process watches, with the first of its threads.
         let record = Record::new(self.workers() + self.threads, self.attempts * 4 + 32);
         let report = Stress::new()
             .processes(self.processes as usize + 1)
@@ -126,7 +132,7 @@ impl Load {
                 };
                 if number == self.workers() {
                     self.watch(&record);
-                    return self.look_afterwards(&record, &|| participant(make()));
+                    return self.try_afterwards(&record, &|| participant(make()));
                 }
                 let pid = u64::from(std::process::id());
                 record.pid(number).store(pid, Ordering::Release);
@@ -134,7 +140,7 @@ impl Load {
                 participant.warm_up();
                 let _began = record.elapsed();
                 body(&participant);
-                // A child that was forked in the section may come by here.
+                // A child forked in the section may get here as well.
                 if u64::from(std::process::id()) == pid {
                     record.finished().fetch_add(1, Ordering::AcqRel);
                 }
@@ -146,47 +152,50 @@ impl Load {
         })
     }
 
-    /// Until all have finished, one has complained, or nothing happens any more.
+    /// Watches until all workers have finished, one has reported a violation, or nothing happens.
     fn watch(self, record: &Record) {
         let (mut quiet_since, mut looks) = (Instant::now(), 0);
         let mut before = 0;
         while record.finished().load(Ordering::Acquire) < u64::from(self.workers()) {
-            if record.complaint().is_some() {
-                return self.end(record);
+            if record.violation().is_some() {
+                return self.kill_workers(record);
             }
             std::thread::sleep(Duration::from_millis(1));
             let events = (0..self.workers())
                 .map(|worker| record.events(worker))
                 .sum();
             let nothing_new = std::mem::replace(&mut before, events) == events;
-            let Some(patience) = self.somebody_waits(record).filter(|_| nothing_new) else {
+            let Some(limit) = self.pending_limit(record).filter(|_| nothing_new) else {
                 (quiet_since, looks) = (Instant::now(), 0);
                 continue;
             };
             looks += 1;
-            if quiet_since.elapsed() >= patience && looks >= LOOKS {
-                let story = evidence::at_the_end(&record.history(), record.began(), now());
-                record.complain(&format!("stuck: {story}"));
-                return self.end(record);
+            if quiet_since.elapsed() >= limit && looks >= LOOKS {
+                let story = Status::after(&record.history()).describe(now());
+                record.report_violation(&format!("stuck: {story}"));
+                return self.kill_workers(record);
             }
         }
     }
 
-    /// How long that may take, if somebody has asked the lock for something and has no answer.
-    fn somebody_waits(self, record: &Record) -> Option<Duration> {
+    /// How long an answer may take, if a worker waits for one.
+    fn pending_limit(self, record: &Record) -> Option<Duration> {
         let waiting = (0..self.workers()).filter(|worker| {
             let last = record.last(*worker);
-            matches!(last, Some(Kind::Asked { .. } | Kind::Releasing))
+            matches!(
+                last,
+                Some(EventKind::Requested { .. } | EventKind::Releasing)
+            )
         });
-        let patience = waiting.map(|worker| match record.events(worker) {
+        let limit = waiting.map(|worker| match record.events(worker) {
             ..=1 => STUCK_AT_FIRST,
             _ => STUCK,
         });
-        patience.max()
+        limit.max()
     }
 
-    /// Those that are still there come to no end by themselves.
-    fn end(self, record: &Record) {
+    /// Kills the remaining workers, which would not end by themselves.
+    fn kill_workers(self, record: &Record) {
         for worker in 0..self.workers() {
             let pid = record.pid(worker).load(Ordering::Acquire);
             if pid != 0 {
@@ -195,23 +204,25 @@ impl Load {
         }
     }
 
-    /// With everybody outside, a newcomer gets the lock at once; after a death, as soon as the kernel has taken note of it.
-    fn look_afterwards<'a, 'w: 'a, L: Lock>(
+    /// Checks that, with all workers outside, another process acquires the lock at once, or after a
+    /// death as soon as the kernel has freed it.
+    fn try_afterwards<'a, 'w: 'a, L: Lock>(
         self,
         record: &Record,
-        newcomer: &dyn Fn() -> Participant<'a, 'w, L>,
+        other: &dyn Fn() -> Participant<'a, 'w, L>,
     ) {
-        if record.complaint().is_some() || !self.newcomer {
+        if record.violation().is_some() || !self.final_try {
             return;
         }
-        let newcomer = newcomer();
-        let somebody_died =
-            (0..self.workers()).any(|worker| record.last(worker) == Some(Kind::Died));
+        let other = other();
+        let a_worker_died =
+            (0..self.workers()).any(|worker| record.last(worker) == Some(EventKind::Died));
         let deadline = Instant::now() + STUCK;
-        while newcomer.attempt(Patience::None, &mut || ()) == Answer::Busy && somebody_died {
+        while other.attempt(WaitLimit::NoWait, &mut || ()) == Answer::Busy && a_worker_died {
             if Instant::now() > deadline {
-                newcomer.complain(&format!(
-                    "a newcomer found the lock held for {} s after all others had left or died",
+                other.fail(&format!(
+                    "another process found the lock held for {} s after all workers had left \
+                     or died",
                     STUCK.as_secs()
                 ));
             }
@@ -221,147 +232,150 @@ impl Load {
 }
 
 impl<L: Lock> Participant<'_, '_, L> {
-    /// Uses the lock once, and waits until all have done so: what takes long only the first time is over then.
+    /// Uses the lock once and waits until all workers have, so that slow first uses are over.
     fn warm_up(&self) {
-        // What goes wrong here does so again in the trial.
-        let _ = self.try_attempt(Patience::Forever, &mut || ());
+        // A failure here occurs again in the trial.
+        let _ = self.try_attempt(WaitLimit::Forever, &mut || ());
         self.attempts.set(0);
-        self.record.warm().fetch_add(1, Ordering::AcqRel);
-        while self.record.warm().load(Ordering::Acquire) < u64::from(self.load.workers()) {
+        self.record.warmed_up().fetch_add(1, Ordering::AcqRel);
+        while self.record.warmed_up().load(Ordering::Acquire) < u64::from(self.load.workers()) {
             std::thread::sleep(Duration::from_micros(100));
         }
     }
 
-    /// Its number, from 0.
+    /// The number of this worker, from 0.
     pub(super) fn number(&self) -> u32 {
         self.worker.number()
     }
 
-    /// Whether its share of attempts or the time of the load is used up.
+    /// Returns `true` if the attempts of this worker or the time of the trial are used up.
     pub(super) fn is_over(&self) -> bool {
         self.attempts.get() >= self.load.attempts
             || u128::from(self.record.elapsed()) >= self.load.time.as_nanos()
     }
 
-    /// Says why the lock is broken, and ends this worker; the one who watches ends the others.
-    pub(super) fn complain(&self, why: &str) -> ! {
-        self.record.complain(why);
-        std::panic::resume_unwind(Box::new("the lock is broken, as was complained"))
+    /// Reports why the lock is broken and ends this worker; the watching process ends the others.
+    pub(super) fn fail(&self, why: &str) -> ! {
+        self.record.report_violation(why);
+        std::panic::resume_unwind(Box::new("the lock is broken, as reported"))
     }
 
-    /// Waits for the lock however long that takes, and runs `section` under it.
+    /// Waits for the lock and runs `section` while it holds it.
     pub(super) fn acquire(&self, section: &mut dyn FnMut()) {
-        self.attempt(Patience::Forever, section);
+        self.attempt(WaitLimit::Forever, section);
     }
 
-    /// The same, seen by the witness.
+    /// As [`acquire`](Self::acquire), with the witness.
     pub(super) fn section(&self, section: impl Fn()) {
         self.acquire(&mut || self.worker.section(&section));
     }
 
-    /// The same for a section that changes what it knows.
+    /// As [`section`](Self::section), for a closure that changes its state.
     pub(super) fn section_mut(&self, section: &mut dyn FnMut()) {
         self.acquire(&mut || self.worker.section(&mut *section));
     }
 
-    /// Waits for the lock, but neither the witness nor the history hear of it.
-    pub(super) fn unwatched(&self, section: &mut dyn FnMut()) {
+    /// As [`acquire`](Self::acquire), but without a record.
+    pub(super) fn unrecorded(&self, section: &mut dyn FnMut()) {
         self.attempts.set(self.attempts.get() + 1);
-        match self.lock.run(Patience::Forever, section) {
+        match self.lock.run(WaitLimit::Forever, section) {
             Ok(Answer::Ran) => {}
-            other => self.complain(&format!(
-                "worker {} waited for the lock and was answered {other:?}",
+            other => self.fail(&format!(
+                "worker {} waited for the lock and got the answer {other:?}",
                 self.number()
             )),
         }
     }
 
-    /// Uses the lock once. An answer that makes no sense is a complaint.
-    pub(super) fn attempt(&self, patience: Patience, section: &mut dyn FnMut()) -> Answer {
-        let outcome = self.try_attempt(patience, section);
+    /// Uses the lock once. A failure, or an answer that makes no sense, is a violation.
+    pub(super) fn attempt(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Answer {
+        let outcome = self.try_attempt(limit, section);
         match outcome {
             Ok(answer) => answer,
-            Err(error) => self.complain(&format!(
-                "worker {} asked for the lock ({patience:?}), which failed: {error}",
+            Err(error) => self.fail(&format!(
+                "worker {} requested the lock ({limit:?}): {error}",
                 self.number()
             )),
         }
     }
 
-    /// The same; what the lock says of a failure is the caller's affair.
+    /// As [`attempt`](Self::attempt), but returns failures.
     pub(super) fn try_attempt(
         &self,
-        patience: Patience,
+        limit: WaitLimit,
         section: &mut dyn FnMut(),
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, AttemptError> {
         self.attempts.set(self.attempts.get() + 1);
         let ran = Cell::new(0);
-        self.note(asked(patience));
-        let outcome = self.lock.run(patience, &mut || {
-            self.note(Kind::Acquired);
+        self.note(EventKind::Requested {
+            mode: Mode::Exclusive,
+            limit,
+        });
+        let outcome = self.lock.run(limit, &mut || {
+            self.note(EventKind::Acquired);
             ran.set(ran.get() + 1);
             section();
-            self.note(Kind::Releasing);
+            self.note(EventKind::Releasing);
         });
         match outcome {
             Ok(Answer::Ran) if ran.get() == 1 => {
-                self.note(Kind::Released);
+                self.note(EventKind::Released);
                 Ok(Answer::Ran)
             }
-            Ok(Answer::Unsupported) if ran.get() == 0 && patience != Patience::Forever => {
-                self.note(Kind::Failed);
+            Ok(Answer::Unsupported) if ran.get() == 0 && limit != WaitLimit::Forever => {
+                self.note(EventKind::Failed);
                 Ok(Answer::Unsupported)
             }
-            Ok(Answer::Busy | Answer::TimedOut) if ran.get() == 0 && patience == Patience::None => {
-                self.note(Kind::Busy);
+            Ok(Answer::Busy | Answer::TimedOut) if ran.get() == 0 && limit == WaitLimit::NoWait => {
+                self.note(EventKind::Busy);
                 Ok(Answer::Busy)
             }
             Ok(Answer::Busy | Answer::TimedOut)
-                if ran.get() == 0 && patience != Patience::Forever =>
+                if ran.get() == 0 && limit != WaitLimit::Forever =>
             {
-                self.note(Kind::TimedOut);
+                self.note(EventKind::TimedOut);
                 Ok(Answer::TimedOut)
             }
-            Ok(answer) => Err(format!(
-                "the answer was {answer:?}, and the section ran {} times",
-                ran.get()
-            )),
+            Ok(answer) => Err(AttemptError::Senseless {
+                answer,
+                ran: ran.get(),
+            }),
             Err(error) => {
-                self.note(Kind::Failed);
-                Err(error.to_string())
+                self.note(EventKind::Failed);
+                Err(AttemptError::Lock(error))
             }
         }
     }
 
-    /// Dies here and now, as a holder that is killed.
+    /// Kills the process of this worker.
     pub(super) fn die(&self) -> ! {
-        self.note(Kind::Died);
+        self.note(EventKind::Died);
         self.record.finished().fetch_add(1, Ordering::AcqRel);
         self.worker.die()
     }
 
-    /// A forked child is not the worker, and what it does is not recorded.
-    fn note(&self, kind: Kind) {
+    /// Records an event, unless this is a forked child.
+    fn note(&self, kind: EventKind) {
         if std::process::id() == self.pid {
             self.record.note(self.number(), kind);
         }
     }
 
-    /// Raises the counter `step` to `value`.
-    pub(super) fn reach(&self, step: usize, value: u64) {
-        self.record.step(step).store(value, Ordering::Release);
+    /// Raises a counter to `value`.
+    pub(super) fn reach(&self, counter: usize, value: u64) {
+        self.record.counter(counter).store(value, Ordering::Release);
     }
 
-    /// Adds one to the counter `step`.
-    pub(super) fn count(&self, step: usize) {
-        self.record.step(step).fetch_add(1, Ordering::AcqRel);
+    /// Adds one to a counter.
+    pub(super) fn count(&self, counter: usize) {
+        self.record.counter(counter).fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Waits until the counter `step` has reached `value`.
-    pub(super) fn wait_for(&self, step: usize, value: u64) {
+    /// Waits until a counter has reached `value`.
+    pub(super) fn wait_for(&self, counter: usize, value: u64) {
         const LOOKS: u32 = 100;
         let mut looks = 0;
-        while self.record.step(step).load(Ordering::Acquire) < value {
+        while self.record.counter(counter).load(Ordering::Acquire) < value {
             looks += 1;
             match looks < LOOKS {
                 true => std::thread::yield_now(),
@@ -370,21 +384,19 @@ impl<L: Lock> Participant<'_, '_, L> {
         }
     }
 
-    /// What the counter `step` has reached.
-    pub(super) fn reached(&self, step: usize) -> u64 {
-        self.record.step(step).load(Ordering::Acquire)
+    /// The value of a counter.
+    pub(super) fn reached(&self, counter: usize) -> u64 {
+        self.record.counter(counter).load(Ordering::Acquire)
     }
 }
 
-fn asked(patience: Patience) -> Kind {
-    Kind::Asked {
-        mode: Mode::Exclusive,
-        patience: match patience {
-            Patience::Forever => Asked::Forever,
-            Patience::None => Asked::None,
-            Patience::AtMost(time) => Asked::Nanoseconds(time.as_nanos() as u64),
-        },
-    }
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AttemptError {
+    #[error("the lock failed: {0}")]
+    Lock(Box<dyn Error>),
+    #[error("the lock answered {answer:?}, and the section ran {ran} times")]
+    Senseless { answer: Answer, ran: usize },
 }
 
 fn verdict(
@@ -396,17 +408,19 @@ fn verdict(
     if excluded.is_violated() {
         return excluded;
     }
-    if let Some(complaint) = record.complaint() {
-        return Finding::Violated(complaint);
+    if let Some(violation) = record.violation() {
+        return Finding::Violated(violation);
     }
     let (history, began) = (record.history(), record.began());
-    let found = evidence::against(&history, began)
+    let found = broken_rule(&history)
         .or_else(|| failures(report))
         .or_else(|| more(&history, began));
-    if let Some(complaint) = found {
-        return Finding::Violated(complaint);
+    if let Some(violation) = found {
+        return Finding::Violated(violation);
     }
-    let acquired = history.iter().any(|event| event.kind == Kind::Acquired);
+    let acquired = history
+        .iter()
+        .any(|event| event.kind == EventKind::Acquired);
     match excluded {
         Finding::NotKnown(Unknown::NothingRan) if acquired => {}
         Finding::NotKnown(why) => return Finding::NotKnown(why),
@@ -421,13 +435,28 @@ fn verdict(
     }
 }
 
-/// Workers that ended in a way that they were not meant to.
+/// The first rule that the history breaks.
+fn broken_rule(history: &[Event]) -> Option<String> {
+    let promises = Promises {
+        lateness: Some(LATE),
+        ..Promises::default()
+    };
+    let findings = checker::check(history, &promises);
+    let violations = [findings.exclusion, findings.timeouts];
+    let violated = violations.into_iter().find_map(|finding| match finding {
+        Finding::Violated(evidence) => Some(evidence),
+        _ => None,
+    });
+    violated.or_else(|| checker::lone_refusal(history))
+}
+
+/// Worker processes that failed.
 fn failures(report: &StressReport) -> Option<String> {
     let failed: Vec<String> = report
         .outcomes()
         .iter()
         .enumerate()
-        .filter(|(_, outcome)| !matches!(outcome, Outcome::Done | Outcome::Killed(9)))
+        .filter(|(_, outcome)| !matches!(outcome, ProcessOutcome::Done | ProcessOutcome::Killed(9)))
         .map(|(process, outcome)| format!("process {process} {outcome}"))
         .collect();
     (!failed.is_empty()).then(|| format!("{}{}", failed.join("; "), report.errors()))

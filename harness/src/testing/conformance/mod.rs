@@ -1,16 +1,18 @@
-//! Which guarantees a lock keeps: for the authors of locks.
+//! The conformance suite: the guarantees that a lock keeps.
 //!
-//! A lock takes part by implementing [`Lock`]. [`lock_conformance!`](crate::lock_conformance) makes a test of each guarantee, [`examine`] gives
-//! the verdicts for a table.
+//! Implement [`Lock`] for the lock. [`lock_conformance!`](crate::lock_conformance) makes a test of
+//! each guarantee, and [`examine`] returns all verdicts. A trial uses the lock in several
+//! processes, kills some of them, and judges the record of all answers.
 //!
 //! ```
-//! use lockutils_harness::conformance::{Answer, Guarantee, Lock, Patience};
-//! use lockutils_harness::testing::finding::Finding;
+//! use std::error::Error;
+//!
+//! use lockutils_harness::testing::conformance::{Answer, Guarantee, Lock, WaitLimit};
 //!
 //! struct Nothing;
 //!
 //! impl Lock for Nothing {
-//!     fn run(&self, _: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn std::error::Error>> {
+//!     fn run(&self, _: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
 //!         section();
 //!         Ok(Answer::Ran)
 //!     }
@@ -21,68 +23,34 @@
 //! assert!(verdict.is_violated());
 //! ```
 
-mod apart;
-mod evidence;
-mod guarantee;
+mod isolation;
 mod load;
-mod ours;
+mod oslo;
 mod record;
 mod trials;
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-pub use guarantee::Guarantee;
-pub use ours::Oslo;
+pub use oslo::Oslo;
+
+pub use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 
 use crate::testing::finding::{Finding, Unknown};
 
-/// A lock between processes, of whatever make.
-pub trait Lock: Sync {
-    /// Runs `section` under the lock.
+impl Guarantee {
+    /// Tries whether the locks that `make` creates in `directory` keep this guarantee. Each thread
+    /// of each worker process creates its own.
     ///
-    /// # Errors
-    /// Whatever made it impossible, except that the lock was held.
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>>;
-
-    /// Whether its author promises the guarantee; what is not promised is not tried.
-    fn promises(&self, guarantee: Guarantee) -> bool {
-        let _ = guarantee;
-        true
-    }
-
-    /// Its lock file, if it has one: what is reopened and removed in the trials.
-    fn file(&self) -> Option<PathBuf> {
-        None
+    /// Creates the directory if it is missing. The trial runs in a process of its own; see
+    /// [`Stress::run`](crate::testing::stress::Stress::run) for how it starts.
+    pub fn examine<L: Lock>(self, directory: &Path, make: &(dyn Fn(&Path) -> L + Sync)) -> Finding {
+        trials::examine(self, directory, make)
     }
 }
 
-/// For how long a lock is to be waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// As long as it takes.
-    Forever,
-    /// Not at all.
-    None,
-    /// So long.
-    AtMost(Duration),
-}
-
-/// What became of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The section ran.
-    Ran,
-    /// The lock was held.
-    Busy,
-    /// The lock was held until the time was over.
-    TimedOut,
-    /// The lock does not offer this kind of patience.
-    Unsupported,
-}
-
-/// The verdict for each guarantee; what the lock does not promise is not tried.
+/// The verdict for each guarantee. What the lock does not promise is not tried.
+///
+/// Each trial has a directory of its own in `directory`, which stays there.
 pub fn examine<L: Lock>(
     directory: &Path,
     make: &(dyn Fn(&Path) -> L + Sync),
@@ -100,32 +68,48 @@ pub fn examine<L: Lock>(
         .collect()
 }
 
-/// Passes if the lock keeps the guarantee. What was not tried does not pass.
+/// Asserts that the lock keeps the guarantee.
 ///
 /// # Panics
-/// With the evidence if it is not kept; with the reason if that is not known, also if the lock does not promise it.
+/// If the guarantee is violated, with the evidence; if the verdict is *not known*, also because the
+/// lock does not promise it, with the reason; if no directory can be created.
 #[track_caller]
 pub fn assert_kept<L: Lock>(guarantee: Guarantee, make: &(dyn Fn(&Path) -> L + Sync)) {
-    let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("no directory: {error}"));
+    let directory =
+        tempfile::tempdir().unwrap_or_else(|error| panic!("cannot create a directory: {error}"));
     let word = guarantee.word();
     assert!(
         make(directory.path()).promises(guarantee),
-        "{word}: not known, since the lock does not promise it and it was not tried; name its test in \
-         `not_promised: […]` of lock_conformance!, which then shows it as ignored"
+        "{word}: not known, since the lock does not promise it and it was not tried; name its test \
+         in `not_promised: […]` of lock_conformance!, which then shows it as ignored"
     );
     let verdict = guarantee.examine(directory.path(), make);
     assert!(verdict.is_held(), "{word}: {verdict}");
 }
 
-/// Makes a module with one test for each [`Guarantee`]: `lock_conformance!(my_lock, |directory| MyLock::new(directory));`
+/// Makes a module with one test for each [`Guarantee`](crate::testing::conformance::Guarantee).
 ///
-/// A test passes only if its guarantee was tried and kept. What the lock does not promise ([`Lock::promises`]) is named as well, and its tests are
-/// ignored: `lock_conformance!(my_lock, |directory| MyLock::new(directory), not_promised: [removal, fairness]);`. The names are those of the
-/// tests: `processes`, `threads`, `death`, `reopening`, `forked_release`, `forked_survivor`, `forked_locking`, `executed`, `removal`, `timeout`,
-/// `given_up`, `try_free`, `hand_over`, `progress`, `signals`, `panic`, `fairness` and `refusal`.
+/// ```
+/// use lockutils_harness::lock_conformance;
+/// use lockutils_harness::testing::conformance::Oslo;
 ///
-/// Each trial runs in a process of its own, so that the children of other tests, which have copies of all descriptors until they execute their
-/// programs, keep no lock longer than its holder does.
+/// lock_conformance!(
+///     my_lock,
+///     |directory: &std::path::Path| Oslo::new(directory),
+///     not_promised: [fairness]
+/// );
+/// # fn main() {}
+/// ```
+///
+/// A test passes only if its guarantee was tried and kept. Guarantees that the lock does not
+/// promise ([`Lock::promises`](crate::testing::conformance::Lock::promises)) are listed in
+/// `not_promised`, and their tests are ignored. The names of the tests are `processes`, `threads`,
+/// `death`, `reopening`, `forked_release`, `forked_survivor`, `forked_locking`, `executed`,
+/// `removal`, `timeout`, `given_up`, `try_free`, `hand_over`, `progress`, `signals`, `panic`,
+/// `fairness` and `refusal`.
+///
+/// Each trial runs in a process of its own: between fork and exec the children of other tests have
+/// copies of all descriptors, and would hold a lock longer than its holder.
 #[macro_export]
 macro_rules! lock_conformance {
     ($name:ident, $make:expr $(,)?) => {
@@ -146,7 +130,7 @@ macro_rules! lock_conformance {
         }
     };
     (@module ($d:tt) [$($not:ident)*] $make:expr; $($test:ident $guarantee:ident),*) => {
-        /// A name that is no test's does not compile.
+        /// A name that is not one of a test does not compile.
         #[allow(dead_code, non_upper_case_globals)]
         mod names {
             $(pub const $test: () = ();)*
@@ -171,19 +155,4 @@ macro_rules! lock_conformance {
         }
         $(test!($test $guarantee);)*
     };
-}
-
-/// Locks behind references take part as well.
-impl<L: Lock> Lock for &L {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
-        (**self).run(patience, section)
-    }
-
-    fn promises(&self, guarantee: Guarantee) -> bool {
-        (**self).promises(guarantee)
-    }
-
-    fn file(&self) -> Option<PathBuf> {
-        (**self).file()
-    }
 }

@@ -1,39 +1,41 @@
-//! What the workers of a trial did with the lock, in memory that they share and that outlives them.
+//! The record of a trial, in memory that the workers share and that outlives them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::testing::history::{self, Event, Kind, Mode, Patience};
+use crate::testing::history::{self, Event, EventKind, Mode};
+use crate::testing::lock::WaitLimit;
 use crate::testing::witness::{SharedMemory, now};
 
-/// Steps that workers of a trial can wait for, each a counter.
-const STEPS: usize = 24;
-const COMPLAINT: usize = 32;
-const COMPLAINT_WORDS: usize = 256;
-const PIDS: usize = COMPLAINT + COMPLAINT_WORDS;
+/// Counters for which the workers of a trial can wait.
+const COUNTERS: usize = 24;
+const VIOLATION: usize = 32;
+const VIOLATION_WORDS: usize = 256;
+const PIDS: usize = VIOLATION + VIOLATION_WORDS;
 const FIRST_LOG: usize = PIDS + 64;
 
 const BEGAN: usize = 0;
 const FINISHED: usize = 1;
-const LENGTH_OF_COMPLAINT: usize = 2;
-const WARM: usize = 3;
+const VIOLATION_LENGTH: usize = 2;
+const WARMED_UP: usize = 3;
 
-/// The record of one trial.
+/// What the workers of one trial did with the lock.
 #[derive(Debug)]
 pub(super) struct Record {
     memory: SharedMemory,
     workers: u32,
-    /// Events that there is room for, for each worker.
+    /// Events for which there is room, per worker.
     room: usize,
 }
 
 impl Record {
     /// # Panics
-    /// If there is not enough memory.
+    /// If the shared memory cannot be created.
     pub(super) fn new(workers: u32, room: usize) -> Self {
         assert!((workers as usize) < FIRST_LOG - PIDS, "too many workers");
         let words = FIRST_LOG + workers as usize * (1 + 2 * room);
         let memory = SharedMemory::new(words)
-            .unwrap_or_else(|error| panic!("no memory for the record of a trial: {error}"));
+            .unwrap_or_else(|error| panic!("cannot create the record of a trial: {error}"));
         Record {
             memory,
             workers,
@@ -51,8 +53,8 @@ impl Record {
         &self.memory.words()[start..start + words]
     }
 
-    /// Appends what `worker` does now; what does not fit is only counted.
-    pub(super) fn note(&self, worker: u32, kind: Kind) {
+    /// Appends an event of `worker`. An event that does not fit is only counted.
+    pub(super) fn note(&self, worker: u32, kind: EventKind) {
         let log = self.log(worker);
         let at = log[0].load(Ordering::Relaxed);
         if let Some([time, what]) = log.get(1 + 2 * at as usize..3 + 2 * at as usize) {
@@ -62,26 +64,26 @@ impl Record {
         log[0].store(at + 1, Ordering::Release);
     }
 
-    /// How many events `worker` has noted.
+    /// Number of events of `worker`.
     pub(super) fn events(&self, worker: u32) -> u64 {
         self.log(worker)[0].load(Ordering::Acquire)
     }
 
-    /// Events of all that did not fit.
+    /// Number of events that did not fit.
     pub(super) fn lost(&self) -> u64 {
         (0..self.workers)
             .map(|worker| self.events(worker).saturating_sub(self.room as u64))
             .sum()
     }
 
-    /// What all of them did, in the order of time.
+    /// The events of all workers, in order of time.
     pub(super) fn history(&self) -> Vec<Event> {
         let logs: Vec<Vec<Event>> = (0..self.workers).map(|worker| self.of(worker)).collect();
         history::merge(&logs)
     }
 
-    /// The last thing that `worker` noted.
-    pub(super) fn last(&self, worker: u32) -> Option<Kind> {
+    /// The last event of `worker`.
+    pub(super) fn last(&self, worker: u32) -> Option<EventKind> {
         let length = self.events(worker).min(self.room as u64) as usize;
         let at = 2 * length.checked_sub(1)? + 2;
         Some(from_word(self.log(worker)[at].load(Ordering::Relaxed)))
@@ -113,31 +115,31 @@ impl Record {
         self.word(BEGAN).load(Ordering::Acquire)
     }
 
-    /// How many workers have come to their end.
+    /// Number of workers that have ended.
     pub(super) fn finished(&self) -> &AtomicU64 {
         self.word(FINISHED)
     }
 
-    /// How many workers have used their lock once.
-    pub(super) fn warm(&self) -> &AtomicU64 {
-        self.word(WARM)
+    /// Number of workers that have used their lock once.
+    pub(super) fn warmed_up(&self) -> &AtomicU64 {
+        self.word(WARMED_UP)
     }
 
-    /// A counter that workers wait for; what it counts is the trial's affair.
-    pub(super) fn step(&self, number: usize) -> &AtomicU64 {
-        assert!(number < STEPS, "no such step");
+    /// A counter for which workers wait. The trial decides what it counts.
+    pub(super) fn counter(&self, number: usize) -> &AtomicU64 {
+        assert!(number < COUNTERS, "no such counter");
         self.word(8 + number)
     }
 
-    /// The process of a worker.
+    /// The process id of a worker.
     pub(super) fn pid(&self, worker: u32) -> &AtomicU64 {
         self.word(PIDS + worker as usize)
     }
 
-    /// Why the lock is broken, as a worker saw it; the first complaint counts.
-    pub(super) fn complain(&self, why: &str) {
-        let bytes = &why.as_bytes()[..why.len().min(COMPLAINT_WORDS * 8)];
-        let length = self.word(LENGTH_OF_COMPLAINT);
+    /// Records why the lock is broken. Only the first report counts.
+    pub(super) fn report_violation(&self, why: &str) {
+        let bytes = &why.as_bytes()[..why.len().min(VIOLATION_WORDS * 8)];
+        let length = self.word(VIOLATION_LENGTH);
         let taken = u64::MAX;
         let first = length.compare_exchange(0, taken, Ordering::AcqRel, Ordering::Acquire);
         if first.is_err() {
@@ -146,23 +148,23 @@ impl Record {
         for (at, chunk) in bytes.chunks(8).enumerate() {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            self.word(COMPLAINT + at)
+            self.word(VIOLATION + at)
                 .store(u64::from_ne_bytes(word), Ordering::Relaxed);
         }
         length.store(bytes.len() as u64, Ordering::Release);
     }
 
-    /// The first complaint.
-    pub(super) fn complaint(&self) -> Option<String> {
-        let length = self.word(LENGTH_OF_COMPLAINT).load(Ordering::Acquire);
+    /// The first report of a violation.
+    pub(super) fn violation(&self) -> Option<String> {
+        let length = self.word(VIOLATION_LENGTH).load(Ordering::Acquire);
         let length = usize::try_from(length).ok()?;
-        if length == 0 || length > COMPLAINT_WORDS * 8 {
+        if length == 0 || length > VIOLATION_WORDS * 8 {
             return None;
         }
         let words = 0..length.div_ceil(8);
         let mut bytes: Vec<u8> = words
             .flat_map(|at| {
-                let word = self.word(COMPLAINT + at).load(Ordering::Relaxed);
+                let word = self.word(VIOLATION + at).load(Ordering::Relaxed);
                 word.to_ne_bytes()
             })
             .collect();
@@ -171,25 +173,25 @@ impl Record {
     }
 }
 
-const KINDS: [Kind; 7] = [
-    Kind::Acquired,
-    Kind::Busy,
-    Kind::TimedOut,
-    Kind::Failed,
-    Kind::Releasing,
-    Kind::Released,
-    Kind::Died,
+const KINDS: [EventKind; 7] = [
+    EventKind::Acquired,
+    EventKind::Busy,
+    EventKind::TimedOut,
+    EventKind::Failed,
+    EventKind::Releasing,
+    EventKind::Released,
+    EventKind::Died,
 ];
 const ASKED_FOREVER: u64 = 10;
 const ASKED_NONE: u64 = 11;
 const ASKED_FOR_A_TIME: u64 = 12;
 
-fn to_word(kind: Kind) -> u64 {
+fn to_word(kind: EventKind) -> u64 {
     match kind {
-        Kind::Asked { patience, .. } => match patience {
-            Patience::Forever => ASKED_FOREVER,
-            Patience::None => ASKED_NONE,
-            Patience::Nanoseconds(time) => ASKED_FOR_A_TIME | time << 8,
+        EventKind::Requested { limit, .. } => match limit {
+            WaitLimit::Forever => ASKED_FOREVER,
+            WaitLimit::NoWait => ASKED_NONE,
+            WaitLimit::AtMost(time) => ASKED_FOR_A_TIME | (time.as_nanos() as u64) << 8,
         },
         other => KINDS
             .iter()
@@ -198,15 +200,15 @@ fn to_word(kind: Kind) -> u64 {
     }
 }
 
-fn from_word(word: u64) -> Kind {
-    let asked = |patience| Kind::Asked {
+fn from_word(word: u64) -> EventKind {
+    let asked = |limit| EventKind::Requested {
         mode: Mode::Exclusive,
-        patience,
+        limit,
     };
     match word & 0xff {
-        ASKED_FOREVER => asked(Patience::Forever),
-        ASKED_NONE => asked(Patience::None),
-        ASKED_FOR_A_TIME => asked(Patience::Nanoseconds(word >> 8)),
+        ASKED_FOREVER => asked(WaitLimit::Forever),
+        ASKED_NONE => asked(WaitLimit::NoWait),
+        ASKED_FOR_A_TIME => asked(WaitLimit::AtMost(Duration::from_nanos(word >> 8))),
         number => KINDS[number as usize % KINDS.len()],
     }
 }
@@ -216,35 +218,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_noted_is_read_again() {
+    fn events_are_read_as_they_were_recorded() {
         let record = Record::new(2, 4);
-        let asked = |patience| Kind::Asked {
+        let asked = |limit| EventKind::Requested {
             mode: Mode::Exclusive,
-            patience,
+            limit,
         };
         let first = [
-            asked(Patience::Forever),
-            Kind::Acquired,
-            Kind::Releasing,
-            Kind::Released,
+            asked(WaitLimit::Forever),
+            EventKind::Acquired,
+            EventKind::Releasing,
+            EventKind::Released,
         ];
-        let second = [asked(Patience::Nanoseconds(20_000_000)), Kind::TimedOut];
+        let second = [
+            asked(WaitLimit::AtMost(Duration::from_millis(20))),
+            EventKind::TimedOut,
+        ];
         first.iter().for_each(|kind| record.note(0, *kind));
         second.iter().for_each(|kind| record.note(1, *kind));
-        let kinds: Vec<Kind> = record.history().iter().map(|event| event.kind).collect();
+        let kinds: Vec<EventKind> = record.history().iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [&first[..], &second[..]].concat());
         assert_eq!(record.lost(), 0);
-        record.note(0, Kind::Died);
+        record.note(0, EventKind::Died);
         assert_eq!(record.lost(), 1);
     }
 
     #[test]
-    fn the_first_complaint_counts() {
+    fn the_first_report_counts() {
         let record = Record::new(1, 1);
-        assert_eq!(record.complaint(), None);
-        record.complain("worker 1 came in too early");
-        record.complain("another");
-        let complaint = record.complaint();
-        assert_eq!(complaint.as_deref(), Some("worker 1 came in too early"));
+        assert_eq!(record.violation(), None);
+        record.report_violation("worker 1 entered too early");
+        record.report_violation("another");
+        let violation = record.violation();
+        assert_eq!(violation.as_deref(), Some("worker 1 entered too early"));
     }
 }

@@ -1,26 +1,29 @@
-//! What an exploration from a test has shown.
+//! The report of an exploration from a test.
 
 use super::Explore;
+use super::error::ExploreError;
 use crate::explore::Found;
 use crate::explore::counterexample::Counterexample;
 use crate::explore::story::story;
 
-/// The outcome of [`Explore::run`].
+/// The report of an [`Explore`] run.
+///
+/// Usually all that a test needs is [`assert_exclusive`](Self::assert_exclusive).
 #[derive(Clone, Debug)]
 pub struct Exploration {
     schedules: usize,
     complete: Option<String>,
     story: Option<String>,
-    kept: Option<String>,
-    trouble: Option<String>,
+    counterexample: Option<String>,
+    obstacle: Option<String>,
     errors: Vec<String>,
-    /// In a worker of a later exploration of the same test.
-    passed_over: bool,
+    /// This process is a worker of a later exploration of the same test.
+    skipped: bool,
 }
 
 impl Exploration {
     pub(super) fn new(explore: &Explore, test: &str, found: Found, choices: Vec<usize>) -> Self {
-        let kept = found.counterexample.as_ref().map(|trace| {
+        let counterexample = found.counterexample.as_ref().map(|trace| {
             Counterexample {
                 lock: format!("-- the test {test}"),
                 plot: found.plot,
@@ -34,32 +37,32 @@ impl Exploration {
             }
             .to_text(trace)
         });
-        let trouble = found.reason();
+        let obstacle = found.reason();
         Exploration {
             schedules: found.schedules,
             complete: found.complete,
             story: found.counterexample.as_ref().map(story),
-            kept,
-            trouble,
+            counterexample,
+            obstacle,
             errors: found
                 .errors
                 .iter()
                 .map(|error| format!("{} times: {}", error.count, error.text))
                 .collect(),
-            passed_over: false,
+            skipped: false,
         }
     }
 
-    pub(super) fn failed(why: String) -> Self {
+    pub(super) fn failed(error: &ExploreError) -> Self {
         Exploration {
-            trouble: Some(why),
+            obstacle: Some(error.to_string()),
             ..Self::empty()
         }
     }
 
-    pub(super) fn passed_over() -> Self {
+    pub(super) fn skipped() -> Self {
         Exploration {
-            passed_over: true,
+            skipped: true,
             ..Self::empty()
         }
     }
@@ -69,55 +72,58 @@ impl Exploration {
             schedules: 0,
             complete: None,
             story: None,
-            kept: None,
-            trouble: None,
+            counterexample: None,
+            obstacle: None,
             errors: Vec::new(),
-            passed_over: false,
+            skipped: false,
         }
     }
 
-    /// How many schedules were run.
+    /// Number of schedules that were run.
     pub fn schedules(&self) -> usize {
         self.schedules
     }
 
-    /// What has been tried without a gap, in words.
+    /// The part of all schedules that was searched completely, in words, if there is one.
     pub fn complete(&self) -> Option<&str> {
         self.complete.as_deref()
     }
 
-    /// The shortest schedule that lets two in, or gets all stuck, step by step.
+    /// The shortest schedule that breaks the lock, step by step, if one was found: two workers in
+    /// the section at once, or all workers stuck.
     pub fn story(&self) -> Option<&str> {
         self.story.as_deref()
     }
 
-    /// The same for a file: [`Explore::kept`] runs it again.
-    pub fn to_keep(&self) -> Option<&str> {
-        self.kept.as_deref()
+    /// The same schedule as the text of a counterexample file: [`Explore::replay`] runs it again.
+    pub fn counterexample(&self) -> Option<&str> {
+        self.counterexample.as_deref()
     }
 
-    /// What the body panicked with, and how often.
+    /// The messages of panics of the body, each with the number of its occurrences.
     pub fn errors(&self) -> &[String] {
         &self.errors
     }
 
-    /// Nothing was found.
+    /// Asserts that schedules were run and none broke the lock.
     ///
     /// # Panics
-    /// With the story, if something was found; with the reason, if nothing could be tried.
+    /// If a schedule broke the lock, with that schedule step by step and as a counterexample; if
+    /// nothing could be run, with the reason; if the body panicked.
     #[track_caller]
     pub fn assert_exclusive(&self) {
-        if let (Some(story), Some(kept)) = (&self.story, &self.kept) {
+        if let (Some(story), Some(counterexample)) = (&self.story, &self.counterexample) {
             panic!(
-                "an interleaving breaks the lock, found after {} schedules\n{story}\nto keep it as a test, hand this text to Explore::kept:\n{kept}",
+                "an interleaving breaks the lock, found after {} schedules\n{story}\n\
+                 to keep it as a test, pass this text to Explore::replay:\n{counterexample}",
                 self.schedules
             );
         }
-        if let Some(why) = &self.trouble {
+        if let Some(why) = &self.obstacle {
             panic!("the lock could not be explored: {why}");
         }
         assert!(
-            self.passed_over || self.schedules > 0,
+            self.skipped || self.schedules > 0,
             "no schedule was run within the budget"
         );
         assert!(

@@ -1,7 +1,12 @@
-//! Explorations of a Rust lock from a `#[test]`.
+//! Explorations of a lock from a `#[test]`: the interleavings of its system calls.
+//!
+//! An exploration starts worker processes and traces them (ptrace(2)), from a thread of its own:
+//! that thread is pinned to one processor and reaps only its own children. The calling thread keeps
+//! its processors, its signal handlers, its limits and its children.
 
+mod error;
 mod exploration;
-mod party;
+mod worker;
 
 use std::cell::Cell;
 use std::env;
@@ -9,155 +14,154 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use exploration::Exploration;
-pub use party::Party;
+pub use worker::ExploreWorker;
 
+pub use crate::explore::Choice;
+pub use crate::model::Scenario;
+
+use self::error::ExploreError;
+use crate::testing::stress::seed_from_environment;
 use crate::workers::LockUnderTest;
 
-use crate::explore::Choice;
 use crate::explore::Found;
 use crate::explore::Trace;
 use crate::explore::counterexample::Counterexample;
 use crate::explore::{Budget, Search};
-use crate::model::Scenario;
 
-/// A test is not interrupted, but killed.
+/// A test is never interrupted, only killed.
 static NEVER: AtomicBool = AtomicBool::new(false);
-/// Which exploration of its test a worker is there for, from 0.
+/// The exploration of its test for which a worker runs, from 0.
 const VARIABLE: &str = "LOCKUTILS_HARNESS_EXPLORES";
 
 thread_local!(static NUMBER: Cell<usize> = const { Cell::new(0) });
 
-/// An exploration: what to try, and then [`run`](Explore::run). As [`Stress`](crate::Stress), but the order of all system calls that touch the lock's
-/// directory is chosen, and what is found can be kept and run again.
+/// An exploration: options, and then [`run`](Self::run).
+///
+/// Unlike [`Stress`](crate::testing::stress::Stress), it chooses the order of all system calls on
+/// the directory of the lock. A schedule that breaks the lock can be replayed and kept as a test.
 ///
 /// ```no_run
 /// use lockutils_harness::testing::explore::Explore;
 /// use oslo_concurrency::lockutils;
 ///
 /// #[test]
-/// fn no_interleaving_lets_two_in() {
+/// fn no_interleaving_lets_two_holders_in() {
 ///     let lock = lockutils::lock("counter").external(true);
 ///     Explore::new()
-///         .parties(3)
+///         .workers(3)
 ///         .schedules(500)
-///         .run(|party| lock.run(|| party.section(|| ())).unwrap())
+///         .run(|worker| lock.run(|| worker.section(|| ())).unwrap())
 ///         .assert_exclusive();
 /// }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is tried before `run`"]
+#[must_use = "nothing runs before `run`"]
 pub struct Explore {
-    plot: Scenario,
-    parties: usize,
+    scenario: Scenario,
+    workers: usize,
     rounds: usize,
     schedules: usize,
     budget: Duration,
     seed: u64,
     lease: Option<Duration>,
     strategy: Choice,
-    kept: Option<String>,
+    replay: Option<String>,
 }
 
 impl Explore {
-    /// Three parties, one round each, 1,000 schedules within a minute; the seed from LOCKUTILS_SEED, or 1.
+    /// An exploration with three workers, one acquisition each, and at most 1,000 schedules in one
+    /// minute. The seed is that of the environment variable `LOCKUTILS_SEED`, or 1.
     pub fn new() -> Self {
-        let seed = env::var(crate::testing::stress::SEED)
-            .ok()
-            .and_then(|text| {
-                let digits = text.strip_prefix("0x");
-                digits.map_or_else(
-                    || text.parse().ok(),
-                    |digits| u64::from_str_radix(digits, 16).ok(),
-                )
-            });
         Explore {
-            plot: Scenario::Contend,
-            parties: 3,
+            scenario: Scenario::Contend,
+            workers: 3,
             rounds: 1,
             schedules: 1_000,
             budget: Duration::from_secs(60),
-            seed: seed.unwrap_or(1),
+            seed: seed_from_environment().unwrap_or(1),
             lease: None,
             strategy: Choice::Mix,
-            kept: None,
+            replay: None,
         }
     }
 
-    /// What befalls the lock; [`Scenario::Remove`] is not known to bodies, and the same as [`Scenario::Contend`].
-    pub fn scenario(mut self, plot: Scenario) -> Self {
-        self.plot = match plot {
+    /// The scenario; [`Scenario::Contend`] by default. A body cannot remove the lock, so
+    /// [`Scenario::Remove`] is the same as [`Scenario::Contend`].
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scenario = match scenario {
             Scenario::Remove => Scenario::Contend,
-            plot => plot,
+            other => other,
         };
         self
     }
 
-    /// How many processes call the body.
-    pub fn parties(mut self, parties: usize) -> Self {
-        self.parties = parties.clamp(2, 16);
+    /// Number of worker processes, from 2 to 16; 3 by default.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.clamp(2, 16);
         self
     }
 
-    /// How often each of them does.
+    /// Calls of the body per worker, from 1 to 8; 1 by default.
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds.clamp(1, 8);
         self
     }
 
-    /// At most so many schedules.
+    /// Maximum number of schedules; 1,000 by default.
     pub fn schedules(mut self, schedules: usize) -> Self {
         self.schedules = schedules;
         self
     }
 
-    /// At most for so long.
+    /// Time limit of the search; one minute by default.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Of the random schedules.
+    /// Seed of the random strategies; overrides `LOCKUTILS_SEED`.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The lock's lease: two in the section after it has run out are no race.
+    /// The lease of the lock: an overlap after it has expired is no violation. No lease by default.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
         self
     }
 
-    /// How schedules are made up.
+    /// Search strategy; a mix of all by default.
     pub fn strategy(mut self, strategy: Choice) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// Only this schedule, the text of a file that [`Exploration::to_keep`] or `cargo lockutils explore --save` has made: so a race that
-    /// was found once stays a test.
-    pub fn kept(mut self, text: impl Into<String>) -> Self {
-        self.kept = Some(text.into());
+    /// Runs only the schedule of this counterexample, the text of [`Exploration::counterexample`]
+    /// or of a file from `cargo lockutils explore --save`: a race that was found once stays a test.
+    pub fn replay(mut self, counterexample: impl Into<String>) -> Self {
+        self.replay = Some(counterexample.into());
         self
     }
 
-    /// Has the body called by processes of their own, one schedule after the other. The body takes the lock, calls [`Party::section`] once under
-    /// it, and gives it back.
+    /// Runs `body` in worker processes, one schedule after the other. The body acquires the lock,
+    /// calls [`ExploreWorker::section`] once while it holds it, and releases it.
     ///
-    /// The test program is executed once more for this test alone, for each party, so everything that the test does before this
-    /// call happens there as well; what it does afterwards does not. Explorations that came earlier in the test are passed over there. The lock
-    /// path of `oslo_concurrency` is a fresh directory; a lock of another kind is to lie in [`Party::directory`].
+    /// For each worker the test program is executed again for this test alone. Everything that the
+    /// test does before this call happens there as well, except earlier explorations; what follows
+    /// this call does not. The lock path of `oslo_concurrency` is a fresh directory; other locks
+    /// put their files into [`ExploreWorker::directory`].
     ///
     /// # Panics
-    /// If it is not called from the thread of the test itself, or what was kept cannot be read.
-    pub fn run<F: Fn(&Party)>(self, body: F) -> Exploration {
+    /// If this is not the thread of the test, or the counterexample to replay cannot be read.
+    pub fn run<F: Fn(&ExploreWorker)>(self, body: F) -> Exploration {
         let number = NUMBER.replace(NUMBER.get() + 1);
         let wanted = env::var(VARIABLE)
             .ok()
             .and_then(|text| text.parse::<usize>().ok());
         match wanted {
-            Some(wanted) if number == wanted => party::serve(&body),
-            Some(_) => Exploration::passed_over(),
+            Some(wanted) if number == wanted => worker::serve(&body),
+            Some(_) => Exploration::skipped(),
             None => self.explore(number),
         }
     }
@@ -165,54 +169,56 @@ impl Explore {
     fn explore(self, number: usize) -> Exploration {
         let thread = std::thread::current();
         let test = thread.name().filter(|name| *name != "main");
-        let test = test
-            .expect("an exploration is run from the thread of a test, whose name is the test's");
-        let kept = self.kept.as_ref().map(|text| {
+        let test = test.expect(
+            "an exploration must be started from the thread of the test, which has its name",
+        );
+        let replayed = self.replay.as_ref().map(|text| {
             Counterexample::from_text(text)
-                .unwrap_or_else(|error| panic!("the kept schedule cannot be read: {error}"))
+                .unwrap_or_else(|error| panic!("cannot read the counterexample: {error}"))
         });
         let result = command(number, test).and_then(|lock| {
-            // In a thread that has no other children: the tracer hears of all that end.
+            // In a thread without other children, since the tracer waits for all children of its
+            // thread.
             std::thread::scope(|scope| {
-                let run = scope.spawn(|| self.search(&lock, kept.as_ref()));
-                run.join()
-                    .unwrap_or_else(|_| Err("the exploration panicked".to_owned()))
+                let run = scope.spawn(|| self.search(&lock, replayed.as_ref()));
+                run.join().unwrap_or(Err(ExploreError::Panicked))
             })
         });
         match result {
             Ok((found, choices)) => Exploration::new(&self, test, found, choices),
-            Err(why) => Exploration::failed(why),
+            Err(error) => Exploration::failed(&error),
         }
     }
 
     fn search(
         &self,
         lock: &LockUnderTest,
-        kept: Option<&Counterexample>,
-    ) -> Result<(Found, Vec<usize>), String> {
-        let base = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
+        replayed: Option<&Counterexample>,
+    ) -> Result<(Found, Vec<usize>), ExploreError> {
+        let base = tempfile::tempdir().map_err(ExploreError::Directory)?;
         let mut search = Search {
             lock,
-            plot: kept.map_or(self.plot, |kept| kept.plot),
-            parties: kept.map_or(self.parties, |kept| kept.parties),
-            rounds: kept.map_or(self.rounds, |kept| kept.rounds),
+            plot: replayed.map_or(self.scenario, |kept| kept.plot),
+            parties: replayed.map_or(self.workers, |kept| kept.parties),
+            rounds: replayed.map_or(self.rounds, |kept| kept.rounds),
             strategy: self.strategy,
-            seed: kept.map_or(self.seed, |kept| kept.seed),
-            lease: self.lease.or(kept.and_then(|kept| kept.lease)),
+            seed: replayed.map_or(self.seed, |kept| kept.seed),
+            lease: self.lease.or(replayed.and_then(|kept| kept.lease)),
             base: base.path().to_owned(),
-            rest: kept.map_or(Duration::ZERO, |kept| kept.rest),
+            rest: replayed.map_or(Duration::ZERO, |kept| kept.rest),
             interrupted: &NEVER,
         };
-        let found = match kept {
-            Some(kept) => search.only(&kept.choices, kept.patient)?,
+        let found = match replayed {
+            Some(kept) => search.only(&kept.choices, kept.patient),
             None => {
                 let budget = Budget {
                     time: self.budget,
                     schedules: self.schedules,
                 };
-                search.search(&budget, &mut |_| {})?
+                search.search(&budget, &mut |_| {})
             }
-        };
+        }
+        .map_err(ExploreError::engine)?;
         let choices = found
             .counterexample
             .as_ref()
@@ -227,10 +233,9 @@ impl Default for Explore {
     }
 }
 
-/// This test program, for one test and one exploration of it.
-fn command(number: usize, test: &str) -> Result<LockUnderTest, String> {
-    let program =
-        env::current_exe().map_err(|error| format!("this program is not known: {error}"))?;
+/// This test program as a worker, for one test and one exploration of it.
+fn command(number: usize, test: &str) -> Result<LockUnderTest, ExploreError> {
+    let program = env::current_exe().map_err(ExploreError::TestProgram)?;
     let mut words = vec!["env".to_owned(), format!("{VARIABLE}={number}")];
     words.push(program.to_string_lossy().into_owned());
     words.extend(
@@ -243,5 +248,5 @@ fn command(number: usize, test: &str) -> Result<LockUnderTest, String> {
         ]
         .map(str::to_owned),
     );
-    LockUnderTest::worker(words).map_err(|error| error.to_string())
+    LockUnderTest::worker(words).map_err(ExploreError::engine)
 }

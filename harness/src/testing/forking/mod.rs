@@ -1,27 +1,23 @@
-//! Forking from a test, safely.
+//! Forks worker processes from a test, safely.
 //!
-//! A test program has many threads, and in the child of a fork only the forking one lives on: locks that others held stay locked forever. So a
-//! process with one thread forks itself; any other executes its own test program once more, for this one test and with one thread, and
-//! lets that fork (fork(2), "NOTES"; signal-safety(7)).
+//! A test program has many threads, and in the child of a fork only the forking thread lives on:
+//! locks held by the others stay locked forever. So a process with one thread forks itself. Any
+//! other executes its own test program again, for this one test and with one thread, and that
+//! process forks (fork(2), "NOTES"; signal-safety(7)).
 
 mod coordinator;
-mod elsewhere;
+mod may_fork;
 mod reexec;
 mod stacks;
-
-pub use coordinator::Outcome;
-pub(crate) use coordinator::{Acts, END, Plan, STACK, run_here};
 #[cfg(feature = "proptest")]
-pub(crate) use elsewhere::Elsewhere;
+mod whole_test;
 
-pub(crate) use stacks::of_process as stack_of;
-
+pub use coordinator::ProcessOutcome;
+pub(crate) use coordinator::{END, Phases, Plan, STACK, fork_and_run};
+pub(crate) use may_fork::may_fork;
+#[cfg(feature = "rstest")]
 pub(crate) use reexec::is_executed_for_a_run;
 pub(crate) use reexec::{Role, execute_again, leave, role};
-
-/// Whether no other thread of this process does anything, so that it can fork itself.
-pub(crate) fn may_fork() -> bool {
-    elsewhere::is_alone()
-        || is_executed_for_a_run()
-        || std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
-}
+pub(crate) use stacks::of_process as stack_of;
+#[cfg(feature = "proptest")]
+pub(crate) use whole_test::WholeTest;

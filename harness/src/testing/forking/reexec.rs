@@ -1,7 +1,7 @@
-//! The test program once more, for one test.
+//! Executes the test program again, for one test.
 //!
-//! The new process runs the test from its beginning. Runs that the test has made before are not made again there: their results are
-//! inherited.
+//! The new process runs the test from its beginning. Runs that the test has made before are not
+//! repeated there: it inherits their results.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -16,21 +16,22 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
-/// `WITNESS/ERRORS,…`: the descriptors of all runs of the test so far; the last one is to be made.
+/// `WITNESS/ERRORS,…`: the descriptors of all runs of the test so far; the last is still to be
+/// made.
 const VARIABLE: &str = "LOCKUTILS_HARNESS_RUNS";
 
-/// What this process is to do with the run that comes next.
+/// The part of this process in the next run.
 #[derive(Debug)]
 pub(crate) enum Role {
-    /// It is the test's own process.
+    /// The test's own process.
     Test,
-    /// It was executed for this run: fork here, write into the inherited witness, and leave.
+    /// Executed for this run: forks here, writes into the inherited witness, and leaves.
     Forker(RawFd),
-    /// It was executed for a later run of the same test: this one's witness and errors are there.
-    After(RawFd, String),
+    /// Executed for a later run of the same test: has the witness and the errors of this one.
+    LaterRun(RawFd, String),
 }
 
-/// What the test's own process keeps of a run, for those to come.
+/// What the test's own process keeps of a run for later ones.
 #[derive(Debug)]
 struct Past {
     witness: RawFd,
@@ -42,7 +43,7 @@ thread_local! {
     static PAST: RefCell<Vec<Past>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What to do with the next run of this thread.
+/// The part of this process in the next run of this thread.
 pub(crate) fn role() -> io::Result<Role> {
     let number = NUMBER.replace(NUMBER.get() + 1);
     let runs = inherited_runs();
@@ -50,9 +51,9 @@ pub(crate) fn role() -> io::Result<Role> {
         None => Ok(Role::Test),
         Some(&(witness, _)) if number + 1 == runs.len() => Ok(Role::Forker(witness)),
         Some(&(witness, errors)) => {
-            // SAFETY: the process that executed us has left this descriptor open for us, and it stays open.
+            // SAFETY: the parent left this descriptor open for this process, and it stays open.
             let errors = unsafe { BorrowedFd::borrow_raw(errors) };
-            Ok(Role::After(
+            Ok(Role::LaterRun(
                 witness,
                 read(&errors.try_clone_to_owned()?.into())?,
             ))
@@ -60,7 +61,8 @@ pub(crate) fn role() -> io::Result<Role> {
     }
 }
 
-/// Whether this process was executed by another test process, which holds what the test's fixtures hold.
+/// Returns `true` if another test process executed this one. The other holds what the test's
+/// fixtures hold.
 pub(crate) fn is_executed_for_a_run() -> bool {
     !inherited_runs().is_empty()
 }
@@ -75,15 +77,15 @@ fn inherited_runs() -> Vec<(RawFd, RawFd)> {
         .collect()
 }
 
-/// Ends the test in a process that was executed for one run: its fixtures are dropped on the way.
+/// Ends the test in a process executed for one run, and drops its fixtures.
 pub(crate) fn leave() -> ! {
     std::panic::resume_unwind(Box::new(
-        "this process was there for one run, which is over",
+        "this process was executed for one run, which has ended",
     ))
 }
 
-/// Executes the test program for the current run of this test; gives what it said on standard error. The descriptor of the witness
-/// must stay open as long as the test runs.
+/// Executes the test program for the current run of this test and returns its standard error. The
+/// descriptor of the witness must stay open for as long as the test runs.
 pub(crate) fn execute_again(witness: RawFd) -> io::Result<String> {
     let thread = std::thread::current();
     let test = thread
@@ -91,7 +93,7 @@ pub(crate) fn execute_again(witness: RawFd) -> io::Result<String> {
         .filter(|name| *name != "main")
         .ok_or_else(|| {
             io::Error::other(
-                "the name of the test is not known: call this from the thread of the test itself",
+                "the name of the test is unknown: start the run from the thread of the test itself",
             )
         })?;
     let errors = File::from(memfd_create(c"lockutils-errors", MFdFlags::empty())?);
@@ -115,7 +117,7 @@ pub(crate) fn execute_again(witness: RawFd) -> io::Result<String> {
     })
 }
 
-/// This test program, for `test` alone; it ends with the thread that starts it.
+/// A command for this test program and `test` alone. It ends with the thread that starts it.
 pub(super) fn this_test(test: &str) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command
@@ -134,7 +136,7 @@ pub(super) fn this_test(test: &str) -> io::Result<Command> {
     Ok(command)
 }
 
-/// All of a file, wherever its offset is, which other processes share.
+/// Reads a whole file without its offset, which other processes share.
 fn read(file: &File) -> io::Result<String> {
     let length = file.metadata()?.len();
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];

@@ -1,17 +1,15 @@
-//! Where the threads of a stuck process are, as the kernel tells.
+//! Where the threads of a stuck process are, according to the kernel.
 
 use std::fmt::Write;
 use std::fs;
 
-use nix::unistd::Pid;
-
-/// Of so many threads.
+/// Maximum number of threads shown.
 const THREADS: usize = 8;
-/// So many lines of the kernel's stack.
+/// Maximum number of lines of each kernel stack.
 const FRAMES: usize = 8;
 
-/// A few lines for each thread: its name, what it does, the system call, and the kernel's stack if root may read it.
-pub(crate) fn of_process(pid: Pid) -> String {
+/// A few lines per thread: its state, its system call and, for root, its kernel stack.
+pub(crate) fn of_process(pid: i32) -> String {
     let mut story = String::new();
     let folder = format!("/proc/{pid}/task");
     let mut threads: Vec<String> = fs::read_dir(&folder)
@@ -31,8 +29,8 @@ pub(crate) fn of_process(pid: Pid) -> String {
             .next()
             .and_then(|rest| rest.chars().next());
         let state = match state {
-            Some('R') => "runs",
-            Some('S' | 'D') => "sleeps",
+            Some('R') => "is running",
+            Some('S' | 'D') => "is sleeping",
             Some('T' | 't') => "is stopped",
             _ => "has ended",
         };
@@ -51,12 +49,12 @@ pub(crate) fn of_process(pid: Pid) -> String {
         }
     }
     if threads.len() > THREADS {
-        let _ = write!(story, "\n    and {} threads more", threads.len() - THREADS);
+        let _ = write!(story, "\n    and {} more threads", threads.len() - THREADS);
     }
     story
 }
 
-/// The calls in which one waits for a lock.
+/// The system calls in which threads usually wait for a lock.
 fn name_of(number: i64) -> &'static str {
     match number {
         libc::SYS_fcntl => " (fcntl)",
@@ -75,15 +73,15 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn a_thread_that_waits_is_found_in_its_system_call() {
-        let (tell, told) = mpsc::channel::<()>();
-        let waiter = std::thread::spawn(move || told.recv());
+    fn a_waiting_thread_is_shown_in_its_system_call() {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let waiter = std::thread::spawn(move || receiver.recv());
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !super::of_process(nix::unistd::getpid()).contains("(futex)") {
-            assert!(Instant::now() < deadline, "no thread is seen in futex(2)");
+        while !super::of_process(nix::unistd::getpid().as_raw()).contains("(futex)") {
+            assert!(Instant::now() < deadline, "no thread is in futex(2)");
             std::thread::yield_now();
         }
-        drop(tell);
+        drop(sender);
         assert!(waiter.join().unwrap().is_err());
     }
 }

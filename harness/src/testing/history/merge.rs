@@ -1,4 +1,4 @@
-//! One history from the logs of all workers.
+//! Merges the logs of all workers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,9 +8,9 @@ use super::Event;
 /// Merges logs, each in order of time, into one history.
 ///
 /// ```
-/// use lockutils_harness::history::{Event, Kind, merge};
+/// use lockutils_harness::testing::history::{Event, EventKind, merge};
 ///
-/// let event = |worker, time| Event { time, worker, kind: Kind::Busy };
+/// let event = |worker, time| Event { time, worker, kind: EventKind::Busy };
 /// let history = merge(&[vec![event(0, 1), event(0, 5)], vec![event(1, 3)]]);
 /// assert_eq!(history.iter().map(|event| event.time).collect::<Vec<_>>(), [1, 3, 5]);
 /// ```

@@ -1,93 +1,66 @@
-//! What the users of a lock did, and when.
+//! The history of a run: what its workers did with a lock, and when.
 
 mod merge;
 
 pub use merge::merge;
 
-use crate::testing::witness::Witness;
+use crate::testing::lock::WaitLimit;
 
-/// The history of a run, from the logs of all its workers.
-pub fn of(witness: &Witness) -> Vec<Event> {
-    let logs: Vec<Vec<Event>> = (0..witness.shape().workers() as u32)
-        .map(|worker| {
-            let entries = witness.entries(worker);
-            let event = |entry: &crate::testing::witness::Entry| Event {
-                time: entry.time,
-                worker,
-                kind: entry.step.kind(),
-            };
-            entries.iter().map(event).collect()
-        })
-        .collect();
-    merge(&logs)
-}
-
-/// One thing that a worker did. Times are nanoseconds on the monotonic clock, which all processes of a machine share.
+/// An event of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// Nanoseconds on the monotonic clock, which all processes of a machine share.
     pub time: u64,
-    /// Which worker; each has one operation at a time.
+    /// The worker; each has one operation at a time.
     pub worker: u32,
-    /// What.
-    pub kind: Kind,
+    /// What the worker did.
+    pub kind: EventKind,
 }
 
 /// What a worker did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// It called acquire.
-    Asked {
-        /// For one or for many.
+    Requested {
+        /// Exclusive or shared.
         mode: Mode,
-        /// For how long it is ready to wait.
-        patience: Patience,
+        /// How long it is ready to wait.
+        limit: WaitLimit,
     },
-    /// The acquire came back with the lock.
+    /// The acquire returned with the lock.
     Acquired,
-    /// The acquire came back at once, since the lock was held.
+    /// The acquire returned at once, since the lock was held.
     Busy,
-    /// The acquire came back when its time was over.
+    /// The acquire timed out.
     TimedOut,
-    /// The acquire came back with another error.
+    /// The acquire failed with another error.
     Failed,
     /// It called release.
     Releasing,
-    /// The release came back.
+    /// The release returned.
     Released,
-    /// It was dead from then on; whatever it held was free at the latest when it was gone.
+    /// It died. Whatever it held is free as soon as the process has ended.
     Died,
 }
 
-/// For one holder or for many.
+/// The mode of an acquire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nobody else may hold it.
+    /// No other worker may hold the lock.
     Exclusive,
-    /// Others may hold it shared.
+    /// Others may hold the lock shared.
     Shared,
 }
 
-/// For how long an acquire is ready to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// As long as it takes.
-    Forever,
-    /// Not at all.
-    None,
-    /// So many nanoseconds.
-    Nanoseconds(u64),
-}
-
-impl Kind {
-    /// The order of events of the same nanosecond: the one in which nothing is held against the lock that it may not have done.
+impl EventKind {
+    /// The order of events of the same nanosecond: the one that is most favourable to the lock.
     fn rank(self) -> u8 {
         match self {
-            Kind::Releasing | Kind::Died => 0,
-            Kind::Asked { .. } => 1,
-            Kind::Acquired => 2,
-            Kind::Busy | Kind::TimedOut | Kind::Failed => 3,
-            Kind::Released => 4,
+            EventKind::Releasing | EventKind::Died => 0,
+            EventKind::Requested { .. } => 1,
+            EventKind::Acquired => 2,
+            EventKind::Busy | EventKind::TimedOut | EventKind::Failed => 3,
+            EventKind::Released => 4,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Random programs of lock operations, run for real and shrunk to the smallest that still fails.
+//! Random programs of lock operations for proptest, run for real and shrunk to the smallest that
+//! still fails.
 //!
 //! ```
-//! use lockutils_harness::conformance::Oslo;
 //! use lockutils_harness::prelude::*;
+//! use lockutils_harness::testing::conformance::Oslo;
 //! use proptest::prelude::*;
 //!
 //! proptest! {
@@ -18,12 +19,13 @@
 //! # programs_exclude();
 //! ```
 //!
-//! In a test program the whole test is run once in a process of its own, which has one thread and may fork. A failure there is
-//! the failure here: the smallest failing program is found there, and proptest writes its seed to the regression file there. Here nothing
-//! is shrunk, and no seed is written.
+//! Programs fork, which is not safe in a test program with several threads. There the whole test
+//! runs once in a process of its own, and its outcome is that of the test: the smallest failing
+//! program is found there, and proptest writes its seed to the regression file there.
 //!
-//! Programs run for real, so one that fails may pass when it is run again. Once one has failed, each smaller one is run several times, and
-//! passes if it passes every time: what is shown in the end was seen to fail, with the violation that is shown.
+//! Programs run for real, so a program that fails may pass when it is run again. Once one has
+//! failed, each smaller one is run several times and passes only if it passes every time. The
+//! program that is shown in the end was seen to fail, with the violation that is shown.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -35,33 +37,35 @@ use proptest::prelude::*;
 use proptest::strategy::NewTree;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
-use crate::testing::conformance::{Lock, Patience};
 use crate::testing::finding::Finding;
-use crate::testing::forking::{Elsewhere, Outcome};
+use crate::testing::forking::{ProcessOutcome, WholeTest};
+use crate::testing::lock::{Lock, WaitLimit};
 use crate::testing::stress::{Stress, StressReport, Worker};
 
-/// What one thread does next.
+/// A step of one thread of a [`Program`]. Numbers are microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
-    /// Waits for the lock, and is in the section for so many microseconds.
+    /// Waits for the lock and holds it for this time.
     Acquire(u16),
-    /// Takes the lock if it is free, for so many microseconds.
+    /// Acquires the lock if it is free and holds it for this time.
     Try(u16),
-    /// Waits for so many microseconds at most.
+    /// Waits for the lock for no longer than this.
     Timed(u16),
-    /// Holds the lock, asks for it once more without waiting, and stays for so many microseconds: whatever the answer, it still holds it.
+    /// Holds the lock, tries to acquire it a second time, and holds it for this time: whatever the
+    /// answer, it still holds the lock.
     Nested(u16),
-    /// Does something else for so many microseconds.
+    /// Does nothing for this time.
     Pause(u16),
-    /// Removes the lock file while holding the lock, as its very last act.
+    /// Removes the lock file while it holds the lock, as its last act before the release.
     Remove,
-    /// Forks a child in the section, which leaves the program at once.
+    /// Forks a child in the section. The child exits at once.
     Fork,
-    /// Is killed in the section.
+    /// Kills its process in the section.
     Die,
 }
 
-/// A program: for each process, for each of its threads, what it does.
+/// A program of lock operations: the steps of each thread of each process.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Program {
     processes: Vec<Vec<Vec<Step>>>,
@@ -78,8 +82,11 @@ impl std::fmt::Debug for Program {
     }
 }
 
-/// Programs of so many processes, threads in each, and steps in each thread. Steps that need a lock file or offers that the lock does
-/// not have are passed over when they are run.
+/// A strategy for programs with these numbers of processes, threads per process and steps per
+/// thread.
+///
+/// When a program runs, it skips steps that need a lock file, or a wait limit, that the lock does
+/// not have.
 pub fn programs(
     processes: RangeInclusive<usize>,
     threads: RangeInclusive<usize>,
@@ -97,43 +104,46 @@ pub fn programs(
     ];
     let programs =
         vec(vec(vec(step, steps), threads), processes).prop_map(|processes| Program { processes });
-    RunElsewhere(programs)
+    InOwnProcess(programs)
 }
 
-/// A strategy that gives nothing in a process that may not fork, if the test has failed in the process that was started for it.
-///
-/// An error of the strategy ends the test without a minimal input, which would be another one than that of the other process.
+/// A strategy that fails in a process that may not fork, if the test has failed in a process of its
+/// own. An error of the strategy ends the test without a minimal input, which would differ from the
+/// one found there.
 #[derive(Clone, Debug)]
-struct RunElsewhere<S>(S);
+struct InOwnProcess<S>(S);
 
-impl<S: Strategy> Strategy for RunElsewhere<S> {
+impl<S: Strategy> Strategy for InOwnProcess<S> {
     type Tree = S::Tree;
     type Value = S::Value;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
-        match Elsewhere::run() {
-            Ok(Elsewhere::Here | Elsewhere::Passed) => self.0.new_tree(runner),
-            Ok(Elsewhere::Failed(said)) => Err(failed_elsewhere(&said).into()),
-            Err(error) => Err(format!("the test cannot be run in another process: {error}").into()),
+        match WholeTest::run() {
+            Ok(WholeTest::Here | WholeTest::Passed) => self.0.new_tree(runner),
+            Ok(WholeTest::Failed(errors)) => Err(failed_in_own_process(&errors).into()),
+            Err(error) => {
+                Err(format!("cannot run the test in a process of its own: {error}").into())
+            }
         }
     }
 }
 
-fn failed_elsewhere(said: &str) -> String {
-    format!("it failed in the process that was started for it:\n{said}")
+fn failed_in_own_process(errors: &str) -> String {
+    format!("the test failed in the process executed for it:\n{errors}")
 }
 
-/// What came of a program.
+/// The outcome of a [`Program`].
 #[derive(Clone, Debug)]
-pub struct Ran(Option<StressReport>);
+pub struct ProgramOutcome(Option<StressReport>);
 
-impl Ran {
-    /// Whether never two were in the section, and every answer was right. A program that enters none is none that could fail.
+impl ProgramOutcome {
+    /// Returns `true` if no violation was found: no overlap, and no wrong answer. A program that
+    /// enters no section cannot fail.
     pub fn is_exclusive(&self) -> bool {
         !self.verdict().is_violated()
     }
 
-    /// The verdict, with the evidence.
+    /// The verdict, with the evidence of a violation.
     pub fn verdict(&self) -> Finding {
         match &self.0 {
             None => Finding::Held,
@@ -142,35 +152,39 @@ impl Ran {
     }
 }
 
-/// So often a smaller program than one that failed is run.
+/// How often a program is run once another has failed.
 const REPETITIONS: usize = 5;
 
 impl Program {
-    /// Runs it on the lock, in processes forked for it.
+    /// Runs the program with `lock`, in processes forked for it.
     ///
     /// # Errors
-    /// If the processes cannot be started, or one hung or failed: an error of the test case, for `?` in `proptest!`.
-    pub fn run(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
-        match Elsewhere::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
-            Elsewhere::Here => self.run_here(lock),
-            Elsewhere::Passed => Ok(Ran(None)),
-            Elsewhere::Failed(said) => panic!("{}", failed_elsewhere(&said)),
+    /// Returns a failure of the test case, for `?` in `proptest!`, if the lock broke a rule, or if
+    /// the processes cannot be started, were stuck or failed.
+    ///
+    /// # Panics
+    /// If the test failed in a process of its own.
+    pub fn run(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
+        match WholeTest::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
+            WholeTest::Here => self.run_here(lock),
+            WholeTest::Passed => Ok(ProgramOutcome(None)),
+            WholeTest::Failed(errors) => panic!("{}", failed_in_own_process(&errors)),
         }
     }
 
-    fn run_here(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
+    fn run_here(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
         if let Some(breach) = exercised_once(lock) {
             return Err(TestCaseError::fail(breach));
         }
-        thread_local!(static ONE_HAS_FAILED: Cell<bool> = const { Cell::new(false) });
-        let repetitions = if ONE_HAS_FAILED.get() { REPETITIONS } else { 1 };
+        thread_local!(static HAS_FAILED: Cell<bool> = const { Cell::new(false) });
+        let repetitions = if HAS_FAILED.get() { REPETITIONS } else { 1 };
         let ran = (1..repetitions).try_for_each(|_| self.run_once(lock).map(drop));
         let ran = ran.and_then(|()| self.run_once(lock));
-        ONE_HAS_FAILED.set(ONE_HAS_FAILED.get() || ran.is_err());
+        HAS_FAILED.set(HAS_FAILED.get() || ran.is_err());
         ran
     }
 
-    fn run_once(&self, lock: &impl Lock) -> Result<Ran, TestCaseError> {
+    fn run_once(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
         let threads = self.processes.iter().map(Vec::len).max().unwrap_or(1);
         let report = Stress::new()
             .processes(self.processes.len())
@@ -196,12 +210,12 @@ impl Program {
         failure_of(&report).map_or(Ok(()), |why| {
             Err(TestCaseError::fail(format!("{why}{self:?}")))
         })?;
-        Ok(Ran(Some(report)))
+        Ok(ProgramOutcome(Some(report)))
     }
 }
 
-/// Some things show only in many sections: the first program of a test is preceded by an exercise of the lock. What that finds no program
-/// is needed for, and every other one of the test fails with it as well.
+/// Exercises the lock before the first program of a test, since some defects show only in many
+/// sections. With such a defect every program of the test fails.
 fn exercised_once(lock: &impl Lock) -> Option<String> {
     thread_local!(static FOUND: RefCell<Option<Option<String>>> = const { RefCell::new(None) });
     if let Some(found) = FOUND.with_borrow(Clone::clone) {
@@ -209,18 +223,20 @@ fn exercised_once(lock: &impl Lock) -> Option<String> {
     }
     let report = Stress::new().exercise(lock);
     let found = failure_of(&report).map(|why| {
-        format!("{why}\n  this needs no program: the lock is exercised before the first one")
+        format!("{why}\n  found without a program: the lock is exercised before the first one")
     });
     FOUND.set(Some(found.clone()));
     found
 }
 
-/// What a run holds against the lock, or against the program.
+/// The failure of the lock or of the program, if there is one.
 fn failure_of(report: &StressReport) -> Option<String> {
     if let Finding::Violated(story) = report.verdict() {
         return Some(format!("{}\n{story}", report.headline()));
     }
-    let failed = |outcome: &&Outcome| !matches!(outcome, Outcome::Done | Outcome::Killed(_));
+    let failed = |outcome: &&ProcessOutcome| {
+        !matches!(outcome, ProcessOutcome::Done | ProcessOutcome::Killed(_))
+    };
     let outcome = report.outcomes().iter().find(failed)?;
     Some(format!("a process {outcome}{}", report.errors()))
 }
@@ -228,30 +244,30 @@ fn failure_of(report: &StressReport) -> Option<String> {
 impl Step {
     fn run(self, lock: &impl Lock, worker: &Worker<'_>) {
         let microseconds = |time: u16| Duration::from_micros(u64::from(time));
-        let enter_and = |patience, section: &dyn Fn(), last_act: &dyn Fn()| {
-            let answer = worker.attempt_with(lock, patience, section, last_act);
+        let enter_and = |limit, section: &dyn Fn(), last_act: &dyn Fn()| {
+            let answer = worker.attempt_with(lock, limit, section, last_act);
             if let Err(error) = answer {
                 panic!("{self:?}: {error}");
             }
         };
-        let enter = |patience, section: &dyn Fn()| enter_and(patience, section, &|| ());
+        let enter = |limit, section: &dyn Fn()| enter_and(limit, section, &|| ());
         match self {
-            Step::Acquire(time) => enter(Patience::Forever, &|| busy_for(microseconds(time))),
-            Step::Try(time) => enter(Patience::None, &|| busy_for(microseconds(time))),
-            Step::Timed(time) => enter(Patience::AtMost(microseconds(time)), &|| ()),
-            Step::Nested(time) => enter(Patience::Forever, &|| {
-                let _ = lock.run(Patience::None, &mut || ());
+            Step::Acquire(time) => enter(WaitLimit::Forever, &|| busy_for(microseconds(time))),
+            Step::Try(time) => enter(WaitLimit::NoWait, &|| busy_for(microseconds(time))),
+            Step::Timed(time) => enter(WaitLimit::AtMost(microseconds(time)), &|| ()),
+            Step::Nested(time) => enter(WaitLimit::Forever, &|| {
+                let _ = lock.run(WaitLimit::NoWait, &mut || ());
                 busy_for(microseconds(time));
             }),
             Step::Pause(time) => std::thread::sleep(microseconds(time)),
             Step::Remove => {
                 if let Some(file) = lock.file() {
                     let remove = || drop(fs::remove_file(&file));
-                    enter_and(Patience::Forever, &|| (), &remove);
+                    enter_and(WaitLimit::Forever, &|| (), &remove);
                 }
             }
-            Step::Fork => enter(Patience::Forever, &|| {
-                // SAFETY: the child leaves at once by _exit and touches nothing.
+            Step::Fork => enter(WaitLimit::Forever, &|| {
+                // SAFETY: the child only calls _exit.
                 match unsafe { nix::unistd::fork() } {
                     // SAFETY: ends the child.
                     Ok(nix::unistd::ForkResult::Child) => unsafe { libc::_exit(0) },
@@ -261,7 +277,7 @@ impl Step {
                     Err(_) => {}
                 }
             }),
-            Step::Die => enter(Patience::Forever, &|| worker.die()),
+            Step::Die => enter(WaitLimit::Forever, &|| worker.die()),
         }
     }
 }

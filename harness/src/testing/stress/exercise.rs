@@ -1,53 +1,59 @@
-//! Asks a lock for everything that it offers, in acts, with a rest between two of them.
+//! Asks a lock for everything that it offers, in phases, with a pause after each.
 //!
-//! * *Shares*: all ask alike, hold the lock for a while and stay away for longer, so that whoever waits can get it.
-//! * *Crowd*: all at once, with every kind of patience.
-//! * *Manners*: whoever sees another wait does not ask before that one was answered. Nobody's call repairs what another's release forgot.
-//! * *Alone*: one tries, and nobody else has to do with the lock.
-//! * *In vain*: one holds the lock, the others wait for less long than that.
+//! * *Sharing*: all workers ask alike, hold the lock for a while and stay away for longer, so that
+//!   every waiter can get it.
+//! * *Contention*: all at once, with every wait limit.
+//! * *Hand-over*: a worker that sees another one wait does not ask before that one was served, so
+//!   that no call repairs what another worker's release forgot.
+//! * *Uncontended*: one worker tries, and no other uses the lock.
+//! * *Timeouts*: one worker holds the lock, the others wait for less long than that.
 
 use std::sync::atomic::Ordering;
 use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
 use super::Worker;
-use crate::testing::conformance::{Answer, Lock, Patience};
-use crate::testing::forking::{Acts, END};
+use crate::testing::forking::{END, Phases};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 use crate::testing::witness::Witness;
 
-const SHARES: u64 = 1;
-const CROWD: u64 = 2;
-const MANNERS: u64 = 3;
-const ALONE: u64 = 4;
-const IN_VAIN: u64 = 5;
+const SHARING: u64 = 1;
+const CONTENTION: u64 = 2;
+const HAND_OVER: u64 = 3;
+const UNCONTENDED: u64 = 4;
+const TIMEOUTS: u64 = 5;
 
 /// The rule: one worker gets the lock far less often than the others, which ask in the same way.
 pub(super) const STARVED: &str = "starved";
 
-/// So much of a log is kept free for the acts that need few entries.
+/// Log entries kept free for the phases that need few.
 const RESERVE: u64 = 1 << 12;
-/// All together want to hold it for longer than there is time, and nobody comes back before a waiter could have been woken.
-const HOLD_OF_A_SHARE: Duration = Duration::from_millis(3);
+/// Together the workers want to hold the lock for longer than there is time, and none asks again
+/// before a waiter could have been woken.
+const SHARING_HOLD: Duration = Duration::from_millis(3);
 const AWAY_AT_LEAST: Duration = Duration::from_millis(1);
 const AWAY_BEYOND: u64 = 2_000;
-/// So often a release has had to wake another, when that was tried enough; and for how long more that may be tried.
+/// Hand-overs that are enough.
 const HANDOVERS: u64 = 60_000;
+/// Additional time to reach them.
 const MORE_TIME: Duration = Duration::from_secs(3);
-/// So often most workers have taken the lock over from others before one is said to have its share, or to starve.
-const TURNS_THAT_DO: u64 = 10;
+/// Turns of the median worker after which a worker may count as served.
+const TURNS_IF_SERVED: u64 = 10;
+/// Turns of the median worker after which a worker may count as starved.
 const TURNS: u64 = 40;
+/// Turns of the median worker after which the phase ends in any case.
 const TURNS_AT_MOST: u64 = 120;
-/// One has its share with more than half of what the median has, and starves with a quarter or less: where 40 are expected, ten are
-/// no chance (Poisson: 1e-8).
-const HAS_ITS_SHARE: u64 = 2;
-const STARVES: u64 = 4;
-/// Of the acts but the first, however slow the machine is.
+/// A worker is served with more than half of the median's turns, and starved with a quarter or
+/// less: where 40 turns are expected, ten are no coincidence (Poisson: 1e-8).
+const SERVED: u64 = 2;
+const STARVED_BELOW: u64 = 4;
+/// Rounds of all phases but the first, however slow the machine is.
 const ROUNDS_AT_LEAST: u64 = 4;
-/// So long a holder waits for another to ask.
-const LONGEST_COURTESY: Duration = Duration::from_micros(100);
-const SHARES_AT_MOST: Duration = Duration::from_secs(6);
+/// How long a holder waits for another worker to ask.
+const LONGEST_HOLD: Duration = Duration::from_micros(100);
+const SHARING_AT_MOST: Duration = Duration::from_secs(6);
 
-/// The acts of a run, and what was seen of the shares.
+/// The phases of a run.
 pub(super) struct Exercise<'a> {
     pub(super) witness: &'a Witness,
     pub(super) duration: Duration,
@@ -55,38 +61,39 @@ pub(super) struct Exercise<'a> {
 }
 
 impl Exercise<'_> {
-    /// The first act. Shares say nothing of fewer than three.
+    /// The first phase. Sharing says nothing about fewer than three workers.
     pub(super) fn first(&self) -> u64 {
         if self.witness.shape().workers() < 3 {
-            CROWD
+            CONTENTION
         } else {
-            SHARES
+            SHARING
         }
     }
 
     fn length(kind: u64) -> Duration {
         Duration::from_millis(match kind {
-            CROWD => 40,
-            MANNERS => 140,
-            ALONE => 15,
+            CONTENTION => 40,
+            HAND_OVER => 140,
+            UNCONTENDED => 15,
             _ => 25,
         })
     }
 
-    fn shares(&self, lasted: Duration) -> Option<u64> {
+    fn sharing(&self, lasted: Duration) -> Option<u64> {
         let workers = 0..self.witness.shape().workers() as u32;
         let turns = |worker| self.witness.turns(worker).load(Ordering::Relaxed);
         let mut sorted: Vec<u64> = workers.clone().map(turns).collect();
         sorted.sort_unstable();
         let (fewest, median) = (sorted[0], sorted[sorted.len() / 2]);
-        if median >= TURNS && fewest * STARVES <= median {
+        if median >= TURNS && fewest * STARVED_BELOW <= median {
             let starved = workers.clone().min_by_key(|worker| turns(*worker));
             let each: Vec<String> = workers
                 .filter(|worker| Some(*worker) != starved)
                 .map(|worker| format!("worker {worker} {}", turns(worker)))
                 .collect();
             let text = format!(
-                "{} took the lock over from others {fewest} times in {:.1} s, and in the same time, asking in the same way, {} times",
+                "{} took the lock over from others {fewest} times in {:.1} s; in the same time and \
+                 asking in the same way, {} times",
                 starved.unwrap_or(0),
                 lasted.as_secs_f64(),
                 each.join(", ")
@@ -94,17 +101,17 @@ impl Exercise<'_> {
             self.witness.notes().add(STARVED, &text);
             return Some(END);
         }
-        let has_its_share = median >= TURNS_THAT_DO && fewest * HAS_ITS_SHARE > median;
-        (has_its_share || median >= TURNS_AT_MOST || lasted > SHARES_AT_MOST)
-            .then_some(1 << 8 | CROWD)
+        let is_served = median >= TURNS_IF_SERVED && fewest * SERVED > median;
+        (is_served || median >= TURNS_AT_MOST || lasted > SHARING_AT_MOST)
+            .then_some(1 << 8 | CONTENTION)
     }
 }
 
-impl Acts for Exercise<'_> {
-    fn after(&self, act: u64, lasted: Duration) -> Option<u64> {
-        let (round, kind) = (act >> 8, act & 0xff);
-        if kind == SHARES {
-            return self.shares(lasted);
+impl Phases for Exercise<'_> {
+    fn next(&self, phase: u64, lasted: Duration) -> Option<u64> {
+        let (round, kind) = (phase >> 8, phase & 0xff);
+        if kind == SHARING {
+            return self.sharing(lasted);
         }
         if lasted < Self::length(kind) {
             return None;
@@ -113,52 +120,57 @@ impl Acts for Exercise<'_> {
         let more = MORE_TIME.min(self.duration) * u32::from(wants_more);
         let is_over = round >= ROUNDS_AT_LEAST && self.began.elapsed() >= self.duration + more;
         Some(match kind {
-            IN_VAIN if is_over => END,
-            IN_VAIN => (round + 1) << 8 | CROWD,
+            TIMEOUTS if is_over => END,
+            TIMEOUTS => (round + 1) << 8 | CONTENTION,
             kind => round << 8 | (kind + 1),
         })
     }
 }
 
-/// What one thread does, until the acts are over.
+/// The work of one thread until the last phase is over.
 pub(super) fn work(worker: &Worker<'_>, lock: &dyn Lock) {
     let witness = worker.witness();
     loop {
-        witness.rest(worker.number());
-        let act = witness.act();
-        if act == END || witness.is_dismissed() {
+        witness.wait_while_paused(worker.number());
+        let phase = witness.phase();
+        if phase == END || witness.is_dismissed() {
             return;
         }
-        let player = Player { worker, lock, act };
-        player.plays();
+        Performer {
+            worker,
+            lock,
+            phase,
+        }
+        .run();
     }
 }
 
-struct Player<'a, 'w> {
+/// A worker in one phase.
+struct Performer<'a, 'w> {
     worker: &'a Worker<'w>,
     lock: &'a dyn Lock,
-    act: u64,
+    phase: u64,
 }
 
-impl Player<'_, '_> {
+impl Performer<'_, '_> {
     fn is_over(&self) -> bool {
         let witness = self.worker.witness();
-        witness.wants_rest() || witness.act() != self.act || witness.is_dismissed()
+        witness.is_pause_requested() || witness.phase() != self.phase || witness.is_dismissed()
     }
 
-    fn plays(&self) {
+    fn run(&self) {
         let witness = self.worker.witness();
         let workers = witness.shape().workers() as u64;
-        let chosen = (self.act >> 8) % workers == u64::from(self.worker.number());
-        match (self.act & 0xff, chosen) {
-            (SHARES, _) => self.until_it_is_over(&|| self.shares()),
-            (CROWD, _) => self.until_it_is_over(&|| self.asks_somehow()),
-            (MANNERS, _) if self.has_manners() => self.until_it_is_over(&|| self.stands_back()),
-            (ALONE, true) => self.tries_alone(),
-            (IN_VAIN, true) => {
-                self.asks(Patience::Forever, &|| sleep(Duration::from_millis(20)));
+        let chosen = (self.phase >> 8) % workers == u64::from(self.worker.number());
+        match (self.phase & 0xff, chosen) {
+            (SHARING, _) => self.until_over(&|| self.share()),
+            (CONTENTION, _) => self.until_over(&|| self.contend()),
+            (HAND_OVER, _) if self.hands_over() => self.until_over(&|| self.hand_over()),
+            (UNCONTENDED, true) => self.try_alone(),
+            (TIMEOUTS, true) => {
+                self.attempt(WaitLimit::Forever, &|| sleep(Duration::from_millis(20)));
             }
-            (IN_VAIN, false) => self.waits_in_vain(),
+            (TIMEOUTS, false) => self.time_out(),
             _ => {}
         }
         while !self.is_over() {
@@ -166,49 +178,49 @@ impl Player<'_, '_> {
         }
     }
 
-    /// Two at a time: more only take the processors from each other.
-    fn has_manners(&self) -> bool {
+    /// Two workers at a time: more only take the processors from each other.
+    fn hands_over(&self) -> bool {
         let workers = self.worker.witness().shape().workers() as u64;
-        let from_chosen = u64::from(self.worker.number()) + workers - (self.act >> 8) % workers;
+        let from_chosen = u64::from(self.worker.number()) + workers - (self.phase >> 8) % workers;
         from_chosen % workers < 2
     }
 
-    fn until_it_is_over(&self, call: &dyn Fn()) {
+    fn until_over(&self, call: &dyn Fn()) {
         let witness = self.worker.witness();
         while !self.is_over() && witness.room(self.worker.number()) > RESERVE {
             call();
         }
     }
 
-    fn shares(&self) {
-        self.asks(Patience::Forever, &|| {
-            self.worker.witness().takes_its_turn(self.worker.number());
-            sleep(HOLD_OF_A_SHARE);
+    fn share(&self) {
+        self.attempt(WaitLimit::Forever, &|| {
+            self.worker.witness().record_turn(self.worker.number());
+            sleep(SHARING_HOLD);
         });
         sleep(AWAY_AT_LEAST + Duration::from_micros(self.worker.random(AWAY_BEYOND)));
     }
 
-    fn asks_somehow(&self) {
-        let patience = match self.worker.random(10) {
-            0..=5 => Patience::Forever,
-            6 | 7 => Patience::None,
-            _ => Patience::AtMost(Duration::from_micros(1 + self.worker.random(300))),
+    fn contend(&self) {
+        let limit = match self.worker.random(10) {
+            0..=5 => WaitLimit::Forever,
+            6 | 7 => WaitLimit::NoWait,
+            _ => WaitLimit::AtMost(Duration::from_micros(1 + self.worker.random(300))),
         };
-        self.asks(patience, &|| self.stays());
+        self.attempt(limit, &|| self.stay());
         if self.worker.random(4) == 0 {
             spin(Duration::from_micros(self.worker.random(20)));
         }
     }
 
-    fn stands_back(&self) {
+    fn hand_over(&self) {
         while self.others_wait() {
             if self.is_over() {
                 return;
             }
             yield_now();
         }
-        self.asks(Patience::Forever, &|| {
-            let until = Instant::now() + LONGEST_COURTESY;
+        self.attempt(WaitLimit::Forever, &|| {
+            let until = Instant::now() + LONGEST_HOLD;
             while !self.others_wait() {
                 if Instant::now() > until {
                     return;
@@ -217,63 +229,59 @@ impl Player<'_, '_> {
             }
             let handovers = self.worker.witness().handovers();
             handovers.fetch_add(1, Ordering::Relaxed);
-            // Until it sleeps, mostly.
+            // Usually until the waiter sleeps.
             spin(Duration::from_micros(self.worker.random(10)));
         });
     }
 
     fn others_wait(&self) -> bool {
         let witness = self.worker.witness();
-        let is_odd = |worker| {
-            !witness
-                .asking(worker)
-                .load(Ordering::Relaxed)
-                .is_multiple_of(2)
-        };
-        (0..witness.shape().workers() as u32).any(is_odd)
+        let is_waiting = |worker| witness.waiting(worker).load(Ordering::Relaxed) != 0;
+        (0..witness.shape().workers() as u32).any(is_waiting)
     }
 
-    fn stays(&self) {
+    fn stay(&self) {
         spin(Duration::from_micros(self.worker.random(20)));
     }
 
-    fn tries_alone(&self) {
+    fn try_alone(&self) {
         const TRIES: u64 = 300;
         for attempt in 0..TRIES {
             if self.is_over() {
                 return;
             }
-            let patience = match attempt % 8 {
-                7 => Patience::AtMost(Duration::from_millis(2)),
-                _ => Patience::None,
+            let limit = match attempt % 8 {
+                7 => WaitLimit::AtMost(Duration::from_millis(2)),
+                _ => WaitLimit::NoWait,
             };
-            self.asks(patience, &|| ());
+            self.attempt(limit, &|| ());
         }
     }
 
-    fn waits_in_vain(&self) {
+    fn time_out(&self) {
         while !self.is_over() {
-            let patience = Duration::from_micros(2_000 + self.worker.random(4_000));
-            if !self.asks(Patience::AtMost(patience), &|| ()) {
+            let limit = Duration::from_micros(2_000 + self.worker.random(4_000));
+            if !self.attempt(WaitLimit::AtMost(limit), &|| ()) {
                 return;
             }
         }
     }
 
-    /// Asks with this patience, or with none that ends if the lock does not offer it; whether it does.
-    fn asks(&self, patience: Patience, section: &dyn Fn()) -> bool {
+    /// Asks with this wait limit, or waits forever if the lock does not offer it. Returns whether
+    /// it does.
+    fn attempt(&self, limit: WaitLimit, section: &dyn Fn()) -> bool {
         const ENTRIES: u64 = 16;
         if self.worker.witness().room(self.worker.number()) < ENTRIES {
             return false;
         }
         let answered = self
             .worker
-            .call_of(&|worker: &Worker<'_>| worker.attempt(self.lock, patience, section));
+            .call_once(&|worker: &Worker<'_>| worker.attempt(self.lock, limit, section));
         match answered {
-            Some(Err(error)) => panic!("the lock failed, asked with {patience:?}: {error}"),
+            Some(Err(error)) => panic!("the lock failed (wait limit {limit:?}): {error}"),
             Some(Ok(Answer::Unsupported)) => {
-                if matches!(self.act & 0xff, CROWD) {
-                    self.asks(Patience::Forever, section);
+                if matches!(self.phase & 0xff, CONTENTION) {
+                    self.attempt(WaitLimit::Forever, section);
                 }
                 false
             }

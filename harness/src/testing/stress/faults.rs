@@ -1,4 +1,5 @@
-//! What befalls the workers of a run, on purpose: at random moments from the seed, counted, and over before the next section.
+//! Faults injected into the workers of a run: at random moments derived from the seed, counted, and
+//! over before the next section.
 
 use std::fs;
 use std::io;
@@ -12,21 +13,23 @@ use nix::sys::statvfs::statvfs;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
-/// Something that goes wrong in a worker.
+/// A fault injected into a worker; see [`Stress::faults`](super::Stress::faults).
 ///
-/// The file faults befall all files of the lock path, and happen under the lock as the holder's last act: what a stranger takes away
-/// from a holder in the midst of its section, no lock on a file survives.
+/// Faults of files affect all files of the lock path and are the last act of a holder before its
+/// release: no lock file survives being taken away by another program in the middle of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
-    /// The process is killed in the section; another goes on in its place.
+    /// The process is killed in the section, and another replaces it.
     Kill,
-    /// The process is stopped in the section, and continued some milliseconds later.
+    /// The process is stopped in the section and continued some milliseconds later.
     Pause,
     /// The body panics in the section.
     Panic,
-    /// The process forks in the section; the child stays for some milliseconds.
+    /// The process forks in the section, and the child lives for some milliseconds.
     Fork,
-    /// Signals interrupt the next acquire: bursts of one every 120 µs, and pauses that grow, so that every sleep comes to an end.
+    /// Signals interrupt the next acquire: bursts of one every 120 µs, with growing pauses, so that
+    /// every sleep ends eventually.
     SignalStorm,
     /// The lock files are unlinked.
     Unlink,
@@ -34,17 +37,18 @@ pub enum Fault {
     Rename,
     /// The lock files are replaced by new ones.
     Replace,
-    /// The lock path is removed with all that is in it.
+    /// The lock path is removed with everything in it.
     RemoveDirectory,
-    /// The process has no descriptor left for the next acquire, which may fail.
+    /// The process has no file descriptor left for the next acquire, which may fail.
     DescriptorLimit,
-    /// The disk is full, and the lock files are gone: the next acquires may fail. Tried only on a disk of 16 MiB or 10,000 files at most.
+    /// The disk is full and the lock files are gone: the next acquires may fail. Injected only on a
+    /// file system of at most 16 MiB or 10,000 files.
     DiskFull,
 }
 
 impl Fault {
-    /// All of them.
-    pub const ALL: [Fault; 11] = [
+    /// All faults.
+    pub const ALL: &[Fault] = &[
         Fault::Kill,
         Fault::Pause,
         Fault::Panic,
@@ -62,7 +66,7 @@ impl Fault {
         self as usize
     }
 
-    /// When in the course of a section it happens.
+    /// When the fault is injected.
     pub(super) fn moment(self) -> Moment {
         match self {
             Fault::Kill | Fault::Pause | Fault::Panic | Fault::Fork => Moment::Inside,
@@ -94,33 +98,34 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// When a fault happens.
+/// When a fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// Before the body asks for the lock.
+    /// Before the body requests the lock.
     Before,
     /// In the section.
     Inside,
-    /// When the section is over, and the lock still held.
+    /// After the section, while the lock is still held.
     After,
 }
 
-/// Which faults, and how often.
+/// The faults of a run, one in so many calls of the body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
     pub(super) kinds: Vec<Fault>,
     pub(super) once_in: u64,
 }
 
-/// How long a child that was forked in a section keeps its copies.
+/// How long a child forked in a section keeps its copies.
 const CHILD_STAYS: Duration = Duration::from_millis(3);
-/// Stops this process; whoever waits for it continues it.
+
+/// Stops this process. The coordinator continues it.
 pub(super) fn pause() {
     let _ = raise(Signal::SIGSTOP);
 }
 
-/// Forks a child that nobody waits for and that leaves by itself.
-pub(super) fn fork_a_child() {
+/// Forks a child that leaves by itself and is not a child of this process any more.
+pub(super) fn fork_orphan() {
     let leave = || -> ! {
         // SAFETY: ends the child; nothing of the test runs there.
         unsafe { libc::_exit(0) }
@@ -139,16 +144,18 @@ pub(super) fn fork_a_child() {
     }
 }
 
-/// Interrupts the threads of this process, until the value is dropped.
+/// Interrupts the threads of this process with SIGALRM until the value is dropped; for worker
+/// processes only, since the handler stays installed.
 ///
-/// A storm must leave the interrupted room. A sleep that is interrupted goes on for the rest of its time *and* the timer slack of the thread (50 µs
-/// unless changed: `PR_SET_TIMERSLACK`, prctl(2)), so under a signal every 30 µs no sleep ever ends, and a correct lock that asks again every
-/// millisecond never does. So signals come in bursts, [`INTERVAL`] apart, and between two bursts is a pause, each twice as long as the one
-/// before: whoever sleeps, or begins its sleep anew, for less than [`LONGEST_PAUSE`] comes to its end.
+/// An interrupted sleep continues for the rest of its time *and* the timer slack of the thread
+/// (50 µs by default: `PR_SET_TIMERSLACK`, prctl(2)). Under a signal every 30 µs no sleep would
+/// ever end, nor a correct lock that polls every millisecond. So signals come in bursts,
+/// [`INTERVAL`] apart, and each pause between two bursts is twice as long as the one before: every
+/// sleep shorter than [`LONGEST_PAUSE`] ends.
 #[derive(Debug)]
 pub(crate) struct SignalStorm(());
 
-/// Between two signals of a burst.
+/// Microseconds between two signals of a burst.
 const INTERVAL: libc::suseconds_t = 120;
 /// Signals in a burst.
 const BURST: u32 = 24;
@@ -169,7 +176,7 @@ impl SignalStorm {
         );
         // SAFETY: the handler uses atomics and setitimer(2), a plain system call.
         if let Err(error) = unsafe { sigaction(Signal::SIGALRM, &action) } {
-            panic!("no handler for the signals of a storm: {error}");
+            panic!("cannot install the handler of SIGALRM: {error}");
         }
         LEFT.store(BURST, Ordering::Relaxed);
         PAUSE.store(FIRST_PAUSE, Ordering::Relaxed);
@@ -197,12 +204,13 @@ extern "C" fn on_signal(_: i32) {
     }
     LEFT.store(BURST, Ordering::Relaxed);
     let next = (2 * pause).min(LONGEST_PAUSE);
-    // Fails if the storm has ended meanwhile, on another thread.
+    // Fails if another thread has ended the storm meanwhile.
     let _ = PAUSE.compare_exchange(pause, next, Ordering::Relaxed, Ordering::Relaxed);
     next_signal(pause);
 }
 
-/// One signal after so many microseconds; none after 0. Errno is left as it was: the interrupted code may be about to read it.
+/// Schedules one signal after so many microseconds, and none for 0. Preserves errno, which the
+/// interrupted code may be about to read.
 fn next_signal(microseconds: libc::suseconds_t) {
     let once = libc::itimerval {
         it_interval: libc::timeval {
@@ -214,7 +222,8 @@ fn next_signal(microseconds: libc::suseconds_t) {
             tv_usec: microseconds,
         },
     };
-    // SAFETY: errno is this thread's own; the timer's value is read, and no old value asked for.
+    // SAFETY: errno belongs to this thread; the timer value is only read, no old value is
+    // requested.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
@@ -223,14 +232,14 @@ fn next_signal(microseconds: libc::suseconds_t) {
     }
 }
 
-/// No further descriptor can be opened until the value is dropped.
+/// Prevents this process from opening descriptors until the value is dropped.
 #[derive(Debug)]
 pub(super) struct NoDescriptors {
     before: (u64, u64),
 }
 
 impl NoDescriptors {
-    pub(super) fn now() -> io::Result<Self> {
+    pub(super) fn begin() -> io::Result<Self> {
         let before = getrlimit(Resource::RLIMIT_NOFILE)?;
         setrlimit(Resource::RLIMIT_NOFILE, 0, before.1)?;
         Ok(NoDescriptors { before })
@@ -243,8 +252,8 @@ impl Drop for NoDescriptors {
     }
 }
 
-/// Does to the files in `directory` what `fault` says.
-pub(super) fn take_away(fault: Fault, directory: &Path, number: u64) -> io::Result<()> {
+/// Removes, renames or replaces the files in `directory`.
+pub(super) fn disturb_files(fault: Fault, directory: &Path, number: u64) -> io::Result<()> {
     if fault == Fault::RemoveDirectory {
         return fs::remove_dir_all(directory);
     }
@@ -254,7 +263,7 @@ pub(super) fn take_away(fault: Fault, directory: &Path, number: u64) -> io::Resu
         if name.starts_with(AWAY) || name.starts_with(FILLER) || !path.is_file() {
             continue;
         }
-        // A name for each fault: what was renamed away must not come back as a replacement.
+        // One name per fault: a file that was renamed must not come back as a replacement.
         let away = directory.join(format!(
             "{AWAY}{fault}-{}-{number}-{name}",
             std::process::id()
@@ -277,21 +286,21 @@ const FILLER: &str = ".filler-";
 const SMALL_BYTES: u64 = 16 << 20;
 const SMALL_FILES: u64 = 10_000;
 
-/// A disk that is full until the value is dropped.
+/// A file system that is full until the value is dropped.
 #[derive(Debug)]
 pub(super) struct FullDisk {
     fillers: Vec<std::path::PathBuf>,
 }
 
 impl FullDisk {
-    /// Fills the disk of `directory`, if it is a small one.
-    pub(super) fn now(directory: &Path) -> io::Result<Self> {
+    /// Fills the file system of `directory` if it is a small one.
+    pub(super) fn begin(directory: &Path) -> io::Result<Self> {
         let disk = statvfs(directory)?;
         let few_files = disk.files() > 0 && disk.files() <= SMALL_FILES;
         if disk.blocks() * disk.fragment_size() > SMALL_BYTES && !few_files {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        take_away(Fault::Unlink, directory, 0)?;
+        disturb_files(Fault::Unlink, directory, 0)?;
         let mut full = FullDisk {
             fillers: Vec::new(),
         };

@@ -1,12 +1,17 @@
-//! Runs a body in many processes and threads at once, and says whether two were ever in its section.
+//! Stress runs: a body that uses a lock, in many processes and threads at once.
+//!
+//! A run starts worker processes by fork(2). Faults send signals to these and lower their limits.
+//! The calling process keeps its signal handlers, its limits, its processors and its children. Two
+//! things remain: a fork handler that counts forks (pthread_atfork(3)), and in a test program with
+//! several threads two open descriptors per run, which a later run of the same test needs.
 
 mod exercise;
 mod faults;
+mod free_check;
 mod last_events;
 mod observation;
 mod report;
 mod rules;
-mod stranger;
 mod worker;
 
 use std::io;
@@ -26,14 +31,17 @@ pub use report::StressReport;
 pub use rules::Breach;
 pub use worker::Worker;
 
-use crate::testing::conformance::{Guarantee, Lock};
-use crate::testing::forking::{self, Acts, Outcome, Plan, Role};
+pub use crate::testing::forking::ProcessOutcome;
+
+use crate::testing::forking::{self, Phases, Plan, Role};
+use crate::testing::lock::{Guarantee, Lock};
 use crate::testing::witness::{Shape, Witness};
 
-/// A stress run: what to run it with, and then [`run`](Stress::run).
+/// A stress run: options, and then [`run`](Self::run), [`run_on`](Self::run_on) or
+/// [`exercise`](Self::exercise).
 ///
 /// ```
-/// use lockutils_harness::Stress;
+/// use lockutils_harness::prelude::*;
 /// use oslo_concurrency::lockutils;
 ///
 /// let directory = tempfile::tempdir().unwrap();
@@ -46,7 +54,7 @@ use crate::testing::witness::{Shape, Witness};
 ///     .assert_exclusive();
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is tried before `run`"]
+#[must_use = "nothing runs before `run`"]
 pub struct Stress {
     processes: usize,
     threads: usize,
@@ -62,16 +70,18 @@ pub struct Stress {
     isolated: bool,
 }
 
-/// Users' bodies may do something else than to ask for the lock.
+/// A body may do other things than use the lock.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// Nobody does anything but to ask for the lock.
-const STUCK_IN_AN_EXERCISE_AFTER: Duration = Duration::from_secs(3);
+/// An exercise only uses the lock.
+const EXERCISE_STUCK_AFTER: Duration = Duration::from_secs(3);
 
-/// The environment variable that repeats a run with the same random numbers.
-pub const SEED: &str = "LOCKUTILS_SEED";
+/// The environment variable with the seed of a run.
+const SEED: &str = "LOCKUTILS_SEED";
 
 impl Stress {
-    /// Four processes of one thread, 1,000 sections each, within a minute; the seed from LOCKUTILS_SEED, or a new one.
+    /// A run of four processes with one thread each, 1,000 calls of the body per thread, and a
+    /// deadline of one minute. The seed is that of the environment variable `LOCKUTILS_SEED`, or a
+    /// new one.
     pub fn new() -> Self {
         Stress {
             processes: 4,
@@ -89,69 +99,79 @@ impl Stress {
         }
     }
 
-    /// How many processes.
+    /// Number of worker processes; 4 by default, at least 1.
     pub fn processes(mut self, processes: usize) -> Self {
         self.processes = processes.max(1);
         self
     }
 
-    /// How many threads in each process.
+    /// Number of threads per process; 1 by default, at least 1.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// How often each thread calls the body.
+    /// Number of calls of the body per thread; 1,000 by default.
     pub fn sections(mut self, sections: usize) -> Self {
         self.sections = sections;
         self
     }
 
-    /// How long all of it may take. What has not ended then is killed, and reported as hung.
+    /// Time limit of the whole run; one minute by default. Processes that have not ended by then
+    /// are killed and reported as [`ProcessOutcome::Hung`].
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// How long nothing may happen: no worker has entered or left a section or called the body. Whoever is not outside then is stuck, and
-    /// killed. Five seconds unless set, three for [`exercise`](Self::exercise); a body that stays in one call for longer must say so here.
+    /// Time without progress after which workers are stuck: no worker has entered or left a section
+    /// or called the body. Their processes are killed.
+    ///
+    /// Five seconds by default, three for [`exercise`](Self::exercise). Set it if one call of the
+    /// body may take longer.
     pub fn stuck_after(mut self, time: Duration) -> Self {
         self.stuck_after = Some(time);
         self
     }
 
-    /// How long [`exercise`](Self::exercise) asks the lock at least; three seconds unless set.
+    /// Minimum duration of an [`exercise`](Self::exercise); three seconds by default.
     pub fn duration(mut self, time: Duration) -> Self {
         self.duration = time;
         self
     }
 
-    /// The start of the workers' random numbers.
+    /// Seed of the workers' random numbers; overrides `LOCKUTILS_SEED`.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Stays in each section for a random time up to this.
-    pub fn hold(mut self, at_most: Duration) -> Self {
-        self.hold = at_most;
+    /// Maximum of the random time that a worker stays in each section, in addition to the body's
+    /// own; 0 by default.
+    pub fn hold(mut self, max: Duration) -> Self {
+        self.hold = max;
         self
     }
 
-    /// How many times the body calls [`Worker::section`] at most; twice unless set.
-    pub fn room(mut self, sections_in_the_body: usize) -> Self {
-        self.room = sections_in_the_body.max(1);
+    /// Maximum number of sections per call of the body; 2 by default.
+    ///
+    /// If the body enters more, the logs overflow and the verdict is *not known*.
+    pub fn room(mut self, sections_per_call: usize) -> Self {
+        self.room = sections_per_call.max(1);
         self
     }
 
-    /// Watches the lock `name` of `oslo_concurrency` itself: what is between its acquire and its release is the section, and the body need
-    /// not call [`Worker::section`]. For a lock without a name, say its path. Reader-writer locks cannot be watched.
+    /// Observes the lock `name` of `oslo_concurrency`: the section lasts from its acquire to its
+    /// release, and the body need not call [`Worker::section`].
+    ///
+    /// For a lock without a name, give its path. Reader-writer locks cannot be observed.
     pub fn observe(mut self, name: impl Into<String>) -> Self {
         self.observed = Some(name.into());
         self
     }
 
-    /// Lets these faults happen, each time one of them, once in so many calls of the body; the report counts them.
+    /// Injects one of these faults, at random, once in so many calls of the body. The report counts
+    /// them.
     pub fn faults(mut self, kinds: &[Fault], once_in: u64) -> Self {
         self.faults = Faults {
             kinds: kinds.to_vec(),
@@ -160,46 +180,58 @@ impl Stress {
         self
     }
 
-    /// Gives the run a lock path of its own, unless a [`LockPathScope`] of this thread says where the locks are. The fixture `stress` does so.
+    /// Gives the run a lock path of its own, which is removed afterwards.
+    ///
+    /// Has no effect while this thread has a [`LockPathScope`]. The fixture
+    /// [`stress`](crate::testing::fixtures::stress) sets this.
     pub fn isolated(mut self) -> Self {
         self.isolated = true;
         self
     }
 
-    /// Runs `body` so often in each thread of each process. The body takes the lock, and calls [`Worker::section`] under it.
+    /// Runs `body` in each thread of each worker process. The body acquires the lock and calls
+    /// [`Worker::section`] while it holds it.
     ///
-    /// Worker processes are forked; in a process of many threads, as tests are, the test program is first executed once more for this test
-    /// alone, so everything that the test does before this call happens there as well, with the same results of earlier runs.
+    /// Worker processes are forked. Forking is not safe in a process with several threads, as test
+    /// programs are; there the test program is first executed again for this test alone. Everything
+    /// that the test does before this call happens there as well, and earlier runs of the test have
+    /// the same results there.
     ///
     /// # Panics
-    /// If the workers cannot be started.
+    /// If the workers cannot be started, for example since this is not the thread of the test.
     pub fn run<F: Fn(&Worker<'_>) + Sync>(self, body: F) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Body(&body, None)))
     }
 
-    /// As [`run`](Self::run), with a body that asks `lock` by [`Worker::attempt`]. When all have done their calls a process that has
-    /// nothing to do with them asks whether the lock is free.
+    /// As [`run`](Self::run), for a body that acquires `lock` by [`Worker::attempt`].
+    ///
+    /// When all workers have made their calls, another process checks that the lock is free.
     ///
     /// # Panics
-    /// If the workers cannot be started.
+    /// As [`run`](Self::run).
     pub fn run_on<F: Fn(&Worker<'_>) + Sync>(self, lock: &impl Lock, body: F) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Body(&body, Some(&lock))))
     }
 
-    /// Asks `lock` for all that it offers, for [`duration`](Self::duration) and as long again if few
-    /// had to wait for each other: waits without and with an end, tries, all at once, one after
-    /// the other and alone, while it is held and while it is free. After each act a process that has nothing to do with the workers asks
-    /// whether the lock is free. The history of all answers is checked, see [`StressReport::breaches`].
+    /// Uses everything that `lock` offers, for [`duration`](Self::duration) and up to three seconds
+    /// more if few workers had to wait for each other.
+    ///
+    /// Workers acquire, try and wait with a limit: all at once, one after the other and alone,
+    /// while the lock is held and while it is free. After each phase another process checks that
+    /// the lock is free. All answers are recorded and judged; see [`StressReport::breaches`].
     ///
     /// ```
     /// use std::time::Duration;
-    /// use lockutils_harness::Stress;
-    /// use lockutils_harness::conformance::Oslo;
+    /// use lockutils_harness::prelude::*;
+    /// use lockutils_harness::testing::conformance::Oslo;
     ///
     /// let directory = tempfile::tempdir().unwrap();
-    /// Stress::new().duration(Duration::from_millis(200)).exercise(&Oslo::new(directory.path())).assert_exclusive();
+    /// Stress::new()
+    ///     .duration(Duration::from_millis(200))
+    ///     .exercise(&Oslo::new(directory.path()))
+    ///     .assert_exclusive();
     /// ```
     ///
     /// # Panics
@@ -214,21 +246,18 @@ impl Stress {
         let own = own.transpose()?;
         let _scope = own.as_ref().map(|own| LockPathScope::enter(own.path()));
         let workers = self.processes * self.threads;
-        let shape = Shape {
-            processes: self.processes,
-            threads: self.threads,
-            entries: match what {
-                // A section takes four entries at most, and a death one for each thread of the process.
-                Work::Body(..) => self.sections * 4 * self.room + 16 + self.deaths(),
-                Work::Exercise(_) => (EXERCISE_ENTRIES / workers).max(1 << 14) + self.deaths(),
-            },
+        let entries = match what {
+            // A section takes at most four entries, and a death one per thread of the process.
+            Work::Body(..) => self.sections * 4 * self.room + 16 + self.deaths(),
+            Work::Exercise(_) => (EXERCISE_ENTRIES / workers).max(1 << 14) + self.deaths(),
         };
+        let shape = Shape::new(self.processes, self.threads, entries);
         match forking::role()? {
             Role::Forker(fd) => {
                 self.fork_here(&Witness::inherited(fd, shape)?, what)?;
                 forking::leave();
             }
-            Role::After(fd, errors) => {
+            Role::LaterRun(fd, errors) => {
                 Ok(self.report(&Witness::inherited(fd, shape)?, errors, what))
             }
             Role::Test if forking::may_fork() => {
@@ -247,8 +276,10 @@ impl Stress {
     }
 
     fn report(&self, witness: &Witness, errors: String, what: &Work<'_>) -> StressReport {
-        let outcomes: Vec<Outcome> = (0..self.processes)
-            .map(|process| Outcome::of(witness.outcome(process).load(Ordering::Acquire)))
+        let outcomes: Vec<ProcessOutcome> = (0..self.processes)
+            .map(|process| {
+                ProcessOutcome::from_word(witness.outcome(process).load(Ordering::Acquire))
+            })
             .collect();
         let harmless = [
             Fault::Kill,
@@ -264,7 +295,7 @@ impl Stress {
                 .is_some_and(|lock| lock.promises(Guarantee::Fairness)),
         };
         StressReport::new(witness, outcomes, self.seed, errors, rules)
-            .watching(self.observed.clone())
+            .observing(self.observed.clone())
     }
 
     fn fork_here(&self, witness: &Witness, what: &Work<'_>) -> io::Result<()> {
@@ -275,55 +306,58 @@ impl Stress {
         };
         let work = |number: u32| match (what, &self.observed) {
             (Work::Exercise(lock), _) => exercise::work(&self.worker(witness, number), *lock),
-            (Work::Body(body, _), None) => self.worker(witness, number).call(body, self.sections),
+            (Work::Body(body, _), None) => self
+                .worker(witness, number)
+                .call_repeatedly(body, self.sections),
             (Work::Body(body, _), Some(_)) => {
                 let faults = Box::leak(Box::new(self.faults.clone()));
-                let witness = observation::lasting(witness).expect("the witness is mapped again");
+                let witness =
+                    observation::leak_witness(witness).expect("the witness is mapped again");
                 let worker = Rc::new(Worker::new(witness, number, self.seed, self.hold, faults));
-                observation::this_thread_is(&worker);
-                worker.call(body, self.sections);
-                // One process tells for all.
+                observation::attach(&worker);
+                worker.call_repeatedly(body, self.sections);
+                // One process reports for all.
                 if number == 0 {
-                    observation::tell_if_unseen();
+                    observation::report_if_unseen();
                 }
             }
         };
         let prepare = || match &self.observed {
             None => Ok(()),
-            Some(name) => observation::watch(name),
+            Some(name) => observation::observe_lock(name),
         };
         let lock_path = lockutils::get_lock_path();
-        let locked_before = stranger::locked_here();
-        let look = |processes: &[Pid]| match (what.lock(), &lock_path) {
-            (Some(lock), _) => stranger::asks(lock, processes),
-            (None, Some(path)) => stranger::looks(path, &locked_before, processes),
+        let locked_before = free_check::files_locked_here();
+        let inspect = |processes: &[Pid]| match (what.lock(), &lock_path) {
+            (Some(lock), _) => free_check::by_trying(lock, processes),
+            (None, Some(path)) => free_check::by_kernel_locks(path, &locked_before, processes),
             (None, None) => None,
         };
-        let acts: Option<&dyn Acts> = match what {
+        let phases: Option<&dyn Phases> = match what {
             Work::Exercise(_) => {
-                witness.set_act(exercise.first());
+                witness.set_phase(exercise.first());
                 Some(&exercise)
             }
             Work::Body(..) => None,
         };
-        forking::run_here(&Plan {
+        forking::fork_and_run(&Plan {
             witness,
             deadline: self.deadline,
             stuck_after: match what {
                 Work::Body(..) => self.stuck_after.unwrap_or(STUCK_AFTER),
-                Work::Exercise(_) => self.stuck_after.unwrap_or(STUCK_IN_AN_EXERCISE_AFTER),
+                Work::Exercise(_) => self.stuck_after.unwrap_or(EXERCISE_STUCK_AFTER),
             },
             work: &work,
             prepare: &prepare,
             threads: self.threads,
             replace_killed: self.faults.kinds.contains(&Fault::Kill),
-            look: &look,
-            look_asks: what.lock().is_some(),
-            acts,
+            inspect: &inspect,
+            inspect_tries_lock: what.lock().is_some(),
+            phases,
         })
     }
 
-    /// About how often one of the threads of a process is killed, and twice as often as that.
+    /// Room for the deaths of a worker: about twice as many as are expected.
     fn deaths(&self) -> usize {
         let calls = self.sections * self.threads;
         calls
@@ -336,16 +370,17 @@ impl Stress {
     }
 }
 
-/// Where the threads of a process are, as the kernel tells: what they do, their system call, and for root the kernel's stack.
-pub fn stack_of(process: Pid) -> String {
+/// Where the threads of a process are, according to the kernel; for this workspace's soak test.
+#[doc(hidden)]
+pub fn stack_of(process: i32) -> String {
     forking::stack_of(process)
 }
 
-/// What the workers of a run do.
+/// The work of the workers of a run.
 enum Work<'a> {
-    /// Each calls the body; the lock that it asks, if that is known.
+    /// Each calls the body, which uses this lock if it is known.
     Body(&'a (dyn Fn(&Worker<'_>) + Sync), Option<&'a dyn Lock>),
-    /// They ask the lock for all that it offers.
+    /// They use everything that the lock offers.
     Exercise(&'a dyn Lock),
 }
 
@@ -358,11 +393,11 @@ impl Work<'_> {
     }
 }
 
-/// Of all workers of an exercise together; 16 bytes each, and only those that are written take memory.
+/// Log entries of all workers of an exercise, 16 bytes each. Only written ones take memory.
 const EXERCISE_ENTRIES: usize = 1 << 20;
 
 fn or_panic(processes: usize, report: io::Result<StressReport>) -> StressReport {
-    report.unwrap_or_else(|error| panic!("{processes} worker processes cannot be started: {error}"))
+    report.unwrap_or_else(|error| panic!("cannot start {processes} worker processes: {error}"))
 }
 
 impl Default for Stress {
@@ -371,7 +406,8 @@ impl Default for Stress {
     }
 }
 
-fn seed_from_environment() -> Option<u64> {
+/// The seed of the environment variable [`SEED`].
+pub(crate) fn seed_from_environment() -> Option<u64> {
     let text = std::env::var(SEED).ok()?;
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),

@@ -1,4 +1,5 @@
-//! Watches the lock of a function that knows nothing of the witness, by what the lock library tells.
+//! Observes a lock of `oslo_concurrency` by the events of that library, so that the body need not
+//! call the witness.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,30 +11,30 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use oslo_concurrency::observe::{self, Observer};
 
 use super::Worker;
-use crate::testing::witness::{Inside, Witness};
+use crate::testing::witness::{SectionGuard, Witness};
 
 struct Observation {
     name: String,
-    /// Other locks that were taken, of which one may have been meant.
+    /// Other locks that were acquired, for the message about a misspelt name.
     others: Mutex<BTreeSet<String>>,
     seen: AtomicBool,
 }
 
-/// So many other names are remembered.
-const MOST: usize = 8;
+/// Maximum number of other names remembered.
+const MAX_OTHERS: usize = 8;
 
 static OBSERVATION: OnceLock<&'static Observation> = OnceLock::new();
 
-/// The worker on this thread, and whether it is in the section.
+/// The worker on this thread, and its stay in the section.
 struct Observed {
     worker: Rc<Worker<'static>>,
-    inside: Option<Inside<'static>>,
+    inside: Option<SectionGuard<'static>>,
 }
 
 thread_local!(static OBSERVED: RefCell<Option<Observed>> = const { RefCell::new(None) });
 
-/// In a worker process: from now on the lock `name` is watched.
-pub(super) fn watch(name: &str) -> io::Result<()> {
+/// Observes the lock `name` from now on in this worker process.
+pub(super) fn observe_lock(name: &str) -> io::Result<()> {
     let observation = Box::leak(Box::new(Observation {
         name: name.to_owned(),
         others: Mutex::default(),
@@ -43,21 +44,21 @@ pub(super) fn watch(name: &str) -> io::Result<()> {
     observe::set_observer(observation).map_err(io::Error::other)
 }
 
-/// A witness for as long as this worker process lives.
-pub(super) fn lasting(witness: &Witness) -> io::Result<&'static Witness> {
-    Ok(Box::leak(Box::new(witness.again()?)))
+/// A witness that lives as long as this worker process.
+pub(super) fn leak_witness(witness: &Witness) -> io::Result<&'static Witness> {
+    Ok(Box::leak(Box::new(witness.map_again()?)))
 }
 
-/// What this thread holds is held by `worker`.
-pub(super) fn this_thread_is(worker: &Rc<Worker<'static>>) {
+/// Attributes what this thread holds to `worker`.
+pub(super) fn attach(worker: &Rc<Worker<'static>>) {
     OBSERVED.set(Some(Observed {
         worker: Rc::clone(worker),
         inside: None,
     }));
 }
 
-/// Says on standard error which locks were taken instead, if the one that was to be watched was not.
-pub(super) fn tell_if_unseen() {
+/// Reports on standard error, if the observed lock was never acquired, which others were.
+pub(super) fn report_if_unseen() {
     let Some(observation) = OBSERVATION.get() else {
         return;
     };
@@ -68,9 +69,9 @@ pub(super) fn tell_if_unseen() {
     let others = others.unwrap_or_else(PoisonError::into_inner);
     let names: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
     match names.is_empty() {
-        true => eprintln!("no lock of oslo_concurrency was taken at all"),
+        true => eprintln!("no lock of oslo_concurrency was acquired"),
         false => eprintln!(
-            "no lock `{}` was taken; those that were taken: {}",
+            "the lock `{}` was not acquired; acquired were: {}",
             observation.name,
             names.join(", ")
         ),
@@ -81,7 +82,7 @@ impl Observer for Observation {
     fn acquired(&self, name: &str) {
         if name != self.name {
             let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-            if others.len() < MOST && !others.contains(name) {
+            if others.len() < MAX_OTHERS && !others.contains(name) {
                 others.insert(name.to_owned());
             }
             return;
@@ -103,9 +104,9 @@ impl Observer for Observation {
             Some((Rc::clone(worker), inside.take()?))
         });
         if let Some((worker, inside)) = observed {
-            worker.linger(false);
+            worker.stay_inside(false);
             drop(inside);
-            worker.afterwards();
+            worker.after_section();
         }
     }
 }

@@ -1,16 +1,18 @@
-//! What a run has shown, in words for somebody who has never seen the lock.
+//! The report of a stress run.
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use crate::testing::finding::{Finding, Unknown};
-use crate::testing::forking::Outcome;
-use crate::testing::witness::{Overlap, Shape, Step, Witness, overlaps};
+use crate::testing::forking::ProcessOutcome;
+use crate::testing::witness::{EntryKind, Overlap, Shape, Witness};
 
 use super::rules::{self, Breach, Rules};
 use super::{Fault, SEED, last_events};
 
-/// The outcome of a [`Stress`](super::Stress) run.
+/// The report of a [`Stress`](super::Stress) run.
+///
+/// Usually all that a test needs is [`assert_exclusive`](Self::assert_exclusive).
 #[derive(Clone, Debug)]
 pub struct StressReport {
     shape: Shape,
@@ -20,22 +22,22 @@ pub struct StressReport {
     breaches: Vec<Breach>,
     stacks: Vec<String>,
     not_offered: Vec<&'static str>,
-    outcomes: Vec<Outcome>,
-    /// What the threads of each process that failed did last.
+    outcomes: Vec<ProcessOutcome>,
+    /// The last events of the threads of each process that failed.
     last_events: Vec<Vec<String>>,
     began: u64,
     seed: u64,
     errors: String,
     faults: Vec<(Fault, u64)>,
     test: Option<String>,
-    /// The lock that was watched, if not the body said where the section is.
-    watched: Option<String>,
+    /// The observed lock, if the body does not mark the sections.
+    observed: Option<String>,
 }
 
 impl StressReport {
     pub(super) fn new(
         witness: &Witness,
-        outcomes: Vec<Outcome>,
+        outcomes: Vec<ProcessOutcome>,
         seed: u64,
         errors: String,
         rules: Rules,
@@ -46,7 +48,7 @@ impl StressReport {
             let entries = witness.entries(worker);
             sections += entries
                 .iter()
-                .filter(|entry| matches!(entry.step, Step::Entered | Step::EnteredShared))
+                .filter(|entry| matches!(entry.kind, EntryKind::Entered | EntryKind::EnteredShared))
                 .count() as u64;
             began = began.min(entries.first().map_or(u64::MAX, |entry| entry.time));
         }
@@ -54,14 +56,14 @@ impl StressReport {
         let last_events = (0..)
             .zip(&outcomes)
             .map(|(process, outcome)| match outcome {
-                Outcome::Done => Vec::new(),
+                ProcessOutcome::Done => Vec::new(),
                 _ => last_events::of_process(witness, process, began),
             })
             .collect();
         let unsupported = (0..witness.shape().workers() as u32)
             .map(|worker| witness.unsupported(worker).load(Ordering::Relaxed))
             .fold(0, |all, bits| all | bits);
-        let not_offered = ["waits without end", "tries", "timed waits"];
+        let not_offered = ["waits without a limit", "try-acquires", "timed waits"];
         StressReport {
             breaches: rules::breaches(witness, rules),
             stacks: rules::stacks(witness),
@@ -75,15 +77,16 @@ impl StressReport {
             shape: witness.shape(),
             sections,
             lost: witness.lost(),
-            overlaps: overlaps(witness),
+            overlaps: witness.overlaps(),
             outcomes,
             began,
             seed,
             errors,
             faults: Fault::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .map(|fault| {
-                    let count = witness.faults(fault.number());
+                    let count = witness.fault_count(fault.number());
                     (fault, count.load(Ordering::Relaxed))
                 })
                 .filter(|(_, count)| *count > 0)
@@ -92,63 +95,70 @@ impl StressReport {
                 .name()
                 .filter(|name| *name != "main")
                 .map(str::to_owned),
-            watched: None,
+            observed: None,
         }
     }
 
-    pub(super) fn watching(mut self, lock: Option<String>) -> Self {
-        self.watched = lock;
+    pub(super) fn observing(mut self, lock: Option<String>) -> Self {
+        self.observed = lock;
         self
     }
 
-    /// How many sections were entered.
+    /// Number of sections entered.
     pub fn sections(&self) -> u64 {
         self.sections
     }
 
-    /// Each time that two were inside.
+    /// All overlaps of two sections, in order of time.
     pub fn overlaps(&self) -> &[Overlap] {
         &self.overlaps
     }
 
-    /// Each rule that the lock broke, other than exclusion: what it answered, whom it forgot, what it left behind.
+    /// The rules that the lock broke, other than exclusion.
     ///
-    /// * *refused*: it was free, and nobody else had to do with it, when a try or a timed wait was told otherwise;
-    /// * *timeout*: a timed wait ended more than a millisecond early, or seconds late;
-    /// * *handover*: nobody held it for seconds, and somebody waited;
-    /// * *order*: of two threads of a process the one that asked half a second later came first, although the lock promises fairness;
-    /// * *starved*: one worker got it less than a quarter as often as others that asked in the same way;
-    /// * *orphan*: with all workers outside, it was not free for another process;
-    /// * *given up*: the same, shortly after a wait had timed out: that wait seems to have taken it;
-    /// * *stuck*: a worker never came back from it, and nobody held it.
+    /// * *refused*: a try-acquire or a timed wait failed although the lock was free and no other
+    ///   worker used it.
+    /// * *timeout*: a timed wait ended more than a millisecond early, or seconds late.
+    /// * *handover*: a worker waited for seconds while no worker held the lock.
+    /// * *order*: of two threads of one process the one that asked half a second later was served
+    ///   first, although the lock promises fairness.
+    /// * *starved*: one worker got the lock a quarter as often or less than others that asked in
+    ///   the same way.
+    /// * *orphan*: with all workers outside, the lock was not free for another process.
+    /// * *given up*: the same, shortly after a wait had timed out, which seems to have acquired it.
+    /// * *stuck*: a worker did not return from the lock although no worker held it.
     ///
-    /// Only what was asked by [`Worker::attempt`](super::Worker::attempt) or [`Stress::exercise`](super::Stress::exercise) is judged by all
-    /// of them. The bounds of *timeout*, *handover* and *order* grow with the delays that the machine had in this run.
+    /// All rules judge only calls by [`Worker::attempt`](super::Worker::attempt) and
+    /// [`Stress::exercise`](super::Stress::exercise). The bounds of *timeout*, *handover* and
+    /// *order* grow with the delays of the machine during the run.
     pub fn breaches(&self) -> &[Breach] {
         &self.breaches
     }
 
-    /// What the lock was asked for and does not offer: what was not tried has not passed.
+    /// Operations that the lock does not offer and that were therefore not tried.
     pub fn not_offered(&self) -> &[&'static str] {
         &self.not_offered
     }
 
-    /// How each worker process ended.
-    pub fn outcomes(&self) -> &[Outcome] {
+    /// How each worker process ended, in the order of their numbers.
+    pub fn outcomes(&self) -> &[ProcessOutcome] {
         &self.outcomes
     }
 
-    /// Which faults happened, and how often.
+    /// The faults that were injected, and how often each was.
     pub fn faults(&self) -> &[(Fault, u64)] {
         &self.faults
     }
 
-    /// The seed of the workers' random numbers.
+    /// The seed of the workers' random numbers. [`Stress::seed`](super::Stress::seed) repeats them.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Whether the lock excluded, and answered as it should, as far as was tried.
+    /// The verdict: [`Finding::Held`] if no violation was found.
+    ///
+    /// *Held* says nothing about what was not tried; see [`sections`](Self::sections) and
+    /// [`not_offered`](Self::not_offered).
     pub fn verdict(&self) -> Finding {
         if !self.overlaps.is_empty() {
             Finding::Violated(self.story_of_the_first())
@@ -158,7 +168,8 @@ impl StressReport {
             Finding::NotKnown(Unknown::NothingRan)
         } else if self.lost > 0 {
             Finding::NotKnown(Unknown::Budget(format!(
-                "{} entries did not fit into the logs: say with `room` how often the body calls `section`",
+                "{} entries did not fit into the logs; set `room` to the sections per call \
+                 of the body",
                 self.lost
             )))
         } else {
@@ -166,14 +177,16 @@ impl StressReport {
         }
     }
 
-    /// Passes if sections were entered, never two at once, and every worker did all it was to do.
+    /// Asserts that the lock excluded and broke no other rule, and that every worker completed its
+    /// sections.
     ///
     /// # Panics
-    /// Otherwise, with who, when, for how long, and how to run it again.
+    /// If the verdict is not [`Finding::Held`], or a worker process failed. The message names the
+    /// workers, the times and the command that repeats the run.
     #[track_caller]
     pub fn assert_exclusive(&self) {
         self.assert_verdict();
-        let failed = self.stories(|outcome| *outcome != Outcome::Done);
+        let failed = self.stories(|outcome| *outcome != ProcessOutcome::Done);
         assert!(
             failed.is_empty(),
             "workers failed\n{failed}{}{}",
@@ -182,24 +195,24 @@ impl StressReport {
         );
     }
 
-    /// As [`assert_exclusive`](Self::assert_exclusive), when workers were meant to die.
+    /// As [`assert_exclusive`](Self::assert_exclusive), for bodies that kill or end their process.
     ///
     /// # Panics
-    /// If two were in the section, nobody was, or a worker hung.
+    /// If the verdict is not [`Finding::Held`], or a worker process was stuck.
     #[track_caller]
     pub fn assert_exclusive_though_workers_died(&self) {
         self.assert_verdict();
-        let hung = self.stories(|outcome| *outcome == Outcome::Hung);
+        let hung = self.stories(|outcome| *outcome == ProcessOutcome::Hung);
         assert!(
             hung.is_empty(),
-            "workers hang\n{hung}{}{}",
+            "workers were stuck\n{hung}{}{}",
             self.errors(),
             self.how_to_run_again()
         );
     }
 
-    /// How those processes ended, and what they did last, a line each.
-    fn stories(&self, wanted: impl Fn(&Outcome) -> bool) -> String {
+    /// How those processes ended, and their last events.
+    fn stories(&self, wanted: impl Fn(&ProcessOutcome) -> bool) -> String {
         let mut lines = Vec::new();
         let ends = self.outcomes.iter().zip(&self.last_events).enumerate();
         for (process, (outcome, events)) in ends.filter(|(_, (outcome, _))| wanted(outcome)) {
@@ -223,7 +236,7 @@ impl StressReport {
                 );
             }
             Finding::NotKnown(why) => panic!(
-                "whether the lock excludes is not known: {why}{}{}{}",
+                "it is not known whether the lock excludes: {why}{}{}{}",
                 self.hint(&why),
                 self.errors(),
                 self.how_to_run_again()
@@ -231,12 +244,12 @@ impl StressReport {
         }
     }
 
-    /// What is wrong, in a line.
+    /// The violation in one line.
     pub(crate) fn headline(&self) -> &'static str {
         if self.overlaps.is_empty() {
             "the lock broke a rule"
         } else {
-            "the lock let two in"
+            "the lock let two holders in"
         }
     }
 
@@ -245,16 +258,16 @@ impl StressReport {
         let first = self.overlaps[0];
         let name = |worker| last_events::name(self.shape, worker);
         let at = first.at.saturating_sub(self.began) as f64 / 1e6;
-        let _ = writeln!(story, "  {} was in the section", name(first.first));
         let _ = writeln!(
             story,
-            "  {} came in as well, {at:.3} ms after the first section of all",
-            name(first.second)
+            "  {} entered while {} held the lock, {at:.3} ms after the first section of the run",
+            name(first.second),
+            name(first.first)
         );
-        let _ = match first.both_for {
-            Some(0) => writeln!(story, "  both were inside for less than the clock can tell"),
-            Some(time) => writeln!(story, "  both were inside for {:.1} µs", time as f64 / 1e3),
-            None => writeln!(story, "  neither has left as far as was seen"),
+        let _ = match first.duration {
+            Some(0) => writeln!(story, "  overlap: too short for the clock"),
+            Some(time) => writeln!(story, "  overlap: {:.1} µs", time as f64 / 1e3),
+            None => writeln!(story, "  overlap: until the end, neither has left"),
         };
         if !self.faults.is_empty() {
             let faults: Vec<String> = self
@@ -262,7 +275,7 @@ impl StressReport {
                 .iter()
                 .map(|(fault, times)| format!("{fault} {times}"))
                 .collect();
-            let _ = writeln!(story, "  faults: {}", faults.join(", "));
+            let _ = writeln!(story, "  faults injected: {}", faults.join(", "));
         }
         let _ = match self.overlaps.len() {
             1 => write!(
@@ -279,7 +292,7 @@ impl StressReport {
         story
     }
 
-    /// What the workers said on standard error, shortened.
+    /// The standard error of the workers, shortened.
     pub(crate) fn errors(&self) -> String {
         const LINES: usize = 20;
         let lines: Vec<&str> = self
@@ -291,12 +304,12 @@ impl StressReport {
             return String::new();
         }
         let shown = lines[..lines.len().min(LINES)].join("\n    ");
-        format!("\n  the workers said:\n    {shown}")
+        format!("\n  standard error of the workers:\n    {shown}")
     }
 
-    /// What is likely wrong if nothing ran: the workers say which locks they took.
+    /// The likely cause if nothing ran. The workers report which locks they acquired.
     fn hint(&self, why: &Unknown) -> String {
-        match (&self.watched, why) {
+        match (&self.observed, why) {
             (Some(lock), Unknown::NothingRan) => {
                 format!(", as no section was entered under the name `{lock}`")
             }
@@ -309,7 +322,7 @@ impl StressReport {
             .test
             .as_ref()
             .map_or_else(String::new, |test| format!(" -- --exact {test}"));
-        // Under `cargo lockutils`, which marks its runs, the lock path is its own again.
+        // `cargo lockutils` marks its runs; a repeated run gets a lock path of its own as well.
         let lockutils = match std::env::var_os("LOCKUTILS_RUN_MARK") {
             Some(_) => "lockutils ",
             None => "",
@@ -322,7 +335,7 @@ impl StressReport {
     }
 }
 
-/// ` --test NAME` or ` --lib`, with which cargo builds and runs this test binary alone, as far as its name tells.
+/// ` --test NAME` or ` --lib`: selects this test binary, as far as its name tells.
 fn target_of_this_test() -> Option<String> {
     let folder = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     let program = std::env::current_exe().ok()?;

@@ -1,29 +1,32 @@
-//! What a run holds against a lock besides overlaps: the history checker's findings, and what the coordinator saw.
+//! The rules that a lock broke in a run, besides exclusion: by the checker of its history and by
+//! the notes of the coordinator.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::testing::checker::{self, Promises};
+use crate::testing::checker::{self, Promises, Status};
 use crate::testing::finding::Finding;
 use crate::testing::forking::STACK;
-use crate::testing::history::{self, Event, Kind};
+use crate::testing::history::{Event, EventKind};
 use crate::testing::witness::{Note, Witness};
 
 use super::exercise::STARVED;
 
 /// The clocks of some locks tick in milliseconds.
-const EARLIER: Duration = Duration::from_millis(1);
-/// Far beyond what a loaded machine delays a thread; and [`TIMES_WORSE`] what it was seen to.
-const LATER: Duration = Duration::from_secs(2);
+const EARLY: Duration = Duration::from_millis(1);
+/// Far longer than a loaded machine delays a thread; [`TIMES_WORSE`] times the longest delay of the
+/// run is added.
+const LATE: Duration = Duration::from_secs(2);
 const OUT_OF_ORDER: Duration = Duration::from_millis(500);
 const TIMES_WORSE: u32 = 20;
 
-/// A rule that the lock broke.
+/// A rule that the lock broke, other than exclusion.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Breach {
-    /// Its name, as in `docs/explanation/method.md`: *refused*, *timeout*, *handover*, *order*, *starved*, *orphan*, *given up* or *stuck*.
+    /// The name of the rule, as in [`StressReport::breaches`](super::StressReport::breaches).
     pub rule: String,
-    /// Who, since when, who held it, what the lock answered; and the events that show it.
+    /// The evidence: the workers, the times, the holder, the answer of the lock, and the events.
     pub story: String,
 }
 
@@ -33,19 +36,20 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Which rules can be judged in a run.
+/// The rules that can be judged in a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// Copies of a lock may live on in a child, or a file may be taken away from under it: a refusal proves nothing.
+    /// Copies of a lock may live on in a child, or its file may be removed: a refusal proves
+    /// nothing.
     pub(super) lock_may_be_elsewhere: bool,
-    /// Threads of a process are served in the order in which they asked.
+    /// Threads of one process are served in the order of their requests.
     pub(super) fair: bool,
 }
 
 pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
     let notes = witness.notes().all();
-    let mut history = history::of(witness);
-    // What came when the first of those who were stuck had been killed is no answer of the lock to the others.
+    let mut history = witness.history();
+    // Once stuck workers have been killed, the answers to the others prove nothing.
     let killed = notes.iter().filter(|note| note.rule == STACK);
     if let Some(time) = killed.filter_map(time_of).min() {
         history.retain(|event| event.time <= time);
@@ -58,11 +62,11 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
         });
     };
     if witness.lost() == 0 {
-        let slack = witness.lateness() * TIMES_WORSE;
+        let slack = witness.max_lateness() * TIMES_WORSE;
         let promises = Promises {
-            earliness: EARLIER,
-            lateness: Some(LATER + slack),
-            handover: (!rules.lock_may_be_elsewhere).then_some(LATER + slack),
+            earliness: EARLY,
+            lateness: Some(LATE + slack),
+            handover: (!rules.lock_may_be_elsewhere).then_some(LATE + slack),
             ..Promises::default()
         };
         let findings = checker::check(&history, &promises);
@@ -70,7 +74,7 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
             add("timeout", story);
         }
         if !rules.lock_may_be_elsewhere
-            && let Some(story) = checker::quiet_refusal(&history)
+            && let Some(story) = checker::lone_refusal(&history)
         {
             add("refused", story);
         }
@@ -83,17 +87,17 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
             }
         }
     }
-    let somebody_is_inside = somebody_is_inside(&history);
+    let is_held = Status::after(&history).is_held();
     for note in notes.iter().filter(|note| note.rule != STACK) {
         let Note { rule, text } = note;
         if rule == STARVED {
             let worker = text.split(' ').next().and_then(|name| name.parse().ok());
-            let wait = worker.and_then(|worker| checker::longest_wait_of(&history, worker));
+            let wait = worker.and_then(|worker| checker::longest_wait(&history, worker));
             add(rule, format!("worker {text}; {}", wait.unwrap_or_default()));
             continue;
         }
-        if somebody_is_inside {
-            continue; // and keeps the others out
+        if is_held {
+            continue; // the holder keeps the others out
         }
         let given_up = given_up(&history);
         let rule = given_up.as_ref().map_or(rule.as_str(), |_| GIVEN_UP);
@@ -109,7 +113,7 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
     found
 }
 
-/// The stacks of those who were stuck, for reports.
+/// The stacks of stuck workers.
 pub(super) fn stacks(witness: &Witness) -> Vec<String> {
     let notes = witness.notes().all();
     let stacks = notes.iter().filter(|note| note.rule == STACK);
@@ -124,99 +128,55 @@ fn time_of(stack: &Note) -> Option<u64> {
 
 const GIVEN_UP: &str = "given up";
 
-/// Whose wait timed out last, if that was shortly before: the lock is held by nobody that is known.
+/// The last wait that timed out, if that was shortly before the lock was found held by no worker.
 fn given_up(history: &[Event]) -> Option<String> {
     const SHORTLY: usize = 400;
     let recent = history.len().saturating_sub(SHORTLY);
     let wait = history[recent..]
         .iter()
-        .rfind(|event| event.kind == Kind::TimedOut)?;
+        .rfind(|event| event.kind == EventKind::TimedOut)?;
     let began = history[0].time;
     Some(format!(
-        "\n    worker {} gave up its wait at {:.3} ms, shortly before: a wait that was given up seems to have taken the lock",
+        "\n    worker {} gave up its wait at {:.3} ms, shortly before: that wait seems to have \
+         acquired the lock",
         wait.worker,
         (wait.time - began) as f64 / 1e6
     ))
 }
 
-/// Whether a worker has entered its section and not left it.
-fn somebody_is_inside(history: &[Event]) -> bool {
-    let workers = history.iter().map(|event| event.worker).max();
-    (0..=workers.unwrap_or(0)).any(|worker| {
-        let last = history.iter().rfind(|event| event.worker == worker);
-        last.is_some_and(|event| event.kind == Kind::Acquired)
-    })
-}
-
-/// Workers that did not come back from the lock, although nobody held it.
+/// Workers that did not return from the lock although no worker held it.
 fn stuck(history: &[Event], notes: &[Note]) -> Option<String> {
     let stacks: Vec<(&str, &str)> = notes
         .iter()
         .filter(|note| note.rule == STACK)
         .filter_map(|note| note.text.split_once('\n'))
         .collect();
-    let workers = stacks
-        .iter()
-        .flat_map(|(names, _)| names.split(' ').skip(2))
-        .filter_map(|name| name.parse::<u32>().ok());
-    let last = |worker: u32| history.iter().rfind(|event| event.worker == worker);
-    let asks = |worker: &u32| {
-        let mut events = history.iter().filter(|event| event.worker == *worker);
-        events.any(|event| matches!(event.kind, Kind::Asked { .. }))
-    };
-    let workers: Vec<u32> = workers.filter(asks).collect();
-    if somebody_is_inside(history) {
-        return None; // who is in the section keeps the others waiting
+    let now = history.last()?.time;
+    let status = Status::after(history);
+    if stacks.is_empty() || status.is_held() {
+        return None; // the holder keeps the others waiting
     }
-    let began = history.first()?.time;
-    let at = |event: &Event| format!("{:.3} ms", (event.time - began) as f64 / 1e6);
-    let mut lines = Vec::new();
-    for worker in workers {
-        let event = last(worker)?;
-        lines.push(match event.kind {
-            Kind::Asked { .. } => {
-                format!(
-                    "worker {worker} has waited for the lock since {}",
-                    at(event)
-                )
-            }
-            Kind::Releasing => format!(
-                "worker {worker} does not come back from its release of {}",
-                at(event)
-            ),
-            _ => continue,
-        });
-    }
-    if lines.is_empty() {
+    let mut clauses = status.pending(now);
+    if clauses.is_empty() {
         return None;
     }
-    let released = history
-        .iter()
-        .rfind(|event| matches!(event.kind, Kind::Released | Kind::Releasing));
-    lines.push(match released {
-        Some(event) => format!(
-            "worker {} was the last to hold it, and released it at {}; nobody has had it since, and nobody does anything any more",
-            event.worker,
-            at(event)
-        ),
-        None => "nobody has ever held it".into(),
-    });
+    clauses.push(status.holder(now));
     let is_free = stacks
         .iter()
         .any(|(names, _)| names.split(' ').nth(1) == Some("true"));
     if is_free {
-        lines.push("another process that tried it meanwhile got it at once".into());
+        clauses.push("another process that tried it meanwhile acquired it at once".into());
     }
     let stacks: Vec<&str> = stacks.iter().map(|(_, stack)| *stack).collect();
     Some(format!(
         "{}{}{}",
-        lines.join("; "),
+        clauses.join("; "),
         checker::last_of(history),
         stacks.concat()
     ))
 }
 
-/// Threads of one process that did not come in the order in which they asked: the evidence of each process.
+/// Evidence for each process whose threads were not served in the order of their requests.
 fn out_of_order(history: &[Event], threads: usize, slack: Duration) -> Vec<String> {
     let processes = history
         .iter()

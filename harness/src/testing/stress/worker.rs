@@ -9,15 +9,18 @@ use oslo_concurrency::lockutils;
 
 use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors, SignalStorm};
 use crate::model::after;
-use crate::testing::conformance::{Answer, Lock, Patience};
-use crate::testing::history::{self, Mode};
-use crate::testing::witness::{Inside, Step, Witness, forks};
+use crate::testing::history::Mode;
+use crate::testing::lock::{Answer, Lock, WaitLimit};
+use crate::testing::witness::{EntryKind, SectionGuard, Witness, forks};
 
-/// So often a worker lets others run while it is inside: with more workers than processors, those who wrongly come in would otherwise
-/// mostly do so while nobody is there.
+/// How often a worker yields while inside: with more workers than processors, a second holder would
+/// otherwise usually enter while no other is running inside.
 const YIELD_ONCE_IN: u64 = 16;
 
-/// What the body of a run is given.
+/// A thread of a worker process, as the body of a run sees it.
+///
+/// The body acquires the lock and calls [`section`](Self::section) while it holds it, or hands the
+/// lock to [`attempt`](Self::attempt).
 #[derive(Debug)]
 pub struct Worker<'a> {
     witness: &'a Witness,
@@ -25,31 +28,37 @@ pub struct Worker<'a> {
     random: Cell<u64>,
     hold: Duration,
     faults: &'a Faults,
-    /// What is to befall it in this call of the body.
+    /// The fault to inject into this call of the body.
     next: Cell<Option<Fault>>,
     shortage: RefCell<Option<Shortage<'a>>>,
     storm: RefCell<Option<SignalStorm>>,
 }
 
-/// What a worker is short of, until the value is dropped; a body may fail meanwhile, in any worker.
+/// A shortage, until the value is dropped. Meanwhile the body may fail in any worker.
 #[derive(Debug)]
 struct Shortage<'a> {
     witness: &'a Witness,
-    _of: Of,
+    _resource: Resource,
 }
 
 #[derive(Debug)]
 #[expect(dead_code, reason = "held for their drop")]
-enum Of {
+enum Resource {
     Descriptors(NoDescriptors),
     Disk(FullDisk),
 }
 
 impl<'a> Shortage<'a> {
-    fn begin(witness: &'a Witness, of: impl FnOnce() -> std::io::Result<Of>) -> Option<Self> {
+    fn begin(
+        witness: &'a Witness,
+        exhaust: impl FnOnce() -> std::io::Result<Resource>,
+    ) -> Option<Self> {
         witness.shortages().0.fetch_add(1, Ordering::SeqCst);
-        match of() {
-            Ok(of) => Some(Shortage { witness, _of: of }),
+        match exhaust() {
+            Ok(resource) => Some(Shortage {
+                witness,
+                _resource: resource,
+            }),
             Err(_) => {
                 witness.shortages().1.fetch_add(1, Ordering::SeqCst);
                 None
@@ -64,9 +73,9 @@ impl Drop for Shortage<'_> {
     }
 }
 
-/// A panic that was wanted.
+/// The payload of an injected panic.
 #[derive(Debug)]
-struct Wanted;
+struct InjectedPanic;
 
 impl<'a> Worker<'a> {
     pub(super) fn new(
@@ -76,8 +85,8 @@ impl<'a> Worker<'a> {
         hold: Duration,
         faults: &'a Faults,
     ) -> Self {
-        // One that goes on for another that was killed must not draw the same numbers again.
-        let before = witness.bodies(number).load(Ordering::Relaxed);
+        // The replacement of a killed worker must not draw the same numbers again.
+        let before = witness.body_calls(number).load(Ordering::Relaxed);
         let start = (u64::from(number) + 1 + (before << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Worker {
             witness,
@@ -91,22 +100,22 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Calls the body until it was called so often, also by those that were killed in this one's place.
-    pub(super) fn call(&self, body: &(dyn Fn(&Worker<'_>) + Sync), times: usize) {
-        let bodies = self.witness.bodies(self.number);
+    /// Calls the body until it was called so often, calls by killed predecessors included.
+    pub(super) fn call_repeatedly(&self, body: &(dyn Fn(&Worker<'_>) + Sync), times: usize) {
+        let bodies = self.witness.body_calls(self.number);
         loop {
-            // Nobody else writes it while this worker lives.
+            // Only this worker writes it while it lives.
             let before = bodies.load(Ordering::Relaxed);
             if before >= times as u64 {
                 return;
             }
             bodies.store(before + 1, Ordering::Relaxed);
-            self.call_of(&|worker: &Worker<'_>| body(worker));
+            self.call_once(&|worker: &Worker<'_>| body(worker));
         }
     }
 
     /// Calls `body` once; `None` if a fault ended it.
-    pub(super) fn call_of<T>(&self, body: &dyn Fn(&Worker<'_>) -> T) -> Option<T> {
+    pub(super) fn call_once<T>(&self, body: &dyn Fn(&Worker<'_>) -> T) -> Option<T> {
         if self.faults.kinds.is_empty() {
             Some(body(self))
         } else {
@@ -123,7 +132,7 @@ impl<'a> Worker<'a> {
         }
         let (began, ended) = self.witness.shortages();
         let ended_before = ended.load(Ordering::SeqCst);
-        self.befall(Moment::Before);
+        self.inject_at(Moment::Before);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(self)));
         drop(self.shortage.take());
         drop(self.storm.take());
@@ -131,7 +140,7 @@ impl<'a> Worker<'a> {
             Ok(value) => Some(value),
             Err(panic) => {
                 let something_was_short = began.load(Ordering::SeqCst) > ended_before;
-                if !panic.is::<Wanted>() && !something_was_short {
+                if !panic.is::<InjectedPanic>() && !something_was_short {
                     std::panic::resume_unwind(panic);
                 }
                 None
@@ -140,28 +149,28 @@ impl<'a> Worker<'a> {
     }
 
     #[inline]
-    fn befall(&self, moment: Moment) {
+    fn inject_at(&self, moment: Moment) {
         if let Some(fault) = self.next.get()
             && fault.moment() == moment
         {
-            self.suffer(fault);
+            self.inject(fault);
         }
     }
 
     #[cold]
-    fn suffer(&self, fault: Fault) {
-        let count = self.witness.faults(fault.number());
+    fn inject(&self, fault: Fault) {
+        let count = self.witness.fault_count(fault.number());
         let number = count.fetch_add(1, Ordering::Relaxed);
         let lock_path = lockutils::get_lock_path();
         let happened = match fault {
             Fault::Kill => self.die(),
-            Fault::Panic => std::panic::resume_unwind(Box::new(Wanted)),
+            Fault::Panic => std::panic::resume_unwind(Box::new(InjectedPanic)),
             Fault::Pause => {
                 faults::pause();
                 true
             }
             Fault::Fork => {
-                faults::fork_a_child();
+                faults::fork_orphan();
                 true
             }
             Fault::SignalStorm => {
@@ -169,17 +178,17 @@ impl<'a> Worker<'a> {
                 true
             }
             Fault::DescriptorLimit => {
-                self.be_short(|| NoDescriptors::now().map(Of::Descriptors));
+                self.begin_shortage(|| NoDescriptors::begin().map(Resource::Descriptors));
                 self.shortage.borrow().is_some()
             }
             Fault::DiskFull => {
                 if let Some(path) = &lock_path {
-                    self.be_short(|| FullDisk::now(path).map(Of::Disk));
+                    self.begin_shortage(|| FullDisk::begin(path).map(Resource::Disk));
                 }
                 self.shortage.borrow().is_some()
             }
             Fault::Unlink | Fault::Rename | Fault::Replace | Fault::RemoveDirectory => {
-                lock_path.is_some_and(|path| faults::take_away(fault, &path, number).is_ok())
+                lock_path.is_some_and(|path| faults::disturb_files(fault, &path, number).is_ok())
             }
         };
         if !happened {
@@ -187,17 +196,18 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn be_short(&self, of: impl FnOnce() -> std::io::Result<Of>) {
-        self.shortage.replace(Shortage::begin(self.witness, of));
+    fn begin_shortage(&self, exhaust: impl FnOnce() -> std::io::Result<Resource>) {
+        self.shortage
+            .replace(Shortage::begin(self.witness, exhaust));
     }
 
-    pub(super) fn enter(&self) -> Inside<'a> {
+    pub(super) fn enter(&self) -> SectionGuard<'a> {
         self.witness.enter(self.number)
     }
 
-    /// What a worker does inside: sometimes it lets others run, stays for a while, or something befalls it. A panic may not come while
-    /// the guard is being dropped.
-    pub(super) fn linger(&self, may_panic: bool) {
+    /// Sometimes yields inside, stays for a while, or injects a fault. While a guard is dropped no
+    /// panic may be injected.
+    pub(super) fn stay_inside(&self, may_panic: bool) {
         if self.random(YIELD_ONCE_IN) == 0 {
             std::thread::yield_now();
         }
@@ -209,58 +219,62 @@ impl<'a> Worker<'a> {
             }
         }
         if may_panic || self.next.get() != Some(Fault::Panic) {
-            self.befall(Moment::Inside);
+            self.inject_at(Moment::Inside);
         }
     }
 
-    /// What befalls it when it has left the section, and still holds the lock.
-    pub(super) fn afterwards(&self) {
-        self.befall(Moment::After);
+    /// Injects a fault after the section, while the lock is still held.
+    pub(super) fn after_section(&self) {
+        self.inject_at(Moment::After);
     }
 
     pub(super) fn witness(&self) -> &'a Witness {
         self.witness
     }
 
-    /// Asks `lock` for itself, and is in the section while it holds it. The history of the run has every step of it, and the report says
-    /// whether the lock answered as it should; of a lock that the body asks on its own it sees the sections only.
+    /// Acquires `lock`, runs `section` as a critical section, and releases the lock.
+    ///
+    /// The run records the request, the answer and the release, so that the report also judges
+    /// refusals, timeouts and waits. Of a lock that the body acquires itself, the run sees only the
+    /// sections.
     ///
     /// # Errors
-    /// What the lock says.
+    /// Returns the error of [`Lock::run`].
     pub fn attempt<L: Lock + ?Sized>(
         &self,
         lock: &L,
-        patience: Patience,
+        limit: WaitLimit,
         section: impl Fn(),
     ) -> Result<Answer, Box<dyn std::error::Error>> {
-        self.attempt_with(lock, patience, &section, &|| ())
+        self.attempt_with(lock, limit, &section, &|| ())
     }
 
-    /// As [`attempt`](Self::attempt); `last_act` is done under the lock as well, when the section has been left.
+    /// As [`attempt`](Self::attempt); `last_act` runs after the section, while the lock is still
+    /// held.
     pub(crate) fn attempt_with<L: Lock + ?Sized>(
         &self,
         lock: &L,
-        patience: Patience,
+        limit: WaitLimit,
         section: &dyn Fn(),
         last_act: &dyn Fn(),
     ) -> Result<Answer, Box<dyn std::error::Error>> {
-        let mut attempt = Attempt::begin(self, patience);
-        let answer = lock.run(patience, &mut || {
-            attempt.holds();
+        let mut attempt = Attempt::begin(self, limit);
+        let answer = lock.run(limit, &mut || {
+            attempt.mark_held();
             self.section(section);
             last_act();
         });
         attempt.end(match &answer {
-            Ok(Answer::Ran) => Step::Released,
-            Ok(Answer::Busy) => Step::Busy,
-            Ok(Answer::TimedOut) => Step::TimedOut,
-            Ok(Answer::Unsupported) | Err(_) => Step::Failed,
+            Ok(Answer::Ran) => EntryKind::Released,
+            Ok(Answer::Busy) => EntryKind::Busy,
+            Ok(Answer::TimedOut) => EntryKind::TimedOut,
+            Ok(Answer::Unsupported) | Err(_) => EntryKind::Failed,
         });
         if matches!(answer, Ok(Answer::Unsupported)) {
-            let bit = match patience {
-                Patience::Forever => 1,
-                Patience::None => 2,
-                Patience::AtMost(_) => 4,
+            let bit = match limit {
+                WaitLimit::Forever => 1,
+                WaitLimit::NoWait => 2,
+                WaitLimit::AtMost(_) => 4,
             };
             let unsupported = self.witness.unsupported(self.number);
             unsupported.fetch_or(bit, Ordering::Relaxed);
@@ -268,76 +282,73 @@ impl<'a> Worker<'a> {
         answer
     }
 
-    /// Its number among all threads of all processes, from 0.
+    /// The number of this worker among all threads of all processes, from 0.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// A random number below `limit`, from the seed of the run (xorshift64, Marsaglia 2003).
-    pub fn random(&self, limit: u64) -> u64 {
+    /// A random number below `bound`, derived from the seed of the run (xorshift64, Marsaglia
+    /// 2003). A `bound` of 0 counts as 1.
+    pub fn random(&self, bound: u64) -> u64 {
         let x = after(self.random.get());
         self.random.set(x);
-        (x >> 16) % limit.max(1)
+        (x >> 16) % bound.max(1)
     }
 
-    /// The critical section: the witness sees who else is in one at the same time.
+    /// Runs `section` as the critical section. The witness sees every other worker that is in one
+    /// at the same time.
     pub fn section<T>(&self, section: impl FnOnce() -> T) -> T {
         let inside = self.enter();
         let value = section();
-        self.linger(true);
+        self.stay_inside(true);
         drop(inside);
-        self.afterwards();
+        self.after_section();
         value
     }
 
-    /// The section of a reader: others may be in theirs, but nobody in a [`section`](Self::section).
+    /// Runs `section` as the critical section of a reader: it may overlap with those of other
+    /// readers but not with a [`section`](Self::section).
     pub fn shared_section<T>(&self, section: impl FnOnce() -> T) -> T {
         let inside = self.witness.enter_shared(self.number);
         let value = section();
-        self.linger(true);
+        self.stay_inside(true);
         drop(inside);
-        self.afterwards();
+        self.after_section();
         value
     }
 
-    /// Kills its own process with SIGKILL, here and now: for trying what becomes of the lock of a holder that dies.
+    /// Kills the process of this worker with SIGKILL: shows what becomes of the lock when its
+    /// holder dies.
     pub fn die(&self) -> ! {
         let shape = self.witness.shape();
         let first = self.number / shape.threads as u32 * shape.threads as u32;
         for worker in first..first + shape.threads as u32 {
-            self.witness.is_dying(worker);
+            self.witness.mark_dying(worker);
         }
         let _ = raise(Signal::SIGKILL);
         unreachable!("SIGKILL cannot be survived")
     }
 }
 
-/// One call of a lock, as the history sees it; also if a panic ends it.
+/// One call of a lock in the history of the run; it ends there also if the call panics.
 struct Attempt<'a, 'w> {
     worker: &'a Worker<'w>,
     held: bool,
     ended: bool,
-    /// A child that was forked in the section comes back here as well, and notes nothing.
+    /// A child forked in the section returns here as well and records nothing.
     forks: u64,
 }
 
 impl<'a, 'w> Attempt<'a, 'w> {
-    fn begin(worker: &'a Worker<'w>, patience: Patience) -> Self {
-        let patience = match patience {
-            Patience::Forever => history::Patience::Forever,
-            Patience::None => history::Patience::None,
-            Patience::AtMost(time) => {
-                history::Patience::Nanoseconds(time.as_nanos().try_into().unwrap_or(u64::MAX))
-            }
-        };
+    fn begin(worker: &'a Worker<'w>, limit: WaitLimit) -> Self {
         worker
             .witness
-            .asking(worker.number)
+            .waiting(worker.number)
             .fetch_or(1, Ordering::AcqRel);
         let mode = Mode::Exclusive;
         worker
             .witness
-            .note_step(worker.number, Step::Asked { mode, patience });
+            .record(worker.number, EntryKind::Requested { mode, limit });
         Attempt {
             worker,
             held: false,
@@ -346,21 +357,21 @@ impl<'a, 'w> Attempt<'a, 'w> {
         }
     }
 
-    fn holds(&mut self) {
+    fn mark_held(&mut self) {
         self.held = true;
-        self.is_answered();
+        self.clear_waiting();
     }
 
-    fn is_answered(&self) {
-        let asking = self.worker.witness.asking(self.worker.number);
-        asking.fetch_and(!1, Ordering::AcqRel);
+    fn clear_waiting(&self) {
+        let waiting = self.worker.witness.waiting(self.worker.number);
+        waiting.fetch_and(!1, Ordering::AcqRel);
     }
 
-    fn end(&mut self, step: Step) {
+    fn end(&mut self, kind: EntryKind) {
         self.ended = true;
         if self.forks == forks() {
-            self.is_answered();
-            self.worker.witness.note_step(self.worker.number, step);
+            self.clear_waiting();
+            self.worker.witness.record(self.worker.number, kind);
         }
     }
 }
@@ -369,9 +380,9 @@ impl Drop for Attempt<'_, '_> {
     fn drop(&mut self) {
         if !self.ended {
             self.end(if self.held {
-                Step::Released
+                EntryKind::Released
             } else {
-                Step::Failed
+                EntryKind::Failed
             });
         }
     }

@@ -1,69 +1,71 @@
-//! What one worker did in its sections, in its own part of the shared memory, so that it outlives the worker.
+//! The log of one worker, in its own part of the shared memory: it outlives the worker.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::testing::history::{Kind, Mode, Patience};
+use crate::testing::history::{EventKind, Mode};
+use crate::testing::lock::WaitLimit;
 
-/// Nanoseconds on the clock that all processes of the machine share.
-pub fn now() -> u64 {
+/// Nanoseconds on the monotonic clock, which all processes of a machine share.
+pub(crate) fn now() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
         time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
     })
 }
 
-/// One entry of a log.
+/// An entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Nanoseconds on the monotonic clock.
-    pub time: u64,
-    /// What was done.
-    pub step: Step,
-    /// The number of another who was inside, if one was seen.
-    pub saw: Option<u32>,
+    pub(crate) time: u64,
+    /// What the worker did.
+    pub(crate) kind: EntryKind,
+    /// The other worker that was seen inside, if there was one.
+    pub(crate) saw: Option<u32>,
 }
 
-/// What was done.
+/// What a worker did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Came into the section.
+pub(crate) enum EntryKind {
+    /// Entered the section.
     Entered,
-    /// Came into the section, which it shares with others who say so.
+    /// Entered the section as a reader.
     EnteredShared,
-    /// Is about to leave it.
+    /// Is about to leave the section.
     Left,
-    /// Is about to be killed, by itself or by the driver.
+    /// Is about to be killed.
     Dying,
     /// Is about to call acquire.
-    Asked {
+    Requested {
         /// Exclusive or shared.
         mode: Mode,
         /// How long it is ready to wait.
-        patience: Patience,
+        limit: WaitLimit,
     },
-    /// The release has returned.
+    /// Returned from release.
     Released,
-    /// The acquire was refused at once.
+    /// Was refused at once.
     Busy,
-    /// The acquire was refused when its time was over.
+    /// Timed out.
     TimedOut,
-    /// The acquire failed otherwise, or the lock does not offer it.
+    /// Failed otherwise, or asked for a wait limit that the lock does not offer.
     Failed,
 }
 
-impl Step {
-    /// The step as an event of a history.
-    pub fn kind(self) -> Kind {
+impl EntryKind {
+    /// The entry as an event of a history.
+    pub(crate) fn event(self) -> EventKind {
         match self {
-            Step::Entered | Step::EnteredShared => Kind::Acquired,
-            Step::Left => Kind::Releasing,
-            Step::Dying => Kind::Died,
-            Step::Asked { mode, patience } => Kind::Asked { mode, patience },
-            Step::Released => Kind::Released,
-            Step::Busy => Kind::Busy,
-            Step::TimedOut => Kind::TimedOut,
-            Step::Failed => Kind::Failed,
+            EntryKind::Entered | EntryKind::EnteredShared => EventKind::Acquired,
+            EntryKind::Left => EventKind::Releasing,
+            EntryKind::Dying => EventKind::Died,
+            EntryKind::Requested { mode, limit } => EventKind::Requested { mode, limit },
+            EntryKind::Released => EventKind::Released,
+            EntryKind::Busy => EventKind::Busy,
+            EntryKind::TimedOut => EventKind::TimedOut,
+            EntryKind::Failed => EventKind::Failed,
         }
     }
 }
@@ -78,59 +80,59 @@ const RELEASED: u64 = 7;
 const BUSY: u64 = 8;
 const TIMED_OUT: u64 = 9;
 const FAILED: u64 = 10;
-/// What stands for waiting without end; the longest timeout that fits is two years.
+/// Stands for waiting forever. The longest timeout that fits is two years.
 const FOREVER: u64 = u64::MAX >> 8;
 const WORDS_BEFORE: usize = 8; // the length, alone on its cache line
 
-/// The words that a log of so many entries needs.
-pub const fn words_for(entries: usize) -> usize {
+/// Number of words that a log of so many entries needs.
+pub(super) const fn words_for(entries: usize) -> usize {
     WORDS_BEFORE + 2 * entries
 }
 
-/// One worker's log.
+/// The log of one worker.
 #[derive(Clone, Copy, Debug)]
-pub struct Log<'a>(pub &'a [AtomicU64]);
+pub(super) struct Log<'a>(pub(super) &'a [AtomicU64]);
 
 impl Log<'_> {
-    /// Appends an entry; when the log is full it is only counted.
-    pub fn append(self, time: u64, step: Step, saw: u64) {
+    /// Appends an entry. If the log is full, the entry is only counted.
+    pub(super) fn append(self, time: u64, kind: EntryKind, saw: u64) {
         let at = self.0[0].load(Ordering::Relaxed);
         let words = WORDS_BEFORE + 2 * at as usize;
         if let Some([first, second]) = self.0.get(words..words + 2) {
             first.store(time, Ordering::Relaxed);
-            second.store(encode(step, saw), Ordering::Relaxed);
+            second.store(encode(kind, saw), Ordering::Relaxed);
         }
         self.0[0].store(at + 1, Ordering::Release);
     }
 
-    /// How many entries were appended.
-    pub fn length(self) -> u64 {
+    /// Number of entries appended.
+    pub(super) fn length(self) -> u64 {
         self.0[0].load(Ordering::Acquire)
     }
 
-    /// How many more entries fit.
-    pub fn room(self) -> u64 {
+    /// Number of entries that still fit.
+    pub(super) fn room(self) -> u64 {
         let room = (self.0.len() - WORDS_BEFORE) as u64 / 2;
         room.saturating_sub(self.length())
     }
 
-    /// How many entries did not fit.
-    pub fn lost(self) -> u64 {
+    /// Number of entries that did not fit.
+    pub(super) fn lost(self) -> u64 {
         let room = (self.0.len() - WORDS_BEFORE) as u64 / 2;
         self.0[0].load(Ordering::Acquire).saturating_sub(room)
     }
 
-    /// All entries that fitted.
-    pub fn entries(self) -> Vec<Entry> {
+    /// All entries that fit.
+    pub(super) fn entries(self) -> Vec<Entry> {
         let length = self.0[0].load(Ordering::Acquire) as usize;
         self.0[WORDS_BEFORE..]
             .chunks_exact(2)
             .take(length)
             .map(|words| {
-                let (step, saw) = decode(words[1].load(Ordering::Relaxed));
+                let (kind, saw) = decode(words[1].load(Ordering::Relaxed));
                 Entry {
                     time: words[0].load(Ordering::Relaxed),
-                    step,
+                    kind,
                     saw,
                 }
             })
@@ -138,56 +140,60 @@ impl Log<'_> {
     }
 }
 
-/// The kind in the lowest byte; above it the patience of an acquire, or who was seen.
-fn encode(step: Step, saw: u64) -> u64 {
-    let (kind, more) = match step {
-        Step::Entered => (ENTERED, saw),
-        Step::EnteredShared => (ENTERED_SHARED, saw),
-        Step::Left => (LEFT, saw),
-        Step::Dying => (DYING, saw),
-        Step::Asked { mode, patience } => {
+/// The kind in the lowest byte; above it the wait limit of an acquire, or the worker that was seen.
+fn encode(kind: EntryKind, saw: u64) -> u64 {
+    let (kind, more) = match kind {
+        EntryKind::Entered => (ENTERED, saw),
+        EntryKind::EnteredShared => (ENTERED_SHARED, saw),
+        EntryKind::Left => (LEFT, saw),
+        EntryKind::Dying => (DYING, saw),
+        EntryKind::Requested { mode, limit } => {
             let kind = match mode {
                 Mode::Exclusive => ASKED,
                 Mode::Shared => ASKED_SHARED,
             };
-            let patience = match patience {
-                Patience::None => 0,
-                Patience::Forever => FOREVER,
-                Patience::Nanoseconds(time) => (time + 1).min(FOREVER - 1),
+            let limit = match limit {
+                WaitLimit::NoWait => 0,
+                WaitLimit::Forever => FOREVER,
+                WaitLimit::AtMost(time) => (nanoseconds(time) + 1).min(FOREVER - 1),
             };
-            (kind, patience)
+            (kind, limit)
         }
-        Step::Released => (RELEASED, 0),
-        Step::Busy => (BUSY, 0),
-        Step::TimedOut => (TIMED_OUT, 0),
-        Step::Failed => (FAILED, 0),
+        EntryKind::Released => (RELEASED, 0),
+        EntryKind::Busy => (BUSY, 0),
+        EntryKind::TimedOut => (TIMED_OUT, 0),
+        EntryKind::Failed => (FAILED, 0),
     };
     kind | more << 8
 }
 
-fn decode(word: u64) -> (Step, Option<u32>) {
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(FOREVER)
+}
+
+fn decode(word: u64) -> (EntryKind, Option<u32>) {
     let more = word >> 8;
-    let asked = |mode| Step::Asked {
+    let requested = |mode| EntryKind::Requested {
         mode,
-        patience: match more {
-            0 => Patience::None,
-            FOREVER => Patience::Forever,
-            time => Patience::Nanoseconds(time - 1),
+        limit: match more {
+            0 => WaitLimit::NoWait,
+            FOREVER => WaitLimit::Forever,
+            time => WaitLimit::AtMost(Duration::from_nanos(time - 1)),
         },
     };
-    let step = match word & 0xff {
-        ENTERED => Step::Entered,
-        ENTERED_SHARED => Step::EnteredShared,
-        LEFT => Step::Left,
-        ASKED => return (asked(Mode::Exclusive), None),
-        ASKED_SHARED => return (asked(Mode::Shared), None),
-        RELEASED => Step::Released,
-        BUSY => Step::Busy,
-        TIMED_OUT => Step::TimedOut,
-        FAILED => Step::Failed,
-        _ => Step::Dying,
+    let kind = match word & 0xff {
+        ENTERED => EntryKind::Entered,
+        ENTERED_SHARED => EntryKind::EnteredShared,
+        LEFT => EntryKind::Left,
+        ASKED => return (requested(Mode::Exclusive), None),
+        ASKED_SHARED => return (requested(Mode::Shared), None),
+        RELEASED => EntryKind::Released,
+        BUSY => EntryKind::Busy,
+        TIMED_OUT => EntryKind::TimedOut,
+        FAILED => EntryKind::Failed,
+        _ => EntryKind::Dying,
     };
-    (step, more.checked_sub(1).map(|number| number as u32))
+    (kind, more.checked_sub(1).map(|number| number as u32))
 }
 
 #[cfg(test)]
@@ -196,31 +202,34 @@ mod tests {
 
     #[test]
     fn every_step_is_read_as_it_was_written() {
-        let asked = |patience| Step::Asked {
+        let requested = |limit| EntryKind::Requested {
             mode: Mode::Shared,
-            patience,
+            limit,
         };
         let steps = [
-            Step::Entered,
-            Step::EnteredShared,
-            Step::Left,
-            Step::Dying,
-            asked(Patience::None),
-            asked(Patience::Forever),
-            asked(Patience::Nanoseconds(0)),
-            asked(Patience::Nanoseconds(3_000_000)),
-            Step::Asked {
+            EntryKind::Entered,
+            EntryKind::EnteredShared,
+            EntryKind::Left,
+            EntryKind::Dying,
+            requested(WaitLimit::NoWait),
+            requested(WaitLimit::Forever),
+            requested(WaitLimit::AtMost(Duration::ZERO)),
+            requested(WaitLimit::AtMost(Duration::from_millis(3))),
+            EntryKind::Requested {
                 mode: Mode::Exclusive,
-                patience: Patience::Forever,
+                limit: WaitLimit::Forever,
             },
-            Step::Released,
-            Step::Busy,
-            Step::TimedOut,
-            Step::Failed,
+            EntryKind::Released,
+            EntryKind::Busy,
+            EntryKind::TimedOut,
+            EntryKind::Failed,
         ];
-        for step in steps {
-            assert_eq!(decode(encode(step, 0)), (step, None));
+        for kind in steps {
+            assert_eq!(decode(encode(kind, 0)), (kind, None));
         }
-        assert_eq!(decode(encode(Step::Left, 8)), (Step::Left, Some(7)));
+        assert_eq!(
+            decode(encode(EntryKind::Left, 8)),
+            (EntryKind::Left, Some(7))
+        );
     }
 }

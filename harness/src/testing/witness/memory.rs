@@ -1,4 +1,4 @@
-//! Memory that a process shares with those that it forks, and with those that inherit its descriptor.
+//! Memory shared with forked processes and with those that inherit its descriptor.
 
 use std::fs::File;
 use std::io;
@@ -12,12 +12,12 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 const WORD: usize = size_of::<AtomicU64>();
 
-/// Words in shared memory, all 0 at first.
+/// Words in shared memory, initially 0.
 #[derive(Debug)]
-pub struct SharedMemory {
+pub(crate) struct SharedMemory {
     start: NonNull<AtomicU64>,
     words: usize,
-    /// `None` once it is left to others.
+    /// `None` once the descriptor is left to others.
     file: Option<File>,
 }
 
@@ -27,39 +27,39 @@ unsafe impl Send for SharedMemory {}
 unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
-    /// So many words; a program that is executed inherits the descriptor.
-    pub fn new(words: usize) -> io::Result<Self> {
+    /// Maps so many words. Executed programs inherit the descriptor.
+    pub(crate) fn new(words: usize) -> io::Result<Self> {
         let file = File::from(memfd_create(c"lockutils-witness", MFdFlags::empty())?);
         file.set_len((words * WORD) as u64)?;
         Self::map(file)
     }
 
-    /// The memory behind a descriptor that was inherited.
-    pub fn inherited(fd: RawFd) -> io::Result<Self> {
-        // SAFETY: the process that executed us has left this descriptor open for us, and nobody else here uses it.
+    /// Maps the memory behind an inherited descriptor.
+    pub(crate) fn inherited(fd: RawFd) -> io::Result<Self> {
+        // SAFETY: the parent left this descriptor open for this process, and nothing else uses it.
         Self::map(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// The same memory, mapped once more.
-    pub fn again(&self) -> io::Result<Self> {
+    /// Maps the same memory a second time.
+    pub(crate) fn map_again(&self) -> io::Result<Self> {
         let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
         Self::map(file.try_clone()?)
     }
 
-    /// Its descriptor.
-    pub fn fd(&self) -> RawFd {
+    /// The descriptor, or -1 once it is left to others.
+    pub(crate) fn fd(&self) -> RawFd {
         self.file.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     /// Unmaps the memory and leaves the descriptor open.
-    pub fn keep_open(mut self) {
+    pub(crate) fn keep_open(mut self) {
         std::mem::forget(self.file.take());
     }
 
     fn map(file: File) -> io::Result<Self> {
         let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         let length = NonZeroUsize::new(bytes).ok_or(io::ErrorKind::InvalidInput)?;
-        // SAFETY: a new mapping of a file that nobody shortens.
+        // SAFETY: a new mapping of a file that is never shortened.
         let start = unsafe {
             mmap(
                 None,
@@ -78,15 +78,15 @@ impl SharedMemory {
     }
 
     /// The words.
-    pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping is that long, page-aligned and mapped until drop; any bits are a valid AtomicU64.
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping is that long, page-aligned and lives until drop; all bits are valid.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 }
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        // SAFETY: our own mapping, which nobody borrows any more.
+        // SAFETY: our own mapping, no longer borrowed.
         let _ = unsafe { munmap(self.start.cast(), self.words * WORD) };
     }
 }

@@ -1,63 +1,95 @@
-//! Sees who is in the critical section, exactly, across processes.
+//! Observes a critical section across processes, exactly.
 //!
-//! One word of shared memory holds the number of who is inside. Entering swaps the own number in: whoever was there is seen. Leaving
-//! exchanges it for nobody, and fails if somebody came in meanwhile: seen by the other side as well. Nobody is seen who was not there,
-//! but for one that was killed inside and could not leave; what is found is therefore judged once more by [`overlaps`], with the
-//! times of death.
+//! One word of shared memory holds the number of the worker inside. Entering swaps the worker's own
+//! number in and so sees who was there; leaving exchanges it for zero, and fails if another worker
+//! has entered meanwhile. Both sides of an overlap see it, and nothing is seen that did not happen,
+//! with one exception: a worker that was killed inside could not leave. So [`Witness::overlaps`]
+//! judges what was seen once more, with the times of deaths.
+//!
+//! [`Stress`](crate::testing::stress::Stress) has a witness of its own. Use one directly to watch
+//! processes that the test starts itself:
+//!
+//! ```
+//! use lockutils_harness::testing::witness::{Shape, Witness};
+//!
+//! let witness = Witness::new(Shape::new(1, 2, 100))?;
+//! let first = witness.enter(0);
+//! let second = witness.enter(1); // worker 1 enters while worker 0 is inside
+//! drop(first);
+//! drop(second);
+//! let overlaps = witness.overlaps();
+//! assert_eq!((overlaps[0].first, overlaps[0].second), (0, 1));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
+mod coordination;
 mod log;
 mod memory;
 mod notes;
 mod overlaps;
-mod rests;
 
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use log::{Entry, Step, now};
+pub(crate) use log::{Entry, EntryKind, now};
 use log::{Log, words_for};
 pub(crate) use memory::SharedMemory;
 pub(crate) use notes::Note;
 use notes::Notes;
-pub use overlaps::{Overlap, overlaps};
+pub use overlaps::Overlap;
+
+use crate::testing::history::{self, Event};
 
 const CACHE_LINE: usize = 8;
 const INSIDE: usize = 0;
 const READY: usize = CACHE_LINE;
-const GO: usize = 2 * CACHE_LINE;
+const STARTED: usize = 2 * CACHE_LINE;
 const SHORTAGES: usize = 3 * CACHE_LINE;
 const FAULTS: usize = 4 * CACHE_LINE;
 /// Kinds of faults that can be counted.
-const KINDS: usize = 2 * CACHE_LINE;
-/// What the coordinator tells the workers, and how late it was itself; see `rests`.
-const RESTS: usize = FAULTS + KINDS;
-const NOTES: usize = RESTS + CACHE_LINE;
+const FAULT_KINDS: usize = 2 * CACHE_LINE;
+/// What the coordinator tells the workers, and its own delays; see `coordination`.
+const COORDINATION: usize = FAULTS + FAULT_KINDS;
+const NOTES: usize = COORDINATION + CACHE_LINE;
 const OUTCOMES: usize = NOTES + notes::WORDS;
-/// The words of each worker that all may read: calls of the body, and what it does at the moment.
-const OF_EACH_WORKER: usize = CACHE_LINE;
+/// Words per worker that every process may read: calls of the body, and its current state.
+const WORDS_PER_WORKER: usize = CACHE_LINE;
 
-/// The witness of one run.
+/// A record of who was in a critical section, in memory shared by all processes of a run.
+///
+/// Processes forked after [`Witness::new`] share the memory. Its contents outlive a process that is
+/// killed.
 #[derive(Debug)]
 pub struct Witness {
     memory: SharedMemory,
     shape: Shape,
 }
 
-/// How many take part, and how much is written down of each.
+/// The number of workers of a run, and the size of each worker's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shape {
-    /// Processes.
+    /// Number of processes.
     pub processes: usize,
-    /// Threads of each.
+    /// Number of threads per process.
     pub threads: usize,
-    /// Entries that the log of each thread has room for; a section takes two.
+    /// Entries for which the log of each worker has room. A section takes two.
     pub entries: usize,
 }
 
 impl Shape {
-    /// All threads of all processes.
+    /// A run of `processes` times `threads` workers, with room for `entries` log entries each.
+    pub fn new(processes: usize, threads: usize, entries: usize) -> Self {
+        Shape {
+            processes,
+            threads,
+            entries,
+        }
+    }
+
+    /// Number of workers: the threads of all processes.
     pub fn workers(&self) -> usize {
         self.processes * self.threads
     }
@@ -67,10 +99,10 @@ impl Witness {
     /// A witness for a run of this shape.
     ///
     /// # Errors
-    /// If there is not enough memory.
+    /// Returns an error if the shared memory cannot be created (memfd_create(2), mmap(2)).
     pub fn new(shape: Shape) -> io::Result<Self> {
-        let of_each_worker = OF_EACH_WORKER + words_for(shape.entries);
-        let words = OUTCOMES + shape.processes + shape.workers() * of_each_worker;
+        let per_worker = WORDS_PER_WORKER + words_for(shape.entries);
+        let words = OUTCOMES + shape.processes + shape.workers() * per_worker;
         Ok(Witness {
             memory: SharedMemory::new(words)?,
             shape,
@@ -88,12 +120,12 @@ impl Witness {
         self.memory.fd()
     }
 
-    /// Gives the memory back, but leaves the descriptor open for programs that are executed later.
+    /// Unmaps the memory but leaves the descriptor open for programs executed later.
     pub(crate) fn keep_open(self) {
         self.memory.keep_open();
     }
 
-    /// How many take part.
+    /// The shape of the run.
     pub fn shape(&self) -> Shape {
         self.shape
     }
@@ -102,9 +134,9 @@ impl Witness {
         &self.memory.words()[at]
     }
 
-    /// The position of one of the words that `worker` has for itself.
+    /// The position of one of the words of `worker`.
     fn of_worker(&self, worker: u32, which: usize) -> usize {
-        OUTCOMES + self.shape.processes + worker as usize * OF_EACH_WORKER + which
+        OUTCOMES + self.shape.processes + worker as usize * WORDS_PER_WORKER + which
     }
 
     fn log(&self, worker: u32) -> Log<'_> {
@@ -113,41 +145,59 @@ impl Witness {
         Log(&self.memory.words()[start..start + words])
     }
 
-    /// Comes into the section as `worker`, until the value is dropped; a forked child that drops its copy leaves nothing.
-    pub fn enter(&self, worker: u32) -> Inside<'_> {
+    /// Enters the section as `worker`, until the guard is dropped.
+    ///
+    /// A forked child that drops its copy of the guard leaves nothing.
+    ///
+    /// # Panics
+    /// If `worker` is not below [`Shape::workers`].
+    pub fn enter(&self, worker: u32) -> SectionGuard<'_> {
         let forks = forks();
+        let log = self.log(worker);
         let seen = self
             .word(INSIDE)
             .swap(u64::from(worker) + 1, Ordering::AcqRel);
-        self.log(worker).append(now(), Step::Entered, seen);
-        Inside {
+        log.append(now(), EntryKind::Entered, seen);
+        SectionGuard {
             witness: self,
             worker,
             forks,
         }
     }
 
-    /// Comes into the section as one of many who may share it, until the value is dropped.
-    pub fn enter_shared(&self, worker: u32) -> InsideShared<'_> {
-        self.log(worker).append(now(), Step::EnteredShared, 0);
-        InsideShared {
+    /// Enters the section as a reader, until the guard is dropped. Readers overlap with
+    /// [`enter`](Self::enter) only, not with each other.
+    ///
+    /// # Panics
+    /// If `worker` is not below [`Shape::workers`].
+    pub fn enter_shared(&self, worker: u32) -> SharedSectionGuard<'_> {
+        self.log(worker).append(now(), EntryKind::EnteredShared, 0);
+        SharedSectionGuard {
             witness: self,
             worker,
             forks: forks(),
         }
     }
 
-    /// Notes that `worker` may be dead from now on.
-    pub fn is_dying(&self, worker: u32) {
-        self.log(worker).append(now(), Step::Dying, 0);
+    /// The overlaps that were seen, in order of time.
+    ///
+    /// Exact: every overlap is found, and a worker that had died when the other entered was not
+    /// inside.
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        overlaps::of(self)
+    }
+
+    /// Records that `worker` may be dead from now on.
+    pub(crate) fn mark_dying(&self, worker: u32) {
+        self.log(worker).append(now(), EntryKind::Dying, 0);
     }
 
     /// Appends what `worker` does outside of its section, with the time.
-    pub fn note_step(&self, worker: u32, step: Step) {
-        self.log(worker).append(now(), step, 0);
+    pub(crate) fn record(&self, worker: u32, kind: EntryKind) {
+        self.log(worker).append(now(), kind, 0);
     }
 
-    /// How many more entries the log of `worker` has room for.
+    /// Number of entries for which the log of `worker` still has room.
     pub(crate) fn room(&self, worker: u32) -> u64 {
         self.log(worker).room()
     }
@@ -155,28 +205,45 @@ impl Witness {
     /// A number that changes whenever any worker does anything.
     pub(crate) fn progress(&self) -> u64 {
         (0..self.shape.workers() as u32)
-            .map(|worker| self.log(worker).length() + self.bodies(worker).load(Ordering::Relaxed))
+            .map(|worker| {
+                self.log(worker).length() + self.body_calls(worker).load(Ordering::Relaxed)
+            })
             .sum()
     }
 
-    /// What the coordinator found out.
+    /// The findings of the coordinator.
     pub(crate) fn notes(&self) -> Notes<'_> {
         Notes(&self.memory.words()[NOTES..OUTCOMES])
     }
 
-    /// What `worker` did.
-    pub fn entries(&self, worker: u32) -> Vec<Entry> {
+    /// The log of `worker`.
+    pub(crate) fn entries(&self, worker: u32) -> Vec<Entry> {
         self.log(worker).entries()
     }
 
-    /// How many entries did not fit into the logs.
+    /// The events of all workers, in order of time.
+    pub(crate) fn history(&self) -> Vec<Event> {
+        let logs: Vec<Vec<Event>> = (0..self.shape.workers() as u32)
+            .map(|worker| {
+                let event = |entry: Entry| Event {
+                    time: entry.time,
+                    worker,
+                    kind: entry.kind.event(),
+                };
+                self.entries(worker).into_iter().map(event).collect()
+            })
+            .collect();
+        history::merge(&logs)
+    }
+
+    /// Number of entries that did not fit into the logs. If it is not 0, overlaps may be missing.
     pub fn lost(&self) -> u64 {
         (0..self.shape.workers() as u32)
             .map(|worker| self.log(worker).lost())
             .sum()
     }
 
-    pub(crate) fn one_is_ready(&self) {
+    pub(crate) fn mark_ready(&self) {
         self.word(READY).fetch_add(1, Ordering::AcqRel);
     }
 
@@ -185,33 +252,33 @@ impl Witness {
     }
 
     pub(crate) fn start(&self) {
-        self.word(GO).store(1, Ordering::Release);
+        self.word(STARTED).store(1, Ordering::Release);
     }
 
     pub(crate) fn has_started(&self) -> bool {
-        self.word(GO).load(Ordering::Acquire) != 0
+        self.word(STARTED).load(Ordering::Acquire) != 0
     }
 
-    /// How often a fault of this kind has happened.
-    pub(crate) fn faults(&self, kind: usize) -> &AtomicU64 {
-        debug_assert!(kind < KINDS);
+    /// How often a fault of this kind was injected.
+    pub(crate) fn fault_count(&self, kind: usize) -> &AtomicU64 {
+        debug_assert!(kind < FAULT_KINDS);
         self.word(FAULTS + kind)
     }
 
-    /// How many shortages have begun, and how many have ended.
+    /// Number of shortages that have begun, and number that have ended.
     pub(crate) fn shortages(&self) -> (&AtomicU64, &AtomicU64) {
         (self.word(SHORTAGES), self.word(SHORTAGES + 1))
     }
 
     /// How often `worker` has called the body.
-    pub(crate) fn bodies(&self, worker: u32) -> &AtomicU64 {
+    pub(crate) fn body_calls(&self, worker: u32) -> &AtomicU64 {
         self.word(self.of_worker(worker, 0))
     }
 
-    /// The same witness, mapped once more.
-    pub(crate) fn again(&self) -> io::Result<Self> {
+    /// The same witness, mapped a second time.
+    pub(crate) fn map_again(&self) -> io::Result<Self> {
         Ok(Witness {
-            memory: self.memory.again()?,
+            memory: self.memory.map_again()?,
             shape: self.shape,
         })
     }
@@ -221,50 +288,52 @@ impl Witness {
     }
 }
 
-/// Somebody in the section.
+/// A stay in the section, from [`Witness::enter`] until it is dropped.
 #[derive(Debug)]
 #[must_use = "the section is left when this is dropped"]
-pub struct Inside<'a> {
+pub struct SectionGuard<'a> {
     witness: &'a Witness,
     worker: u32,
     forks: u64,
 }
 
-impl Drop for Inside<'_> {
+impl Drop for SectionGuard<'_> {
     fn drop(&mut self) {
         if self.forks != forks() {
             return;
         }
         let me = u64::from(self.worker) + 1;
-        // Left is what counts as the end: the time is read while we are still inside.
+        // Read while still inside: the logged stay is never longer than the real one.
         let time = now();
         let left =
             self.witness
                 .word(INSIDE)
                 .compare_exchange(me, 0, Ordering::AcqRel, Ordering::Acquire);
         let seen = left.err().unwrap_or(0);
-        self.witness.log(self.worker).append(time, Step::Left, seen);
+        let log = self.witness.log(self.worker);
+        log.append(time, EntryKind::Left, seen);
     }
 }
 
-/// Somebody in the section together with others.
+/// A reader's stay in the section, from [`Witness::enter_shared`] until it is dropped.
 #[derive(Debug)]
 #[must_use = "the section is left when this is dropped"]
-pub struct InsideShared<'a> {
+pub struct SharedSectionGuard<'a> {
     witness: &'a Witness,
     worker: u32,
     forks: u64,
 }
 
-impl Drop for InsideShared<'_> {
+impl Drop for SharedSectionGuard<'_> {
     fn drop(&mut self) {
         if self.forks == forks() {
-            self.witness.log(self.worker).append(now(), Step::Left, 0);
+            let log = self.witness.log(self.worker);
+            log.append(now(), EntryKind::Left, 0);
         }
     }
 }
 
-/// How many forks lie between this process and the first one.
+/// Number of forks between the first process and this one.
 pub(crate) fn forks() -> u64 {
     static FORKS: AtomicU64 = AtomicU64::new(0);
     static INSTALLED: Once = Once::new();

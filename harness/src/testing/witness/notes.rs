@@ -1,21 +1,22 @@
-//! What the coordinator found out during a run, as text that outlives it.
+//! The findings of the coordinator, as text in the shared memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Room for 64 KiB of text.
 pub(super) const WORDS: usize = 8 << 10;
-/// Between the rule and the text, and after the text.
+/// Between the rule and the text.
 const SEPARATOR: char = '\u{1f}';
+/// After the text.
 const END: char = '\u{1e}';
 
-/// Something that the coordinator saw: the rule that was broken, and how.
+/// A finding of the coordinator: the rule that was broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     pub(crate) rule: String,
     pub(crate) text: String,
 }
 
-/// All of them. Only the coordinator writes, and others read when it is done.
+/// All findings. Only the coordinator writes; others read once it has ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notes<'a>(pub(super) &'a [AtomicU64]);
 
@@ -24,7 +25,7 @@ impl Notes<'_> {
         for byte in format!("{rule}{SEPARATOR}{text}{END}").bytes() {
             let at = self.0[0].load(Ordering::Relaxed);
             let Some(word) = self.0.get(1 + at as usize / 8) else {
-                return; // full: what was noted first says most
+                return; // full: the first findings matter most
             };
             word.fetch_or(u64::from(byte) << (at % 8 * 8), Ordering::Relaxed);
             self.0[0].store(at + 1, Ordering::Release);

@@ -1,18 +1,20 @@
-//! From what the workers saw to overlaps that really were.
+//! The real overlaps among those that workers saw.
 
-use super::{Entry, Step, Witness};
+use super::{Entry, EntryKind, Witness};
 
-/// Two in the section at the same time.
+/// Two workers in the section at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Overlap {
-    /// Who was inside.
+    /// The worker that was inside.
     pub first: u32,
-    /// Who came in as well.
+    /// The worker that entered while the first was inside.
     pub second: u32,
-    /// When the second came in, in nanoseconds on the monotonic clock.
+    /// When the second worker entered: nanoseconds on the monotonic clock.
     pub at: u64,
-    /// For how long both were inside, in nanoseconds; `None` if one never left.
-    pub both_for: Option<u64>,
+    /// How long both were inside, in nanoseconds: 0 if that was too short for the clock, `None` if
+    /// neither left.
+    pub duration: Option<u64>,
 }
 
 /// A stay in the section.
@@ -20,17 +22,17 @@ pub struct Overlap {
 struct Stay {
     worker: u32,
     entered: u64,
-    /// With others who share it.
+    /// As a reader.
     shared: bool,
-    /// When it left, or may have been dead.
+    /// When it left or died.
     end: Option<u64>,
 }
 
-/// The overlaps that were seen, in order of time. One that was dead when the other came in was not inside.
-pub fn overlaps(witness: &Witness) -> Vec<Overlap> {
+/// The overlaps in order of time. A worker that had died when the other entered was not inside.
+pub(super) fn of(witness: &Witness) -> Vec<Overlap> {
     let workers = witness.shape().workers() as u32;
     let logs: Vec<Vec<Entry>> = (0..workers).map(|worker| witness.entries(worker)).collect();
-    let suspicious = |entry: &Entry| entry.saw.is_some() || entry.step == Step::EnteredShared;
+    let suspicious = |entry: &Entry| entry.saw.is_some() || entry.kind == EntryKind::EnteredShared;
     if !logs.iter().flatten().any(suspicious) {
         return Vec::new();
     }
@@ -52,7 +54,7 @@ pub fn overlaps(witness: &Witness) -> Vec<Overlap> {
                 first: other.worker,
                 second: stay.worker,
                 at: stay.entered,
-                both_for: end.map(|end| end - stay.entered),
+                duration: end.map(|end| end - stay.entered),
             });
         }
         inside.push(stay);
@@ -62,7 +64,7 @@ pub fn overlaps(witness: &Witness) -> Vec<Overlap> {
     found
 }
 
-/// A stay is written down a little shorter than it was; what was seen in memory counts all the same.
+/// The log shortens each stay a little, so an overlap seen in memory may be missing from the logs.
 fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overlap>) {
     let known: Vec<Overlap> = found.clone();
     for (worker, log) in (0..).zip(logs) {
@@ -71,21 +73,21 @@ fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overla
             let was_dead = || {
                 logs[other as usize]
                     .iter()
-                    .any(|theirs| theirs.step == Step::Dying && theirs.time <= entry.time)
+                    .any(|theirs| theirs.kind == EntryKind::Dying && theirs.time <= entry.time)
             };
-            let (first, second) = match entry.step {
-                Step::Entered => (other, worker),
+            let (first, second) = match entry.kind {
+                EntryKind::Entered => (other, worker),
                 _ => (worker, other),
             };
             let is_known = known
                 .iter()
                 .any(|overlap| overlap.first == first && overlap.second == second);
-            if !is_known && (entry.step == Step::Left || !was_dead()) {
+            if !is_known && (entry.kind == EntryKind::Left || !was_dead()) {
                 found.push(Overlap {
                     first,
                     second,
                     at: entry.time,
-                    both_for: Some(0),
+                    duration: Some(0),
                 });
             }
         }
@@ -95,19 +97,23 @@ fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overla
 fn stays(worker: u32, log: &[Entry]) -> Vec<Stay> {
     let mut stays: Vec<Stay> = Vec::new();
     for entry in log {
-        match entry.step {
-            Step::Entered | Step::EnteredShared => stays.push(Stay {
+        match entry.kind {
+            EntryKind::Entered | EntryKind::EnteredShared => stays.push(Stay {
                 worker,
                 entered: entry.time,
-                shared: entry.step == Step::EnteredShared,
+                shared: entry.kind == EntryKind::EnteredShared,
                 end: None,
             }),
-            Step::Left | Step::Dying => {
+            EntryKind::Left | EntryKind::Dying => {
                 if let Some(stay) = stays.last_mut() {
                     stay.end.get_or_insert(entry.time);
                 }
             }
-            Step::Asked { .. } | Step::Released | Step::Busy | Step::TimedOut | Step::Failed => {}
+            EntryKind::Requested { .. }
+            | EntryKind::Released
+            | EntryKind::Busy
+            | EntryKind::TimedOut
+            | EntryKind::Failed => {}
         }
     }
     stays
@@ -116,56 +122,50 @@ fn stays(worker: u32, log: &[Entry]) -> Vec<Stay> {
 #[cfg(test)]
 mod tests {
     use super::super::{Shape, Witness};
-    use super::*;
 
     fn witness() -> Witness {
-        Witness::new(Shape {
-            processes: 2,
-            threads: 1,
-            entries: 16,
-        })
-        .unwrap()
+        Witness::new(Shape::new(2, 1, 16)).unwrap()
     }
 
     #[test]
-    fn two_inside_are_seen_and_one_after_the_other_is_not() {
+    fn two_workers_inside_are_seen_and_one_after_the_other_is_not() {
         let witness = witness();
         drop(witness.enter(0));
         drop(witness.enter(1));
-        assert_eq!(overlaps(&witness), []);
+        assert_eq!(witness.overlaps(), []);
         let one = witness.enter(0);
         let two = witness.enter(1);
         drop(one);
         drop(two);
-        let found = overlaps(&witness);
+        let found = witness.overlaps();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].first, found[0].second), (0, 1));
-        assert!(found[0].both_for.is_some());
+        assert!(found[0].duration.is_some());
     }
 
     #[test]
-    fn those_who_share_exclude_only_those_who_do_not() {
+    fn readers_overlap_with_writers_only() {
         let witness = witness();
         let one = witness.enter_shared(0);
         let two = witness.enter_shared(1);
         drop((one, two));
         drop(witness.enter(0));
-        assert_eq!(overlaps(&witness), []);
+        assert_eq!(witness.overlaps(), []);
         let one = witness.enter_shared(0);
         let two = witness.enter(1);
         drop((one, two));
-        assert_eq!(overlaps(&witness).len(), 1);
+        assert_eq!(witness.overlaps().len(), 1);
     }
 
     #[test]
-    fn one_that_died_inside_is_not_inside_any_more() {
+    fn a_worker_that_died_inside_is_not_inside_any_more() {
         let witness = witness();
         std::mem::forget(witness.enter(0));
-        witness.is_dying(0);
+        witness.mark_dying(0);
         drop(witness.enter(1));
-        assert_eq!(overlaps(&witness), []);
+        assert_eq!(witness.overlaps(), []);
         std::mem::forget(witness.enter(1));
         drop(witness.enter(0));
-        assert_eq!(overlaps(&witness).len(), 1, "worker 1 has not died");
+        assert_eq!(witness.overlaps().len(), 1, "worker 1 has not died");
     }
 }

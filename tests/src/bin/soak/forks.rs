@@ -84,7 +84,7 @@ fn waits_for(child: Pid) {
                 std::thread::sleep(Duration::from_micros(50));
             }
             Ok(WaitStatus::StillAlive) => {
-                let stack = lockutils_harness::testing::stress::stack_of(child);
+                let stack = lockutils_harness::testing::stress::stack_of(child.as_raw());
                 let _ = kill(child, Signal::SIGKILL);
                 fail(&format!(
                     "hang: a forked child did not come back from its lock{stack}"

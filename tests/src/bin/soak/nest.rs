@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::time::Duration;
 
-use lockutils_harness::testing::witness::Inside;
+use lockutils_harness::testing::witness::SectionGuard;
 use oslo_concurrency::lockutils::{self, Error};
 
 use crate::random::{Random, spin};
@@ -89,7 +89,7 @@ pub fn nested(
         )),
     };
     let process = slot / round.threads;
-    let inside: Vec<Inside<'_>> = wanted
+    let inside: Vec<SectionGuard<'_>> = wanted
         .iter()
         .map(|key| match key % 2 {
             0 => round.internal_witness(process, name).enter(slot as u32),

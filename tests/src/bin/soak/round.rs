@@ -8,7 +8,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use lockutils_harness::testing::witness::{Shape, Witness, overlaps};
+use lockutils_harness::testing::witness::{Shape, Witness};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -104,11 +104,7 @@ impl Round {
         let directory = tempfile::tempdir()?;
         fs::create_dir(directory.path().join("real"))?;
         std::os::unix::fs::symlink("real", directory.path().join("link"))?;
-        let shape = Shape {
-            processes,
-            threads,
-            entries: LOG,
-        };
+        let shape = Shape::new(processes, threads, LOG);
         let witnesses = || {
             NAMES
                 .iter()
@@ -241,7 +237,7 @@ impl Round {
             if idle > STUCK && (idle > 12 * STUCK || !children.iter().any(|child| runs(*child))) {
                 let stacks: Vec<String> = children
                     .iter()
-                    .map(|child| lockutils_harness::testing::stress::stack_of(*child))
+                    .map(|child| lockutils_harness::testing::stress::stack_of(child.as_raw()))
                     .collect();
                 bail!(
                     "hang: {} of {workers} workers came to rest, and nobody does anything any more{}",
@@ -272,7 +268,7 @@ impl Round {
         }
         for witness in self.files.iter().chain(self.internals.iter().flatten()) {
             ensure!(witness.lost() == 0, "the log was too short");
-            if let Some(first) = overlaps(witness).first() {
+            if let Some(first) = witness.overlaps().first() {
                 bail!("two were in a section: {first:?}");
             }
         }
@@ -288,7 +284,7 @@ impl Round {
                     file.display(),
                     children
                         .iter()
-                        .map(|child| lockutils_harness::testing::stress::stack_of(*child))
+                        .map(|child| lockutils_harness::testing::stress::stack_of(child.as_raw()))
                         .collect::<String>()
                 );
             }

@@ -1,14 +1,16 @@
-//! Who must not be in at the same time, also when the lock's file is opened elsewhere or removed.
+//! Exclusion, also when the lock file is opened elsewhere or removed.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{LINGER, Load, Lock, Make, Participant, Patience, linger, linger_for};
+use super::super::load::{Load, Participant};
+use super::support::{LINGER, Make, linger, linger_for};
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Lock, WaitLimit};
 
 const TIME: Duration = Duration::from_millis(2500);
-/// Long enough for one that was asleep to wake up and come in, if the lock was given back too early.
+/// Long enough for a sleeping waiter to wake up and enter if the lock is released too early.
 const HOLD: Duration = Duration::from_micros(60);
 const ATTEMPTS: usize = 8_000;
 
@@ -20,18 +22,18 @@ pub(super) fn threads<L: Lock>(make: Make<'_, L>) -> Finding {
     all_ways(Load::threads(4), make)
 }
 
-/// Mostly waits for the lock, and at times tries it or waits for a short while.
+/// Usually waits for the lock, and sometimes tries it or waits with a limit.
 fn all_ways<L: Lock>(load: Load, make: Make<'_, L>) -> Finding {
     let load = load.attempts(ATTEMPTS).time(TIME).hold(HOLD);
     load.run(make, &|participant| {
         while !participant.is_over() {
-            let patience = match participant.worker.random(16) {
-                0 => Patience::None,
-                1 => Patience::AtMost(Duration::from_micros(participant.worker.random(500))),
-                _ => Patience::Forever,
+            let limit = match participant.worker.random(16) {
+                0 => WaitLimit::NoWait,
+                1 => WaitLimit::AtMost(Duration::from_micros(participant.worker.random(500))),
+                _ => WaitLimit::Forever,
             };
-            participant.attempt(patience, &mut || {
-                // Half of the sections sleep: on a machine that has much to do, one that should not come in needs the time.
+            participant.attempt(limit, &mut || {
+                // Half of the sections sleep: on a busy machine a second holder needs the time.
                 let sleeps = participant.worker.random(2) == 0;
                 participant.worker.section(|| {
                     if sleeps {
@@ -64,8 +66,8 @@ pub(super) fn removal<L: Lock>(make: Make<'_, L>, file: &Path) -> Finding {
         let worker = participant.worker;
         while !participant.is_over() {
             if worker.number() == 0 || worker.random(8) == 0 {
-                // It is no part of what is watched: whoever comes after the removal need not wait for it.
-                participant.unwatched(&mut || drop(fs::remove_file(file)));
+                // Not recorded: after the removal others need not wait for this holder.
+                participant.unrecorded(&mut || drop(fs::remove_file(file)));
             } else {
                 participant.section(|| linger_for(LINGER / 30));
             }

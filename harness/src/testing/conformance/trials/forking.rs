@@ -1,4 +1,4 @@
-//! Children of a holder, forked or executed.
+//! Forked or executed children of a holder.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -7,18 +7,20 @@ use nix::sys::signal::kill;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 
-use super::{Answer, Load, Lock, Make, Participant, Patience, linger};
+use super::super::load::{Load, Participant};
+use super::support::{Make, linger};
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 
-/// A child that waits for the lock longer than this is ended.
+/// Time limit of a child that waits for the lock.
 const LONGEST: Duration = Duration::from_secs(10);
 
 pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(3).attempts(10).run(make, &|participant| {
         let holder = getpid();
         while !participant.is_over() {
-            let outcome = participant.try_attempt(Patience::Forever, &mut || {
-                // The child leaves the section by the lock's own way out, as if it had been the holder, and is ended after it.
+            let outcome = participant.try_attempt(WaitLimit::Forever, &mut || {
+                // The child returns from the section and releases the lock as a holder would.
                 // SAFETY: the worker has one thread.
                 match unsafe { fork() } {
                     Ok(ForkResult::Parent { child }) => drop(waitpid(child, None)),
@@ -32,8 +34,8 @@ pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
                 leave(0);
             }
             if let Err(error) = outcome {
-                participant.complain(&format!(
-                    "release failed after a child had left the section by its own way out: {error}"
+                participant.fail(&format!(
+                    "release failed after a child had returned from the section: {error}"
                 ));
             }
         }
@@ -51,19 +53,20 @@ pub(super) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
 
 pub(super) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
     dies_with_a_child(make, |run| {
-        let waits = "n=0; while [ $n -lt 120 ] && kill -0 \"$0\" 2>/dev/null; do sleep 0.05; n=$((n+1)); done";
+        let waits = "n=0; while [ $n -lt 120 ] && kill -0 \"$0\" 2>/dev/null; \
+                     do sleep 0.05; n=$((n+1)); done";
         let mut shell = Command::new("sh");
         shell.args(["-c", waits, &run.to_string()]);
         shell.stdin(Stdio::null()).stdout(Stdio::null());
         drop(
             shell
                 .spawn()
-                .unwrap_or_else(|error| panic!("no shell: {error}")),
+                .unwrap_or_else(|error| panic!("cannot start sh: {error}")),
         );
     })
 }
 
-/// All holders but one die in the section, after they have made a child that lives on.
+/// All holders but one die in the section after creating a child that lives on.
 fn dies_with_a_child<L: Lock>(make: Make<'_, L>, child: impl Fn(Pid) + Sync) -> Finding {
     Load::processes(3).run(make, &|participant| {
         participant.section(|| {
@@ -75,14 +78,14 @@ fn dies_with_a_child<L: Lock>(make: Make<'_, L>, child: impl Fn(Pid) + Sync) -> 
     })
 }
 
-/// A child forked in the section finds the lock held, and gets it when its parent has left.
+/// A child forked in the section finds the lock held, and acquires it once its parent has left.
 pub(super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(1).attempts(10).run(make, &|participant| {
         while !participant.is_over() {
             let mut waits = None;
             participant.section_mut(&mut || {
-                in_child(|| tries(&make(), Patience::None, Answer::Busy)).join(participant);
-                waits = Some(in_child(|| tries(&make(), Patience::Forever, Answer::Ran)));
+                in_child(|| tries(&make(), WaitLimit::NoWait, Answer::Busy)).join(participant);
+                waits = Some(in_child(|| tries(&make(), WaitLimit::Forever, Answer::Ran)));
             });
             if let Some(child) = waits {
                 child.join(participant);
@@ -91,9 +94,9 @@ pub(super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// How the child ends: 0 as expected.
-fn tries(lock: &impl Lock, patience: Patience, expected: Answer) -> i32 {
-    match lock.run(patience, &mut || ()) {
+/// The exit status of the child: 0 if the answer was as expected.
+fn tries(lock: &impl Lock, limit: WaitLimit, expected: Answer) -> i32 {
+    match lock.run(limit, &mut || ()) {
         Ok(answer) if answer == expected || answer == Answer::Unsupported => 0,
         Ok(Answer::Ran) => 1,
         Ok(_) => 2,
@@ -108,35 +111,35 @@ impl Child {
         let why = match waitpid(self.0, None) {
             Ok(WaitStatus::Exited(_, 0)) => return,
             Ok(WaitStatus::Exited(_, 1)) => {
-                "a forked child came in while its parent held the lock".into()
+                "a forked child entered while its parent held the lock".into()
             }
             Ok(WaitStatus::Exited(_, 2)) => {
-                "a forked child was refused when it waited for the lock".into()
+                "a forked child that waited for the lock was refused".into()
             }
             Ok(WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGALRM, _)) => format!(
-                "a forked child waited for the lock in vain for {} s",
+                "a forked child waited for {} s and did not acquire the lock",
                 LONGEST.as_secs()
             ),
             Ok(WaitStatus::Exited(_, 3)) => "the lock failed in a forked child".into(),
             other => format!("a forked child ended unexpectedly: {other:?}"),
         };
-        participant.complain(&why)
+        participant.fail(&why)
     }
 }
 
 fn in_child(body: impl FnOnce() -> i32) -> Child {
-    // SAFETY: the worker has one thread; what its child does is what is tried.
+    // SAFETY: the worker has one thread; what its child does is the subject of the trial.
     match unsafe { fork() } {
         Ok(ForkResult::Parent { child }) => Child(child),
         Ok(ForkResult::Child) => {
             nix::unistd::alarm::set(LONGEST.as_secs() as u32);
             leave(body())
         }
-        Err(error) => panic!("no child was forked: {error}"),
+        Err(error) => panic!("cannot fork a child: {error}"),
     }
 }
 
-/// Lives on until the run is over, whose process is `run`, and not much longer than anybody waits for the lock.
+/// Lives until the process `run` has ended, but not much longer than workers wait for the lock.
 fn survive(run: Pid) -> ! {
     nix::unistd::alarm::set(LONGEST.as_secs() as u32);
     while kill(run, None).is_ok() {
@@ -146,6 +149,6 @@ fn survive(run: Pid) -> ! {
 }
 
 fn leave(status: i32) -> ! {
-    // SAFETY: ends the child, whose part is over.
+    // SAFETY: ends the child.
     unsafe { libc::_exit(status) }
 }

@@ -1,25 +1,20 @@
-//! The trial of each guarantee, a file for each family.
+//! The trial of each guarantee, one file per family.
 
-mod dying;
+mod death;
 mod exclusion;
 mod forking;
 mod order;
 mod refusal;
+mod support;
 mod waiting;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use super::apart::apart;
-use super::load::{Load, Participant};
-use super::{Answer, Guarantee, Lock, Patience};
-use crate::testing::finding::{Finding, Unknown};
-
-/// For how long a holder stays after a disturbance, so that those whom it let in are seen.
-const LINGER: Duration = Duration::from_micros(300);
-
-type Make<'a, L> = &'a (dyn Fn() -> L + Sync);
+use self::support::Make;
+use super::isolation::run_isolated;
+use crate::testing::finding::Finding;
+use crate::testing::lock::{Guarantee, Lock};
 
 pub(super) fn examine<L: Lock>(
     guarantee: Guarantee,
@@ -27,21 +22,21 @@ pub(super) fn examine<L: Lock>(
     make: &(dyn Fn(&Path) -> L + Sync),
 ) -> Finding {
     if let Err(error) = fs::create_dir_all(directory) {
-        return unsupported(format!("{}: {error}", directory.display()));
+        return Finding::unsupported(format!("{}: {error}", directory.display()));
     }
     let make = &|| make(directory);
-    apart(&|| trial(guarantee, make))
+    run_isolated(&|| trial(guarantee, make))
 }
 
 fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
     let with_file = |trial: &dyn Fn(&Path) -> Finding| match make().file() {
         Some(file) => trial(&file),
-        None => unsupported("the lock has no file"),
+        None => Finding::unsupported("the lock has no file"),
     };
     match guarantee {
         Guarantee::Processes => exclusion::processes(make),
         Guarantee::Threads => exclusion::threads(make),
-        Guarantee::Death => dying::death(make),
+        Guarantee::Death => death::death(make),
         Guarantee::Reopening => with_file(&|file| exclusion::reopening(make, file)),
         Guarantee::ForkedRelease => forking::release(make),
         Guarantee::ForkedSurvivor => forking::survivor(make),
@@ -54,23 +49,8 @@ fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
         Guarantee::HandOver => waiting::hand_over(make),
         Guarantee::Progress => order::progress(make),
         Guarantee::Signals => waiting::signals(make),
-        Guarantee::Panic => dying::panic(make),
+        Guarantee::Panic => death::panic(make),
         Guarantee::Fairness => order::fairness(make),
         Guarantee::Refusal => refusal::refusal(make),
     }
-}
-
-fn unsupported(what: impl Into<String>) -> Finding {
-    Finding::NotKnown(Unknown::Unsupported(what.into()))
-}
-
-fn linger_for(time: Duration) {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        std::thread::yield_now();
-    }
-}
-
-fn linger() {
-    linger_for(LINGER);
 }

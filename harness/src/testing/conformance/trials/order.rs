@@ -1,5 +1,6 @@
-//! In which order those who wait come in.
+//! The order in which waiters acquire the lock.
 
+use std::error::Error;
 use std::fs;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,14 +9,16 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::gettid;
 
-use super::super::evidence;
-use super::{Guarantee, Load, Lock, Make, Patience};
+use super::super::load::Load;
+use super::support::Make;
+use crate::testing::checker;
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Guarantee, Lock, WaitLimit};
 
-/// Nobody is passed over for good: not one gets the lock far more seldom than the others.
+/// No worker is passed over again and again.
 ///
-/// Between two sections each worker stays away for longer than a section lasts, so that whoever looks now and then finds the lock free as often as
-/// the others do.
+/// Between two sections each worker stays away for longer than a section lasts, so that a polling
+/// waiter finds the lock free as often as the others do.
 pub(super) fn progress<L: Lock>(make: Make<'_, L>) -> Finding {
     const TIME: Duration = Duration::from_secs(4);
     let load = match make().promises(Guarantee::Threads) {
@@ -35,64 +38,72 @@ pub(super) fn progress<L: Lock>(make: Make<'_, L>) -> Finding {
                 std::thread::sleep(Duration::from_micros(away));
             }
         },
-        &|history, began| evidence::starved(history, began),
+        &|history, began| checker::starved(history, began),
     )
 }
 
-/// Threads of one process come in in the order in which they began to wait.
+/// Threads of one process acquire the lock in the order in which they began to wait.
 pub(super) fn fairness<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(1).run(make, &|participant| {
-        if let Err(why) = in_order(make) {
-            participant.complain(&why);
+        if let Err(error) = in_order(make) {
+            participant.fail(&error.to_string());
         }
         participant.section(|| ());
     })
 }
 
-fn in_order<L: Lock>(make: Make<'_, L>) -> Result<(), String> {
+/// Why the order of waiters is wrong or unknown.
+#[derive(Debug, thiserror::Error)]
+enum OrderError {
+    #[error("the lock failed: {0}")]
+    Lock(Box<dyn Error>),
+    #[error("a thread that waits for the lock did not go to sleep within 10 s")]
+    Awake,
+    #[error(
+        "threads that waited in the order 0 to {last} acquired the lock in the order {order:?}"
+    )]
+    Order { last: usize, order: Vec<usize> },
+}
+
+fn in_order<L: Lock>(make: Make<'_, L>) -> Result<(), OrderError> {
     const ROUNDS: usize = 10;
     const WAITERS: usize = 4;
     for _ in 0..ROUNDS {
         let order = Mutex::new(Vec::new());
         let mut waiting = Ok(());
         let held = std::thread::scope(|scope| {
-            make()
-                .run(Patience::Forever, &mut || {
-                    waiting = (0..WAITERS)
-                        .try_for_each(|waiter| start_waiting(scope, make, waiter, &order));
-                })
-                .map_err(|error| error.to_string())
+            make().run(WaitLimit::Forever, &mut || {
+                waiting =
+                    (0..WAITERS).try_for_each(|waiter| start_waiting(scope, make, waiter, &order));
+            })
         });
-        match (held, waiting) {
-            (Ok(_), Ok(())) => {}
-            (Ok(_), Err(why)) => return Err(why),
-            (Err(error), _) => return Err(format!("the lock failed: {error}")),
-        }
+        held.map_err(OrderError::Lock)?;
+        waiting?;
         let order = order.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !order.is_sorted() || order.len() < WAITERS {
-            return Err(format!(
-                "threads that waited in the order 0 to {} came in as {order:?}",
-                WAITERS - 1
-            ));
+            return Err(OrderError::Order {
+                last: WAITERS - 1,
+                order,
+            });
         }
     }
     Ok(())
 }
 
-/// Starts a thread that waits for the lock; comes back when it does.
+/// Starts a thread that waits for the lock, and returns once it does.
 fn start_waiting<'scope, 'env: 'scope, L: Lock>(
     scope: &'scope Scope<'scope, 'env>,
     make: Make<'env, L>,
     number: usize,
     order: &'env Mutex<Vec<usize>>,
-) -> Result<(), String> {
+) -> Result<(), OrderError> {
     let thread = Arc::new(AtomicI32::new(0));
     let tid = Arc::clone(&thread);
     scope.spawn(move || {
         let lock = make();
         tid.store(gettid().as_raw(), Ordering::Release);
-        // Who fails is missing in the order.
-        let _ = lock.run(Patience::Forever, &mut || {
+        // A waiter that fails is missing in the order.
+        let _ = lock.run(WaitLimit::Forever, &mut || {
             order
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -108,16 +119,14 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
             _ => 0,
         };
         if Instant::now() > deadline {
-            return Err(
-                "a thread that waits for the lock did not go to sleep within 10 s".to_owned(),
-            );
+            return Err(OrderError::Awake);
         }
         std::thread::sleep(Duration::from_micros(200));
     }
     Ok(())
 }
 
-/// Whether a thread of this process waits in the kernel: the state in /proc/PID/stat (proc_pid_stat(5)).
+/// Returns `true` if a thread of this process sleeps in the kernel (proc_pid_stat(5)).
 fn sleeps(tid: i32) -> bool {
     fs::read_to_string(format!("/proc/self/task/{tid}/stat")).is_ok_and(|stat| {
         stat.rsplit(") ")

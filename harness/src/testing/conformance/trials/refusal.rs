@@ -1,4 +1,4 @@
-//! A kernel that cannot lock, as that of some file systems and sandboxes.
+//! A kernel that cannot lock, as with some file systems and sandboxes.
 
 use std::sync::Once;
 
@@ -7,38 +7,42 @@ use seccompiler::{
     SeccompFilter, SeccompRule, apply_filter,
 };
 
-use super::{Load, Lock, Make, Patience, unsupported};
+use super::super::load::Load;
+use super::support::{Make, linger};
 use crate::testing::finding::{Finding, Unknown};
+use crate::testing::lock::{Lock, WaitLimit};
 
-/// Every flock(2) and every lock by fcntl(2) fails with ENOLCK; acquire must say so, at once.
+/// Every lock by flock(2) or fcntl(2) fails with ENOLCK, and acquire must fail at once.
 pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
-    // Installed before the lock is made: what it starts is refused as well.
+    // Installed in the worker process, before the lock is created: processes that it starts are
+    // refused as well.
     let make = &|| {
         static REFUSED: Once = Once::new();
         REFUSED.call_once(|| {
-            refuse_locks().unwrap_or_else(|error| panic!("no seccomp filter: {error}"));
+            refuse_locks()
+                .unwrap_or_else(|error| panic!("cannot install a seccomp filter: {error}"));
         });
         make()
     };
     let load = Load {
-        newcomer: false,
+        final_try: false,
         ..Load::processes(2).attempts(5)
     };
     let verdict = load.run(make, &|participant| {
         while !participant.is_over() {
-            let mut section = || participant.worker.section(super::linger);
-            // An error is what is asked for.
-            let _ = participant.try_attempt(Patience::Forever, &mut section);
+            let mut section = || participant.worker.section(linger);
+            // An error is the expected answer.
+            let _ = participant.try_attempt(WaitLimit::Forever, &mut section);
         }
     });
     match verdict {
         Finding::NotKnown(Unknown::NothingRan) => Finding::Held,
-        Finding::Held => unsupported("the lock asks neither flock(2) nor fcntl(2)"),
+        Finding::Held => Finding::unsupported("the lock uses neither flock(2) nor fcntl(2)"),
         other => other,
     }
 }
 
-/// From now on, for this process.
+/// Makes locks of this process fail from now on.
 fn refuse_locks() -> Result<(), Error> {
     let commands = [
         libc::F_SETLK,

@@ -1,12 +1,14 @@
-//! Those who wait: for how long, who wakes them, and what they do when they have given up.
+//! Waiters: how long they wait, who wakes them, and what they do after giving up.
 
 use std::time::{Duration, Instant};
 
-use super::{Answer, Guarantee, Load, Lock, Make, Participant, Patience, linger_for, unsupported};
+use super::super::load::{Load, Participant};
+use super::support::{Make, linger_for};
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 use crate::testing::stress::SignalStorm;
 
-/// The load with processes, and the same with threads if the lock is there for them too.
+/// The trial with processes, and with threads if the lock promises to exclude these.
 fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Finding) -> Finding {
     let verdict = trial(Load::processes(workers));
     match verdict.is_held() && make().promises(Guarantee::Threads) {
@@ -15,23 +17,23 @@ fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Findin
     }
 }
 
-/// Asks for the lock with an answer in mind; a lock that does not know how to is not tried further.
-fn offers<L: Lock>(make: Make<'_, L>, patience: Patience) -> bool {
-    let answer = make().run(patience, &mut || ());
+/// Returns `true` if the lock offers this wait limit.
+fn offers<L: Lock>(make: Make<'_, L>, limit: WaitLimit) -> bool {
+    let answer = make().run(limit, &mut || ());
     !matches!(answer, Ok(Answer::Unsupported))
 }
 
-const NO_TRY: &str = "the lock cannot be tried";
+const NO_TRY: &str = "the lock has no try-acquire";
 const NO_TIMED_WAIT: &str = "the lock has no timed wait";
 
-/// While one worker holds the lock, the others wait for it again and again, each time for some milliseconds.
+/// While one worker holds the lock, the others wait again and again for some milliseconds.
 pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
     const WAITS: usize = 80;
     const HELD: usize = 0;
     const DONE: usize = 1;
     const WORKERS: u32 = 5;
-    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
-        return unsupported(NO_TIMED_WAIT);
+    if !offers(make, WaitLimit::AtMost(Duration::from_secs(1))) {
+        return Finding::unsupported(NO_TIMED_WAIT);
     }
     both(make, WORKERS, |load| {
         load.run(make, &|participant: &Participant<'_, '_, L>| {
@@ -45,31 +47,31 @@ pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
             participant.wait_for(HELD, 1);
             for _ in 0..WAITS {
                 let time = Duration::from_micros(1_000 + participant.worker.random(15_000));
-                participant.attempt(Patience::AtMost(time), &mut || ());
+                participant.attempt(WaitLimit::AtMost(time), &mut || ());
             }
             participant.count(DONE);
         })
     })
 }
 
-/// After a wait that was given up, and after the release, nobody has the lock.
+/// After a wait was given up and the lock was released, no worker has the lock.
 pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     const ROUNDS: u64 = 12;
-    /// So long a wait that was given up may take to do what it must not.
+    /// How long an abandoned wait is observed.
     const AFTERWARDS: Duration = Duration::from_millis(25);
     const HELD: usize = 0;
     const ASKING: usize = 1;
     const GIVEN_UP: usize = 2;
     const RELEASED: usize = 3;
     const LOOKED: usize = 4;
-    if !offers(make, Patience::AtMost(Duration::from_secs(1))) {
-        return unsupported(NO_TIMED_WAIT);
+    if !offers(make, WaitLimit::AtMost(Duration::from_secs(1))) {
+        return Finding::unsupported(NO_TIMED_WAIT);
     }
-    if !offers(make, Patience::None) {
-        return unsupported(NO_TRY);
+    if !offers(make, WaitLimit::NoWait) {
+        return Finding::unsupported(NO_TRY);
     }
     both(make, 2, |load| {
-        // Many tries in the time afterwards.
+        // Many attempts in the time afterwards.
         load.attempts(100_000).run(make, &|participant| {
             let holds = participant.number() == 0;
             for round in 1..=ROUNDS {
@@ -79,7 +81,8 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
                         participant.reach(HELD, round);
                         participant.wait_for(ASKING, round);
                         if round % 2 == 0 {
-                            // About when the wait ends: it gets the lock or not, but no lock is left behind.
+                            // Ends about when the wait does: either gets the lock, but none is left
+                            // behind.
                             linger_for(time);
                         } else {
                             participant.wait_for(GIVEN_UP, round);
@@ -91,12 +94,12 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
                 }
                 participant.wait_for(HELD, round);
                 participant.reach(ASKING, round);
-                participant.attempt(Patience::AtMost(time), &mut || ());
+                participant.attempt(WaitLimit::AtMost(time), &mut || ());
                 participant.reach(GIVEN_UP, round);
                 participant.wait_for(RELEASED, round);
                 let until = Instant::now() + AFTERWARDS;
                 while Instant::now() < until {
-                    participant.attempt(Patience::None, &mut || ());
+                    participant.attempt(WaitLimit::NoWait, &mut || ());
                     std::thread::sleep(Duration::from_micros(50));
                 }
                 participant.reach(LOOKED, round);
@@ -105,27 +108,27 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// A lock that nobody holds is not refused, by turns to two workers.
+/// A free lock is not refused to two workers that take turns.
 pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
     const TURNS: u64 = 200;
     const TRIES: u64 = 4;
     const TURN: usize = 0;
-    if !offers(make, Patience::None) {
-        return unsupported(NO_TRY);
+    if !offers(make, WaitLimit::NoWait) {
+        return Finding::unsupported(NO_TRY);
     }
-    let timed = offers(make, Patience::AtMost(Duration::from_secs(1)));
+    let timed = offers(make, WaitLimit::AtMost(Duration::from_secs(1)));
     both(make, 2, |load| {
         let load = load.attempts(2_000).time(Duration::from_secs(2));
         load.run(make, &|participant: &Participant<'_, '_, L>| {
             for turn in (u64::from(participant.number())..TURNS).step_by(2) {
                 participant.wait_for(TURN, turn);
                 for attempt in 0..TRIES {
-                    let patience = match attempt == 0 && timed {
-                        true => Patience::AtMost(Duration::from_millis(20)),
-                        false => Patience::None,
+                    let limit = match attempt == 0 && timed {
+                        true => WaitLimit::AtMost(Duration::from_millis(20)),
+                        false => WaitLimit::NoWait,
                     };
                     if !participant.is_over() {
-                        participant.attempt(patience, &mut || ());
+                        participant.attempt(limit, &mut || ());
                     }
                 }
                 participant.reach(TURN, turn + 1);
@@ -134,8 +137,8 @@ pub(super) fn refused<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// Two workers hand the lock to each other. Whoever gives it back waits until the other has it, and does nothing with the lock until then: so
-/// a waiter that was not woken sleeps on.
+/// Two workers hand the lock to each other. After a release a worker does not use the lock until
+/// the other has acquired it, so a waiter that was not woken sleeps on.
 pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
     const HAND_OVERS: usize = 60_000;
     const TIME: Duration = Duration::from_millis(2_500);
@@ -159,7 +162,7 @@ pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
                     participant.reach(HELD, turn + 1);
                     if !over {
                         participant.wait_for(ASKING, turn + 1);
-                        // The other is on its way to sleep: found anywhere on it, and mostly at the beginning.
+                        // The other worker is falling asleep: meet it at any point, mostly early.
                         let longest =
                             [2_000, 10_000, 50_000][participant.worker.random(3) as usize];
                         let pause = participant.worker.random(longest);
@@ -178,7 +181,7 @@ pub(super) fn hand_over<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// Signals interrupt those who wait.
+/// Signals interrupt waiters.
 pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Finding {
     let load = Load::processes(3).attempts(100);
     load.hold(Duration::from_micros(100))

@@ -1,9 +1,11 @@
-//! Holders that do not come to the end of their section.
+//! Holders that do not reach the end of their section.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Load, Lock, Make, Patience};
+use super::super::load::Load;
+use super::support::Make;
 use crate::testing::finding::Finding;
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 
 pub(super) fn death<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(4).attempts(50).run(make, &|participant| {
@@ -23,26 +25,27 @@ pub(super) fn death<L: Lock>(make: Make<'_, L>) -> Finding {
 const PANICKED: usize = 0;
 const TRIED: usize = 1;
 
-/// One worker's section panics; afterwards another gets the lock, and then that one again.
+/// The section of one worker panics. Then the other worker acquires the lock, and then the first.
 pub(super) fn panic<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(2).run(make, &|participant| {
         if participant.number() == 0 {
             let section = AssertUnwindSafe(|| {
-                // No message: the panic is meant.
-                let _ = participant.lock.run(Patience::Forever, &mut || {
-                    resume_unwind(Box::new("meant"));
+                // Without a message: the panic is intended.
+                let _ = participant.lock.run(WaitLimit::Forever, &mut || {
+                    resume_unwind(Box::new("intended"));
                 });
             });
             if catch_unwind(section).is_ok() {
-                participant.complain("a panic in the section did not come through");
+                participant.fail("a panic in the section did not propagate");
             }
             participant.reach(PANICKED, 1);
             participant.wait_for(TRIED, 1);
         } else {
             participant.wait_for(PANICKED, 1);
         }
-        // What is refused to one who is alone with the lock speaks against it; a lock that cannot be tried is waited for.
-        if participant.attempt(Patience::None, &mut || ()) == super::Answer::Unsupported {
+        // A refusal is a violation, since no other worker uses the lock. A lock without try-acquire
+        // is waited for.
+        if participant.attempt(WaitLimit::NoWait, &mut || ()) == Answer::Unsupported {
             participant.acquire(&mut || ());
         }
         participant.reach(TRIED, 1);

@@ -1,4 +1,4 @@
-//! The external lock of oslo-concurrency, as one that takes part.
+//! The external lock of `oslo-concurrency`.
 
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use oslo_concurrency::lockutils;
 
-use super::{Answer, Guarantee, Lock, Patience};
+use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 
-/// `lockutils::lock(name).external(true)` in a directory.
+/// The lock `lockutils::lock(name).external(true)` of `oslo-concurrency` in a directory.
 #[derive(Clone, Debug)]
 pub struct Oslo {
     directory: PathBuf,
-    /// Of its own for each directory: the locks between threads go by the name alone, and other tests of this process have theirs.
+    /// One name per directory: locks between threads depend on the name alone, and other tests of
+    /// the process have locks of their own.
     name: String,
     fair: bool,
 }
@@ -29,7 +30,7 @@ impl Oslo {
         }
     }
 
-    /// First come, first served.
+    /// The same lock with `fair(true)`: first come, first served between the threads of a process.
     pub fn fair(directory: &Path) -> Self {
         Oslo {
             fair: true,
@@ -39,15 +40,15 @@ impl Oslo {
 }
 
 impl Lock for Oslo {
-    fn run(&self, patience: Patience, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
+    fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>> {
         let lock = lockutils::lock(&self.name)
             .external(true)
             .fair(self.fair)
             .lock_path(&self.directory);
-        let lock = match patience {
-            Patience::Forever => lock,
-            Patience::None => lock.blocking(false),
-            Patience::AtMost(time) => lock.timeout(time),
+        let lock = match limit {
+            WaitLimit::Forever => lock,
+            WaitLimit::NoWait => lock.blocking(false),
+            WaitLimit::AtMost(time) => lock.timeout(time),
         };
         match lock.run(section) {
             Ok(()) => Ok(Answer::Ran),

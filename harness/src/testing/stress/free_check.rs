@@ -1,4 +1,4 @@
-//! Whether the lock is free when all workers are outside: asked by a process that has nothing to do with them.
+//! Checks, while all workers are outside, that the lock is free for another process.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,30 +10,27 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use crate::testing::conformance::{Answer, Lock, Patience};
+use crate::testing::lock::{Answer, Lock, WaitLimit};
 
-/// So long a stranger tries again: a child that was forked in a section may keep its copies for a moment.
+/// How long the other process tries: a child forked in a section may keep its copies for a moment.
 const GRACE: Duration = Duration::from_secs(1);
 const TRY: Duration = Duration::from_millis(1);
 
 const FREE: i32 = 0;
 const HELD: i32 = 1;
-const CANNOT_ASK: i32 = 2;
+const NOT_KNOWN: i32 = 2;
 
-/// The rule: nobody inside, nobody waiting, and yet the lock is not free.
+/// The rule: no worker holds the lock or waits for it, yet it is not free.
 pub(super) const ORPHAN: &str = "orphan";
 
-/// What a stranger finds wrong with the lock while all workers, of these processes, are outside.
-pub(super) fn asks(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, String)> {
-    let answer = in_another_process(&|| tries(lock));
+/// Tries the lock in another process. Returns a violation if it is not free.
+pub(super) fn by_trying(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, String)> {
+    let answer = in_another_process(&|| try_for_a_while(lock));
     let file = lock.file();
     let what = match answer {
-        Some(FREE | CANNOT_ASK) => return None,
-        Some(_) => format!(
-            "a try in another process was told for {} ms that it is held",
-            GRACE.as_millis()
-        ),
-        None => "a try in another process did not come back".to_owned(),
+        Some(FREE | NOT_KNOWN) => return None,
+        Some(_) => format!("another process found it held for {} ms", GRACE.as_millis()),
+        None => "the try-acquire of another process did not return".to_owned(),
     };
     let kernel = file
         .iter()
@@ -41,17 +38,17 @@ pub(super) fn asks(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, String
         .collect::<Vec<_>>();
     let kernel = match &kernel[..] {
         [] => String::new(),
-        locks => format!("\n    the kernel says: {}", locks.join("; ")),
+        locks => format!("\n    according to the kernel, {}", locks.join("; ")),
     };
     Some((
         ORPHAN.into(),
-        format!("nobody holds the lock, yet {what}{kernel}"),
+        format!("no worker holds the lock, yet {what}{kernel}"),
     ))
 }
 
-/// The kernel's exclusive locks that these processes have on files of `directory`, although all workers are outside; for runs whose lock
-/// is known by its folder only. Files that were locked before the run do not count.
-pub(super) fn looks(
+/// Looks for exclusive locks of the kernel that these processes have on files of `directory`; for
+/// runs that know only the directory of the lock. Files that were locked before do not count.
+pub(super) fn by_kernel_locks(
     directory: &Path,
     before: &[(u64, u64)],
     processes: &[Pid],
@@ -68,7 +65,7 @@ pub(super) fn looks(
         }
         if Instant::now() > until {
             let text = format!(
-                "every worker has returned from the body, yet the kernel says: {}",
+                "every worker has returned from the body, yet according to the kernel {}",
                 locks.join("; ")
             );
             return Some((ORPHAN.into(), text));
@@ -77,8 +74,8 @@ pub(super) fn looks(
     }
 }
 
-/// The files of a folder that this process has locked: what is locked before a run, and inherited by its workers.
-pub(super) fn locked_here() -> Vec<(u64, u64)> {
+/// The files that this process has locked before a run; its workers inherit them.
+pub(super) fn files_locked_here() -> Vec<(u64, u64)> {
     locks_of(nix::unistd::getpid())
         .into_iter()
         .filter_map(|(path, _)| fs::metadata(path).ok())
@@ -101,7 +98,7 @@ fn kernel_locks(processes: &[Pid], which: &dyn Fn(&Path) -> bool) -> Vec<String>
     found
 }
 
-/// The exclusive locks that open files of a process have: the lines `lock:` of proc_pid_fdinfo(5).
+/// The exclusive locks of the open files of a process: the lines `lock:` of proc_pid_fdinfo(5).
 fn locks_of(process: Pid) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let folder = format!("/proc/{process}/fdinfo");
@@ -125,37 +122,37 @@ fn locks_of(process: Pid) -> Vec<(PathBuf, String)> {
     found
 }
 
-fn tries(lock: &dyn Lock) -> i32 {
+fn try_for_a_while(lock: &dyn Lock) -> i32 {
     let until = Instant::now() + GRACE;
     loop {
-        let mut answer = lock.run(Patience::None, &mut || ());
+        let mut answer = lock.run(WaitLimit::NoWait, &mut || ());
         if matches!(answer, Ok(Answer::Unsupported)) {
-            answer = lock.run(Patience::AtMost(TRY), &mut || ());
+            answer = lock.run(WaitLimit::AtMost(TRY), &mut || ());
         }
         if matches!(answer, Ok(Answer::Unsupported)) {
-            answer = lock.run(Patience::Forever, &mut || ());
+            answer = lock.run(WaitLimit::Forever, &mut || ());
         }
         match answer {
             Ok(Answer::Ran) => return FREE,
             Ok(Answer::Busy | Answer::TimedOut) if Instant::now() < until => sleep(TRY),
             Ok(Answer::Busy | Answer::TimedOut) => return HELD,
-            Ok(Answer::Unsupported) | Err(_) => return CANNOT_ASK,
+            Ok(Answer::Unsupported) | Err(_) => return NOT_KNOWN,
         }
     }
 }
 
-/// The number with which a forked process ends in which `what` is done; `None` if it does not end.
-fn in_another_process(what: &dyn Fn() -> i32) -> Option<i32> {
-    // SAFETY: the coordinator forks its workers under the same conditions; the child ends by _exit.
+/// Calls `ask` in a forked process. Returns its exit status, or `None` if it does not end.
+fn in_another_process(ask: &dyn Fn() -> i32) -> Option<i32> {
+    // SAFETY: the conditions are those of the coordinator's forks; the child ends by _exit.
     let child = match unsafe { fork() } {
         Ok(ForkResult::Parent { child }) => child,
         Ok(ForkResult::Child) => {
-            let asked = std::panic::AssertUnwindSafe(what);
-            let number = std::panic::catch_unwind(asked).unwrap_or(CANNOT_ASK);
-            // SAFETY: ends the child; a return would run the rest of the test twice.
+            let asked = std::panic::AssertUnwindSafe(ask);
+            let number = std::panic::catch_unwind(asked).unwrap_or(NOT_KNOWN);
+            // SAFETY: ends the child. Returning would run the rest of the test twice.
             unsafe { libc::_exit(number) }
         }
-        Err(_) => return Some(CANNOT_ASK),
+        Err(_) => return Some(NOT_KNOWN),
     };
     let until = Instant::now() + 2 * GRACE;
     loop {
@@ -169,7 +166,7 @@ fn in_another_process(what: &dyn Fn() -> i32) -> Option<i32> {
                 let _ = waitpid(child, None);
                 return None;
             }
-            _ => return Some(CANNOT_ASK),
+            _ => return Some(NOT_KNOWN),
         }
     }
 }

@@ -1,8 +1,10 @@
-//! A trial in a process of its own, in which nothing else runs.
+//! Runs a trial in a process of its own, in which nothing else runs.
 //!
-//! A test program runs many tests at once, and each of them forks. Between fork and exec a child of another test has a copy of every descriptor,
-//! also of one that a lock under test has locked and closed since: flock(2) and open-file-description locks live until the last copy is closed,
-//! so a lock that was given back is held for a moment longer, by nobody who knows it. In a process of its own no trial sees another's children.
+//! A test program runs many tests at once, and each of them forks. Between fork and exec the child
+//! of another test has a copy of every descriptor, also of one that a lock under test has locked
+//! and closed since. Locks of flock(2) and of open file descriptions live until the last copy is
+//! closed, so a released lock may stay held for a moment. In a process of its own, no trial sees
+//! the children of another.
 
 use std::fs::File;
 use std::io;
@@ -14,27 +16,27 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::{self, Role};
 
-/// Lines of what the workers wrote to standard error that go into a verdict.
+/// Maximum number of lines of the workers' standard error in a verdict.
 const LINES: usize = 20;
 
-/// The verdict of `trial`, which runs in a process that does nothing else.
-pub(super) fn apart(trial: &dyn Fn() -> Finding) -> Finding {
-    try_apart(trial).unwrap_or_else(|error| {
-        let why = format!("no process for the trial: {error}");
+/// Runs `trial` in a process that does nothing else, and returns its verdict.
+pub(super) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
+    try_isolated(trial).unwrap_or_else(|error| {
+        let why = format!("cannot start a process for the trial: {error}");
         Finding::NotKnown(Unknown::Unsupported(why))
     })
 }
 
-fn try_apart(trial: &dyn Fn() -> Finding) -> io::Result<Finding> {
+fn try_isolated(trial: &dyn Fn() -> Finding) -> io::Result<Finding> {
     match forking::role()? {
         Role::Forker(fd) => {
             write(fd, &trial())?;
             forking::leave();
         }
-        Role::After(fd, errors) => Ok(read(fd, &errors)),
+        Role::LaterRun(fd, errors) => Ok(read(fd, &errors)),
         Role::Test if forking::may_fork() => Ok(trial()),
         Role::Test => {
-            // Left open: a later trial of this test finds the verdict there.
+            // Stays open: a later trial of this test reads the verdict again.
             let fd = memfd_create(c"lockutils-verdict", MFdFlags::empty())?;
             let fd = std::os::fd::IntoRawFd::into_raw_fd(fd);
             let errors = forking::execute_again(fd)?;
@@ -73,27 +75,27 @@ fn read(fd: RawFd, errors: &str) -> Finding {
     let text = String::from_utf8_lossy(bytes.get(1..).unwrap_or_default()).into_owned();
     match bytes.first() {
         Some(&HELD) => Finding::Held,
-        Some(&VIOLATED) => Finding::Violated(text + &said(errors)),
+        Some(&VIOLATED) => Finding::Violated(text + &standard_error(errors)),
         Some(&BUDGET) => Finding::NotKnown(Unknown::Budget(text)),
         Some(&NOT_PROMISED) => Finding::NotKnown(Unknown::NotPromised),
         Some(&NOTHING_RAN) => Finding::NotKnown(Unknown::NothingRan),
         Some(&UNSUPPORTED) => Finding::NotKnown(Unknown::Unsupported(text)),
         _ => Finding::NotKnown(Unknown::Unsupported(format!(
             "the trial ended without a verdict{}",
-            said(errors)
+            standard_error(errors)
         ))),
     }
 }
 
-/// Without closing the descriptor.
+/// Does not close the descriptor.
 fn with_file<T>(fd: RawFd, act: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
-    // SAFETY: the descriptor was made above or inherited for this; it is not closed here.
+    // SAFETY: the descriptor was created above or inherited for this, and is not closed here.
     let file = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
     debug_assert_eq!(file.as_raw_fd(), fd);
     act(&file)
 }
 
-fn said(errors: &str) -> String {
+fn standard_error(errors: &str) -> String {
     let lines: Vec<&str> = errors
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -101,7 +103,10 @@ fn said(errors: &str) -> String {
         .collect();
     match lines.is_empty() {
         true => String::new(),
-        false => format!("\n  the workers said:\n    {}", lines.join("\n    ")),
+        false => format!(
+            "\n  standard error of the workers:\n    {}",
+            lines.join("\n    ")
+        ),
     }
 }
 
@@ -111,7 +116,7 @@ mod tests {
     use std::os::fd::IntoRawFd;
 
     #[test]
-    fn a_verdict_survives_the_way_through_a_file() {
+    fn a_verdict_is_read_from_a_file_as_it_was_written() {
         for verdict in [
             Finding::Held,
             Finding::Violated("two holders".into()),

@@ -1,4 +1,4 @@
-//! One process of an exploration, which calls the body when it is told to.
+//! A worker process of an exploration, which calls the body when the driver tells it to.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -11,38 +11,41 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, write};
 use oslo_concurrency::lockutils::scope::LockPathScope;
 
-/// What the body of an exploration is given.
+/// A worker process, as the body of an exploration sees it.
+///
+/// The body acquires the lock, calls [`section`](Self::section) once while it holds it, and
+/// releases it.
 #[derive(Debug)]
-pub struct Party {
+pub struct ExploreWorker {
     directory: PathBuf,
     number: usize,
     lines: RefCell<Lines<StdinLock<'static>>>,
     was_inside: Cell<bool>,
 }
 
-impl Party {
-    /// The directory in which the lock is to lie: what happens elsewhere is not scheduled.
+impl ExploreWorker {
+    /// The directory for the files of the lock. System calls on other files are not scheduled.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Its number, from 0.
+    /// The number of this worker, from 0.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// The critical section. It lasts until the scheduler ends it, and `work` is done in it.
+    /// Runs `work` as the critical section, which lasts until the scheduler ends it.
     ///
     /// # Panics
-    /// The second time in one call of the body.
+    /// If it is called a second time in one call of the body.
     pub fn section<R>(&self, work: impl FnOnce() -> R) -> R {
         assert!(
             !self.was_inside.replace(true),
-            "a body is in the section once"
+            "the body may enter the section only once"
         );
-        say("0 acquired");
+        respond("0 acquired");
         let result = work();
-        // Whatever the driver says now is `release`; at the end of input nobody is interested any more.
+        // The next command can only be `release`. At the end of input the driver has ended.
         if self.next().is_none() {
             leave();
         }
@@ -54,40 +57,41 @@ impl Party {
     }
 }
 
-/// Obeys the driver of the exploration until there is nothing more to do.
-pub(super) fn serve(body: &dyn Fn(&Party)) -> ! {
+/// Carries out the commands of the driver until its end.
+pub(super) fn serve(body: &dyn Fn(&ExploreWorker)) -> ! {
     let variable = |name| env::var(name).unwrap_or_default();
-    let party = Party {
+    let worker = ExploreWorker {
         directory: PathBuf::from(variable("LOCKUTILS_DIR")),
         number: variable("LOCKUTILS_WORKER").parse().unwrap_or(0),
         lines: RefCell::new(stdin().lock().lines()),
         was_inside: Cell::new(false),
     };
-    let _scope = LockPathScope::enter(&party.directory);
+    let _scope = LockPathScope::enter(&worker.directory);
     // libtest has begun a line of its own.
-    say("\nready zygote");
-    while let Some(line) = party.next() {
+    respond("\nready zygote");
+    while let Some(line) = worker.next() {
         match line.as_str() {
-            // SAFETY: the other thread of this process, libtest's, only waits for this one; what it holds is not needed in the child.
+            // SAFETY: the other thread of this process, libtest's, only waits for this one, and the
+            // child needs nothing that it holds.
             "* fork" => match unsafe { fork() } {
-                Ok(ForkResult::Child) => say("ready zygote"),
+                Ok(ForkResult::Child) => respond("ready zygote"),
                 Ok(ForkResult::Parent { child }) => {
                     let _ = waitpid(child, None);
-                    say("ready zygote");
+                    respond("ready zygote");
                 }
                 Err(_) => leave(),
             },
             "* quit" => leave(),
             "0 acquire" => {
-                party.was_inside.set(false);
-                let done = catch_unwind(AssertUnwindSafe(|| body(&party)));
-                match (done, party.was_inside.get()) {
-                    (Ok(()), true) => say("0 released"),
-                    (Ok(()), false) => say("0 error the body was not in the section"),
-                    (Err(panic), _) => say(&format!("0 error {}", message(&*panic))),
+                worker.was_inside.set(false);
+                let done = catch_unwind(AssertUnwindSafe(|| body(&worker)));
+                match (done, worker.was_inside.get()) {
+                    (Ok(()), true) => respond("0 released"),
+                    (Ok(()), false) => respond("0 error the body did not enter the section"),
+                    (Err(panic), _) => respond(&format!("0 error {}", message(&*panic))),
                 }
             }
-            _ => say("0 unsupported"),
+            _ => respond("0 unsupported"),
         }
     }
     leave()
@@ -101,12 +105,12 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("a panic").replace('\n', " ")
 }
 
-/// Without the buffer of standard output, which libtest uses.
-fn say(line: &str) {
+/// Bypasses the buffer of standard output, which libtest uses.
+fn respond(line: &str) {
     let _ = write(std::io::stdout(), format!("{line}\n").as_bytes());
 }
 
 fn leave() -> ! {
-    // SAFETY: _exit(2) does nothing but end this process. libtest must not go on in it.
+    // SAFETY: _exit(2) only ends this process. libtest must not continue in it.
     unsafe { libc::_exit(0) }
 }
