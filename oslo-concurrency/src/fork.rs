@@ -116,7 +116,7 @@ extern "C" fn after_fork_in_parent() {
 
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::SeqCst);
-    crate::internal::forget_after_fork();
+    crate::threads::forget_after_fork();
     if FORKER_HAS_THREADS.load(Ordering::Relaxed) {
         SILENT.store(true, Ordering::Relaxed);
     }

@@ -31,20 +31,24 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod alarms;
+#[cfg(test)]
+mod alarms_tests;
 #[cfg(feature = "tokio")]
 mod asynchronous;
-mod background;
 mod contained;
-mod external;
+mod files;
 mod fork;
-mod internal;
 pub mod lockutils;
-mod made_once;
+mod named;
 pub mod observe;
+mod once;
 pub mod processutils;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod sync;
+mod sys;
+mod threads;
 mod wait;
 #[cfg(test)]
 mod wait_tests;

@@ -2,9 +2,9 @@
 
 #![allow(missing_docs, reason = "public only to the programs in fuzz/")]
 
-pub use crate::external::holders::properties::proc_files;
 pub use crate::lockutils::ini::properties::ini;
 pub use crate::processutils::mask::properties::{mask, mask_named};
+pub use crate::sys::holders::properties::proc_files;
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::alarms::Alarm;
 use crate::contained::contained;
-use crate::external::Cancel;
+use crate::files::Cancel;
 use crate::sync::Instant;
-use crate::watchdog::alarms::Alarm;
 
 /// How long an acquire waits for a lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

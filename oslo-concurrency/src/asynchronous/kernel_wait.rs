@@ -10,11 +10,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::background;
-use crate::external::{Cancel, Failure};
+use crate::files::{Cancel, Failure};
 use crate::fork;
-use crate::lockutils::world::{self, ExternalEntry};
+use crate::named::lock_table::{self, ExternalEntry};
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
+use crate::sys;
 use crate::wait::{Missed, Patience, Wait};
 
 /// The turn at an external lock, with or without the kernel's; dropping it ends it.
@@ -71,7 +71,7 @@ pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, Failur
         match entry.lock(
             Wait::Never,
             turn.fair,
-            Some(&world::this_section_holds),
+            Some(&lock_table::this_section_holds),
             &mut patience,
         ) {
             Ok(()) => return Ok(turn),
@@ -80,7 +80,7 @@ pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, Failur
         }
     }
     // The thread that waits is not in the section: it cannot tell.
-    if entry.leads_to(world::this_section_holds) {
+    if entry.leads_to(lock_table::this_section_holds) {
         return Err(Missed::HeldBySelf.into());
     }
     KernelWait::start(turn)?.await
@@ -157,7 +157,7 @@ impl KernelWait {
         if let Some(entry) = entry {
             let path = entry.path().to_owned();
             let for_thread = Arc::clone(&shared);
-            background::spawn("lock-wait", move || for_thread.wait(&entry, fair)).map_err(
+            sys::spawn("lock-wait", move || for_thread.wait(&entry, fair)).map_err(
                 |source| Failure::Io {
                     path,
                     source: io::Error::new(

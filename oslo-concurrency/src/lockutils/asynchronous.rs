@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
 use super::guard::{Held, HeldExternal, Hold};
-use super::long_wait::LongWait;
-use super::world::{ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
-use crate::asynchronous::gates::Gates;
+use crate::alarms::Alarm;
+use crate::asynchronous::acquire::Gates;
 use crate::asynchronous::kernel_wait::Turn;
-use crate::asynchronous::section;
-use crate::external::Failure;
+use crate::files::Failure;
 use crate::fork;
-use crate::internal::new_task;
+use crate::named::lock_table::{ExternalEntry, InternalEntry};
+use crate::named::long_wait::LongWait;
+use crate::threads::new_task;
+use crate::threads::section;
 use crate::wait::{Missed, Wait};
-use crate::watchdog::alarms::Alarm;
 
 /// A lock held by a task. Dropping the guard releases the lock, even if the task is cancelled or
 /// panics.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::ini::{BadReference, Ini, Value};
 use super::scope;
 use super::setting::{Setting, read_environment};
-use crate::made_once::MadeOnce;
+use crate::once::OnceBox;
 
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
 const VARIABLE: &CStr = c"OSLO_LOCK_PATH";
@@ -83,7 +83,7 @@ pub(crate) fn with_lock_path<T>(
 }
 
 fn from_environment() -> Option<&'static Path> {
-    static PATH: MadeOnce<Option<PathBuf>> = MadeOnce::new();
+    static PATH: OnceBox<Option<PathBuf>> = OnceBox::new();
     PATH.get_or_make(|| {
         read_environment(VARIABLE)
             .filter(|path| !path.is_empty())

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::external::{Failure, TimerUnavailable};
+use crate::files::{Failure, TimerUnavailable};
 use crate::wait::Missed;
 
 /// The reason why a lock was not acquired. Each message names the lock and the next step.

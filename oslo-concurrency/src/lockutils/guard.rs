@@ -2,8 +2,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::release_both;
-use super::world::{ExternalEntry, InternalEntry, ThreadHold};
+use crate::named::acquire::release_both;
+use crate::named::lock_table::{ExternalEntry, InternalEntry, ThreadHold};
 use crate::{fork, observe};
 
 /// A held lock. Dropping the guard releases the lock, even during a panic.

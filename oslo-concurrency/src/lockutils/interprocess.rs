@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acquire::{Request, acquire_file};
 use super::guard::Finally;
-use super::long_wait::{LongWait, WARN_AFTER};
-use super::world::{self, ExternalEntry, ThreadHold};
 use super::{Error, config, name};
-use crate::external::FileIdentity;
+use crate::files::FileIdentity;
 use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
+use crate::named::acquire::{Request, acquire_file};
+use crate::named::lock_table::{self, ExternalEntry, ThreadHold};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
 use crate::observe;
+use crate::threads::current_thread;
 use crate::wait::{Patience, Wait};
 
 /// The file lock that [`lock`](super::lock)`(name).external(true)` acquires, without the
@@ -105,7 +105,7 @@ impl InterProcessLock {
     fn entry(&self) -> &Arc<ExternalEntry> {
         self.kept
             .entry
-            .get_or_make(|| world::external(&self.kept.path, None))
+            .get_or_make(|| lock_table::external(&self.kept.path, None))
     }
 
     /// Waits for the lock.
@@ -151,11 +151,11 @@ impl InterProcessLock {
             };
             long_wait.warn(waited, Duration::ZERO)
         };
-        let held_here = |file| world::this_thread_holds(file, entry);
+        let held_here = |file| lock_table::this_thread_holds(file, entry);
         let request = Request {
             wait,
             fair: false,
-            held_here: world::this_thread_holds_files().then_some(&held_here),
+            held_here: lock_table::this_thread_holds_files().then_some(&held_here),
         };
         acquire_file(entry, request, &mut Patience::new(WARN_AFTER, &warn))
             .map_err(|failure| Error::external(&self.path().to_string_lossy(), failure))?;

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Error;
-use super::world::{self, ThreadHold};
-use crate::external::{Failure, FileIdentity, LockFile, Mode};
+use crate::files::shared_holds::{Held, held};
+use crate::files::{Failure, FileIdentity, LockFile, Mode};
 use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
+use crate::named::lock_table::{self, ThreadHold};
+use crate::threads::current_thread;
 use crate::wait::{Missed, Patience, Wait};
 
 /// A lock file found replaced this often in one acquire is not replaced by anybody: its file system has no stable inodes.
@@ -46,31 +47,6 @@ pub struct InterProcessReaderWriterLock {
     path: Arc<Path>,
     /// Open and not locked. Each hold has an open file description of its own, so that the kernel keeps the threads of a process apart as well.
     idle: PerProcess<Mutex<Vec<LockFile>>>,
-}
-
-/// What a thread of this process holds, by whichever value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    path: Arc<Path>,
-    file: FileIdentity,
-    thread: u64,
-    mode: Mode,
-}
-
-static HELD: PerProcess<Mutex<Vec<Held>>> = PerProcess::new();
-
-fn held() -> MutexGuard<'static, Vec<Held>> {
-    HELD.get_or_make(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether the calling thread reads or writes under a lock on this file.
-pub(super) fn is_held_by_this_thread(file: FileIdentity) -> bool {
-    let thread = current_thread();
-    held()
-        .iter()
-        .any(|held| held.thread == thread && held.file == file)
 }
 
 impl InterProcessReaderWriterLock {
@@ -245,7 +221,8 @@ impl InterProcessReaderWriterLock {
         wait: Wait,
         file: Option<FileIdentity>,
     ) -> Result<(), Error> {
-        let holds_otherwise = file.is_some_and(|file| world::this_thread_holds_by(file, |_| true));
+        let holds_otherwise =
+            file.is_some_and(|file| lock_table::this_thread_holds_by(file, |_| true));
         let held = held();
         let holds = |mode| {
             held.iter().any(|held| {

@@ -1,6 +1,5 @@
 //! Named locks: the Rust form of `oslo_concurrency.lockutils`.
 
-pub(crate) mod acquire;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod config;
@@ -9,7 +8,6 @@ mod guard;
 pub(crate) mod ini;
 mod interprocess;
 mod interprocess_rw;
-mod long_wait;
 mod name;
 mod options;
 mod reader_writer;
@@ -22,7 +20,6 @@ mod semaphores;
 mod setting;
 pub(crate) mod site;
 mod synchronizer;
-pub(crate) mod world;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::AsyncGuard;

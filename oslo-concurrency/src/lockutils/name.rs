@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Component, Path};
 
 use super::Error;
-use crate::external::TURNSTILE_SUFFIX;
+use crate::files::TURNSTILE_SUFFIX;
 
 /// The longest file name that Linux file systems take, in bytes (NAME_MAX, limits.h).
 const LONGEST: usize = 255;

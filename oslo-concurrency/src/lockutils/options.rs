@@ -2,14 +2,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::acquire::{Request, acquire_both};
 use super::guard::{Guard, Held, HeldExternal};
 use super::interprocess::lock_file_path;
-use super::long_wait::{LongWait, WARN_AFTER};
-use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, Semaphores, Synchronizer, config, resolved};
 use crate::fork;
-use crate::internal::current_thread;
+use crate::named::acquire::{Request, acquire_both};
+use crate::named::lock_table::{self, ExternalEntry, InternalEntry};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
+use crate::threads::current_thread;
 use crate::wait::{Patience, Wait};
 
 /// Names a lock. Set its options, then [`acquire`](LockOptions::acquire) it, or
@@ -204,7 +204,7 @@ impl<'a> LockOptions<'a> {
 
     fn internal_entry(&self) -> Arc<InternalEntry> {
         self.semaphores.map_or_else(
-            || world::internal(self.name),
+            || lock_table::internal(self.name),
             |semaphores| semaphores.entry(self.name),
         )
     }
@@ -218,7 +218,7 @@ impl<'a> LockOptions<'a> {
         }
         let path = lock_file_path(self.name, self.prefix, self.lock_path)?;
         let shared = self.semaphores.is_none().then_some(internal);
-        Ok(Some(world::external(&path, shared)))
+        Ok(Some(lock_table::external(&path, shared)))
     }
 
     pub(super) fn wait(&self) -> Wait {
@@ -263,11 +263,11 @@ impl<'a> LockOptions<'a> {
                     .map_err(|missed| Error::missed(self.name, missed))?;
             }
             Some(external) => {
-                let held_here = |file| world::this_thread_holds(file, external);
+                let held_here = |file| lock_table::this_thread_holds(file, external);
                 let request = Request {
                     wait,
                     fair: self.fair,
-                    held_here: world::this_thread_holds_files().then_some(&held_here),
+                    held_here: lock_table::this_thread_holds_files().then_some(&held_here),
                 };
                 acquire_both(&internal, external, request, &mut patience)
                     .map_err(|failure| Error::external(self.name, failure))?;

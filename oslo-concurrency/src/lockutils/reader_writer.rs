@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Error;
 use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError, lock};
+use crate::threads::current_thread;
 use crate::wait::{Missed, Wait};
 
 /// A lock with many readers or one writer, between threads.

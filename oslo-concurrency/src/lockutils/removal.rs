@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Error;
 use super::interprocess::{InterProcessLock, lock_file_path};
-use crate::external::{same_file, turnstile_path};
+use crate::files::{same_file, turnstile_path};
 
 /// Removes the lock file of the external lock `name`, if it exists.
 ///

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
-use super::world::{ExternalEntry, InternalEntry};
 use super::{Error, LockOptions, config, scope};
 use crate::fork;
+use crate::named::lock_table::{ExternalEntry, InternalEntry};
 
 /// What the locks of a call depend on.
 #[derive(Debug)]

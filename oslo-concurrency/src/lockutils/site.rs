@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::guard::{Finally, Guard, HeldSince, log_acquired};
-use super::long_wait::{LongWait, WARN_AFTER};
 use super::options::is_logged;
 use super::resolved::{Question, depends_on_more};
-use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
+use crate::alarms::Alarm;
 use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
+use crate::named::lock_table::{self, ExternalEntry, InternalEntry};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
 use crate::observe;
+use crate::threads::current_thread;
 use crate::wait::{Patience, Wait};
-use crate::watchdog::alarms::Alarm;
 
 /// One `#[synchronized]` function.
 #[derive(Debug)]
@@ -66,7 +66,9 @@ impl Site {
     #[inline]
     #[track_caller]
     pub fn enter(&'static self) -> SiteGuard {
-        let lock = self.internal.get_or_make(|| world::internal(self.name));
+        let lock = self
+            .internal
+            .get_or_make(|| lock_table::internal(self.name));
         let asked = is_logged().then(Instant::now);
         let warn = |waited| self.warn_of_long_wait(lock, waited);
         let mut patience = Patience::new(WARN_AFTER, &warn);
@@ -153,7 +155,7 @@ impl Section {
     #[expect(clippy::new_without_default, reason = "no two are alike")]
     pub fn new() -> Self {
         Section {
-            owner: crate::internal::new_task(),
+            owner: crate::threads::new_task(),
         }
     }
 
@@ -173,8 +175,8 @@ impl Section {
     }
 
     /// The body of the function, which asks in vain for its own lock.
-    pub fn within<F: Future>(self, body: F) -> crate::asynchronous::section::Within<F> {
-        crate::asynchronous::section::within(self.owner, body)
+    pub fn within<F: Future>(self, body: F) -> crate::threads::section::Within<F> {
+        crate::threads::section::within(self.owner, body)
     }
 }
 

@@ -18,7 +18,7 @@ use super::mask::{into_text, mask_password};
 use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
-use crate::background;
+use crate::sys;
 
 /// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network file system whose server is gone.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
@@ -258,7 +258,7 @@ impl Running {
         match left {
             None => drop(child.wait()),
             // It ends when it likes; somebody has to wait for it then. Without a thread it stays a zombie until this process ends.
-            Some(_) => drop(background::spawn("reaper", move || drop(child.wait()))),
+            Some(_) => drop(sys::spawn("reaper", move || drop(child.wait()))),
         }
         left
     }

@@ -14,17 +14,13 @@
 //! Waits for locks are watched without being asked: see
 //! [`LockOptions::warn_after`](crate::lockutils::LockOptions::warn_after).
 
-pub(crate) mod alarms;
-#[cfg(test)]
-mod alarms_tests;
-
 use std::borrow::Cow;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level, Span};
 
-use alarms::{Alarm, Stopped};
+use crate::alarms::{self, Alarm, Stopped};
 
 /// How long oslo's watchdog waits, and ours.
 const AFTER: Duration = Duration::from_secs(5);

@@ -2,9 +2,9 @@
 
 use shuttle::thread;
 
+use crate::alarms::AlarmThread;
 use crate::checks::random_interleavings;
 use crate::sync::{Arc, AtomicBool, AtomicU32, Condvar, Mutex, Ordering::SeqCst, TICK, lock};
-use crate::watchdog::alarms::AlarmThread;
 
 /// How often an alarm was called, for a thread that waits for that.
 #[derive(Default)]

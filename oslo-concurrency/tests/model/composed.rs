@@ -5,12 +5,12 @@ use std::path::Path;
 use shuttle::thread;
 
 use crate::checks::{Section, many_interleavings};
-use crate::external::{Failure, ProcessLock};
 use crate::file::{PATH, other_process, request, within};
-use crate::internal::QueueLock;
+use crate::files::{Failure, ProcessLock};
 use crate::kernel;
-use crate::lockutils::acquire::{acquire_both, acquire_file, release_both};
+use crate::named::acquire::{acquire_both, acquire_file, release_both};
 use crate::sync::Arc;
+use crate::threads::QueueLock;
 use crate::wait::{Missed, Patience, Wait};
 
 struct Model {

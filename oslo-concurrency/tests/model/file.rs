@@ -5,9 +5,9 @@ use std::path::Path;
 use shuttle::thread;
 
 use crate::checks::{Section, many_interleavings};
-use crate::external::{Failure, FileIdentity, ProcessLock};
+use crate::files::{Failure, FileIdentity, ProcessLock};
 use crate::kernel::{self, LockFile, Mode};
-use crate::lockutils::acquire::{Request, acquire_file};
+use crate::named::acquire::{Request, acquire_file};
 use crate::sync::{Arc, Instant, TICK};
 use crate::wait::{Missed, Patience, Wait};
 

@@ -7,6 +7,10 @@
 //!
 //! Shuttle runs atomics sequentially consistent: it finds wrong protocols, not wrong memory orderings.
 
+#[path = "alarms.rs"]
+mod alarm_checks;
+#[expect(dead_code, reason = "the crate uses all of it")]
+#[path = "../../src/alarms.rs"]
 mod alarms;
 mod checks;
 mod composed;
@@ -44,12 +48,12 @@ mod fork {
 
 #[expect(dead_code, reason = "the crate uses all of it")]
 #[path = "."]
-mod internal {
-    #[path = "../../src/internal/polling.rs"]
+mod threads {
+    #[path = "../../src/threads/polling.rs"]
     pub mod polling;
-    #[path = "../../src/internal/queue.rs"]
+    #[path = "../../src/threads/queue.rs"]
     pub mod queue;
-    #[path = "../../src/internal/registry.rs"]
+    #[path = "../../src/threads/registry.rs"]
     pub mod registry;
     pub mod thread_id {
         pub fn current() -> u64 {
@@ -76,7 +80,13 @@ mod internal {
             }
         }
     }
-    #[path = "../../src/internal/waiter.rs"]
+    /// Tasks of the model run no sections.
+    pub mod section {
+        pub fn is_inside(_owner: u64) -> bool {
+            false
+        }
+    }
+    #[path = "../../src/threads/waiter.rs"]
     pub mod waiter;
 
     pub(crate) use queue::QueueLock;
@@ -85,36 +95,27 @@ mod internal {
 
 #[expect(dead_code, reason = "the crate uses all of it")]
 #[path = "."]
-mod external {
+mod files {
     pub use crate::kernel::{Cancel, FileIdentity};
-    pub mod kernel {
-        pub use crate::kernel::Mode;
-    }
     pub mod lock_file {
         pub use crate::kernel::{FileIdentity, LockFile, identity_at};
     }
-    #[path = "../../src/external/process_lock.rs"]
+    #[path = "../../src/files/process_lock.rs"]
     mod process_lock;
     pub(crate) use process_lock::{Failure, HeldHere, ProcessLock};
 }
 
 #[path = "."]
 mod asynchronous {
-    #[path = "../../src/asynchronous/gates.rs"]
-    pub mod gates;
+    #[path = "../../src/asynchronous/acquire.rs"]
+    pub mod acquire;
     #[path = "../../src/asynchronous/kernel_wait.rs"]
     mod kernel_wait;
     pub(crate) use kernel_wait::Turn;
-
-    /// Tasks of the model run no sections.
-    pub mod section {
-        pub fn is_inside(_owner: u64) -> bool {
-            false
-        }
-    }
 }
 
-mod background {
+mod sys {
+    pub use crate::kernel::Mode;
     use std::io;
 
     pub fn spawn(_name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -126,24 +127,10 @@ mod background {
 #[expect(dead_code, reason = "the crate uses all of it")]
 #[path = "."]
 mod lockutils {
-    #[path = "../../src/lockutils/acquire.rs"]
-    pub mod acquire;
     #[path = "../../src/lockutils/reader_writer.rs"]
     pub mod reader_writer;
 
     pub use error::Error;
-
-    pub mod world {
-        use crate::external::{FileIdentity, ProcessLock};
-        use crate::internal::QueueLock;
-
-        pub(crate) type InternalEntry = QueueLock;
-        pub(crate) type ExternalEntry = ProcessLock;
-
-        pub fn this_section_holds(_file: FileIdentity) -> bool {
-            false
-        }
-    }
 
     mod error {
         use crate::wait::Missed;
@@ -162,12 +149,23 @@ mod lockutils {
     }
 }
 
+#[path = "."]
+mod named {
+    #[path = "../../src/named/acquire.rs"]
+    pub mod acquire;
+
+    pub mod lock_table {
+        use crate::files::{FileIdentity, ProcessLock};
+        use crate::threads::QueueLock;
+
+        pub(crate) type InternalEntry = QueueLock;
+        pub(crate) type ExternalEntry = ProcessLock;
+
+        pub fn this_section_holds(_file: FileIdentity) -> bool {
+            false
+        }
+    }
+}
+
 #[path = "../../src/wait.rs"]
 mod wait;
-
-#[expect(dead_code, reason = "the crate uses all of it")]
-#[path = "."]
-mod watchdog {
-    #[path = "../../src/watchdog/alarms.rs"]
-    pub mod alarms;
-}

@@ -3,8 +3,8 @@
 use shuttle::thread;
 
 use crate::checks::{Section, every_interleaving, many_interleavings};
-use crate::internal::QueueLock;
 use crate::sync::{Arc, Instant, TICK};
+use crate::threads::QueueLock;
 use crate::wait::{Missed, Wait};
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::checks::{every_interleaving, many_interleavings};
-use crate::internal::registry::Registry;
+use crate::threads::registry::Registry;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, Waker};
 use shuttle::{future, thread};
 
 use crate::asynchronous::Turn;
-use crate::asynchronous::gates::Gates;
+use crate::asynchronous::acquire::Gates;
 use crate::checks::{Section, many_interleavings};
-use crate::external::{Failure, ProcessLock};
 use crate::file::{PATH, other_process, request, within};
-use crate::internal::{QueueLock, thread_id};
+use crate::files::{Failure, ProcessLock};
 use crate::kernel;
-use crate::lockutils::acquire::{acquire_both, acquire_file, release_both};
+use crate::named::acquire::{acquire_both, acquire_file, release_both};
 use crate::sync::Arc;
+use crate::threads::{QueueLock, thread_id};
 use crate::wait::{Missed, Patience, Wait};
 
 struct Model {
@@ -45,7 +45,7 @@ impl Model {
         }
     }
 
-    fn visit(&self, acquired: (crate::asynchronous::gates::Internal, Option<Turn>)) {
+    fn visit(&self, acquired: (crate::asynchronous::acquire::Internal, Option<Turn>)) {
         self.section.visit();
         let internal = acquired.0.into_entry();
         match acquired.1.and_then(Turn::into_entry) {

@@ -1,11 +1,11 @@
 //! How a task acquires a named lock.
 
 use super::kernel_wait::{self, Turn};
-use super::section;
-use crate::external::Failure;
+use crate::files::Failure;
 use crate::fork;
-use crate::lockutils::world::{self, ExternalEntry, InternalEntry};
+use crate::named::lock_table::{self, ExternalEntry, InternalEntry};
 use crate::sync::Arc;
+use crate::threads::section;
 use crate::wait::Missed;
 
 /// What a task has to pass: the same locks, in the same order, as a thread (see `lockutils::acquire`).
@@ -80,7 +80,7 @@ impl Gates {
 
 /// Returns `true` if the section that the calling thread is running holds the file.
 fn would_wait_for_itself(external: &Arc<ExternalEntry>) -> bool {
-    section::is_inside(external.holder()) || external.leads_to(world::this_section_holds)
+    section::is_inside(external.holder()) || external.leads_to(lock_table::this_section_holds)
 }
 
 /// The lock between threads, taken; dropping this releases it.

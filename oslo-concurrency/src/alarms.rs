@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use crate::background;
 use crate::contained::contained;
 use crate::fork::{self, PerProcess};
 use crate::sync::{
     Arc, AtomicBool, Condvar, Instant, Mutex, Ordering, PoisonError, THREAD_STAYS, lock,
 };
+use crate::sys;
 
 /// An alarm that is due later than this counts as never due. Its thread stays all the same.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -215,7 +215,7 @@ impl Alarms {
             Some(_) => self.sooner.notify_one(),
             None => {
                 let alarms = Arc::clone(self);
-                background::spawn(self.name, move || alarms.run())?;
+                sys::spawn(self.name, move || alarms.run())?;
                 state.looks = Some(Instant::now());
             }
         }

@@ -9,14 +9,14 @@ use crate::fork::Owned;
 /// A value that is made when it is first needed and outlives forks, which it must be fit for. No lock is taken while it is made, so that
 /// a fork cannot catch it half-way.
 #[derive(Debug)]
-pub(crate) struct MadeOnce<T> {
+pub(crate) struct OnceBox<T> {
     value: AtomicPtr<T>,
     _owned: PhantomData<Owned<T>>,
 }
 
-impl<T> MadeOnce<T> {
+impl<T> OnceBox<T> {
     pub(crate) const fn new() -> Self {
-        MadeOnce {
+        OnceBox {
             value: AtomicPtr::new(ptr::null_mut()),
             _owned: PhantomData,
         }
@@ -53,7 +53,7 @@ impl<T> MadeOnce<T> {
     }
 }
 
-impl<T> Drop for MadeOnce<T> {
+impl<T> Drop for OnceBox<T> {
     fn drop(&mut self) {
         let value = *self.value.get_mut();
         if !value.is_null() {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn it_is_made_once_and_dropped_once() {
         let made = Arc::new(());
-        let value: MadeOnce<Arc<()>> = MadeOnce::new();
+        let value: OnceBox<Arc<()>> = OnceBox::new();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| assert!(Arc::ptr_eq(value.get_or_make(|| made.clone()), &made)));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::signals::{self, Choice, Lent};
-use crate::watchdog::alarms::{self, AlarmThread};
+use crate::alarms::{self, AlarmThread};
 
 /// How often the alarm sounds again after its deadline.
 const REPEAT: Duration = Duration::from_micros(200);

@@ -6,8 +6,8 @@
 //! order, the lock between threads before the file. A fair lock always uses that order: the queue of the lock between
 //! threads is the one that all users of the name share.
 
-use crate::external::{Failure, HeldHere, ProcessLock};
-use crate::internal::QueueLock;
+use crate::files::{Failure, HeldHere, ProcessLock};
+use crate::threads::QueueLock;
 use crate::wait::{Missed, Patience, Wait};
 
 /// How a lock on a file is asked for.

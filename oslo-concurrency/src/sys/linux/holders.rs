@@ -132,15 +132,15 @@ pub mod properties {
         assert_eq!(started(&of_a_process), Some(4711.0), "{of_a_process:?}");
         for line in text.lines() {
             lock_on(line, 1234);
-            crate::external::filesystem::type_if_on(line, "98:0");
+            crate::sys::filesystem::type_if_on(line, "98:0");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LockFile, Mode};
     use super::*;
+    use crate::files::{LockFile, Mode};
 
     #[test]
     fn reads_a_lock_of_fdinfo() {

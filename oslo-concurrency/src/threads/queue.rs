@@ -378,8 +378,7 @@ fn is_first(queue: &Queue, waiter: &Arc<Waiter>) -> bool {
 
 #[cfg(feature = "tokio")]
 fn is_of_current_section(holder: u64) -> bool {
-    thread_id::who(holder) == thread_id::Who::Task
-        && crate::asynchronous::section::is_inside(holder)
+    thread_id::who(holder) == thread_id::Who::Task && crate::threads::section::is_inside(holder)
 }
 
 #[cfg(not(feature = "tokio"))]

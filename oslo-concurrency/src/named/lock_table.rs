@@ -7,10 +7,9 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::interprocess_rw;
-use crate::external::{FileIdentity, ProcessLock};
+use crate::files::{FileIdentity, ProcessLock, shared_holds};
 use crate::fork::PerProcess;
-use crate::internal::{Named, QueueLock, Registry};
+use crate::threads::{Named, QueueLock, Registry};
 
 pub(crate) type InternalEntry = Named<str, QueueLock>;
 /// Named by the bytes of its path: two spellings of one path are two entries, which the kernel keeps apart.
@@ -20,7 +19,7 @@ pub(crate) type ExternalEntry = Named<OsStr, ProcessLock>;
 const RECENT: usize = 16;
 
 #[derive(Default)]
-struct World {
+struct LockTable {
     internal: Registry<str, QueueLock>,
     external: Registry<OsStr, ProcessLock>,
     recent: Mutex<VecDeque<Recent>>,
@@ -29,26 +28,26 @@ struct World {
 /// An external lock, and the lock between threads that goes with it.
 type Recent = (Arc<ExternalEntry>, Option<Arc<InternalEntry>>);
 
-static WORLD: PerProcess<World> = PerProcess::new();
+static TABLE: PerProcess<LockTable> = PerProcess::new();
 
-fn world() -> &'static World {
-    WORLD.get_or_make(World::default)
+fn table() -> &'static LockTable {
+    TABLE.get_or_make(LockTable::default)
 }
 
 /// The lock between threads that has this name.
 pub(crate) fn internal(name: &str) -> Arc<InternalEntry> {
-    world().internal.get_or_make(name, |_| QueueLock::default())
+    table().internal.get_or_make(name, |_| QueueLock::default())
 }
 
 /// The lock on this file, shared by the threads of this process; `internal` is kept as long as it.
 pub(crate) fn external(path: &Path, internal: Option<&Arc<InternalEntry>>) -> Arc<ExternalEntry> {
     let mut made = false;
-    let entry = world().external.get_or_make(path.as_os_str(), |path| {
+    let entry = table().external.get_or_make(path.as_os_str(), |path| {
         made = true;
         ProcessLock::new(Path::new(path))
     });
     if made {
-        let mut recent = world()
+        let mut recent = table()
             .recent
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +65,7 @@ pub(crate) fn external(path: &Path, internal: Option<&Arc<InternalEntry>>) -> Ar
 
 /// All external locks in use.
 pub(crate) fn externals() -> Vec<Arc<ExternalEntry>> {
-    world().external.values()
+    table().external.values()
 }
 
 thread_local!(static FILES_HELD: Cell<usize> = const { Cell::new(0) });
@@ -96,7 +95,7 @@ impl Drop for ThreadHold {
 /// `asked`, the lock that it is acquiring: by another path, or as a reader-writer lock.
 pub(crate) fn this_thread_holds(file: FileIdentity, asked: &ExternalEntry) -> bool {
     this_thread_holds_by(file, |lock| !std::ptr::eq(lock, asked))
-        || interprocess_rw::is_held_by_this_thread(file)
+        || shared_holds::is_held_by_this_thread(file)
 }
 
 /// Returns `true` if the calling thread, or the asynchronous section that it is running, may hold a file at all.
@@ -122,13 +121,13 @@ pub(crate) fn this_thread_holds_by(
 pub(crate) fn this_section_holds(file: FileIdentity) -> bool {
     is_in_a_section()
         && externals().iter().any(|lock| {
-            crate::asynchronous::section::is_inside(lock.holder()) && lock.identity() == Some(file)
+            crate::threads::section::is_inside(lock.holder()) && lock.identity() == Some(file)
         })
 }
 
 #[cfg(feature = "tokio")]
 fn is_in_a_section() -> bool {
-    crate::asynchronous::section::is_inside_any()
+    crate::threads::section::is_inside_any()
 }
 
 #[cfg(not(feature = "tokio"))]

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use super::queue::QueueLock;
 use super::waiter::{Call, Kind, Waiter};
-use crate::asynchronous::section;
 use crate::fork;
 use crate::sync::Arc;
+use crate::threads::section;
 use crate::wait::Missed;
 
 /// Acquires a [`QueueLock`] for `owner`, whoever polls.

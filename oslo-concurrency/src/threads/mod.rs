@@ -8,6 +8,8 @@ mod queue_tests;
 mod registry;
 #[cfg(test)]
 mod registry_tests;
+#[cfg(feature = "tokio")]
+pub(crate) mod section;
 mod thread_id;
 mod waiter;
 

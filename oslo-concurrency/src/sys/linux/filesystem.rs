@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::stat::{major, minor, stat};
 
 /// The type of the file system that holds `path`, as the kernel names it (`ext4`, `nfs4`, …; proc_pid_mountinfo(5)).
-pub(super) fn type_of(path: &Path) -> Option<String> {
+pub(crate) fn type_of(path: &Path) -> Option<String> {
     let device = stat(path).ok()?.st_dev;
     let device = format!("{}:{}", major(device), minor(device));
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
@@ -14,7 +14,7 @@ pub(super) fn type_of(path: &Path) -> Option<String> {
 }
 
 /// A line is `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG…] - TYPE SOURCE SUPER-OPTIONS`.
-pub(super) fn type_if_on(mount: &str, device: &str) -> Option<String> {
+pub(crate) fn type_if_on(mount: &str, device: &str) -> Option<String> {
     let (place, kind) = mount.split_once(" - ")?;
     (place.split(' ').nth(2)? == device).then_some(kind.split(' ').next()?.to_owned())
 }

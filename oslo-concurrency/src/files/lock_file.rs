@@ -12,9 +12,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag, fstat, lstat};
 
-use super::filesystem;
-use super::kernel::{self, Mode};
 use crate::fork::ProcessFd;
+use crate::sys::{
+    filesystem,
+    kernel_lock::{self as kernel, Mode},
+};
 use crate::wait::{Missed, Patience, Wait};
 
 /// How often a directory that somebody removes under us is made again before we give up.
@@ -114,7 +116,7 @@ impl LockFile {
 
     /// [`open`](Self::open) in a test, where nobody has a lease.
     #[cfg(test)]
-    pub(super) fn open_now(path: &Path) -> Self {
+    pub(crate) fn open_now(path: &Path) -> Self {
         let opened = LockFile::open(path, Wait::Never, &mut Patience::silent());
         opened.unwrap().unwrap()
     }

@@ -45,7 +45,7 @@ fn whole_file(kind: libc::c_int) -> libc::flock {
 }
 
 /// Takes the lock if nobody is in the way.
-pub(super) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
+pub(crate) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
     loop {
         return match fcntl(fd, FcntlArg::F_OFD_SETLK(&mode.request())) {
             Ok(_) => Ok(true),
@@ -60,7 +60,7 @@ pub(super) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
 ///
 /// # Errors
 /// [`TimerUnavailable`](super::TimerUnavailable) inside if the wait cannot be limited; everything else comes from fcntl(2).
-pub(super) fn wait_for_lock(
+pub(crate) fn wait_for_lock(
     fd: &ProcessFd,
     mode: Mode,
     wait: Wait,
@@ -113,7 +113,7 @@ fn wait_once(
 }
 
 /// Frees the lock. An error here means that the descriptor is no longer ours, and with it the lock is gone as well.
-pub(super) fn unlock(fd: &ProcessFd) {
+pub(crate) fn unlock(fd: &ProcessFd) {
     let outcome = fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
     if let Err(error) = outcome
         && fork::may_log()

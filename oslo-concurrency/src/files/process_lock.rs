@@ -16,10 +16,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::kernel::Mode;
 use super::lock_file::{FileIdentity, LockFile, identity_at};
-use crate::internal::QueueLock;
 use crate::sync::{Instant, Mutex, MutexGuard, lock, sleep};
+use crate::sys::Mode;
+use crate::threads::QueueLock;
 use crate::wait::{Missed, Patience, Wait};
 
 /// For how long the threads of one process may pass the lock on among themselves while other processes wait.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::world::{ExternalEntry, InternalEntry};
+use crate::alarms::{self, Alarm, Stopped};
 use crate::contained::contained;
-use crate::external::{ProcessLock, holders, turnstile_path};
+use crate::files::{ProcessLock, turnstile_path};
 use crate::fork;
-use crate::internal::{Who, who};
+use crate::named::lock_table::{ExternalEntry, InternalEntry};
+use crate::sys::holders;
+use crate::threads::{Who, who};
 use crate::watchdog::Subscriber;
-use crate::watchdog::alarms::{self, Alarm, Stopped};
 
 /// How long a wait lasts before it is warned about, by default.
 pub(crate) const WARN_AFTER: Duration = Duration::from_secs(60);

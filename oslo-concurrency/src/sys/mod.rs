@@ -1,0 +1,5 @@
+//! The operating system.
+
+mod linux;
+
+pub(crate) use linux::*;
