@@ -28,11 +28,11 @@ GUARANTEES = [
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(false)",
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(true)"),
     one("1", "threads of a process do not take turns", "files/process_lock.rs",
-        "        self.turn.acquire_patiently(wait, patience)\n",
-        "        let _ = (wait, patience);\n        Ok(())\n"),
+        "        self.turn.acquire_with_limit(wait, limit)\n",
+        "        let _ = (wait, limit);\n        Ok(())\n"),
     one("1", "a slash in a name becomes a dash", "lockutils/name.rs",
         "name.replace('/', \"_\")", "name.replace('/', \"-\")"),
-    one("2", "a hidden child keeps the descriptor", "files/lock_file.rs",
+    one("2", "a hidden child keeps the descriptor", "sys/linux/lock_file.rs",
         "        let stat = fstat(&fd)?;\n",
         "        let stat = fstat(&fd)?;\n        // SAFETY: a mutation.\n        unsafe {\n"
         "            if libc::syscall(libc::SYS_fork) == 0 {\n                libc::alarm(30);\n"
@@ -40,55 +40,53 @@ GUARANTEES = [
         "            }\n        }\n"),
     one("3", "POSIX record locks instead of OFD locks", "sys/linux/kernel_lock.rs", "F_OFD_", "F_",
         times=4),
-    one("4", "the child keeps its copies of the descriptors", "fork.rs",
+    one("4", "the child keeps its copies of the descriptors", "sys/linux/descriptors.rs",
         "unsafe { libc::close(fd) };\n        }\n    }\n}",
         "unsafe { libc::fsync(fd) };\n        }\n    }\n}"),
     one("4", "the child takes the guards of its parent for its own", "fork.rs",
         "    GENERATION.fetch_add(1, Ordering::SeqCst);\n", ""),
-    one("4", "programs inherit the descriptor", "files/lock_file.rs",
+    one("4", "programs inherit the descriptor", "sys/linux/lock_file.rs",
         "        | OFlag::O_CLOEXEC\n", ""),
-    one("5", "nobody looks at the path after locking", "files/lock_file.rs",
-        "Ok(stat) => Ok(FileIdentity::of(&stat) == identity)",
-        "Ok(_) => Ok(identity == identity)"),
-    one("5", "symbolic links are followed", "files/lock_file.rs",
+    one("5", "no look at the path after locking", "files/lock_file.rs",
+        "Ok(path.identity()? == Some(self.identity()))",
+        "Ok(path.identity().is_ok())"),
+    one("5", "symbolic links are followed", "sys/linux/lock_file.rs",
         "        | OFlag::O_NOFOLLOW\n", ""),
-    one("5", "the file is truncated", "files/lock_file.rs",
+    one("5", "the file is truncated", "sys/linux/lock_file.rs",
         "        | OFlag::O_NOCTTY\n", "        | OFlag::O_TRUNC\n"),
     one("6", "a waiter asks again each millisecond", "sys/linux/kernel_lock.rs",
-        "    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {",
+        "    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&request(mode))) {",
         "    std::thread::sleep(std::time::Duration::from_millis(1));\n"
-        "    match fcntl(fd, FcntlArg::F_OFD_SETLK(&mode.request())) {\n"
+        "    match fcntl(fd, FcntlArg::F_OFD_SETLK(&request(mode))) {\n"
         "        Err(Errno::EAGAIN) => Ok(false),"),
     one("6", "a timed wait ends a little early", "wait.rs",
         "            .checked_add(timeout)\n",
         "            .checked_add(timeout.saturating_sub(Duration::from_micros(300)))\n"),
     one("6", "a wait given up leaves the lock taken", "files/process_lock.rs",
-        "            file.lock_patiently(Mode::Exclusive, wait, &self.path, patience)\n"
-        "                .map_err(|source| self.io(source))??;\n",
-        "            let outcome = file\n"
-        "                .lock_patiently(Mode::Exclusive, wait, &self.path, patience)\n"
-        "                .map_err(|source| self.io(source))?;\n"
+        "            file.lock(Mode::Exclusive, wait, &self.path, limit)?;\n",
+        "            let outcome = file.lock(Mode::Exclusive, wait, &self.path, limit);\n"
         "            if outcome.is_err() {\n                let path = self.path.clone();\n"
         "                std::thread::spawn(move || {\n"
-        "                    let mut patience = Patience::silent();\n"
-        "                    let late = LockFile::open(&path, Wait::Forever, &mut patience);\n"
-        "                    let late = late.unwrap().unwrap();\n"
-        "                    let _ = late.lock(Mode::Exclusive, Wait::Forever, &path);\n"
+        "                    let mut limit = WaitLimit::silent();\n"
+        "                    let late = LockFile::open(&path, Wait::Forever, &mut limit);\n"
+        "                    let late = late.unwrap();\n"
+        "                    let _ = late.lock(Mode::Exclusive, Wait::Forever, &path, &mut limit);\n"
         "                    std::mem::forget(late);\n                });\n            }\n"
         "            outcome?;\n"),
-    one("7", "a signal ends a wait", "sys/linux/kernel_lock.rs",
-        "        if patience.is_over(wait) {\n", "        if patience.is_over(wait) || true {\n"),
+    one("7", "a signal ends a wait", "files/lock_file.rs",
+        "            if limit.is_over(wait) {\n                return Err(AcquireFailure::TimedOut",
+        "            if limit.is_over(wait) || true {\n                return Err(AcquireFailure::TimedOut"),
     one("7", "a panic keeps the lock", "lockutils/guard.rs",
-        "        let release = Finally(|| held.release());\n",
+        "        let release = OnDrop(|| held.release());\n",
         "        if std::thread::panicking() {\n            std::mem::forget(held);\n"
-        "            return;\n        }\n        let release = Finally(|| held.release());\n"),
+        "            return;\n        }\n        let release = OnDrop(|| held.release());\n"),
     one("8", "fair is ignored between threads", "threads/queue.rs",
         "            self.fair.store(true, Ordering::Relaxed);",
         "            self.fair.store(false, Ordering::Relaxed);"),
     one("8", "no turnstile between processes", "files/process_lock.rs",
-        "match turnstile.as_ref().filter(gate)",
-        "match turnstile.as_ref().filter(|file| gate(file) && false)"),
-    one("9", "a refusal counts as held by somebody", "sys/linux/kernel_lock.rs",
+        "match turnstile.as_ref().filter(usable)",
+        "match turnstile.as_ref().filter(|file| usable(file) && false)"),
+    one("9", "a refusal counts as held", "sys/linux/kernel_lock.rs",
         "            Err(error) => Err(error.into()),\n", "            Err(_) => Ok(false),\n"),
     one("9", "the file system is not named", "files/lock_file.rs",
         "the file system ({system}) refused", "{system:.0}the system refused"),
@@ -117,14 +115,14 @@ DEFECTS = [
         "        let waiter = Arc::new(Waiter::new(Kind::Thread));\n",
         "        if matches!(wait, Wait::Until(limit) if crate::sync::Instant::now() >= limit) {\n"
         "            self.state.fetch_sub(ARRIVING, Ordering::Relaxed);\n"
-        "            return Err(Missed::TimedOut);\n        }\n"
+        "            return Err(AcquireFailure::TimedOut);\n        }\n"
         "        let waiter = Arc::new(Waiter::new(Kind::Thread));\n"),
     one("defect-3", "the turn is kept while waiting for the lock between threads",
         "named/acquire.rs",
         "        let free = internal.acquire(Wait::Never).is_ok();\n        if !free {\n"
         "            external.give_back();\n        }\n        free\n",
-        "        if let Err(missed) = internal.acquire_patiently(wait, patience) {\n"
-        "            external.give_back();\n            return Err(missed.into());\n        }\n"
+        "        if let Err(failure) = internal.acquire_with_limit(wait, limit) {\n"
+        "            external.give_back();\n            return Err(failure.into());\n        }\n"
         "        true\n"),
     one("defect-3", "a task keeps the turn while waiting for the lock between threads",
         "asynchronous/acquire.rs",
@@ -167,7 +165,7 @@ DEFECTS = [
         "            self.try_take()\n        };\n",
         "        let taken = false;\n"),
     one("queue", "a thread that holds the lock waits for itself", "threads/queue.rs",
-        "            _ if self.is_held_by_current_thread() => return Err(Missed::HeldBySelf),\n",
+        "            _ if self.is_held_by_current_thread() => return Err(AcquireFailure::HeldBySelf),\n",
         ""),
     one("guarantee-5", "no look at the path when the kernel's lock was passed on",
         "files/process_lock.rs",

@@ -1,4 +1,5 @@
-//! A thread that calls back when something has taken long. It is started when it is first needed, and ends when it is not.
+//! A thread that calls back after some time. It starts when it is first needed, and ends when it is
+//! idle.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,105 +10,114 @@ use crate::fork::{self, PerProcess};
 use crate::sync::{
     Arc, AtomicBool, Condvar, Instant, Mutex, Ordering, PoisonError, THREAD_STAYS, lock,
 };
-use crate::sys;
 
-/// An alarm that is due later than this counts as never due. Its thread stays all the same.
+/// An alarm that is due later than this is never called.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// `true` once the owner of the alarm is no longer interested in it.
+/// `true` once the alarm was dropped.
 pub(crate) type Stopped = AtomicBool;
 
-/// Gets the time since the alarm was set, and returns the time since then at which it is to be called again.
+/// Takes the time since the alarm was set, and returns the time since then after which to call
+/// again.
 type Call = dyn FnMut(Duration, &Stopped) -> Option<Duration> + Send;
 
-/// The events of subscribers.
-static EVENTS: AlarmThread = AlarmThread::new("watchdog");
+/// Starts a thread of this name.
+pub(crate) type Spawn = fn(&str, Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
-/// A thread for alarms. What one alarm does delays the others of its thread, so each purpose has its own.
+/// A thread for alarms. A call delays the other alarms of its thread, so each purpose has its own.
 #[derive(Debug)]
 pub(crate) struct AlarmThread {
     name: &'static str,
+    spawn: Spawn,
     alarms: PerProcess<Arc<Alarms>>,
 }
 
 #[derive(Debug)]
 struct Alarms {
     name: &'static str,
+    spawn: Spawn,
     state: Mutex<State>,
     sooner: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// By the moment when they are due, and a number that tells those of one moment apart.
-    due: BTreeMap<(Instant, u64), Arc<Set>>,
+    /// By the time when they are due, and a number that distinguishes those of the same time.
+    due: BTreeMap<Place, Arc<Entry>>,
     next_number: u64,
-    /// When the thread looks again, if it runs.
-    looks: Option<Instant>,
+    /// The time when the thread wakes up by itself, if it runs.
+    wakes_at: Option<Instant>,
 }
 
-struct Set {
+type Place = (Instant, u64);
+
+struct Entry {
     began: Instant,
     stopped: Stopped,
     call: Mutex<Box<Call>>,
-    /// Where it is in the map, if it is.
-    place: Mutex<Option<(Instant, u64)>>,
+    /// Its key in the map, if it is there.
+    place: Mutex<Option<Place>>,
 }
 
-impl std::fmt::Debug for Set {
+impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Set").finish_non_exhaustive()
+        f.debug_struct("Entry").finish_non_exhaustive()
     }
 }
 
-/// An alarm that is set, until this is dropped. Dropping it does not wait for a call that is under way, unless it is
-/// [`awaited`](Self::awaited).
+/// An alarm. Dropping it stops the calls, and does not wait for one that is under way unless the
+/// alarm is [`awaited`](Self::awaited).
 #[derive(Debug)]
 pub(crate) struct Alarm {
-    set: Option<Handle>,
+    handle: Option<Handle>,
     awaited: bool,
     generation: u64,
 }
 
-/// Another way to reach an alarm.
+/// Reaches an alarm from another thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     alarms: Arc<Alarms>,
-    set: Arc<Set>,
+    entry: Arc<Entry>,
 }
 
 impl AlarmThread {
-    pub(crate) const fn new(name: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, spawn: Spawn) -> Self {
         AlarmThread {
             name,
+            spawn,
             alarms: PerProcess::new(),
         }
     }
 
-    /// Calls `call` after `after`, in this thread; a panic of it is contained and ends its alarm.
+    /// Calls `call` after `after`, in this thread. A panic ends the alarm and nothing else.
     ///
     /// # Errors
-    /// If the thread cannot be started. The alarm is set nevertheless, for a thread that is started later.
+    /// The thread cannot be started. The alarm is set nevertheless, for a thread that is started
+    /// later.
     pub(crate) fn call_after(
         &self,
         after: Duration,
         call: impl FnMut(Duration, &Stopped) -> Option<Duration> + Send + 'static,
     ) -> (Alarm, io::Result<()>) {
         let began = Instant::now();
-        let set = Arc::new(Set {
+        let entry = Arc::new(Entry {
             began,
             stopped: Stopped::new(false),
             call: Mutex::new(Box::new(call)),
             place: Mutex::new(None),
         });
-        let alarms = Arc::clone(self.alarms.get_or_make(|| Arc::new(Alarms::new(self.name))));
+        let alarms = Arc::clone(
+            self.alarms
+                .get_or_make(|| Arc::new(Alarms::new(self.name, self.spawn))),
+        );
         let mut started = Ok(());
         if let Some(due) = began.checked_add(after.min(NEVER)) {
-            alarms.enter(due, &set);
-            started = alarms.see_to_a_thread(due);
+            alarms.insert(due, &entry);
+            started = alarms.ensure_thread(due);
         }
         let alarm = Alarm {
-            set: Some(Handle { alarms, set }),
+            handle: Some(Handle { alarms, entry }),
             awaited: false,
             generation: fork::generation(),
         };
@@ -115,37 +125,29 @@ impl AlarmThread {
     }
 }
 
-/// Calls `call` after `after`, in the thread of the events. Without a thread nothing is said of what takes long.
-pub(crate) fn call_after(
-    after: Duration,
-    call: impl FnMut(Duration, &Stopped) -> Option<Duration> + Send + 'static,
-) -> Alarm {
-    EVENTS.call_after(after, call).0
-}
-
 impl Alarm {
-    /// Dropping it waits until a call that is under way is over.
+    /// Makes dropping the alarm wait until a call that is under way has ended.
     pub(crate) fn awaited(mut self) -> Self {
         self.awaited = true;
         self
     }
 
-    /// To hurry it from elsewhere.
+    /// The means to reach the alarm from another thread.
     pub(crate) fn handle(&self) -> Option<Handle> {
-        self.set.clone()
+        self.handle.clone()
     }
 }
 
 #[cfg(any(test, feature = "tokio"))]
 impl Handle {
     /// Makes the alarm due now, unless it is being called.
-    pub(crate) fn hurry(&self) {
+    pub(crate) fn call_now(&self) {
         let now = Instant::now();
         let mut state = lock(&self.alarms.state);
-        let mut place = lock(&self.set.place);
-        let entry = place.take().and_then(|place| state.due.remove(&place));
-        if let Some(set) = entry {
-            *place = Some(state.insert(now, set));
+        let mut place = lock(&self.entry.place);
+        let removed = place.take().and_then(|place| state.due.remove(&place));
+        if let Some(entry) = removed {
+            *place = Some(state.insert(now, entry));
             self.alarms.sooner.notify_one();
         }
     }
@@ -153,70 +155,72 @@ impl Handle {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        let Some(Handle { alarms, set }) = self.set.take() else {
+        let Some(Handle { alarms, entry }) = self.handle.take() else {
             return;
         };
         if self.generation != fork::generation() {
-            std::mem::forget((alarms, set));
+            std::mem::forget((alarms, entry));
             return;
         }
-        set.stopped.store(true, Ordering::SeqCst);
-        alarms.leave(&set);
+        entry.stopped.store(true, Ordering::SeqCst);
+        alarms.remove(&entry);
         if self.awaited {
-            drop(lock(&set.call));
+            drop(lock(&entry.call));
         }
-        // With the call goes the subscriber's span: what the subscriber does then must not end the owner of the alarm,
-        // who may have acquired a lock meanwhile.
-        contained(|| drop((set, alarms)));
+        // This drops the subscriber's span. A panic of the subscriber must not unwind into the
+        // owner of the alarm, which may have acquired a lock meanwhile.
+        contained(|| drop((entry, alarms)));
     }
 }
 
 impl State {
-    fn insert(&mut self, due: Instant, set: Arc<Set>) -> (Instant, u64) {
+    fn insert(&mut self, due: Instant, entry: Arc<Entry>) -> Place {
         let place = (due, self.next_number);
         self.next_number += 1;
-        self.due.insert(place, set);
+        self.due.insert(place, entry);
         place
     }
 }
 
 impl Alarms {
-    fn new(name: &'static str) -> Self {
+    fn new(name: &'static str, spawn: Spawn) -> Self {
         Alarms {
             name,
+            spawn,
             state: Mutex::default(),
             sooner: Condvar::new(),
         }
     }
 
-    fn enter(&self, due: Instant, set: &Arc<Set>) {
+    fn insert(&self, due: Instant, entry: &Arc<Entry>) {
         let mut state = lock(&self.state);
-        if set.stopped.load(Ordering::SeqCst) {
+        if entry.stopped.load(Ordering::SeqCst) {
             return; // between two calls
         }
-        let place = state.insert(due, Arc::clone(set));
-        *lock(&set.place) = Some(place);
+        let place = state.insert(due, Arc::clone(entry));
+        *lock(&entry.place) = Some(place);
     }
 
-    fn leave(&self, set: &Set) {
+    fn remove(&self, entry: &Entry) {
         let mut state = lock(&self.state);
-        let left = lock(&set.place)
+        let removed = lock(&entry.place)
             .take()
             .and_then(|place| state.due.remove(&place));
         drop(state);
-        drop(left);
+        drop(removed);
     }
 
-    /// The thread looks again on its own, unless something is due before that.
-    fn see_to_a_thread(self: &Arc<Self>, due: Instant) -> io::Result<()> {
+    /// Starts the thread if it does not run, and wakes it up if it would wake up too late by
+    /// itself.
+    fn ensure_thread(self: &Arc<Self>, due: Instant) -> io::Result<()> {
         let mut state = lock(&self.state);
-        match state.looks {
-            Some(looks) if looks <= due => {}
+        match state.wakes_at {
+            Some(wakes_at) if wakes_at <= due => {}
             Some(_) => self.sooner.notify_one(),
             None => {
                 let alarms = Arc::clone(self);
-                sys::spawn(self.name, move || alarms.run())?;
-                state.looks = Some(Instant::now());
+                (self.spawn)(self.name, Box::new(move || alarms.run()))?;
+                state.wakes_at = Some(Instant::now());
             }
         }
         Ok(())
@@ -229,30 +233,30 @@ impl Alarms {
             let now = Instant::now();
             match state.due.first_key_value() {
                 Some((&place, _)) if place.0 <= now => {
-                    let set = state.due.remove(&place);
-                    if let Some(set) = &set {
-                        *lock(&set.place) = None;
+                    let entry = state.due.remove(&place);
+                    if let Some(entry) = &entry {
+                        *lock(&entry.place) = None;
                     }
                     drop(state);
-                    // What a subscriber does must not end the thread: the other alarms need it.
-                    contained(|| set.map(|set| self.call(&set)));
+                    // A panic of a subscriber must not end the thread: the other alarms need it.
+                    contained(|| entry.map(|entry| self.call(&entry)));
                     idle_since = Instant::now();
                     state = lock(&self.state);
                     continue;
                 }
                 None if now - idle_since >= THREAD_STAYS => {
-                    state.looks = None;
+                    state.wakes_at = None;
                     return;
                 }
                 first => {
                     if first.is_some() {
                         idle_since = now;
                     }
-                    let looks = first.map_or(idle_since + THREAD_STAYS, |(place, _)| place.0);
-                    state.looks = Some(looks);
+                    let wakes_at = first.map_or(idle_since + THREAD_STAYS, |(place, _)| place.0);
+                    state.wakes_at = Some(wakes_at);
                     state = self
                         .sooner
-                        .wait_timeout(state, looks.saturating_duration_since(now))
+                        .wait_timeout(state, wakes_at.saturating_duration_since(now))
                         .unwrap_or_else(PoisonError::into_inner)
                         .0;
                 }
@@ -260,16 +264,16 @@ impl Alarms {
         }
     }
 
-    fn call(&self, set: &Arc<Set>) {
+    fn call(&self, entry: &Arc<Entry>) {
         let again = {
-            let mut call = lock(&set.call);
-            if set.stopped.load(Ordering::SeqCst) {
+            let mut call = lock(&entry.call);
+            if entry.stopped.load(Ordering::SeqCst) {
                 return;
             }
-            call(set.began.elapsed(), &set.stopped)
+            call(entry.began.elapsed(), &entry.stopped)
         };
-        if let Some(due) = again.and_then(|after| set.began.checked_add(after)) {
-            self.enter(due, set);
+        if let Some(due) = again.and_then(|after| entry.began.checked_add(after)) {
+            self.insert(due, entry);
         }
     }
 }

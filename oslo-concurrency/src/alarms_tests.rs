@@ -1,11 +1,11 @@
-//! Alarms by themselves; `tests/model` tries them under a scheduler.
+//! Alarms on real threads; `tests/model` checks them under a scheduler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::alarms::call_after;
+use crate::watchdog::call_after;
 
 const SOON: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_secs(60);
@@ -54,20 +54,20 @@ fn an_alarm_that_panics_leaves_the_others_alone() {
 }
 
 #[test]
-fn an_alarm_that_is_hurried_is_called_now() {
+fn an_alarm_is_called_now_on_request() {
     let (send, calls) = channel();
     let alarm = call_after(Duration::MAX, move |_, _| {
         send.send(()).unwrap();
         None
     });
-    alarm.handle().unwrap().hurry();
+    alarm.handle().unwrap().call_now();
     assert_eq!(calls.recv_timeout(LONG), Ok(()));
-    alarm.handle().unwrap().hurry();
+    alarm.handle().unwrap().call_now();
     drop(alarm);
     assert!(calls.recv_timeout(LONG).is_err(), "it asked for no more");
 }
 
-/// What it was to call keeps a span of the subscriber, which may panic when that ends.
+/// The call keeps a span of the subscriber, which may panic when the span ends.
 #[test]
 fn dropping_an_alarm_contains_a_panic() {
     struct Ends;
@@ -84,7 +84,7 @@ fn dropping_an_alarm_contains_a_panic() {
 }
 
 #[test]
-fn a_dropped_alarm_calls_nobody() {
+fn a_dropped_alarm_is_not_called() {
     let (send, calls) = channel();
     for _ in 0..200 {
         let send = send.clone();

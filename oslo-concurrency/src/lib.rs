@@ -1,4 +1,5 @@
-//! Named locks between threads and between processes, interoperable with OpenStack's `oslo.concurrency`.
+//! Named locks between threads and between processes, interoperable with OpenStack's
+//! `oslo.concurrency`.
 //!
 //! ```
 //! use oslo_concurrency::lockutils;
@@ -20,7 +21,8 @@
 //! # Ok::<(), lockutils::Error>(())
 //! ```
 //!
-//! Locks are in [`lockutils`], commands in [`processutils`]; [`watchdog`] says that something takes long; [`observe`] is for tests.
+//! [`lockutils`] has the locks and [`processutils`] runs commands. [`watchdog`] warns about actions
+//! that take long. [`observe`] is for tests.
 //!
 //! # Features
 //!

@@ -1,13 +1,15 @@
-//! A value that the process and the children it forks share the making of.
+//! A value that is made once, without a lock.
 
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::fork::Owned;
+/// The contents of a cell that is filled through a shared reference. As with `OnceLock`, sharing it
+/// needs a value that is `Send`, because another thread may fill or drop it, and `Sync`.
+pub(crate) type Owned<T> = (T, std::sync::Mutex<T>);
 
-/// A value that is made when it is first needed and outlives forks, which it must be fit for. No lock is taken while it is made, so that
-/// a fork cannot catch it half-way.
+/// A value that is made when it is first needed, and that a forked child keeps. Making it takes no
+/// lock, so that no fork can catch one in a locked state.
 #[derive(Debug)]
 pub(crate) struct OnceBox<T> {
     value: AtomicPtr<T>,
@@ -22,9 +24,10 @@ impl<T> OnceBox<T> {
         }
     }
 
-    /// The value, made by `make` if need be. When two threads race, one of the two values made is dropped.
+    /// The value; `make` makes it if it is missing. If two threads race, one of their values is
+    /// dropped.
     pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
-        // SAFETY: a published value is freed only by `drop`, which has exclusive access.
+        // SAFETY: only `drop`, which has exclusive access, frees a published value.
         match unsafe { self.value.load(Ordering::Acquire).as_ref() } {
             Some(value) => value,
             None => self.publish(make()),
@@ -44,7 +47,7 @@ impl<T> OnceBox<T> {
             // SAFETY: just published, see `get_or_make`.
             Ok(_) => unsafe { &*fresh },
             Err(winner) => {
-                // SAFETY: `fresh` was not published and is ours alone.
+                // SAFETY: `fresh` was not published: no other thread has seen it.
                 drop(unsafe { Box::from_raw(fresh) });
                 // SAFETY: the winner was published by another thread, see `get_or_make`.
                 unsafe { &*winner }
@@ -57,7 +60,7 @@ impl<T> Drop for OnceBox<T> {
     fn drop(&mut self) {
         let value = *self.value.get_mut();
         if !value.is_null() {
-            // SAFETY: we have exclusive access; it came from `Box::into_raw`.
+            // SAFETY: access is exclusive; the value came from `Box::into_raw`.
             drop(unsafe { Box::from_raw(value) });
         }
     }

@@ -1,15 +1,15 @@
 //! How a task acquires a named lock.
 
 use super::kernel_wait::{self, Turn};
-use crate::files::Failure;
+use crate::files::FileLockError;
 use crate::fork;
 use crate::named::lock_table::{self, ExternalEntry, InternalEntry};
 use crate::sync::Arc;
 use crate::threads::section;
-use crate::wait::Missed;
+use crate::wait::AcquireFailure;
 
-/// What a task has to pass: the same locks, in the same order, as a thread (see `lockutils::acquire`).
-pub(crate) struct Gates {
+/// An acquire by a task: of the same locks in the same order as by a thread (see `named::acquire`).
+pub(crate) struct TaskAcquire {
     pub(crate) internal: Arc<InternalEntry>,
     pub(crate) external: Option<Arc<ExternalEntry>>,
     pub(crate) fair: bool,
@@ -17,9 +17,10 @@ pub(crate) struct Gates {
     pub(crate) may_wait: bool,
 }
 
-impl Gates {
-    /// Acquires both. Everything that is taken is in a value that gives it back when it is dropped, at every await.
-    pub(crate) async fn acquire(&self) -> Result<(Internal, Option<Turn>), Failure> {
+impl TaskAcquire {
+    /// Acquires both locks. At every await, each acquired part is in a value that gives it back
+    /// when it is dropped.
+    pub(crate) async fn acquire(&self) -> Result<(InternalHold, Option<Turn>), FileLockError> {
         if self.fair {
             self.internal.make_fair();
         }
@@ -27,7 +28,7 @@ impl Gates {
             return Ok((self.take_internal().await?, None));
         };
         if self.may_wait && section::is_inside(self.internal.holder()) {
-            return Err(Missed::HeldBySelf.into());
+            return Err(AcquireFailure::HeldBySelf.into());
         }
         let (internal, turn) = if self.fair {
             external.turn().make_fair();
@@ -35,7 +36,7 @@ impl Gates {
         } else {
             let turn = self.take_turn(external).await?;
             if self.internal.try_acquire_for(self.owner).is_ok() {
-                (Internal::taken(Arc::clone(&self.internal)), turn)
+                (InternalHold::new(Arc::clone(&self.internal)), turn)
             } else {
                 turn.give_back();
                 (self.take_internal().await?, self.take_turn(external).await?)
@@ -45,36 +46,39 @@ impl Gates {
         Ok((internal, Some(turn)))
     }
 
-    async fn take_internal(&self) -> Result<Internal, Missed> {
+    async fn take_internal(&self) -> Result<InternalHold, AcquireFailure> {
         let free = self.internal.try_acquire_for(self.owner);
         if free.is_err() && self.may_wait {
-            // Whoever holds the lock between threads may be waiting for the file: look before joining them.
+            // The holder of the lock between threads may be waiting for the file: check before
+            // queueing behind it.
             if self.external.as_ref().is_some_and(would_wait_for_itself) {
-                return Err(Missed::HeldBySelf);
+                return Err(AcquireFailure::HeldBySelf);
             }
             let release = || self.internal.release();
             self.internal.acquire_async(self.owner, release).await?;
         } else {
             free?;
         }
-        Ok(Internal::taken(Arc::clone(&self.internal)))
+        Ok(InternalHold::new(Arc::clone(&self.internal)))
     }
 
-    async fn take_turn(&self, external: &Arc<ExternalEntry>) -> Result<Turn, Missed> {
+    async fn take_turn(&self, external: &Arc<ExternalEntry>) -> Result<Turn, AcquireFailure> {
         let turn = external.turn();
         if turn.try_acquire_for(self.owner).is_err() {
             if !self.may_wait {
-                return Err(Missed::Busy);
+                return Err(AcquireFailure::Busy);
             }
-            // The one whose turn it is may be waiting for a file that the section holds by another path.
+            // The owner of the turn may be waiting for a file that the section holds by another
+            // path.
             if would_wait_for_itself(external) {
-                return Err(Missed::HeldBySelf);
+                return Err(AcquireFailure::HeldBySelf);
             }
-            // A turn that comes when nobody wants it any more comes with whatever was passed on with it.
+            // A turn that is granted after the task was dropped may have brought the kernel's lock
+            // with it.
             let release = || external.release(self.fair);
             turn.acquire_async(self.owner, release).await?;
         }
-        Ok(Turn::taken(Arc::clone(external), self.fair))
+        Ok(Turn::new(Arc::clone(external), self.fair))
     }
 }
 
@@ -83,32 +87,32 @@ fn would_wait_for_itself(external: &Arc<ExternalEntry>) -> bool {
     section::is_inside(external.holder()) || external.leads_to(lock_table::this_section_holds)
 }
 
-/// The lock between threads, taken; dropping this releases it.
-pub(crate) struct Internal {
+/// The acquired lock between threads. Dropping this releases it.
+pub(crate) struct InternalHold {
     entry: Arc<InternalEntry>,
     generation: u64,
-    given_on: bool,
+    handed_over: bool,
 }
 
-impl Internal {
-    fn taken(entry: Arc<InternalEntry>) -> Self {
-        Internal {
+impl InternalHold {
+    fn new(entry: Arc<InternalEntry>) -> Self {
+        InternalHold {
             entry,
             generation: fork::generation(),
-            given_on: false,
+            handed_over: false,
         }
     }
 
-    /// The lock, which the caller will release.
+    /// The lock, which the caller must release.
     pub(crate) fn into_entry(mut self) -> Arc<InternalEntry> {
-        self.given_on = true;
+        self.handed_over = true;
         Arc::clone(&self.entry)
     }
 }
 
-impl Drop for Internal {
+impl Drop for InternalHold {
     fn drop(&mut self) {
-        if !self.given_on && self.generation == fork::generation() {
+        if !self.handed_over && self.generation == fork::generation() {
             self.entry.release();
         }
     }

@@ -1,11 +1,15 @@
-//! Locks between processes: one lock file, one open file description, one queue of threads in each process.
+//! Locks between processes: one lock file, one open file, one queue of threads in each process.
 
+mod error;
 mod lock_file;
-mod process_lock;
 #[cfg(test)]
-mod process_lock_tests;
+mod lock_file_tests;
+mod process_lock;
+pub(crate) mod reader_writer;
 pub(crate) mod shared_holds;
+mod turnstile;
 
-pub(crate) use crate::sys::{Cancel, Mode, TimerUnavailable};
-pub(crate) use lock_file::{FileIdentity, LockFile, same_file};
-pub(crate) use process_lock::{Failure, HeldHere, ProcessLock, TURNSTILE_SUFFIX, turnstile_path};
+pub(crate) use error::FileLockError;
+pub(crate) use lock_file::LockFile;
+pub(crate) use process_lock::{HeldHere, ProcessLock};
+pub(crate) use turnstile::{TURNSTILE_SUFFIX, turnstile_path};

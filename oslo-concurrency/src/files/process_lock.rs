@@ -1,60 +1,49 @@
-//! One lock file as all threads of this process share it.
+//! One lock file, shared by all threads of this process.
 //!
-//! A thread first takes its *turn* among the threads of the process, then the kernel's lock on the file, and then
-//! looks whether the path still names that file. When threads of the process wait for their turn, the kernel's lock is
-//! passed on among them instead of being freed and taken again, for [`BURST`] at most, so that other processes are not
-//! starved.
+//! A thread first acquires its *turn* among the threads of the process, then the kernel's lock on
+//! the file, and then checks whether the path still names that file. While threads of the process
+//! wait for their turn, the kernel's lock is passed on among them instead of being released and
+//! acquired again, for [`BURST`] at most, so that other processes do not starve.
 //!
-//! A kernel lock that is passed on belongs to nobody for a moment. It is only ever left to a thread that is awake and
-//! certain to take the turn, or to find that another has taken it; whoever takes the turn, in whatever way, finds the
-//! kernel's lock with it and must release both by [`ProcessLock::release`] or [`ProcessLock::give_back`]. So the
-//! kernel's lock is free whenever nobody holds the lock or is acquiring it.
+//! A kernel lock that is passed on has no owner for a moment. It is only left to a thread that is
+//! awake and certain to acquire the turn, or to find that another has acquired it. A thread or task
+//! that acquires the turn, in any way, gets the kernel's lock with it and must release both with
+//! [`ProcessLock::release`] or [`ProcessLock::give_back`]. So the kernel's lock is free whenever
+//! the lock has no holder and no acquire is under way.
 
-use std::ffi::CString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::lock_file::{FileIdentity, LockFile, identity_at};
+use super::{FileLockError, LockFile, turnstile_path};
 use crate::sync::{Instant, Mutex, MutexGuard, lock, sleep};
-use crate::sys::Mode;
+use crate::sys::{self, FileIdentity, Mode, NativePath};
 use crate::threads::QueueLock;
-use crate::wait::{Missed, Patience, Wait};
+use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
-/// For how long the threads of one process may pass the lock on among themselves while other processes wait.
+/// Time for which the threads of one process may pass the lock on among themselves while other
+/// processes wait.
 const BURST: Duration = Duration::from_millis(1);
-/// After a burst the process stays away for so long: a waiter in another process needs it to wake up and lock.
-const COURTESY: Duration = Duration::from_micros(50);
-/// A lock file found replaced this often in one acquire is not replaced by anybody: its file system has no stable inodes.
+/// Pause of the process after a burst, in which a waiter in another process can wake up and acquire
+/// the lock.
+const PAUSE_AFTER_BURST: Duration = Duration::from_micros(50);
+/// A lock file that seems to be replaced this often in one acquire is not: its file system has no
+/// stable inode numbers.
 const REPLACED_TOO_OFTEN: usize = 10_000;
 
-/// Why an external lock was not acquired.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Missed(Missed),
-    Io { path: PathBuf, source: io::Error },
-}
-
-impl From<Missed> for Failure {
-    fn from(missed: Missed) -> Self {
-        Failure::Missed(missed)
-    }
-}
-
-/// Tells whether the caller holds a file in another way; `None` if it holds none, so that no path need be looked at.
+/// Returns `true` if the caller holds a file in another way. `None` if it holds no file, so that no
+/// path has to be checked.
 pub(crate) type HeldHere<'a> = Option<&'a dyn Fn(FileIdentity) -> bool>;
 
-/// A lock file and the turn-taking of this process's threads before it.
+/// A lock file and the queue of this process's threads for it.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
     path: PathBuf,
-    /// The path as the kernel takes it; `None` if it has a NUL in it, which opening it will say.
-    kernel_path: Option<CString>,
+    native_path: NativePath,
     turn: QueueLock,
-    /// Touched only by the thread whose turn it is.
+    /// Used only by the thread whose turn it is.
     file: Mutex<State>,
-    /// The file that is open, for threads whose turn it is not.
+    /// The open file, for threads whose turn it is not.
     identity: Mutex<Option<FileIdentity>>,
 }
 
@@ -62,19 +51,19 @@ pub(crate) struct ProcessLock {
 struct State {
     open: Option<LockFile>,
     turnstile: Option<LockFile>,
-    /// The kernel's lock is held, though the turn may be nobody's for a moment.
+    /// The kernel's lock is held. The turn may have no owner for a moment.
     locked: bool,
-    /// Since when the kernel's lock has been passed on among the threads of this process.
+    /// When the threads of this process began to pass the kernel's lock on among themselves.
     burst_began: Option<Instant>,
-    /// The last burst was ended for the sake of other processes.
-    courtesy: bool,
+    /// The last burst ended because it had lasted too long.
+    must_pause: bool,
 }
 
 impl ProcessLock {
     pub(crate) fn new(path: &Path) -> Self {
         ProcessLock {
             path: path.to_owned(),
-            kernel_path: CString::new(path.as_os_str().as_bytes()).ok(),
+            native_path: NativePath::new(path),
             turn: QueueLock::default(),
             file: Mutex::default(),
             identity: Mutex::default(),
@@ -85,7 +74,7 @@ impl ProcessLock {
         self.turn.is_held_by_current_thread()
     }
 
-    /// The identity of the file that is open, if one is.
+    /// The identity of the open file, if there is one.
     pub(crate) fn identity(&self) -> Option<FileIdentity> {
         *lock(&self.identity)
     }
@@ -95,12 +84,14 @@ impl ProcessLock {
         self.turn.is_held_by_current_thread() || held_here.is_some_and(|is| self.leads_to(is))
     }
 
-    /// Returns `true` if `is` is true of the file that is locked here, or of the one that would be.
+    /// Returns `true` if `is` returns `true` for the file that is open here, or for the one that
+    /// the path names.
     pub(crate) fn leads_to(&self, is: impl Fn(FileIdentity) -> bool) -> bool {
-        self.identity().is_some_and(&is) || identity_at(&self.path).is_some_and(&is)
+        self.identity().is_some_and(&is)
+            || sys::identity_at(&self.path).is_ok_and(|file| file.is_some_and(&is))
     }
 
-    /// The number of the thread or task whose turn it is, 0 when none is known.
+    /// The number of the thread or task whose turn it is, 0 if none is known.
     pub(crate) fn holder(&self) -> u64 {
         self.turn.holder()
     }
@@ -110,60 +101,67 @@ impl ProcessLock {
         &self.path
     }
 
-    /// The turn-taking of the threads and tasks of this process.
+    /// The turn among the threads and tasks of this process.
     ///
-    /// Whoever has acquired it must go on with [`lock`](Self::lock), and end its turn by [`release`](Self::release) or
-    /// [`give_back`](Self::give_back), never by releasing the turn alone.
+    /// After acquiring it, a caller must go on with [`lock`](Self::lock), and end the turn with
+    /// [`release`](Self::release) or [`give_back`](Self::give_back), never by releasing the turn
+    /// alone.
     pub(crate) fn turn(&self) -> &QueueLock {
         &self.turn
     }
 
-    /// Takes this thread's turn.
+    /// Acquires the turn for the calling thread.
     ///
-    /// `held_here` tells whether the calling thread holds a file, by another path or as another kind of lock. It is
-    /// asked before the thread queues behind others: the one whose turn it is may be waiting for that very file.
+    /// `held_here` returns `true` if the calling thread holds a file, by another path or as another
+    /// kind of lock. It is called before the thread queues behind others: the one whose turn it is
+    /// may be waiting for that very file.
     pub(crate) fn take_turn(
         &self,
         wait: Wait,
         held_here: HeldHere<'_>,
-        patience: &mut Patience<'_>,
-    ) -> Result<(), Missed> {
+        limit: &mut WaitLimit<'_>,
+    ) -> Result<(), AcquireFailure> {
         match self.turn.acquire(Wait::Never) {
-            Err(Missed::Busy) if wait != Wait::Never => {}
+            Err(AcquireFailure::Busy) if wait != Wait::Never => {}
             outcome => return outcome,
         }
         if self.would_wait_for_itself(held_here) {
-            return Err(Missed::HeldBySelf);
+            return Err(AcquireFailure::HeldBySelf);
         }
-        self.turn.acquire_patiently(wait, patience)
+        self.turn.acquire_with_limit(wait, limit)
     }
 
-    /// Returns `true` if this process has to let others go first, so that the one whose turn it is must wait. Only that
-    /// one may ask.
+    /// Returns `true` if this process has to pause for other processes. Only the owner of the turn
+    /// may call this.
     #[cfg(feature = "tokio")]
-    pub(crate) fn owes_courtesy(&self) -> bool {
-        self.state().courtesy
+    pub(crate) fn must_pause(&self) -> bool {
+        self.state().must_pause
     }
 
-    /// Takes the kernel's lock on the file that the path names. The caller has the turn, and keeps it when this fails.
+    /// Acquires the kernel's lock on the file that the path names. The caller has the turn, and
+    /// keeps it if this fails.
     ///
-    /// `held_here` is asked as in [`take_turn`](Self::take_turn), before this thread goes to sleep.
+    /// `held_here` is as in [`take_turn`](Self::take_turn), and is called before this thread goes
+    /// to sleep.
     pub(crate) fn lock(
         &self,
         wait: Wait,
         fair: bool,
         held_here: HeldHere<'_>,
-        patience: &mut Patience<'_>,
-    ) -> Result<(), Failure> {
+        limit: &mut WaitLimit<'_>,
+    ) -> Result<(), FileLockError> {
         let mut state = self.state();
         for _ in 0..REPLACED_TOO_OFTEN {
             if !state.locked {
-                self.lock_in_kernel(&mut state, wait, fair, held_here, patience)?;
+                self.lock_in_kernel(&mut state, wait, fair, held_here, limit)?;
             }
-            // After every acquisition, also of a kernel lock that was passed on: the file may have been removed
-            // and made anew during the section before.
+            // After every acquisition, also of a kernel lock that was passed on: the file may have
+            // been removed and created again during the critical section before.
             if let Some(file) = state.open.as_ref().filter(|_| state.locked) {
-                if self.names(file).map_err(|source| self.io(source))? {
+                if file
+                    .is_at_native(&self.native_path)
+                    .map_err(|source| self.io(source))?
+                {
                     return Ok(());
                 }
             }
@@ -175,32 +173,24 @@ impl ProcessLock {
         )))
     }
 
-    /// Returns `true` if the path leads to this file.
-    fn names(&self, file: &LockFile) -> io::Result<bool> {
-        match &self.kernel_path {
-            Some(path) => file.is_at(path.as_c_str()),
-            None => file.is_at(&self.path),
-        }
-    }
-
-    /// Takes the kernel's lock, or returns without it if the path has to be looked up anew.
+    /// Acquires the kernel's lock, or returns without it if the path has to be opened again.
     fn lock_in_kernel(
         &self,
         state: &mut State,
         wait: Wait,
         fair: bool,
         held_here: HeldHere<'_>,
-        patience: &mut Patience<'_>,
-    ) -> Result<(), Failure> {
+        limit: &mut WaitLimit<'_>,
+    ) -> Result<(), FileLockError> {
         if state.open.is_none() {
-            let file = self.open(&self.path, wait, patience)?;
+            let file = LockFile::open(&self.path, wait, limit)?;
             self.set_open(state, Some(file));
         }
-        if fair && state.gate_is_missing() {
-            state.turnstile = Some(self.open(&turnstile_path(&self.path), wait, patience)?);
+        if fair && state.turnstile_is_missing() {
+            state.turnstile = Some(LockFile::open(&turnstile_path(&self.path), wait, limit)?);
         }
-        if std::mem::take(&mut state.courtesy) && wait != Wait::Never {
-            sleep(COURTESY);
+        if std::mem::take(&mut state.must_pause) && wait != Wait::Never {
+            sleep(PAUSE_AFTER_BURST);
         }
         let State {
             open: Some(file),
@@ -211,64 +201,50 @@ impl ProcessLock {
         else {
             unreachable!("opened above")
         };
-        // `false` if the path does not lead to the file any more, and the file cannot be waited for.
-        let mut blocked = |file: &LockFile, path: &Path| -> Result<bool, Failure> {
-            if file
-                .try_lock(Mode::Exclusive, &self.path)
-                .map_err(|source| self.io(source))?
-            {
+        // Returns `false` if the path no longer names the file, and waiting for the file would
+        // never end.
+        let mut acquire = |file: &LockFile, path: &Path| -> Result<bool, FileLockError> {
+            if file.try_lock(Mode::Exclusive, &self.path)? {
                 return Ok(true);
             }
             let held_here = held_here.is_some_and(|is| is(file.identity()));
-            // It was moved since it was opened, and this thread holds it under its new name. Whatever is held of the
-            // old name is another file.
+            // The file was moved since it was opened, and this thread holds it under its new name.
+            // The old name belongs to another file.
             if held_here && !file.is_at(path).map_err(|source| self.io(source))? {
                 return Ok(false);
             }
             if wait == Wait::Never {
-                return Err(Missed::Busy.into());
+                return Err(AcquireFailure::Busy.into());
             }
             if held_here {
-                return Err(Missed::HeldBySelf.into());
+                return Err(AcquireFailure::HeldBySelf.into());
             }
-            file.lock_patiently(Mode::Exclusive, wait, &self.path, patience)
-                .map_err(|source| self.io(source))??;
+            file.lock(Mode::Exclusive, wait, &self.path, limit)?;
             Ok(true)
         };
-        // If somebody has moved the gate over the lock, whoever held it as the gate would wait for itself.
-        let gate = |gate: &&LockFile| fair && gate.identity() != file.identity();
-        *locked = match turnstile.as_ref().filter(gate) {
-            None => blocked(file, &self.path)?,
-            Some(gate) => {
+        // If the turnstile was moved over the lock file, a thread that held it as turnstile would
+        // wait for itself.
+        let usable = |turnstile: &&LockFile| fair && turnstile.identity() != file.identity();
+        *locked = match turnstile.as_ref().filter(usable) {
+            None => acquire(file, &self.path)?,
+            Some(turnstile_file) => {
                 let path = turnstile_path(&self.path);
-                let in_front = blocked(gate, &path)?;
-                // A gate that was removed is not where the others queue.
-                if !in_front || !matches!(gate.is_at(&*path), Ok(true)) {
+                let in_front = acquire(turnstile_file, &path)?;
+                // Other processes do not queue at a turnstile that was removed.
+                if !in_front || !matches!(turnstile_file.is_at(&path), Ok(true)) {
                     *turnstile = None;
                     return Ok(());
                 }
-                let outcome = blocked(file, &self.path);
-                gate.unlock();
+                let outcome = acquire(file, &self.path);
+                turnstile_file.unlock();
                 outcome?
             }
         };
         Ok(())
     }
 
-    fn open(
-        &self,
-        path: &Path,
-        wait: Wait,
-        patience: &mut Patience<'_>,
-    ) -> Result<LockFile, Failure> {
-        let opened = LockFile::open(path, wait, patience).map_err(|source| Failure::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(opened?)
-    }
-
-    /// Ends the turn. The kernel's lock is passed on to a thread of this process that waits, or freed.
+    /// Ends the turn. Passes the kernel's lock on to a waiting thread of this process, or releases
+    /// it.
     pub(crate) fn release(&self, fair: bool) {
         if !fair && self.turn.has_waiters() {
             let may_pass_on = self.state().may_pass_on();
@@ -279,7 +255,7 @@ impl ProcessLock {
         self.give_back();
     }
 
-    /// Frees the kernel's lock, if it is held, and ends the turn.
+    /// Releases the kernel's lock, if it is held, and ends the turn.
     pub(crate) fn give_back(&self) {
         self.unlock(&mut self.state());
         self.turn.release();
@@ -299,12 +275,10 @@ impl ProcessLock {
         state.open = file;
     }
 
-    /// Returns `true` if nobody holds the lock, nobody is acquiring it, and the kernel's lock is free.
+    /// Returns `true` if the lock has no holder, no acquire is under way, and the kernel's lock is
+    /// free.
     #[cfg(test)]
-    #[allow(
-        dead_code,
-        reason = "for the model tests, which compile this file on their own"
-    )]
+    #[allow(dead_code, reason = "for the model tests, which compile this file too")]
     pub(crate) fn is_idle(&self) -> bool {
         self.turn.is_idle() && !self.state().locked
     }
@@ -313,8 +287,8 @@ impl ProcessLock {
         lock(&self.file)
     }
 
-    fn io(&self, source: io::Error) -> Failure {
-        Failure::Io {
+    fn io(&self, source: io::Error) -> FileLockError {
+        FileLockError::Io {
             path: self.path.clone(),
             source,
         }
@@ -322,11 +296,11 @@ impl ProcessLock {
 }
 
 impl State {
-    /// The gate is not open, or has become the lock itself.
-    fn gate_is_missing(&self) -> bool {
+    /// Returns `true` if the turnstile is not open, or was moved over the lock file.
+    fn turnstile_is_missing(&self) -> bool {
         let lock = self.open.as_ref().map(LockFile::identity);
-        let gate = self.turnstile.as_ref().map(LockFile::identity);
-        gate.is_none() || gate == lock
+        let turnstile = self.turnstile.as_ref().map(LockFile::identity);
+        turnstile.is_none() || turnstile == lock
     }
 
     fn may_pass_on(&mut self) -> bool {
@@ -335,37 +309,7 @@ impl State {
         }
         let now = Instant::now();
         let began = *self.burst_began.get_or_insert(now);
-        self.courtesy = now.saturating_duration_since(began) >= BURST;
-        !self.courtesy
+        self.must_pause = now.saturating_duration_since(began) >= BURST;
+        !self.must_pause
     }
 }
-
-/// The gate in front of a fair lock: a second file, because a lock on another byte of the first one would make the
-/// whole-file locks of Python's fasteners fail.
-///
-/// It is named `.NAME.turnstile`. A name too long for that is cut, and told apart by a hash of the whole.
-pub(crate) fn turnstile_path(path: &Path) -> PathBuf {
-    const LONGEST: usize = 255 - 1 - TURNSTILE_SUFFIX.len();
-    const HASH: usize = 1 + 16;
-    let name = path.file_name().unwrap_or_default();
-    let mut gate = std::ffi::OsString::from(".");
-    if name.len() <= LONGEST {
-        gate.push(name);
-    } else {
-        let start = &name.as_bytes()[..LONGEST - HASH];
-        gate.push(std::ffi::OsStr::from_bytes(start));
-        gate.push(format!("-{:016x}", fnv_1a(name.as_bytes())));
-    }
-    gate.push(TURNSTILE_SUFFIX);
-    path.with_file_name(gate)
-}
-
-/// The 64-bit FNV-1a hash (RFC 9923): the same in every process and every release.
-pub(super) fn fnv_1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-/// What the name of a turnstile's file ends in.
-pub(crate) const TURNSTILE_SUFFIX: &str = ".turnstile";

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{FileIdentity, Mode};
 use crate::fork::PerProcess;
+use crate::sys::{FileIdentity, Mode};
 use crate::threads::current_thread;
 
 /// A hold of a thread of this process, through any value.

@@ -8,13 +8,13 @@ mod guard;
 pub(crate) mod ini;
 mod interprocess;
 mod interprocess_rw;
+mod lookup_cache;
 mod name;
 mod options;
 mod reader_writer;
 #[cfg(test)]
 mod reader_writer_tests;
 mod removal;
-mod resolved;
 pub mod scope;
 mod semaphores;
 mod setting;

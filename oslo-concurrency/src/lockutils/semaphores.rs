@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
-use super::guard::Finally;
+use super::guard::OnDrop;
 use crate::fork::{self, PerProcess};
 use crate::named::lock_table::{self, InternalEntry};
 use crate::named::long_wait::{LongWait, WARN_AFTER};
 use crate::observe;
 use crate::once::OnceBox;
 use crate::threads::{QueueLock, Registry, current_thread};
-use crate::wait::{Patience, Wait};
+use crate::wait::{Wait, WaitLimit};
 
 /// A separate container of named locks between threads, in place of the default one that all
 /// callers share.
@@ -185,8 +185,8 @@ impl InternalLock {
             long_wait.warn(waited, Duration::ZERO)
         };
         entry
-            .acquire_patiently(wait, &mut Patience::new(WARN_AFTER, &warn))
-            .map_err(|missed| Error::missed(self.name(), missed))?;
+            .acquire_with_limit(wait, &mut WaitLimit::with_warning(WARN_AFTER, &warn))
+            .map_err(|failure| Error::not_acquired(self.name(), failure))?;
         let guard = InternalGuard {
             entry: Some(Arc::clone(entry)),
             generation: fork::generation(),
@@ -212,7 +212,7 @@ impl Drop for InternalGuard {
             return;
         };
         if self.generation == fork::generation() {
-            let _release = Finally(|| entry.release());
+            let _release = OnDrop(|| entry.release());
             observe::releasing(|| entry.key().into());
         } else {
             std::mem::forget(entry);

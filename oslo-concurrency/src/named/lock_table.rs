@@ -7,15 +7,18 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::files::{FileIdentity, ProcessLock, shared_holds};
+use crate::files::{ProcessLock, shared_holds};
 use crate::fork::PerProcess;
+use crate::sys::FileIdentity;
 use crate::threads::{Named, QueueLock, Registry};
 
 pub(crate) type InternalEntry = Named<str, QueueLock>;
-/// Named by the bytes of its path: two spellings of one path are two entries, which the kernel keeps apart.
+/// Named by the bytes of its path. Two spellings of one path are two entries, which the kernel's
+/// lock keeps apart.
 pub(crate) type ExternalEntry = Named<OsStr, ProcessLock>;
 
-/// So many lock files stay open after their last use, so that a lock taken by name in a loop is not opened each time.
+/// Lock files that stay open after their last use, so that a lock acquired by name in a loop is not
+/// opened each time.
 const RECENT: usize = 16;
 
 #[derive(Default)]
@@ -25,7 +28,7 @@ struct LockTable {
     recent: Mutex<VecDeque<Recent>>,
 }
 
-/// An external lock, and the lock between threads that goes with it.
+/// An external lock, and the lock between threads that belongs to it.
 type Recent = (Arc<ExternalEntry>, Option<Arc<InternalEntry>>);
 
 static TABLE: PerProcess<LockTable> = PerProcess::new();
@@ -39,7 +42,8 @@ pub(crate) fn internal(name: &str) -> Arc<InternalEntry> {
     table().internal.get_or_make(name, |_| QueueLock::default())
 }
 
-/// The lock on this file, shared by the threads of this process; `internal` is kept as long as it.
+/// The lock on this file, shared by the threads of this process. It keeps `internal` as long as
+/// itself.
 pub(crate) fn external(path: &Path, internal: Option<&Arc<InternalEntry>>) -> Arc<ExternalEntry> {
     let mut made = false;
     let entry = table().external.get_or_make(path.as_os_str(), |path| {
@@ -58,7 +62,7 @@ pub(crate) fn external(path: &Path, internal: Option<&Arc<InternalEntry>>) -> Ar
         };
         recent.push_back((Arc::clone(&entry), internal.map(Arc::clone)));
         drop(recent);
-        drop(oldest); // closes its file, if nobody else uses it: not under the mutex
+        drop(oldest); // may close its file: not under the mutex
     }
     entry
 }
@@ -70,7 +74,8 @@ pub(crate) fn externals() -> Vec<Arc<ExternalEntry>> {
 
 thread_local!(static FILES_HELD: Cell<usize> = const { Cell::new(0) });
 
-/// A lock on a file that the calling thread holds, counted so that a thread without one need not look.
+/// A lock on a file that the calling thread holds, counted so that a thread without one need not
+/// search.
 #[derive(Debug)]
 pub(crate) struct ThreadHold {
     _on_this_thread: PhantomData<*const ()>,
@@ -91,20 +96,22 @@ impl Drop for ThreadHold {
     }
 }
 
-/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds `file` otherwise than by
-/// `asked`, the lock that it is acquiring: by another path, or as a reader-writer lock.
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds
+/// `file` other than by `asked`, the lock that it is acquiring: by another path, or as a
+/// reader-writer lock.
 pub(crate) fn this_thread_holds(file: FileIdentity, asked: &ExternalEntry) -> bool {
     this_thread_holds_by(file, |lock| !std::ptr::eq(lock, asked))
         || shared_holds::is_held_by_this_thread(file)
 }
 
-/// Returns `true` if the calling thread, or the asynchronous section that it is running, may hold a file at all.
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, may hold a
+/// file at all.
 pub(crate) fn this_thread_holds_files() -> bool {
     FILES_HELD.get() != 0 || is_in_a_section()
 }
 
-/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds `file` by a lock that
-/// `counts`.
+/// Returns `true` if the calling thread, or the asynchronous section that it is running, holds
+/// `file` by a lock that `counts`.
 pub(crate) fn this_thread_holds_by(
     file: FileIdentity,
     counts: impl Fn(&ExternalEntry) -> bool,
@@ -115,8 +122,8 @@ pub(crate) fn this_thread_holds_by(
         })
 }
 
-/// Returns `true` if the asynchronous section that the calling thread is running holds a lock on this file, by whatever
-/// path.
+/// Returns `true` if the asynchronous section that the calling thread is running holds a lock on
+/// this file, by any path.
 #[cfg(feature = "tokio")]
 pub(crate) fn this_section_holds(file: FileIdentity) -> bool {
     is_in_a_section()

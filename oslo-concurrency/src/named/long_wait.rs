@@ -1,22 +1,23 @@
-//! The warning about a wait for a lock that lasts long, and how the holder is found.
+//! Warnings about waits for a lock that last long, with the holder of the lock.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::alarms::{self, Alarm, Stopped};
+use crate::alarms::{Alarm, Stopped};
 use crate::contained::contained;
 use crate::files::{ProcessLock, turnstile_path};
 use crate::fork;
 use crate::named::lock_table::{ExternalEntry, InternalEntry};
-use crate::sys::holders;
-use crate::threads::{Who, who};
-use crate::watchdog::Subscriber;
+use crate::sys;
+use crate::threads::Owner;
+use crate::watchdog::{Subscriber, call_after};
 
-/// How long a wait lasts before it is warned about, by default.
+/// Time after which a wait is warned about, by default.
 pub(crate) const WARN_AFTER: Duration = Duration::from_secs(60);
 
-/// The least time between two warnings, for those who want the first one at once.
+/// Minimum time between two warnings, even if the first is due at once.
 const SOONEST: Duration = Duration::from_millis(10);
 
 /// A wait for the lock `name`.
@@ -31,30 +32,30 @@ pub(crate) struct LongWait {
 }
 
 impl LongWait {
-    /// Warns after `first`, and again each time that the wait has lasted twice as long as at the warning before, until
-    /// the answer is dropped. `waited` is how long it has lasted already.
+    /// Warns after `first`, and again each time that the wait has lasted twice as long as at the
+    /// warning before, until the returned alarm is dropped. `waited` is the time that the wait has
+    /// lasted already.
     ///
-    /// The events are sent by another thread, to the subscriber and in the span of the calling one. That thread asks
-    /// the subscriber whether it listens: the calling one is in the queue, and others wait for it to answer a call.
+    /// Another thread sends the events, to the subscriber and in the span of the calling thread.
+    /// That other thread also asks the subscriber whether it is interested: the calling one is in
+    /// the queue, and others wait for it to answer a call.
     pub(crate) fn warn(self, waited: Duration, first: Duration) -> Option<Alarm> {
         if !fork::may_log() {
             return None;
         }
         let subscriber = Subscriber::current();
-        Some(alarms::call_after(
-            first,
-            move |since, stopped: &Stopped| {
-                let waited = waited + since;
-                // A subscriber that panics is told of the next warning all the same.
-                contained(|| subscriber.tell(|| self.tell_unless(waited, stopped)));
-                // Counted from when the alarm was set: the next is due when the wait has doubled.
-                Some(since.saturating_add(waited.max(SOONEST)))
-            },
-        ))
+        Some(call_after(first, move |since, stopped: &Stopped| {
+            let waited = waited + since;
+            // A subscriber that panics gets the next warning all the same.
+            contained(|| subscriber.send(|| self.send_unless(waited, stopped)));
+            // Counted from when the alarm was set: the next is due when the wait has doubled.
+            Some(since.saturating_add(waited.max(SOONEST)))
+        }))
     }
 
-    /// Sends the event, unless the wait ends while the holder is being looked for, which takes some milliseconds.
-    fn tell_unless(&self, waited: Duration, over: &Stopped) {
+    /// Sends the event, unless the wait ends during the search for the holder, which takes some
+    /// milliseconds.
+    fn send_unless(&self, waited: Duration, over: &Stopped) {
         if !tracing::enabled!(tracing::Level::WARN) {
             return;
         }
@@ -75,7 +76,7 @@ impl LongWait {
         );
     }
 
-    /// Who is in the way, at the first of the three locks that is not the waiter's.
+    /// The holder of the first of the three locks that the waiter does not have.
     fn held_by(&self) -> String {
         let turn = self.external.as_ref().map(|external| external.holder());
         let internal = self.internal.as_ref().map(|internal| internal.holder());
@@ -92,32 +93,28 @@ impl LongWait {
 }
 
 fn describe(holder: u64) -> String {
-    match who(holder) {
-        Who::Nobody => "nobody any more".into(),
-        Who::Task => "an asynchronous task of this process".into(),
-        Who::Thread(tid) => match std::fs::read_to_string(format!("/proc/self/task/{tid}/comm")) {
-            Ok(name) => format!("thread {tid} ({}) of this process", name.trim_end()),
-            Err(_) => format!("thread {tid} of this process, which has ended"),
-        },
+    match Owner::of(holder) {
+        Owner::None => "nobody any more".into(),
+        Owner::Task => "an asynchronous task of this process".into(),
+        Owner::Thread(number) => {
+            let thread = sys::thread_info(number);
+            match thread.name {
+                Some(name) => format!("thread {} ({name}) of this process", thread.id),
+                None => format!("thread {} of this process, which has ended", thread.id),
+            }
+        }
     }
 }
 
 fn processes(external: &ProcessLock) -> String {
-    let in_the_way = |path: &std::path::Path| {
-        let holders = holders::of(path).unwrap_or_default();
-        let holders = holders
-            .into_iter()
-            .filter(|holder| holder.kind != holders::Kind::Flock);
-        holders.map(|holder| holder.to_string()).collect::<Vec<_>>()
-    };
-    let mut found = in_the_way(external.path());
+    let holders_of = |path: &Path| sys::holders_of(path).unwrap_or_default();
+    let mut found: Vec<String> = holders_of(external.path())
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     if found.is_empty() {
-        let before_us = in_the_way(&turnstile_path(external.path()));
-        found.extend(
-            before_us
-                .into_iter()
-                .map(|holder| format!("next is {holder}")),
-        );
+        let next = holders_of(&turnstile_path(external.path()));
+        found.extend(next.iter().map(|holder| format!("next is {holder}")));
     }
     if found.is_empty() {
         "nobody any more, or a process of another user".into()

@@ -1,20 +1,21 @@
-//! The queue's lock for tasks: an acquire that is polled, and may be dropped at any time.
+//! The queue lock for tasks: an acquire that is polled, and may be dropped at any time.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::queue::QueueLock;
+use super::section;
 use super::waiter::{Call, Kind, Waiter};
 use crate::fork;
 use crate::sync::Arc;
-use crate::threads::section;
-use crate::wait::Missed;
+use crate::wait::AcquireFailure;
 
-/// Acquires a [`QueueLock`] for `owner`, whoever polls.
+/// Acquires a [`QueueLock`] for `owner`, on whatever thread it is polled.
 ///
-/// A future that is dropped before it is ready leaves the queue. If the lock was handed to it by then, or was free at
-/// that moment, it holds the lock, and whatever goes with it: `release` must give back all of that.
+/// A future that is dropped before it is ready leaves the queue. If the lock was handed to it by
+/// then, or was free at that moment, it calls `release`, which must release the lock and everything
+/// that was passed on with it.
 #[derive(Debug)]
 pub(crate) struct Acquire<'a, R: Fn()> {
     lock: &'a QueueLock,
@@ -30,7 +31,7 @@ struct Queued {
 }
 
 impl QueueLock {
-    /// See [`Acquire`].
+    /// Acquires the lock for `owner`; see [`Acquire`].
     pub(crate) fn acquire_async<R: Fn()>(&self, owner: u64, release: R) -> Acquire<'_, R> {
         Acquire {
             lock: self,
@@ -40,10 +41,10 @@ impl QueueLock {
         }
     }
 
-    /// Takes the lock for `owner` if it is free.
-    pub(crate) fn try_acquire_for(&self, owner: u64) -> Result<(), Missed> {
+    /// Acquires the lock for `owner` if it is free.
+    pub(crate) fn try_acquire_for(&self, owner: u64) -> Result<(), AcquireFailure> {
         if !self.try_take() {
-            return Err(Missed::Busy);
+            return Err(AcquireFailure::Busy);
         }
         self.held_by(owner);
         Ok(())
@@ -51,7 +52,7 @@ impl QueueLock {
 }
 
 impl<R: Fn()> Acquire<'_, R> {
-    fn poll_taken(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Missed>> {
+    fn poll_taken(&mut self, context: &mut Context<'_>) -> Poll<Result<(), AcquireFailure>> {
         let queued = match &self.queued {
             Some(queued) => queued,
             None => {
@@ -59,7 +60,7 @@ impl<R: Fn()> Acquire<'_, R> {
                     return Poll::Ready(Ok(()));
                 }
                 if section::is_inside(self.lock.holder()) {
-                    return Poll::Ready(Err(Missed::HeldBySelf));
+                    return Poll::Ready(Err(AcquireFailure::HeldBySelf));
                 }
                 let waiter = Arc::new(Waiter::new(Kind::Task));
                 if self.lock.take_or_queue(&waiter, 0) {
@@ -85,7 +86,7 @@ impl<R: Fn()> Acquire<'_, R> {
 }
 
 impl<R: Fn() + Unpin> Future for Acquire<'_, R> {
-    type Output = Result<(), Missed>;
+    type Output = Result<(), AcquireFailure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = self.poll_taken(context);

@@ -1,28 +1,33 @@
-//! The lock between threads that everything else is built on: one word when nobody waits, a queue when somebody does.
+//! The lock between threads on which all others are built: one word, and a queue while threads or
+//! tasks wait.
 //!
-//! It differs from a stock mutex in what the named locks need: a wait with a deadline, first come first served on
-//! demand, the holder's identity (a second acquire by the same thread is an error, not a deadlock), a guard that borrows
-//! nothing, and no table shared by the whole process, which a fork could catch in a locked state.
+//! It has what the named locks need and a stock mutex lacks: waits with a deadline, fairness on
+//! demand, the holder's identity (a second acquire by the same thread is an error, not a deadlock),
+//! a guard that borrows nothing, and no table for the whole process, which a fork could catch in a
+//! locked state.
 //!
-//! `tests/model` checks this module under a scheduler that chooses every interleaving. Its invariants:
+//! `tests/model` checks this module under a scheduler that chooses every interleaving. Its
+//! invariants:
 //!
 //! 1. at most one thread or task holds the lock;
-//! 2. `QUEUED` is set exactly if the queue is not empty, whenever nobody has the queue's mutex;
-//! 3. a free lock with a queue has a waiter that was called, or a thread that is arriving: no waiter sleeps beside a
-//!    free lock;
-//! 4. with nobody inside and nobody in an acquire, the state word is 0.
+//! 2. while the queue's mutex is free, `QUEUED` is set exactly if the queue is not empty;
+//! 3. a free lock with a queue has a waiter that was called, or a thread that is arriving: no
+//!    waiter sleeps beside a free lock;
+//! 4. without a holder, and without an acquire under way, the state word is 0.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::thread_id;
+use super::owner;
+#[cfg(feature = "tokio")]
+use super::owner::Owner;
 use super::waiter::{Call, Kind, Waiter};
 #[cfg(feature = "tokio")]
 use crate::contained::contained;
 use crate::sync::{
     Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, SPINS, lock, spin_loop,
 };
-use crate::wait::{Missed, Patience, Wait};
+use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
 // The state word is the sum of three flags and a count:
 //
@@ -34,9 +39,10 @@ use crate::wait::{Missed, Patience, Wait};
 // |   1    |   1    |  0   | free, the first was called and competes for it                           |
 // |   1    |   1    |  1   | held by a thread that was quicker; the first will look and find it taken |
 //
-// Above them is the number of threads that are arriving: they have seen the lock held, and neither acquired it nor
-// queued yet. A thread leaves that number in the same exchange with which it acquires the lock, or with which it
-// queues behind a holder. So a release that still counts an arriving thread may rely on it.
+// Above them is the number of threads that are arriving: they have seen the lock held, and have
+// neither acquired it nor queued yet. The exchange with which a thread acquires the lock or queues
+// behind a holder also takes the thread out of that number. So a release that still counts an
+// arriving thread may rely on it.
 //
 // QUEUED and CALLED change only under the queue's mutex.
 const HELD: u32 = 1;
@@ -44,15 +50,15 @@ const QUEUED: u32 = 2;
 const CALLED: u32 = 4;
 const ARRIVING: u32 = 8;
 
-/// A waiter that was passed by for this long gets the lock handed over.
-const PATIENCE: Duration = Duration::from_micros(500);
+/// Time after which a waiter that others have overtaken gets the lock handed over.
+const OVERTAKEN_AT_MOST: Duration = Duration::from_micros(500);
 
 #[derive(Debug, Default)]
 pub(crate) struct QueueLock {
     state: AtomicU32,
     fair: AtomicBool,
-    /// The thread or task that holds the lock, 0 when none is known. Only the owning thread ever stores its own id
-    /// here, so a match means that the caller holds the lock.
+    /// The thread or task that holds the lock, 0 when none is known. Only the owning thread ever
+    /// stores its own id here, so a match means that the caller holds the lock.
     holder: AtomicU64,
     pub(super) queue: Mutex<Queue>,
 }
@@ -62,25 +68,25 @@ pub(super) type Queue = VecDeque<Arc<Waiter>>;
 impl QueueLock {
     /// Acquires the lock for the calling thread.
     #[inline]
-    pub(crate) fn acquire(&self, wait: Wait) -> Result<(), Missed> {
-        self.acquire_patiently(wait, &mut Patience::silent())
+    pub(crate) fn acquire(&self, wait: Wait) -> Result<(), AcquireFailure> {
+        self.acquire_with_limit(wait, &mut WaitLimit::silent())
     }
 
-    /// [`acquire`](Self::acquire) that is interrupted as `patience` says.
+    /// [`acquire`](Self::acquire) with interruptions as `limit` says.
     #[inline]
-    pub(crate) fn acquire_patiently(
+    pub(crate) fn acquire_with_limit(
         &self,
         wait: Wait,
-        patience: &mut Patience<'_>,
-    ) -> Result<(), Missed> {
+        limit: &mut WaitLimit<'_>,
+    ) -> Result<(), AcquireFailure> {
         if self
             .state
             .compare_exchange(0, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            self.acquire_contended(wait, patience)?;
+            self.acquire_contended(wait, limit)?;
         }
-        self.held_by(thread_id::current());
+        self.held_by(owner::current());
         Ok(())
     }
 
@@ -88,17 +94,18 @@ impl QueueLock {
         self.holder.store(holder, Ordering::Relaxed);
     }
 
-    /// From now on the lock is first come, first served, for all who use it.
+    /// Makes the lock first come, first served, from now on and for all its users.
     pub(crate) fn make_fair(&self) {
         if !self.fair.load(Ordering::Relaxed) {
             self.fair.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Returns `true` if the calling thread holds the lock, or the asynchronous section that it is running.
+    /// Returns `true` if the lock is held by the calling thread, or by the asynchronous section
+    /// that it is running.
     pub(crate) fn is_held_by_current_thread(&self) -> bool {
         let holder = self.holder();
-        holder == thread_id::current() || is_of_current_section(holder)
+        holder == owner::current() || is_of_current_section(holder)
     }
 
     /// The number of the thread or task that holds the lock, 0 when none is known.
@@ -106,12 +113,12 @@ impl QueueLock {
         self.holder.load(Ordering::Relaxed)
     }
 
-    /// Returns `true` if another thread or task waits for the lock, or is about to.
+    /// Returns `true` if another thread or task waits for the lock or is about to.
     pub(crate) fn has_waiters(&self) -> bool {
         self.state.load(Ordering::Relaxed) & !HELD != 0
     }
 
-    /// Returns `true` if nobody holds the lock and nobody is acquiring it.
+    /// Returns `true` if the lock has no holder, and no acquire is under way.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         self.state.load(Ordering::SeqCst) == 0 && lock(&self.queue).is_empty()
@@ -136,7 +143,7 @@ impl QueueLock {
             let state = self.state.load(Ordering::Relaxed);
             let must_call = state & QUEUED != 0 && state & CALLED == 0;
             if must_call {
-                // Whoever was queued may have left meanwhile: then there is nobody to call.
+                // The queued waiter may have left meanwhile: then there is none to call.
                 if self.call_first(lock(&self.queue)) {
                     return;
                 }
@@ -146,10 +153,10 @@ impl QueueLock {
         }
     }
 
-    /// Releases the lock if a thread waits for it, which then is certain to acquire it or to find it acquired by
-    /// another. Returns `false`, and the caller still holds the lock, if none does.
+    /// Releases the lock if a thread waits for it. That thread is certain to acquire it, or to find
+    /// it acquired by another. Otherwise returns `false`, and the caller still holds the lock.
     ///
-    /// Tasks do not count: nothing says when an executor polls one again.
+    /// Tasks do not count: an executor may poll one again at any time or never.
     pub(crate) fn release_to_thread(&self) -> bool {
         let holder = self.holder.swap(0, Ordering::Relaxed);
         let released = self.hand_to_thread();
@@ -181,7 +188,7 @@ impl QueueLock {
             if self.state.load(Ordering::Relaxed) & CALLED == 0 {
                 return self.call_first(queue);
             }
-            // The first is awake already, and cannot leave while we have the mutex.
+            // The first is awake already, and cannot leave while this thread has the mutex.
             self.state.fetch_and(!HELD, Ordering::Release);
             return true;
         }
@@ -194,40 +201,47 @@ impl QueueLock {
             .is_ok()
     }
 
-    /// Hands the lock over to the first in the queue, or frees it and calls the first to compete. Returns `false`, and
-    /// the lock is still held, if the queue is empty.
+    /// Hands the lock over to the first in the queue, or frees it and calls the first to compete.
+    /// If the queue is empty, returns `false`, and the lock is still held.
     fn call_first(&self, mut queue: MutexGuard<'_, Queue>) -> bool {
         let Some(first) = queue.front().cloned() else {
             return false;
         };
-        let _task = if self.fair.load(Ordering::Relaxed) || first.is_impatient() {
+        let _task = if self.fair.load(Ordering::Relaxed) || first.must_not_be_overtaken() {
             self.leave(&mut queue, &first);
-            // Under the mutex: a waiter that gives up must find either its place in the queue or the grant.
+            // Under the mutex: a waiter that gives up must find either its place in the queue or
+            // the grant.
             let task = first.call(Call::Granted);
             drop(queue);
             task
         } else {
-            // HELD is ours and CALLED is clear, so this sets the one and clears the other.
+            // The caller has set HELD, and CALLED is clear, so this sets the one and clears the
+            // other.
             self.state.fetch_add(CALLED - HELD, Ordering::Release);
             drop(queue);
             first.call(Call::Compete)
         };
         #[cfg(feature = "tokio")]
         if let Some(task) = _task {
-            // Whoever releases has nothing to do with the executor of another's task, and may have more to release.
+            // A panic of another task's executor must not unwind into the caller, which may have
+            // more to release.
             contained(|| task.wake());
         }
         true
     }
 
     #[cold]
-    fn acquire_contended(&self, wait: Wait, patience: &mut Patience<'_>) -> Result<(), Missed> {
+    fn acquire_contended(
+        &self,
+        wait: Wait,
+        limit: &mut WaitLimit<'_>,
+    ) -> Result<(), AcquireFailure> {
         if self.try_take() {
             return Ok(());
         }
         match wait {
-            Wait::Never => return Err(Missed::Busy),
-            _ if self.is_held_by_current_thread() => return Err(Missed::HeldBySelf),
+            Wait::Never => return Err(AcquireFailure::Busy),
+            _ if self.is_held_by_current_thread() => return Err(AcquireFailure::HeldBySelf),
             _ => {}
         }
         self.state.fetch_add(ARRIVING, Ordering::Relaxed);
@@ -238,10 +252,11 @@ impl QueueLock {
         if self.take_or_queue(&waiter, ARRIVING) {
             return Ok(());
         }
-        self.wait_in_queue(&waiter, wait, patience)
+        self.wait_in_queue(&waiter, wait, limit)
     }
 
-    /// Takes the lock if it becomes free soon. `arriving` is what the caller counts for in the state word.
+    /// Acquires the lock if it becomes free soon. `arriving` is the caller's part of the state
+    /// word.
     fn spin(&self, arriving: u32) -> bool {
         !self.fair.load(Ordering::Relaxed)
             && (0..SPINS).any(|_| {
@@ -250,8 +265,8 @@ impl QueueLock {
             })
     }
 
-    /// Takes the lock, whoever may be waiting, or queues behind its holder. `arriving` is what the caller counts for
-    /// in the state word.
+    /// Acquires the lock, even before others that wait, or queues behind its holder. `arriving` is
+    /// the caller's part of the state word.
     pub(super) fn take_or_queue(&self, waiter: &Arc<Waiter>, arriving: u32) -> bool {
         let mut queue = lock(&self.queue);
         loop {
@@ -272,7 +287,7 @@ impl QueueLock {
         }
     }
 
-    /// Takes the lock if it is free, whoever may be waiting.
+    /// Acquires the lock if it is free, even before others that wait.
     pub(super) fn try_take(&self) -> bool {
         self.take_as(0)
     }
@@ -296,10 +311,10 @@ impl QueueLock {
         &self,
         waiter: &Arc<Waiter>,
         wait: Wait,
-        patience: &mut Patience<'_>,
-    ) -> Result<(), Missed> {
+        limit: &mut WaitLimit<'_>,
+    ) -> Result<(), AcquireFailure> {
         loop {
-            match waiter.sleep(patience.limit(wait)) {
+            match waiter.sleep(limit.next_look(wait)) {
                 Call::Granted => return Ok(()),
                 Call::Compete => {
                     let taken = self.spin(0);
@@ -307,40 +322,41 @@ impl QueueLock {
                         return Ok(());
                     }
                 }
-                Call::None if patience.is_over(wait) => return self.give_up(waiter),
+                Call::None if limit.is_over(wait) => return self.give_up(waiter),
                 Call::None => {}
             }
         }
     }
 
-    /// The first in the queue was called to compete. Returns `true` if it has the lock; if not, it will be called again.
+    /// Answers a call to compete for the first in the queue. Returns `true` if it has the lock;
+    /// otherwise it will be called again.
     pub(super) fn answer_call(&self, waiter: &Arc<Waiter>, taken: bool) -> bool {
         let mut queue = lock(&self.queue);
         let taken = taken || self.take_or_wait_for_call();
         if taken {
             self.leave(&mut queue, waiter);
         } else {
-            waiter.passed_by(PATIENCE);
+            waiter.overtaken(OVERTAKEN_AT_MOST);
         }
         taken
     }
 
-    /// Takes the lock for the first in the queue, or sees to it that the next release calls again.
+    /// Acquires the lock for the first in the queue, or makes the next release call again.
     fn take_or_wait_for_call(&self) -> bool {
         loop {
             if self.try_take() {
                 return true;
             }
-            // A release in between has seen CALLED and called nobody: look again.
+            // A release in between has seen CALLED and called no waiter: try again.
             if self.state.fetch_and(!CALLED, Ordering::Relaxed) & HELD != 0 {
                 return false;
             }
         }
     }
 
-    /// The deadline has passed. A lock that is free at this moment is taken all the same: the waiter may be the only
-    /// one that was called.
-    pub(super) fn give_up(&self, waiter: &Arc<Waiter>) -> Result<(), Missed> {
+    /// Leaves the queue after the deadline. A lock that is free at this moment is acquired all the
+    /// same: the waiter may be the only one that was called.
+    pub(super) fn give_up(&self, waiter: &Arc<Waiter>) -> Result<(), AcquireFailure> {
         let mut queue = lock(&self.queue);
         if waiter.is_granted() {
             return Ok(());
@@ -351,10 +367,14 @@ impl QueueLock {
             self.try_take()
         };
         self.leave(&mut queue, waiter);
-        if taken { Ok(()) } else { Err(Missed::TimedOut) }
+        if taken {
+            Ok(())
+        } else {
+            Err(AcquireFailure::TimedOut)
+        }
     }
 
-    /// Removes a waiter. If it was the first, nobody counts as called any more.
+    /// Removes a waiter. If it was the first, no waiter counts as called any more.
     fn leave(&self, queue: &mut Queue, waiter: &Arc<Waiter>) {
         let mut gone = 0;
         if is_first(queue, waiter) {
@@ -378,7 +398,7 @@ fn is_first(queue: &Queue, waiter: &Arc<Waiter>) -> bool {
 
 #[cfg(feature = "tokio")]
 fn is_of_current_section(holder: u64) -> bool {
-    thread_id::who(holder) == thread_id::Who::Task && crate::threads::section::is_inside(holder)
+    Owner::of(holder) == Owner::Task && super::section::is_inside(holder)
 }
 
 #[cfg(not(feature = "tokio"))]

@@ -1,8 +1,8 @@
-//! The queue lock by itself; `tests/model` tries it under a scheduler.
+//! The queue lock on real threads; `tests/model` checks it under a scheduler.
 
 use super::QueueLock;
 use crate::sync::{self, Instant};
-use crate::wait::{Missed, Wait};
+use crate::wait::{AcquireFailure, Wait};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -87,15 +87,15 @@ fn fair_is_first_come_first_served() {
 }
 
 #[test]
-fn the_same_thread_is_told_so() {
+fn a_second_acquire_by_the_same_thread_fails() {
     let lock = QueueLock::default();
     lock.acquire(Wait::Forever).unwrap();
-    assert_eq!(lock.acquire(Wait::Forever), Err(Missed::HeldBySelf));
+    assert_eq!(lock.acquire(Wait::Forever), Err(AcquireFailure::HeldBySelf));
     assert_eq!(
         lock.acquire(Wait::at_most(Duration::from_secs(60))),
-        Err(Missed::HeldBySelf)
+        Err(AcquireFailure::HeldBySelf)
     );
-    assert_eq!(lock.acquire(Wait::Never), Err(Missed::Busy));
+    assert_eq!(lock.acquire(Wait::Never), Err(AcquireFailure::Busy));
     lock.release();
     assert_eq!(lock.acquire(Wait::Never), Ok(()));
 }
@@ -107,7 +107,10 @@ fn a_deadline_ends_the_wait_and_not_before() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let deadline = Instant::now() + Duration::from_millis(30);
-            assert_eq!(lock.acquire(Wait::Until(deadline)), Err(Missed::TimedOut));
+            assert_eq!(
+                lock.acquire(Wait::Until(deadline)),
+                Err(AcquireFailure::TimedOut)
+            );
             assert!(Instant::now() >= deadline);
         });
     });

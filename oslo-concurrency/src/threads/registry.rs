@@ -1,4 +1,4 @@
-//! From names to values that live as long as somebody uses them.
+//! A map from names to values that live as long as they are in use.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -29,7 +29,8 @@ pub(crate) struct Named<K: ?Sized + Hash + Eq, V> {
 
 impl<K: ?Sized + Hash + Eq, V> Default for Registry<K, V> {
     fn default() -> Self {
-        // Not foldhash's own RandomState: while one thread makes its seed, the others spin, in a forked child for ever.
+        // Not foldhash's own RandomState: while one thread makes its seed, the others spin, in a
+        // forked child for ever.
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let map = HashMap::with_hasher(FixedState::with_seed(seed));
         Registry {
@@ -44,7 +45,8 @@ fn lock<K: ?Sized + Hash + Eq, V>(map: &Mutex<Map<K, V>>) -> MutexGuard<'_, Map<
 }
 
 impl<K: ?Sized + Hash + Eq, V> Registry<K, V> {
-    /// The value named `key`, made by `make` if nobody has it. `make` runs under the registry's mutex and must be quick.
+    /// The value named `key`; `make` makes it if it is not in use. `make` runs under the registry's
+    /// mutex and must be quick.
     pub(crate) fn get_or_make(&self, key: &K, make: impl FnOnce(&K) -> V) -> Arc<Named<K, V>>
     where
         Arc<K>: for<'a> From<&'a K>,
@@ -64,7 +66,7 @@ impl<K: ?Sized + Hash + Eq, V> Registry<K, V> {
         named
     }
 
-    /// How many names are in use.
+    /// The number of names in use.
     pub(crate) fn len(&self) -> usize {
         lock(&self.map)
             .values()
@@ -72,7 +74,7 @@ impl<K: ?Sized + Hash + Eq, V> Registry<K, V> {
             .count()
     }
 
-    /// All values in use at this moment.
+    /// All values in use.
     pub(crate) fn values(&self) -> Vec<Arc<Named<K, V>>> {
         lock(&self.map).values().filter_map(Weak::upgrade).collect()
     }
@@ -98,7 +100,7 @@ impl<K: ?Sized + Hash + Eq, V> Drop for Named<K, V> {
             return;
         }
         let mut map = lock(&self.map);
-        // Somebody may have made the name anew since our count fell to zero.
+        // Another thread may have made the name again since this count fell to zero.
         if map
             .get(&*self.key)
             .is_some_and(|value| value.strong_count() == 0)

@@ -1,4 +1,4 @@
-//! The registry by itself; `tests/registry_interleavings.rs` tries it under a scheduler.
+//! The registry on real threads; `tests/model` checks it under a scheduler.
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
-//! Which asynchronous sections the calling thread is running at this moment.
+//! The asynchronous critical sections that the calling thread is polling.
 //!
-//! A thread that asks for a lock that it holds waits for itself. A task may hold a lock and ask for it in another branch of a `join!`, which
-//! is no mistake. But what runs *inside* a section, while that is being polled, and asks for the section's own lock, can never get it:
-//! the lock is released when the section is over, and that is waiting.
+//! A thread that requests a lock it holds waits for itself. A task may hold a lock and request it
+//! in another branch of a `join!`, which is no mistake. But code that runs *inside* a section,
+//! while that is polled, can never get the section's own lock: the lock is released when the
+//! section is over, and the section waits.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -11,15 +12,17 @@ use std::ptr;
 use std::task::{Context, Poll};
 
 thread_local! {
-    /// The innermost of the sections that this thread is polling. Each lives on the stack of its poll; so nothing has to be destroyed
-    /// with the thread, and destructors of other thread-local values may lock.
+    /// The innermost section that this thread is polling. Each is on the stack of its poll, so
+    /// nothing has to be destroyed with the thread, and destructors of other thread-local values
+    /// may lock.
     static INNERMOST: Cell<*const Entered> = const { Cell::new(ptr::null()) };
 }
 
-/// `true` if the calling thread is running the section of `owner`.
+/// Returns `true` if the calling thread is running the section of `owner`.
 pub(crate) fn is_inside(owner: u64) -> bool {
     let mut next = INNERMOST.get();
-    // SAFETY: the list holds the polls that are under way on this thread, from the innermost outwards; none of them returns meanwhile.
+    // SAFETY: the list holds the polls that are under way on this thread, from the innermost
+    // outwards; none of them returns meanwhile.
     while let Some(entered) = unsafe { next.as_ref() } {
         if entered.owner == owner {
             return true;
@@ -34,12 +37,12 @@ pub(crate) fn is_inside_any() -> bool {
     !INNERMOST.get().is_null()
 }
 
-/// `future`, during each poll of which the thread is inside the section of `owner`.
+/// Puts the thread inside the section of `owner` during each poll of `future`.
 pub(crate) fn within<F: Future>(owner: u64, future: F) -> Within<F> {
     Within { owner, future }
 }
 
-/// See [`within`].
+/// A future inside a section; made by [`within`].
 #[derive(Debug)]
 pub struct Within<F> {
     owner: u64,
@@ -55,20 +58,22 @@ impl<F: Future> Future for Within<F> {
             outer: INNERMOST.get(),
         };
         let _left = entered.enter();
-        // SAFETY: `future` is pinned whenever `self` is: it is never moved out, and `Within` has neither `Drop` nor `Unpin` of its own.
+        // SAFETY: `future` is pinned whenever `self` is: it is never moved out, and `Within`
+        // implements neither `Drop` nor `Unpin`.
         let future = unsafe { self.map_unchecked_mut(|within| &mut within.future) };
         future.poll(context)
     }
 }
 
-/// A section that is being polled.
+/// A section that a poll is running.
 struct Entered {
     owner: u64,
     outer: *const Entered,
 }
 
 impl Entered {
-    /// The section is left when the answer is dropped, also when the future panics; until then this stays where it is.
+    /// Enters the section until the returned value is dropped, also by a panic. Until then `self`
+    /// does not move.
     fn enter(&self) -> Left<'_> {
         INNERMOST.set(self);
         Left(self)

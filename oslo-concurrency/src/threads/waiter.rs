@@ -10,21 +10,21 @@ use crate::wait::Wait;
 #[cfg(not(feature = "tokio"))]
 type Waker = std::convert::Infallible;
 
-/// What the queue has told a waiter.
+/// The latest message of the queue to a waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
-    /// Nothing yet.
+    /// No message yet.
     None,
-    /// The lock is free; the quickest takes it.
+    /// The lock is free; the quickest acquires it.
     Compete,
     /// The lock was handed over: the waiter holds it.
     Granted,
 }
 
-/// Who waits.
+/// The kind of a waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A thread, which sleeps here and is certain to answer a call.
+    /// A thread, which sleeps in [`Waiter::sleep`] and is certain to answer a call.
     Thread,
     /// A task, which answers when its executor polls it again.
     Task,
@@ -36,13 +36,13 @@ pub(super) struct Waiter {
     place: Mutex<Place>,
     called: Condvar,
     since: Instant,
-    impatient: AtomicBool,
+    overtaken_too_long: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Place {
     call: Call,
-    /// Woken if the waiter is a task; a thread sleeps on the condition variable.
+    /// Wakes a task; a thread sleeps on the condition variable.
     task: Option<Waker>,
 }
 
@@ -56,7 +56,7 @@ impl Waiter {
             }),
             called: Condvar::new(),
             since: Instant::now(),
-            impatient: AtomicBool::new(false),
+            overtaken_too_long: AtomicBool::new(false),
         }
     }
 
@@ -80,18 +80,18 @@ impl Waiter {
         lock(&self.place).call == Call::Granted
     }
 
-    /// Another one was quicker; after `patience` that is once too often.
-    pub(super) fn passed_by(&self, patience: Duration) {
-        if self.since.elapsed() > patience {
-            self.impatient.store(true, Ordering::Relaxed);
+    /// Records that another thread or task was quicker. After `limit` that must not happen again.
+    pub(super) fn overtaken(&self, limit: Duration) {
+        if self.since.elapsed() > limit {
+            self.overtaken_too_long.store(true, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn is_impatient(&self) -> bool {
-        self.impatient.load(Ordering::Relaxed)
+    pub(super) fn must_not_be_overtaken(&self) -> bool {
+        self.overtaken_too_long.load(Ordering::Relaxed)
     }
 
-    /// Sleeps until the queue calls or the wait is over, and takes the call.
+    /// Sleeps until the queue calls or the wait is over, and returns the call.
     pub(super) fn sleep(&self, wait: Wait) -> Call {
         let mut place = lock(&self.place);
         while place.call == Call::None {
@@ -116,7 +116,7 @@ impl Waiter {
         place.take_call()
     }
 
-    /// Takes the call, or has `task` woken when there is one.
+    /// Returns the call, or [`Call::None`] and wakes `task` when there is one.
     #[cfg(feature = "tokio")]
     pub(super) fn poll(&self, task: &Waker) -> Call {
         // Cloning and dropping a waker runs an executor's code, which may use this very lock.
@@ -135,7 +135,7 @@ impl Waiter {
 }
 
 impl Place {
-    /// A call to compete is answered once; a lock that was handed over stays so.
+    /// A call to compete is returned once; a lock that was handed over stays so.
     fn take_call(&mut self) -> Call {
         let call = self.call;
         if call == Call::Compete {

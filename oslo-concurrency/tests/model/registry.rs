@@ -7,7 +7,8 @@ use crate::threads::registry::Registry;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
-/// Threads that each take a name and drop it, `rounds` times: all that have it at one time have the same value.
+/// Threads that each take a name and drop it, `rounds` times: all that have it at one time have the
+/// same value.
 fn make_use_and_drop(threads: usize, rounds: usize) {
     let registry = Arc::new(Registry::<str, AtomicUsize>::default());
     let inside: Vec<_> = (0..threads)

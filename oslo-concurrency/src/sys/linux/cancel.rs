@@ -1,25 +1,23 @@
-//! Ending the wait of another thread in the kernel, before its deadline or without one.
+//! Ends the wait of another thread in the kernel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::timer::{Alarm, Bell};
+use super::timer::{Alarm, Trigger};
 
-/// Asked for by one thread, heeded by another that waits in the kernel.
 #[derive(Debug, Default)]
 pub(crate) struct Cancel {
     cancelled: AtomicBool,
-    /// The alarm that interrupts the waiting thread, while it waits.
-    bell: Mutex<Option<Bell>>,
+    /// Interrupts the waiting thread, while it waits.
+    trigger: Mutex<Option<Trigger>>,
 }
 
 impl Cancel {
-    /// The wait ends within a moment, or has ended. Blocks nobody.
     #[cfg(feature = "tokio")]
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
-        if let Some(bell) = &*self.bell() {
-            bell.sound_now();
+        if let Some(trigger) = &*self.trigger() {
+            trigger.fire();
         }
     }
 
@@ -27,22 +25,22 @@ impl Cancel {
         self.cancelled.load(Ordering::SeqCst)
     }
 
-    /// While the answer lives, cancelling sounds `alarm`.
-    pub(super) fn interrupts<'a>(&'a self, alarm: &'a Alarm) -> Attached<'a> {
-        *self.bell() = alarm.bell();
+    /// Makes cancelling fire `alarm`, until the returned value is dropped.
+    pub(super) fn attach<'a>(&'a self, alarm: &'a Alarm) -> Attached<'a> {
+        *self.trigger() = alarm.trigger();
         Attached(self)
     }
 
-    fn bell(&self) -> MutexGuard<'_, Option<Bell>> {
-        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
+    fn trigger(&self) -> MutexGuard<'_, Option<Trigger>> {
+        self.trigger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Keeps an alarm within a canceller's reach; dropped before the alarm is.
+/// An alarm within reach of [`Cancel::cancel`]; dropped before the alarm is.
 pub(super) struct Attached<'a>(&'a Cancel);
 
 impl Drop for Attached<'_> {
     fn drop(&mut self) {
-        *self.0.bell() = None;
+        *self.0.trigger() = None;
     }
 }

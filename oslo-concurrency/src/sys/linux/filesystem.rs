@@ -1,12 +1,12 @@
-//! Which file system a path is on, for error messages.
+//! The file system of a path, for error messages.
 
 use std::fs;
 use std::path::Path;
 
 use nix::sys::stat::{major, minor, stat};
 
-/// The type of the file system that holds `path`, as the kernel names it (`ext4`, `nfs4`, …; proc_pid_mountinfo(5)).
-pub(crate) fn type_of(path: &Path) -> Option<String> {
+/// The type as the kernel names it (`ext4`, `nfs4`, …; proc_pid_mountinfo(5)).
+pub(crate) fn file_system_of(path: &Path) -> Option<String> {
     let device = stat(path).ok()?.st_dev;
     let device = format!("{}:{}", major(device), minor(device));
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
@@ -14,7 +14,7 @@ pub(crate) fn type_of(path: &Path) -> Option<String> {
 }
 
 /// A line is `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG…] - TYPE SOURCE SUPER-OPTIONS`.
-pub(crate) fn type_if_on(mount: &str, device: &str) -> Option<String> {
+pub(super) fn type_if_on(mount: &str, device: &str) -> Option<String> {
     let (place, kind) = mount.split_once(" - ")?;
     (place.split(' ').nth(2)? == device).then_some(kind.split(' ').next()?.to_owned())
 }
@@ -32,6 +32,6 @@ mod tests {
 
     #[test]
     fn knows_proc() {
-        assert_eq!(type_of(Path::new("/proc")).as_deref(), Some("proc"));
+        assert_eq!(file_system_of(Path::new("/proc")).as_deref(), Some("proc"));
     }
 }

@@ -1,9 +1,8 @@
-//! Who holds a lock file: which processes, by /proc/PID/fdinfo (proc_pid_fdinfo(5)).
+//! The processes that hold a lock file, from /proc/PID/fdinfo (proc_pid_fdinfo(5)).
 //!
-//! /proc/locks would not do: it names no process for open-file-description locks. Processes of other users are not seen, unless we
-//! are root. When a lock was taken is recorded nowhere; what is known is how long its process has been running.
+//! /proc/locks names no process for open-file-description locks. Without root, processes of other
+//! users do not appear.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,36 +11,25 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-/// A process that holds a lock on a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) pid: i32,
-    /// Its command line, or its name in brackets if it has none.
-    pub(crate) command: String,
-    pub(crate) kind: Kind,
-    pub(crate) runs_since: Option<Duration>,
-}
+use crate::sys::types::Holder;
 
-/// Which of the kernel's locks it is. Open-file-description and POSIX locks conflict with each other, and neither with flock(2).
+/// The kind of a lock of the kernel. Open-file-description and POSIX locks conflict with each
+/// other, and neither with flock(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     OpenFileDescription,
     Posix,
     Flock,
 }
 
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {}: {}", self.pid, self.command)?;
-        match self.runs_since {
-            None => Ok(()),
-            Some(since) => write!(f, " (running for {} s)", since.as_secs()),
-        }
-    }
+pub(crate) fn holders_of(path: &Path) -> io::Result<Vec<Holder>> {
+    let holders = all_holders_of(path)?.into_iter();
+    let conflicting = holders.filter(|(kind, _)| *kind != Kind::Flock);
+    Ok(conflicting.map(|(_, holder)| holder).collect())
 }
 
-/// The processes that hold a lock on the file at `path`, each once.
-pub(crate) fn of(path: &Path) -> io::Result<Vec<Holder>> {
+/// The processes that hold a lock of any kind, each once.
+fn all_holders_of(path: &Path) -> io::Result<Vec<(Kind, Holder)>> {
     let file = fs::metadata(path)?;
     let pids = fs::read_dir("/proc")?
         .flatten()
@@ -49,12 +37,13 @@ pub(crate) fn of(path: &Path) -> io::Result<Vec<Holder>> {
     Ok(pids.filter_map(|pid| holder(pid, &file)).collect())
 }
 
-fn holder(pid: i32, file: &fs::Metadata) -> Option<Holder> {
+fn holder(pid: u32, file: &fs::Metadata) -> Option<(Kind, Holder)> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?;
     let kind = descriptors.flatten().find_map(|descriptor| {
         let info = fs::read_to_string(descriptor.path()).ok()?;
         let kind = info.lines().find_map(|line| lock_on(line, file.ino()))?;
-        // The device in fdinfo is not always that of stat(2) (btrfs): the descriptor itself decides.
+        // The device in fdinfo is not always that of stat(2) (btrfs): the descriptor itself
+        // decides.
         let name = descriptor.file_name();
         let open = fs::metadata(
             Path::new("/proc")
@@ -65,16 +54,16 @@ fn holder(pid: i32, file: &fs::Metadata) -> Option<Holder> {
         let open = open.ok()?;
         ((open.dev(), open.ino()) == (file.dev(), file.ino())).then_some(kind)
     })?;
-    Some(Holder {
+    let holder = Holder {
         pid,
         command: command(pid),
-        kind,
-        runs_since: runs_since(pid),
-    })
+        running_for: running_for(pid),
+    };
+    Some((kind, holder))
 }
 
-/// `lock:  1: OFDLCK  ADVISORY  WRITE -1 08:01:1234 0 EOF`: the inode in decimal.
-fn lock_on(line: &str, inode: u64) -> Option<Kind> {
+/// A line is `lock:  1: OFDLCK  ADVISORY  WRITE -1 08:01:1234 0 EOF`, with the inode in decimal.
+pub(super) fn lock_on(line: &str, inode: u64) -> Option<Kind> {
     let words: Vec<&str> = line.strip_prefix("lock:")?.split_whitespace().collect();
     let file = words.iter().find(|word| word.matches(':').count() == 2)?;
     if file.rsplit(':').next()?.parse() != Ok(inode) {
@@ -88,7 +77,7 @@ fn lock_on(line: &str, inode: u64) -> Option<Kind> {
     }
 }
 
-fn command(pid: i32) -> String {
+fn command(pid: u32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> = line
         .split(|byte| *byte == 0)
@@ -103,14 +92,14 @@ fn command(pid: i32) -> String {
     }
 }
 
-/// The 22nd field of /proc/PID/stat: when it started, in ticks since boot (proc_pid_stat(5)). The second may have
-/// spaces and parentheses in it.
-fn started(stat: &str) -> Option<f64> {
+/// The 22nd field of /proc/PID/stat: the start of the process, in ticks since boot
+/// (proc_pid_stat(5)). The second field may contain spaces and parentheses.
+pub(super) fn started(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(") ")?;
     after_name.split(' ').nth(19)?.parse().ok()
 }
 
-fn runs_since(pid: i32) -> Option<Duration> {
+fn running_for(pid: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let started = started(&stat)?;
     let ticks = sysconf(SysconfVar::CLK_TCK).ok()??;
@@ -119,28 +108,11 @@ fn runs_since(pid: i32) -> Option<Duration> {
     Duration::try_from_secs_f64((uptime - started / ticks as f64).max(0.0)).ok()
 }
 
-/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
-#[cfg(any(test, fuzzing))]
-pub mod properties {
-    use super::*;
-
-    /// Any text is read, or is none of the lines that are looked for.
-    pub fn proc_files(text: &str) {
-        started(text);
-        let fields = "0 ".repeat(19);
-        let of_a_process = format!("1 ({text}) {fields}4711 0");
-        assert_eq!(started(&of_a_process), Some(4711.0), "{of_a_process:?}");
-        for line in text.lines() {
-            lock_on(line, 1234);
-            crate::sys::filesystem::type_if_on(line, "98:0");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::{LockFile, Mode};
+    use crate::sys::linux::LockFile;
+    use crate::sys::types::Mode;
 
     #[test]
     fn reads_a_lock_of_fdinfo() {
@@ -163,19 +135,20 @@ mod tests {
     fn finds_this_process_while_it_holds_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("held");
-        let file = LockFile::open_now(&path);
-        assert_eq!(of(&path).unwrap(), []);
-        assert!(file.try_lock(Mode::Exclusive, &path).unwrap());
-        let holders = of(&path).unwrap();
-        let [us] = &*holders else {
+        let file = LockFile::open(&path).unwrap();
+        assert_eq!(holders_of(&path).unwrap(), []);
+        assert!(file.try_lock(Mode::Exclusive).unwrap());
+        let holders = all_holders_of(&path).unwrap();
+        let [(kind, us)] = &*holders else {
             panic!("{holders:?}")
         };
-        assert_eq!(us.pid, std::process::id().cast_signed());
-        assert_eq!(us.kind, Kind::OpenFileDescription);
+        assert_eq!(holders_of(&path).unwrap(), std::slice::from_ref(us));
+        assert_eq!(us.pid, std::process::id());
+        assert_eq!(*kind, Kind::OpenFileDescription);
         let program = std::env::args().next().unwrap();
         assert!(us.command.starts_with(&program), "{us}");
-        assert!(us.runs_since.unwrap() < Duration::from_secs(24 * 60 * 60));
+        assert!(us.running_for.unwrap() < Duration::from_secs(24 * 60 * 60));
         file.unlock();
-        assert_eq!(of(&path).unwrap(), []);
+        assert_eq!(holders_of(&path).unwrap(), []);
     }
 }

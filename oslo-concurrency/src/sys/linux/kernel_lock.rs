@@ -1,8 +1,8 @@
-//! The kernel's side of an external lock: open-file-description locks on the whole file.
+//! The kernel's locks: open-file-description locks on the whole file.
 //!
-//! `F_OFD_SETLK` (Linux 3.15, fcntl(2) "Open file description locks") conflicts with the POSIX record locks that
-//! Python's fasteners takes, and lacks their traps: closing another descriptor of the file does not free it, and
-//! threads exclude each other.
+//! `F_OFD_SETLK` (Linux 3.15, fcntl(2) "Open file description locks") conflicts with the POSIX
+//! record locks that Python's fasteners takes, and lacks their traps: closing another descriptor of
+//! the file does not free it, and threads exclude each other.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -11,27 +11,17 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::Cancel;
+use super::cancel::Cancel;
+use super::descriptors::ProcessFd;
 use super::timer::Alarm;
-use crate::fork::{self, ProcessFd};
-use crate::wait::{Missed, Patience, Wait};
+use crate::fork;
+use crate::sys::types::{Mode, WaitError};
 
-/// Whether the lock is taken for one or for many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Nobody else may hold it.
-    Exclusive,
-    /// Others may hold it shared.
-    Shared,
-}
-
-impl Mode {
-    fn request(self) -> libc::flock {
-        whole_file(match self {
-            Mode::Exclusive => libc::F_WRLCK,
-            Mode::Shared => libc::F_RDLCK,
-        })
-    }
+fn request(mode: Mode) -> libc::flock {
+    whole_file(match mode {
+        Mode::Exclusive => libc::F_WRLCK,
+        Mode::Shared => libc::F_RDLCK,
+    })
 }
 
 fn whole_file(kind: libc::c_int) -> libc::flock {
@@ -44,10 +34,10 @@ fn whole_file(kind: libc::c_int) -> libc::flock {
     }
 }
 
-/// Takes the lock if nobody is in the way.
-pub(crate) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
+/// Acquires the lock if no other lock conflicts with it.
+pub(super) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
     loop {
-        return match fcntl(fd, FcntlArg::F_OFD_SETLK(&mode.request())) {
+        return match fcntl(fd, FcntlArg::F_OFD_SETLK(&request(mode))) {
             Ok(_) => Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
             Err(Errno::EINTR) => continue,
@@ -56,68 +46,45 @@ pub(crate) fn try_lock(fd: &ProcessFd, mode: Mode) -> io::Result<bool> {
     }
 }
 
-/// Waits for the lock in the kernel. `Wait::Never` is for [`try_lock`].
-///
-/// # Errors
-/// [`TimerUnavailable`](super::TimerUnavailable) inside if the wait cannot be limited; everything else comes from fcntl(2).
-pub(crate) fn wait_for_lock(
+/// Waits until the lock is acquired, `until` has passed, `cancel` is cancelled, or a signal
+/// arrives. Returns `true` if the lock was acquired.
+pub(super) fn wait(
     fd: &ProcessFd,
     mode: Mode,
-    wait: Wait,
-    patience: &mut Patience<'_>,
-) -> io::Result<Result<(), Missed>> {
-    loop {
-        let cancel = patience.cancel();
-        let limit = patience.limit(wait);
-        // The alarm is off before anything is said: it would interrupt the system calls of the subscriber.
-        if wait_once(fd, mode, wait, limit, cancel)? {
-            return Ok(Ok(()));
-        }
-        if patience.is_over(wait) {
-            return Ok(Err(Missed::TimedOut));
-        }
-    }
-}
-
-/// Waits until `limit`, which is `wait` or earlier, until cancelled, or until a signal comes. `true` if the lock came.
-fn wait_once(
-    fd: &ProcessFd,
-    mode: Mode,
-    wait: Wait,
-    limit: Wait,
+    until: Option<Instant>,
     cancel: Option<&Cancel>,
-) -> io::Result<bool> {
-    let alarm = match (limit, cancel) {
-        (Wait::Until(limit), _) => Some(Alarm::at(limit)),
-        (_, Some(_)) => Some(Alarm::silent()),
-        (_, None) => None,
+) -> Result<bool, WaitError> {
+    let alarm = match (until, cancel) {
+        (Some(until), _) => Some(Alarm::at(until)),
+        (None, Some(_)) => Some(Alarm::on_request()),
+        (None, None) => None,
     };
-    let alarm = match alarm.transpose() {
-        // Only to say that it lasts long: then it lasts long in silence.
-        Err(_) if wait == Wait::Forever && cancel.is_none() => None,
-        alarm => alarm?,
-    };
+    let alarm = alarm
+        .transpose()
+        .map_err(|error| WaitError::NoTimer(error.to_string()))?;
     let _attached = cancel
         .zip(alarm.as_ref())
-        .map(|(cancel, alarm)| cancel.interrupts(alarm));
-    let is_past = |limit| matches!(limit, Wait::Until(limit) if Instant::now() >= limit);
-    if alarm.is_some() && is_past(limit) || cancel.is_some_and(Cancel::is_cancelled) {
+        .map(|(cancel, alarm)| cancel.attach(alarm));
+    if until.is_some_and(|until| Instant::now() >= until)
+        || cancel.is_some_and(Cancel::is_cancelled)
+    {
         return Ok(false);
     }
-    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {
+    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&request(mode))) {
         Ok(_) => Ok(true),
-        // Perhaps not by the alarm: the caller looks whether the time is over, and sets another one.
+        // Perhaps by a signal of the program's own: the caller looks at the clock and waits again.
         Err(Errno::EINTR) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(WaitError::Refused(error.into())),
     }
 }
 
-/// Frees the lock. An error here means that the descriptor is no longer ours, and with it the lock is gone as well.
-pub(crate) fn unlock(fd: &ProcessFd) {
+/// Releases the lock. An error means that the program has closed the descriptor, and the lock with
+/// it.
+pub(super) fn unlock(fd: &ProcessFd) {
     let outcome = fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
-    if let Err(error) = outcome
-        && fork::may_log()
-    {
-        tracing::warn!(fd = fd.as_raw_fd(), %error, "the lock could not be freed");
+    if let Err(error) = outcome {
+        if fork::may_log() {
+            tracing::warn!(fd = fd.as_raw_fd(), %error, "the lock could not be freed");
+        }
     }
 }

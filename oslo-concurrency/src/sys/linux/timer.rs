@@ -1,28 +1,31 @@
 //! An alarm that interrupts the calling thread's blocking system call at a deadline.
 //!
-//! The kernel can wait for a file lock but knows no deadline for it. So a thread of ours sends the waiting thread, and no other, a
-//! real-time signal whose handler does nothing; installed without `SA_RESTART`, it makes fcntl(2) return `EINTR`. The signal is sent
-//! again every [`REPEAT`], because one that arrives just before the system call would otherwise be lost.
+//! The kernel can wait for a file lock, but not with a deadline. So the thread `lock-timer` sends
+//! the waiting thread, and no other, a real-time signal whose handler does nothing; installed
+//! without `SA_RESTART`, it makes fcntl(2) return `EINTR`. The signal is repeated every [`REPEAT`],
+//! because one that arrives just before the system call would otherwise be lost.
 //!
-//! Signals belong to the program, which may use any of them at any moment. A timer of the kernel (timer_create(2)) would send its
-//! signal whatever had become of it since; the thread looks first. See [`signals`](super::signals).
+//! Signals belong to the program, which may start to use any of them at any moment. A timer of the
+//! kernel (timer_create(2)) would send its signal all the same; `lock-timer` checks first. See
+//! [`signals`](super::signals).
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::signals::{self, Choice, Lent};
+use super::signals::{self, Choice, Unblocked};
+use super::thread;
 use crate::alarms::{self, AlarmThread};
 
-/// How often the alarm sounds again after its deadline.
+/// Time between two signals after the deadline.
 const REPEAT: Duration = Duration::from_micros(200);
 
-/// Not the thread that calls subscribers: they may take long.
-static THREAD: AlarmThread = AlarmThread::new("lock-timer");
+/// A thread of its own: calls of subscribers, in the thread of the watchdog, may take long.
+static THREAD: AlarmThread = AlarmThread::new("lock-timer", thread::spawn);
 
-/// A time limit could not be put on a wait.
+/// The resource without which a wait cannot be limited.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TimerUnavailable {
+pub(super) enum TimerUnavailable {
     #[error(
         "a real-time signal has to end the wait, and this process handles, ignores or waits for all of them itself; leave one of \
          SIGRTMIN to SIGRTMAX-1 alone"
@@ -34,34 +37,28 @@ pub(crate) enum TimerUnavailable {
     NoThread(io::Error),
 }
 
-impl From<TimerUnavailable> for io::Error {
-    fn from(error: TimerUnavailable) -> Self {
-        io::Error::other(error)
-    }
-}
-
-/// Interrupts this thread from the deadline on, until it is dropped.
+/// Interrupts this thread from the deadline on, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Alarm {
     alarm: Option<alarms::Alarm>,
-    _lent: Option<Lent>,
+    _unblocked: Option<Unblocked>,
 }
 
 impl Alarm {
-    /// One that sounds at the deadline.
+    /// An alarm that fires at the deadline.
     pub(super) fn at(deadline: Instant) -> Result<Self, TimerUnavailable> {
         Alarm::after(deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// One that sounds when somebody makes it: [`Bell::sound_now`].
-    pub(super) fn silent() -> Result<Self, TimerUnavailable> {
+    /// An alarm that fires when [`Trigger::fire`] is called.
+    pub(super) fn on_request() -> Result<Self, TimerUnavailable> {
         Alarm::after(Duration::MAX)
     }
 
     fn after(left: Duration) -> Result<Self, TimerUnavailable> {
         let choice = Arc::new(Choice::default());
         let waiter = Waiter {
-            // SAFETY: gettid(2) cannot fail.
+            // SAFETY: gettid(2) takes no arguments and cannot fail.
             thread: unsafe { libc::gettid() },
             choice: Arc::clone(&choice),
         };
@@ -71,40 +68,40 @@ impl Alarm {
         });
         let mut alarm = Alarm {
             alarm: Some(alarm.awaited()),
-            _lent: None,
+            _unblocked: None,
         };
         started.map_err(TimerUnavailable::NoThread)?;
-        // After the thread was started: it must not inherit a mask that lets lent signals through.
-        alarm._lent = signals::for_this_thread(choice).ok_or(TimerUnavailable::NoSignal)?;
+        // After the thread was started: it must not inherit a mask with unblocked signals.
+        alarm._unblocked = signals::for_this_thread(choice).ok_or(TimerUnavailable::NoSignal)?;
         Ok(alarm)
     }
 
-    /// For others to sound it with, as long as it lives.
-    pub(super) fn bell(&self) -> Option<Bell> {
+    /// The means for another thread to fire the alarm while it lives.
+    pub(super) fn trigger(&self) -> Option<Trigger> {
         self.alarm
             .as_ref()
             .and_then(alarms::Alarm::handle)
-            .map(Bell)
+            .map(Trigger)
     }
 }
 
-/// Another thread's way to an alarm.
+/// Fires an alarm from another thread.
 #[derive(Clone, Debug)]
-pub(super) struct Bell(#[cfg_attr(not(feature = "tokio"), expect(dead_code))] alarms::Handle);
+pub(super) struct Trigger(#[cfg_attr(not(feature = "tokio"), expect(dead_code))] alarms::Handle);
 
 #[cfg(feature = "tokio")]
-impl Bell {
-    /// Sounds from now on, until the alarm is dropped.
-    pub(super) fn sound_now(&self) {
-        self.0.hurry();
+impl Trigger {
+    /// Makes the alarm interrupt from now on, until it is dropped.
+    pub(super) fn fire(&self) {
+        self.0.call_now();
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
         drop(self.alarm.take()); // waits for a signal that is being sent
-        // SAFETY: takes no arguments. A signal that was sent is handled before this or any other system call returns: after it none
-        // can come, and so none interrupts what the caller does next.
+        // SAFETY: takes no arguments. A signal that was sent is handled before this or any other
+        // system call returns, so none interrupts what the caller does next.
         unsafe { libc::syscall(libc::SYS_gettid) };
     }
 }
@@ -118,10 +115,12 @@ struct Waiter {
 }
 
 impl Waiter {
-    /// Sends a signal whose handler, at this moment, interrupts and does nothing else. Without one the thread goes on waiting.
+    /// Sends a signal whose handler, at this moment, does nothing but interrupt. If there is none,
+    /// the thread goes on waiting.
     fn interrupt(&self) {
         if let Some(signal) = signals::usable(self.choice.get()) {
-            // SAFETY: plain numbers. The thread lives: it waits for this call before it leaves the wait.
+            // SAFETY: plain numbers. The thread lives: it waits for this call before it leaves the
+            // wait.
             unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), self.thread, signal) };
         }
     }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_in_the_past_still_sounds() {
+    fn an_alarm_in_the_past_still_fires() {
         let _alarm = Alarm::at(Instant::now()).unwrap();
         // SAFETY: pause(2) takes no arguments.
         assert_eq!(unsafe { libc::pause() }, -1);

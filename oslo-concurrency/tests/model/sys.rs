@@ -1,12 +1,13 @@
-//! A model of the kernel's open-file-description locks and of the paths that lead to files.
+//! What `src/sys` takes from the operating system, from a model instead: the kernel's locks on
+//! files, the paths that name files, and threads.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, lock};
-use crate::wait::{Missed, Patience, Wait};
+use crate::sync::{Arc, AtomicBool, Condvar, Instant, Mutex, Ordering, TICK, lock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -35,7 +36,7 @@ struct State {
 
 thread_local!(static KERNEL: RefCell<Arc<Kernel>> = RefCell::default());
 
-/// A new kernel, without files, for the run that begins.
+/// Starts a new kernel, without files, for the run that begins.
 pub fn boot() {
     KERNEL.set(Arc::default());
 }
@@ -44,40 +45,69 @@ fn kernel() -> Arc<Kernel> {
     KERNEL.with_borrow(Arc::clone)
 }
 
-/// Whether no file is locked.
+/// Returns `true` if no file is locked.
 pub fn nothing_is_locked() -> bool {
     lock(&kernel().state).locked.is_empty()
 }
 
-/// How often it was looked whether a path still names a file.
+/// The number of checks of the path that a lock has made after locking.
 pub fn looks() -> usize {
     lock(&kernel().state).looks
 }
 
-/// Somebody removes the file, without asking anybody.
+/// Removes the file without locking it.
 pub fn unlink(path: &Path) {
     lock(&kernel().state).paths.remove(path);
 }
 
-/// From now on `other` leads to the file as well.
+/// Makes `other` name the same file as `path`.
 pub fn link(path: &Path, other: &Path) {
-    let file = identity_at(path).expect("a file to link to");
+    let file = identity_at(path).unwrap().expect("a file to link to");
     lock(&kernel().state).paths.insert(other.to_owned(), file);
 }
 
-pub fn identity_at(path: &Path) -> Option<FileIdentity> {
-    lock(&kernel().state).paths.get(path).copied()
+pub fn identity_at(path: &Path) -> io::Result<Option<FileIdentity>> {
+    Ok(lock(&kernel().state).paths.get(path).copied())
 }
 
 #[derive(Debug)]
-pub struct LockFile {
+pub struct NativePath {
+    kernel: Arc<Kernel>,
+    path: PathBuf,
+}
+
+impl NativePath {
+    pub fn new(path: &Path) -> Self {
+        NativePath {
+            kernel: kernel(),
+            path: path.to_owned(),
+        }
+    }
+
+    pub fn identity(&self) -> io::Result<Option<FileIdentity>> {
+        let mut state = lock(&self.kernel.state);
+        state.looks += 1;
+        Ok(state.paths.get(&self.path).copied())
+    }
+}
+
+#[derive(Debug)]
+pub struct RawLockFile {
     kernel: Arc<Kernel>,
     description: usize,
     identity: FileIdentity,
 }
 
-impl LockFile {
-    pub fn open(path: &Path, _: Wait, _: &mut Patience<'_>) -> io::Result<Result<Self, Missed>> {
+/// Waits never fail in the model.
+#[derive(Debug)]
+#[expect(dead_code, reason = "the real system may fail")]
+pub enum WaitError {
+    NoTimer(String),
+    Refused(io::Error),
+}
+
+impl RawLockFile {
+    pub fn open(path: &Path) -> io::Result<Self> {
         let kernel = kernel();
         let mut state = lock(&kernel.state);
         state.files += 1;
@@ -85,24 +115,18 @@ impl LockFile {
         let (fresh, description) = (FileIdentity(state.files), state.descriptions);
         let identity = *state.paths.entry(path.to_owned()).or_insert(fresh);
         drop(state);
-        Ok(Ok(LockFile {
+        Ok(RawLockFile {
             kernel,
             description,
             identity,
-        }))
+        })
     }
 
     pub fn identity(&self) -> FileIdentity {
         self.identity
     }
 
-    pub fn is_at<P: AsPath + ?Sized>(&self, path: &P) -> io::Result<bool> {
-        let mut state = lock(&self.kernel.state);
-        state.looks += 1;
-        Ok(state.paths.get(&path.as_path()) == Some(&self.identity))
-    }
-
-    pub fn try_lock(&self, _: Mode, _: &Path) -> io::Result<bool> {
+    pub fn try_lock(&self, _: Mode) -> io::Result<bool> {
         let mut state = lock(&self.kernel.state);
         let holder = *state
             .locked
@@ -111,13 +135,12 @@ impl LockFile {
         Ok(holder == self.description)
     }
 
-    pub fn lock_patiently(
+    pub fn lock(
         &self,
         _: Mode,
-        wait: Wait,
-        _: &Path,
-        patience: &mut Patience<'_>,
-    ) -> io::Result<Result<(), Missed>> {
+        until: Option<Instant>,
+        cancel: Option<&Cancel>,
+    ) -> Result<bool, WaitError> {
         let mut state = lock(&self.kernel.state);
         loop {
             let holder = *state
@@ -125,21 +148,16 @@ impl LockFile {
                 .entry(self.identity)
                 .or_insert(self.description);
             if holder == self.description {
-                return Ok(Ok(()));
+                return Ok(true);
             }
-            if patience.cancel().is_some_and(Cancel::is_cancelled) {
-                return Ok(Err(Missed::TimedOut));
+            if cancel.is_some_and(Cancel::is_cancelled) {
+                return Ok(false);
             }
             let changed = &self.kernel.changed;
-            state = match patience.limit(wait) {
-                Wait::Forever => changed.wait(state).expect("not poisoned"),
-                Wait::Until(_) if patience.is_over(wait) => return Ok(Err(Missed::TimedOut)),
-                _ => {
-                    changed
-                        .wait_timeout(state, crate::sync::TICK)
-                        .expect("not poisoned")
-                        .0
-                }
+            state = match until {
+                None => changed.wait(state).expect("not poisoned"),
+                Some(until) if Instant::now() >= until => return Ok(false),
+                Some(_) => changed.wait_timeout(state, TICK).expect("not poisoned").0,
             };
         }
     }
@@ -154,36 +172,13 @@ impl LockFile {
     }
 }
 
-/// Closing the only descriptor of a description frees its lock.
-impl Drop for LockFile {
+/// Closing the only descriptor of a description releases its lock.
+impl Drop for RawLockFile {
     fn drop(&mut self) {
         self.unlock();
     }
 }
 
-pub trait AsPath {
-    fn as_path(&self) -> PathBuf;
-}
-
-impl AsPath for Path {
-    fn as_path(&self) -> PathBuf {
-        self.to_owned()
-    }
-}
-
-impl AsPath for PathBuf {
-    fn as_path(&self) -> PathBuf {
-        self.clone()
-    }
-}
-
-impl AsPath for std::ffi::CStr {
-    fn as_path(&self) -> PathBuf {
-        self.to_str().expect("the paths of the model").into()
-    }
-}
-
-/// Ends a wait in the kernel.
 #[derive(Debug)]
 pub struct Cancel {
     cancelled: AtomicBool,
@@ -202,7 +197,8 @@ impl Default for Cancel {
 impl Cancel {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
-        // As the timer's signal, which comes again and again: it cannot fall between a look and a sleep.
+        // Like the signal of the real timer, which is repeated: it cannot fall between a look and a
+        // sleep.
         drop(lock(&self.kernel.state));
         self.kernel.changed.notify_all();
     }
@@ -210,4 +206,28 @@ impl Cancel {
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)
     }
+}
+
+pub fn advice_on_open(_: &io::Error) -> Option<&'static str> {
+    None
+}
+
+pub fn file_system_of(_: &Path) -> Option<String> {
+    None
+}
+
+pub const LONGEST_FILE_NAME: usize = 255;
+
+pub fn start_of_file_name(name: &OsStr, length: usize) -> OsString {
+    name.to_str().expect("a name of the model")[..length].into()
+}
+
+pub fn current_thread() -> u64 {
+    // 0 is no thread, and shuttle's first thread has the number 0.
+    1 + usize::from(shuttle::thread::current().id()) as u64
+}
+
+pub fn spawn(_name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    shuttle::thread::spawn(run);
+    Ok(())
 }
