@@ -183,6 +183,7 @@ impl<'a> LockOptions<'a> {
     }
 
     /// The locks that these options name, perhaps from the cache.
+    #[inline]
     pub(super) fn entries(&self) -> Result<Entries, Error> {
         if self.external {
             lookup_cache::external(self.query(), || self.look_up())
@@ -217,6 +218,7 @@ impl<'a> LockOptions<'a> {
         Ok((internal, external))
     }
 
+    #[inline]
     fn internal_entry(&self) -> Arc<InternalEntry> {
         self.semaphores.map_or_else(
             || lock_table::internal(self.name),

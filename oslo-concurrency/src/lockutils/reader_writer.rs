@@ -136,6 +136,7 @@ impl ReaderWriterLock {
         })
     }
 
+    #[inline]
     fn acquire(&self, access: Access, wait: Wait) -> Result<ThreadHold<'_>, Error> {
         let hold = self
             .lock

@@ -68,6 +68,7 @@ impl ReaderWriter {
     }
 
     /// Acquires the lock for the calling thread.
+    #[inline]
     pub(crate) fn acquire(
         &self,
         access: Access,
@@ -215,6 +216,7 @@ pub(crate) struct Hold<'a> {
 }
 
 impl Drop for Hold<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.generation != fork::generation() {
             return;
