@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{FileLockError, LockFile};
-use crate::sys::lease::Lease;
+use crate::sys::for_tests::Lease;
 use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
 #[test]

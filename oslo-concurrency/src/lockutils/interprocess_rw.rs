@@ -166,6 +166,7 @@ mod tests {
     use super::*;
     use crate::files::reader_writer::{IDLE_AT_MOST, INODES_ARE_UNSTABLE};
     use crate::lockutils::InterProcessLock;
+    use crate::sys::for_tests::open_files_in;
     use std::thread;
 
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -208,16 +209,8 @@ mod tests {
         drop(lock.write().expect("no try has left it locked"));
     }
 
-    fn open_files_in(directory: &Path) -> usize {
-        let open = std::fs::read_dir("/proc/self/fd").unwrap();
-        open.flatten()
-            .filter_map(|fd| std::fs::read_link(fd.path()).ok())
-            .filter(|file| file.starts_with(directory))
-            .count()
-    }
-
     #[test]
-    fn many_who_have_read_at_once_do_not_leave_their_files_open() {
+    fn many_simultaneous_readers_do_not_leave_their_files_open() {
         const READERS: usize = 20;
         let directory = tempfile::tempdir().unwrap();
         let lock = InterProcessReaderWriterLock::new(directory.path().join("index.lock"));
@@ -232,7 +225,7 @@ mod tests {
         });
         let open = open_files_in(directory.path());
         assert!(open <= IDLE_AT_MOST, "{open}");
-        // Those that fail leave none open either.
+        // Refused attempts leave no file open either.
         let writer = lock.write().unwrap();
         thread::scope(|scope| {
             for _ in 0..READERS {

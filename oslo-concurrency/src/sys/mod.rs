@@ -24,7 +24,7 @@ pub(crate) use platform::FileIdentity;
 pub(crate) use types::{Holder, Mode, ThreadInfo, WaitError};
 
 #[cfg(test)]
-pub(crate) use platform::lease;
+pub(crate) use platform::for_tests;
 #[cfg(any(test, fuzzing))]
 pub use platform::properties;
 

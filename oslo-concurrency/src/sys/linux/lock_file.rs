@@ -141,14 +141,23 @@ pub(crate) fn advice_on_open(error: &io::Error) -> Option<&'static str> {
     })
 }
 
-/// A lease on a file, for tests: while it lasts, others cannot open the file (fcntl(2), "Leases").
+/// What tests need of the system beyond the seam.
 #[cfg(test)]
-pub(crate) mod lease {
-    use std::fs::File;
+pub(crate) mod for_tests {
+    use std::fs::{self, File};
     use std::os::fd::AsRawFd;
     use std::path::Path;
 
-    /// Lasts until it is dropped.
+    /// The number of open files of this process in `directory`.
+    pub(crate) fn open_files_in(directory: &Path) -> usize {
+        let open = fs::read_dir("/proc/self/fd").unwrap();
+        open.flatten()
+            .filter_map(|fd| fs::read_link(fd.path()).ok())
+            .filter(|file| file.starts_with(directory))
+            .count()
+    }
+
+    /// A lease on a file. Until it is dropped, others cannot open the file (fcntl(2), "Leases").
     #[derive(Debug)]
     pub(crate) struct Lease(File);
 

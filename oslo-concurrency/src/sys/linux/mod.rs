@@ -23,6 +23,6 @@ pub(crate) use file_name::{LONGEST_FILE_NAME, start_of_file_name};
 pub(crate) use filesystem::file_system_of;
 pub(crate) use holders::holders_of;
 #[cfg(test)]
-pub(crate) use lock_file::lease;
+pub(crate) use lock_file::for_tests;
 pub(crate) use lock_file::{FileIdentity, LockFile, NativePath, advice_on_open, identity_at};
 pub(crate) use thread::{current_thread, spawn, thread_info};
