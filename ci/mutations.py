@@ -24,88 +24,86 @@ def one(subject, what, file, old, new, times=1):
 
 # Seen by tests/tests/guarantees.
 GUARANTEES = [
-    one("1", "a lock that is held counts as acquired", "external/kernel.rs",
+    one("1", "a lock that is held counts as acquired", "sys/linux/kernel_lock.rs",
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(false)",
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(true)"),
-    one("1", "threads of a process do not take turns", "external/process_lock.rs",
-        "        self.turn.acquire_patiently(wait, patience)\n",
-        "        let _ = (wait, patience);\n        Ok(())\n"),
+    one("1", "threads of a process do not take turns", "files/process_lock.rs",
+        "        self.turn.acquire_with_limit(wait, limit)\n",
+        "        let _ = (wait, limit);\n        Ok(())\n"),
     one("1", "a slash in a name becomes a dash", "lockutils/name.rs",
         "name.replace('/', \"_\")", "name.replace('/', \"-\")"),
-    one("2", "a hidden child keeps the descriptor", "external/lock_file.rs",
+    one("2", "a hidden child keeps the descriptor", "sys/linux/lock_file.rs",
         "        let stat = fstat(&fd)?;\n",
         "        let stat = fstat(&fd)?;\n        // SAFETY: a mutation.\n        unsafe {\n"
         "            if libc::syscall(libc::SYS_fork) == 0 {\n                libc::alarm(30);\n"
         "                loop {\n                    libc::pause();\n                }\n"
         "            }\n        }\n"),
-    one("3", "POSIX record locks instead of OFD locks", "external/kernel.rs", "F_OFD_", "F_",
+    one("3", "POSIX record locks instead of OFD locks", "sys/linux/kernel_lock.rs", "F_OFD_", "F_",
         times=4),
-    one("4", "the child keeps its copies of the descriptors", "fork.rs",
+    one("4", "the child keeps its copies of the descriptors", "sys/linux/descriptors.rs",
         "unsafe { libc::close(fd) };\n        }\n    }\n}",
         "unsafe { libc::fsync(fd) };\n        }\n    }\n}"),
     one("4", "the child takes the guards of its parent for its own", "fork.rs",
         "    GENERATION.fetch_add(1, Ordering::SeqCst);\n", ""),
-    one("4", "programs inherit the descriptor", "external/lock_file.rs",
+    one("4", "programs inherit the descriptor", "sys/linux/lock_file.rs",
         "        | OFlag::O_CLOEXEC\n", ""),
-    one("5", "nobody looks at the path after locking", "external/lock_file.rs",
-        "Ok(stat) => Ok(FileIdentity::of(&stat) == identity)",
-        "Ok(_) => Ok(identity == identity)"),
-    one("5", "symbolic links are followed", "external/lock_file.rs",
+    one("5", "no look at the path after locking", "files/lock_file.rs",
+        "Ok(path.identity()? == Some(self.identity()))",
+        "Ok(path.identity().is_ok())"),
+    one("5", "symbolic links are followed", "sys/linux/lock_file.rs",
         "        | OFlag::O_NOFOLLOW\n", ""),
-    one("5", "the file is truncated", "external/lock_file.rs",
+    one("5", "the file is truncated", "sys/linux/lock_file.rs",
         "        | OFlag::O_NOCTTY\n", "        | OFlag::O_TRUNC\n"),
-    one("6", "a waiter asks again each millisecond", "external/kernel.rs",
-        "    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&mode.request())) {",
+    one("6", "a waiter asks again each millisecond", "sys/linux/kernel_lock.rs",
+        "    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&request(mode))) {",
         "    std::thread::sleep(std::time::Duration::from_millis(1));\n"
-        "    match fcntl(fd, FcntlArg::F_OFD_SETLK(&mode.request())) {\n"
+        "    match fcntl(fd, FcntlArg::F_OFD_SETLK(&request(mode))) {\n"
         "        Err(Errno::EAGAIN) => Ok(false),"),
     one("6", "a timed wait ends a little early", "wait.rs",
         "            .checked_add(timeout)\n",
         "            .checked_add(timeout.saturating_sub(Duration::from_micros(300)))\n"),
-    one("6", "a wait given up leaves the lock taken", "external/process_lock.rs",
-        "            file.lock_patiently(Mode::Exclusive, wait, &self.path, patience)\n"
-        "                .map_err(|source| self.io(source))??;\n",
-        "            let outcome = file\n"
-        "                .lock_patiently(Mode::Exclusive, wait, &self.path, patience)\n"
-        "                .map_err(|source| self.io(source))?;\n"
+    one("6", "a wait given up leaves the lock taken", "files/process_lock.rs",
+        "            file.lock(Mode::Exclusive, wait, &self.path, limit)?;\n",
+        "            let outcome = file.lock(Mode::Exclusive, wait, &self.path, limit);\n"
         "            if outcome.is_err() {\n                let path = self.path.clone();\n"
         "                std::thread::spawn(move || {\n"
-        "                    let mut patience = Patience::silent();\n"
-        "                    let late = LockFile::open(&path, Wait::Forever, &mut patience);\n"
-        "                    let late = late.unwrap().unwrap();\n"
-        "                    let _ = late.lock(Mode::Exclusive, Wait::Forever, &path);\n"
+        "                    let mut limit = WaitLimit::silent();\n"
+        "                    let late = LockFile::open(&path, Wait::Forever, &mut limit);\n"
+        "                    let late = late.unwrap();\n"
+        "                    let _ = late.lock(Mode::Exclusive, Wait::Forever, &path, &mut limit);\n"
         "                    std::mem::forget(late);\n                });\n            }\n"
         "            outcome?;\n"),
-    one("7", "a signal ends a wait", "external/kernel.rs",
-        "        if patience.is_over(wait) {\n", "        if patience.is_over(wait) || true {\n"),
+    one("7", "a signal ends a wait", "files/lock_file.rs",
+        "            if limit.is_over(wait) {\n                return Err(AcquireFailure::TimedOut",
+        "            if limit.is_over(wait) || true {\n                return Err(AcquireFailure::TimedOut"),
     one("7", "a panic keeps the lock", "lockutils/guard.rs",
-        "        let release = Finally(|| held.release());\n",
+        "        let release = OnDrop(|| held.release());\n",
         "        if std::thread::panicking() {\n            std::mem::forget(held);\n"
-        "            return;\n        }\n        let release = Finally(|| held.release());\n"),
-    one("8", "fair is ignored between threads", "internal/queue.rs",
+        "            return;\n        }\n        let release = OnDrop(|| held.release());\n"),
+    one("8", "fair is ignored between threads", "threads/queue.rs",
         "            self.fair.store(true, Ordering::Relaxed);",
         "            self.fair.store(false, Ordering::Relaxed);"),
-    one("8", "no turnstile between processes", "external/process_lock.rs",
-        "match turnstile.as_ref().filter(gate)",
-        "match turnstile.as_ref().filter(|file| gate(file) && false)"),
-    one("9", "a refusal counts as held by somebody", "external/kernel.rs",
+    one("8", "no turnstile between processes", "files/process_lock.rs",
+        "match turnstile.as_ref().filter(usable)",
+        "match turnstile.as_ref().filter(|file| usable(file) && false)"),
+    one("9", "a refusal counts as held", "sys/linux/kernel_lock.rs",
         "            Err(error) => Err(error.into()),\n", "            Err(_) => Ok(false),\n"),
-    one("9", "the file system is not named", "external/lock_file.rs",
+    one("9", "the file system is not named", "files/lock_file.rs",
         "the file system ({system}) refused", "{system:.0}the system refused"),
 ]
 
 # Seen by the model checks, by tests/tests/defects, and by ci/soak.
 DEFECTS = [
     Mutation("defect-1", "a task that is dropped gives back the turn alone", [
-        Edit("asynchronous/gates.rs",
+        Edit("asynchronous/acquire.rs",
              "let release = || external.release(self.fair);",
              "let release = || external.turn().release();"),
-        Edit("internal/queue.rs",
+        Edit("threads/queue.rs",
              "            if first.kind() == Kind::Task {\n                return false;\n"
              "            }\n", ""),
     ]),
     one("defect-2", "a release frees for a thread that arrived and has left (ABA)",
-        "internal/queue.rs",
+        "threads/queue.rs",
         "                if self.free(state) {\n                    return true;\n"
         "                }\n                continue;",
         "                let freed = self.state.fetch_update(\n"
@@ -113,30 +111,30 @@ DEFECTS = [
         "                    |now| (now & QUEUED == 0).then_some(now & !HELD),\n"
         "                );\n                if freed.is_ok() {\n                    return true;\n"
         "                }\n                continue;"),
-    one("defect-2", "a thread that arrives gives up without looking again", "internal/queue.rs",
+    one("defect-2", "a thread that arrives gives up without looking again", "threads/queue.rs",
         "        let waiter = Arc::new(Waiter::new(Kind::Thread));\n",
         "        if matches!(wait, Wait::Until(limit) if crate::sync::Instant::now() >= limit) {\n"
         "            self.state.fetch_sub(ARRIVING, Ordering::Relaxed);\n"
-        "            return Err(Missed::TimedOut);\n        }\n"
+        "            return Err(AcquireFailure::TimedOut);\n        }\n"
         "        let waiter = Arc::new(Waiter::new(Kind::Thread));\n"),
     one("defect-3", "the turn is kept while waiting for the lock between threads",
-        "lockutils/acquire.rs",
+        "named/acquire.rs",
         "        let free = internal.acquire(Wait::Never).is_ok();\n        if !free {\n"
         "            external.give_back();\n        }\n        free\n",
-        "        if let Err(missed) = internal.acquire_patiently(wait, patience) {\n"
-        "            external.give_back();\n            return Err(missed.into());\n        }\n"
+        "        if let Err(failure) = internal.acquire_with_limit(wait, limit) {\n"
+        "            external.give_back();\n            return Err(failure.into());\n        }\n"
         "        true\n"),
     one("defect-3", "a task keeps the turn while waiting for the lock between threads",
-        "asynchronous/gates.rs",
+        "asynchronous/acquire.rs",
         "                turn.give_back();\n"
         "                (self.take_internal().await?, self.take_turn(external).await?)\n",
         "                (self.take_internal().await?, turn)\n"),
     one("defect-3", "a thread does not look for a file it holds before queueing for its turn",
-        "external/process_lock.rs",
+        "files/process_lock.rs",
         "        if self.would_wait_for_itself(held_here) {\n",
         "        if false && self.would_wait_for_itself(held_here) {\n"),
     one("defect-3", "a thread does not look for a file it holds before queueing for the name",
-        "lockutils/acquire.rs",
+        "named/acquire.rs",
         "                if external.would_wait_for_itself(held_here) {\n",
         "                if false && external.would_wait_for_itself(held_here) {\n"),
     Mutation("defect-4", "the configuration is behind a lock", [
@@ -150,31 +148,31 @@ DEFECTS = [
         Edit("lockutils/setting.rs", "        let current = match path {\n",
              "        let _locked = LOCK.write().unwrap();\n        let current = match path {\n"),
     ]),
-    one("defect-5", "a release that finds the queue empty stores that it is", "internal/queue.rs",
+    one("defect-5", "a release that finds the queue empty stores that it is", "threads/queue.rs",
         "                if self.call_first(lock(&self.queue)) {\n                    return;\n"
         "                }\n",
         "                if !self.call_first(lock(&self.queue)) {\n"
         "                    let gone = HELD | QUEUED | CALLED;\n"
         "                    self.state.fetch_and(!gone, Ordering::Release);\n"
         "                }\n                return;\n"),
-    one("queue", "the lock is granted outside the queue's mutex", "internal/queue.rs",
+    one("queue", "the lock is granted outside the queue's mutex", "threads/queue.rs",
         "            let task = first.call(Call::Granted);\n            drop(queue);\n"
         "            task\n",
         "            drop(queue);\n            first.call(Call::Granted)\n"),
-    one("queue", "a waiter that gives up leaves a free lock behind", "internal/queue.rs",
+    one("queue", "a waiter that gives up leaves a free lock behind", "threads/queue.rs",
         "        let taken = if is_first(&queue, waiter) {\n"
         "            self.take_or_wait_for_call()\n        } else {\n"
         "            self.try_take()\n        };\n",
         "        let taken = false;\n"),
-    one("queue", "a thread that holds the lock waits for itself", "internal/queue.rs",
-        "            _ if self.is_held_by_current_thread() => return Err(Missed::HeldBySelf),\n",
+    one("queue", "a thread that holds the lock waits for itself", "threads/queue.rs",
+        "            _ if self.is_held_by_current_thread() => return Err(AcquireFailure::HeldBySelf),\n",
         ""),
     one("guarantee-5", "no look at the path when the kernel's lock was passed on",
-        "external/process_lock.rs",
+        "files/process_lock.rs",
         "            if !state.locked {\n                self.lock_in_kernel(",
         "            if state.locked {\n                return Ok(());\n            } else {\n"
         "                self.lock_in_kernel("),
     one("self-deadlock", "the lock that is being acquired counts as held in another way",
-        "lockutils/world.rs",
+        "named/lock_table.rs",
         "|lock| !std::ptr::eq(lock, asked)", "|lock| !std::ptr::eq(lock, asked) || true"),
 ]

@@ -1,4 +1,5 @@
-//! What `#[synchronized]` expands to. Not part of the public API: it may change in any release.
+//! Items that the expansion of `#[synchronized]` uses. Not part of the public API: it may change in
+//! any release.
 
 use crate::lockutils::Error;
 #[cfg(feature = "tokio")]
@@ -13,7 +14,7 @@ pub use crate::lockutils::site::{Site, SiteGuard};
     note = "or add `or_panic` to `#[synchronized(…)]`, so that a lock that fails panics"
 )]
 pub trait LockResult {
-    /// The value that says so.
+    /// The value that carries the error.
     fn lock_failed(error: Error) -> Self;
 }
 
@@ -24,7 +25,7 @@ impl<T, E: From<Error>> LockResult for Result<T, E> {
     }
 }
 
-/// Returns `error` in the caller's return type.
+/// Converts `error` to the caller's return type.
 #[cold]
 pub fn fail<R: LockResult>(error: Error) -> R {
     R::lock_failed(error)

@@ -1,8 +1,9 @@
-//! Foreign code, called where a panic must not unwind.
+//! Calls of other code from where a panic must not unwind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `call`; a panic ends here. The panic hook has reported it already, by default on the standard error.
+/// Runs `call` and returns `None` if it panics. The panic hook has reported that, by default on
+/// standard error.
 pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),

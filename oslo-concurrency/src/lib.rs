@@ -1,4 +1,5 @@
-//! Named locks between threads and between processes, interoperable with OpenStack's `oslo.concurrency`.
+//! Named locks between threads and between processes, interoperable with OpenStack's
+//! `oslo.concurrency`.
 //!
 //! ```
 //! use oslo_concurrency::lockutils;
@@ -20,7 +21,8 @@
 //! # Ok::<(), lockutils::Error>(())
 //! ```
 //!
-//! Locks are in [`lockutils`], commands in [`processutils`]; [`watchdog`] says that something takes long; [`observe`] is for tests.
+//! [`lockutils`] has the locks and [`processutils`] runs commands. [`watchdog`] warns about actions
+//! that take long. [`observe`] is for tests.
 //!
 //! # Features
 //!
@@ -31,20 +33,24 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod alarms;
+#[cfg(test)]
+mod alarms_tests;
 #[cfg(feature = "tokio")]
 mod asynchronous;
-mod background;
 mod contained;
-mod external;
+mod files;
 mod fork;
-mod internal;
 pub mod lockutils;
-mod made_once;
+mod named;
 pub mod observe;
+mod once;
 pub mod processutils;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod sync;
+mod sys;
+mod threads;
 mod wait;
 #[cfg(test)]
 mod wait_tests;

@@ -1,4 +1,5 @@
-//! Tells somebody which locks are acquired and released in this process: for tests, which watch a function's lock without changing it.
+//! Reports of the locks that this process acquires and releases, for tests that watch a function's
+//! lock without changing the function.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,10 +26,11 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Is told by the thread that holds the lock, while it holds it.
+/// Receives reports from the thread that holds the lock, while it holds it.
 ///
 /// The locks of [`lockutils`](crate::lockutils) are reported by their name without prefix, an
-/// [`InterProcessLock`](crate::lockutils::InterProcessLock) by its path. Reader-writer locks are not reported.
+/// [`InterProcessLock`](crate::lockutils::InterProcessLock) by its path. Reader-writer locks are
+/// not reported.
 pub trait Observer: Sync {
     /// The lock was just acquired.
     fn acquired(&self, name: &str);
@@ -36,19 +38,20 @@ pub trait Observer: Sync {
     fn releasing(&self, name: &str);
 }
 
-/// There is an observer in this process already, and it stays.
+/// The error of [`set_observer`] in a process that has an observer, which stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this process has an observer of its locks already, and it cannot be replaced")]
 pub struct AlreadyObserved;
 
 static OBSERVER: OnceLock<&'static dyn Observer> = OnceLock::new();
-/// Whether anybody looks: all that a lock pays when nobody does.
+/// Set if there is an observer. Without one, reading this is all that a lock pays.
 static IS_OBSERVED: AtomicBool = AtomicBool::new(false);
 
-/// From now on `observer` is told of every lock of this process, and of the processes that it forks.
+/// Reports every lock of this process, and of the processes that it forks, to `observer` from now
+/// on.
 ///
 /// # Errors
-/// If there is an observer already.
+/// Returns [`AlreadyObserved`] if there is an observer.
 pub fn set_observer(observer: &'static dyn Observer) -> Result<(), AlreadyObserved> {
     OBSERVER.set(observer).map_err(|_| AlreadyObserved)?;
     IS_OBSERVED.store(true, Ordering::Release);
@@ -58,19 +61,19 @@ pub fn set_observer(observer: &'static dyn Observer) -> Result<(), AlreadyObserv
 #[inline]
 pub(crate) fn acquired<'a>(name: impl FnOnce() -> Cow<'a, str>) {
     if IS_OBSERVED.load(Ordering::Relaxed) {
-        tell(&name(), |observer, name| observer.acquired(name));
+        report(&name(), |observer, name| observer.acquired(name));
     }
 }
 
 #[inline]
 pub(crate) fn releasing<'a>(name: impl FnOnce() -> Cow<'a, str>) {
     if IS_OBSERVED.load(Ordering::Relaxed) {
-        tell(&name(), |observer, name| observer.releasing(name));
+        report(&name(), |observer, name| observer.releasing(name));
     }
 }
 
 #[cold]
-fn tell(name: &str, what: impl FnOnce(&dyn Observer, &str)) {
+fn report(name: &str, what: impl FnOnce(&dyn Observer, &str)) {
     if let Some(observer) = OBSERVER.get() {
         what(*observer, name);
     }

@@ -1,10 +1,11 @@
-//! What must be true of the parsers whatever they read: for the random tests below, and for the programs in `fuzz/`.
+//! Properties of the parsers for any input, for the random tests below and for the programs in
+//! `fuzz/`.
 
 #![allow(missing_docs, reason = "public only to the programs in fuzz/")]
 
-pub use crate::external::holders::properties::proc_files;
 pub use crate::lockutils::ini::properties::ini;
 pub use crate::processutils::mask::properties::{mask, mask_named};
+pub use crate::sys::properties::proc_files;
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,15 @@
-//! Locks, atomics and the clock, for the modules that the model tests compile with a scheduler's versions of them
-//! (`tests/model`).
+//! Mutexes, atomics and the clock. The model tests (`tests/model`) compile the modules that use
+//! them with those of a scheduler.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 pub(crate) use std::thread::sleep;
 pub(crate) use std::time::Instant;
 
-/// How long the thread of the watchdog stays without anything to watch.
+/// Time for which the thread of the alarms stays without an alarm.
 pub(crate) const THREAD_STAYS: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Attempts before queueing; about as long as a short section takes.
+/// Attempts before queueing; about as long as a short critical section takes.
 pub(crate) const SPINS: u32 = 40;
 
 /// Waits a few nanoseconds for another processor.
@@ -18,7 +18,7 @@ pub(crate) fn spin_loop() {
     std::hint::spin_loop();
 }
 
-/// The value behind `mutex`. Nothing of ours panics while it holds one, so poison says nothing.
+/// Locks `mutex`. No code of this crate panics while it holds one, so poison means nothing.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,18 +1,18 @@
-//! How long an acquire is ready to wait.
+//! Limits of the wait for a lock.
 
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::alarms::Alarm;
 use crate::contained::contained;
-use crate::external::Cancel;
 use crate::sync::Instant;
-use crate::watchdog::alarms::Alarm;
+use crate::sys::Cancel;
 
-/// How long an acquire waits for a lock that is held.
+/// The time that an acquire waits for a lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Not at all: a held lock is an error at once.
+    /// Does not wait: a held lock is an error at once.
     Never,
     /// Until the deadline, measured on the monotonic clock.
     Until(Instant),
@@ -21,7 +21,7 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
-    /// Waits `timeout` from now on; one that is too long for the clock is forever.
+    /// Waits for `timeout` from now on; forever, if that is too long for the clock.
     pub(crate) fn at_most(timeout: Duration) -> Self {
         Instant::now()
             .checked_add(timeout)
@@ -29,56 +29,59 @@ impl Wait {
     }
 }
 
-/// Why a lock was not acquired, before it has a name.
+/// The reason why a lock was not acquired, without the lock's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missed {
-    /// It is held, and the caller does not wait.
+pub(crate) enum AcquireFailure {
+    /// The lock is held, and the caller does not wait.
     Busy,
-    /// It was held until the deadline.
+    /// The lock was held until the deadline.
     TimedOut,
-    /// The calling thread itself holds it, so that waiting would never end.
+    /// The calling thread holds the lock itself, so the wait would never end.
     HeldBySelf,
 }
 
-/// What interrupts a wait, other than its end: a warning that it lasts long, and a cancellation.
+/// Interruptions of a wait before its deadline: a warning that it lasts long, and a cancellation.
 ///
-/// The warning is handed to another thread, for a subscriber may block, panic, or use this very lock. Nothing of this
-/// is looked at before the waiter goes to sleep.
-pub(crate) struct Patience<'a> {
+/// Another thread sends the warning, because a subscriber may block, panic, or use this very lock.
+/// A waiter that acquires the lock without going to sleep pays for none of this.
+pub(crate) struct WaitLimit<'a> {
     began: Option<Instant>,
-    /// When to hand the wait to whoever warns; `Duration::MAX` is never.
+    /// Time after which to call `warn`; `Duration::MAX` for never.
     warn_after: Duration,
-    /// Warns from now on, until the answer is dropped, of a wait that has lasted so long.
+    /// Warns of a wait that has lasted this long, until the returned alarm is dropped.
     warn: &'a dyn Fn(Duration) -> Option<Alarm>,
     warning: Option<Alarm>,
-    pub(crate) is_heard: fn() -> bool,
+    pub(crate) is_logged: fn() -> bool,
     cancel: Option<&'a Cancel>,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> WaitLimit<'a> {
     /// Calls `warn` once, as soon as the wait has lasted `warn_after`.
-    pub(crate) fn new(warn_after: Duration, warn: &'a dyn Fn(Duration) -> Option<Alarm>) -> Self {
-        Patience {
+    pub(crate) fn with_warning(
+        warn_after: Duration,
+        warn: &'a dyn Fn(Duration) -> Option<Alarm>,
+    ) -> Self {
+        WaitLimit {
             began: None,
             warn_after,
             warn,
             warning: None,
-            is_heard: || LevelFilter::current() >= LevelFilter::WARN,
+            is_logged: || LevelFilter::current() >= LevelFilter::WARN,
             cancel: None,
         }
     }
 
-    /// Waits in silence.
+    /// Does not interrupt the wait.
     pub(crate) fn silent() -> Self {
-        Patience::new(Duration::MAX, &|_| None)
+        WaitLimit::with_warning(Duration::MAX, &|_| None)
     }
 
-    /// Waits in silence until `cancel` says that the lock is not wanted any more.
+    /// Ends the wait when `cancel` is cancelled, and does not warn.
     #[cfg(feature = "tokio")]
     pub(crate) fn until_cancelled(cancel: &'a Cancel) -> Self {
-        Patience {
+        WaitLimit {
             cancel: Some(cancel),
-            ..Patience::silent()
+            ..WaitLimit::silent()
         }
     }
 
@@ -86,12 +89,12 @@ impl<'a> Patience<'a> {
         self.cancel
     }
 
-    /// How long to sleep at most before [`is_over`](Self::is_over) is asked.
-    pub(crate) fn limit(&mut self, wait: Wait) -> Wait {
+    /// The time until which to sleep before calling [`is_over`](Self::is_over).
+    pub(crate) fn next_look(&mut self, wait: Wait) -> Wait {
         if self.warn_after == Duration::MAX {
             return wait;
         }
-        if self.began.is_none() && !(self.is_heard)() {
+        if self.began.is_none() && !(self.is_logged)() {
             self.warn_after = Duration::MAX;
             return wait;
         }
@@ -103,8 +106,8 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// The sleep ended without the lock. Returns `true` if that is the end of the wait; if not, this is the time to
-    /// warn.
+    /// Returns `true` if the wait is over. Otherwise warns, if it is time to. Called when a sleep
+    /// has ended without the lock.
     pub(crate) fn is_over(&mut self, wait: Wait) -> bool {
         let over = match wait {
             Wait::Never => true,
@@ -118,8 +121,8 @@ impl<'a> Patience<'a> {
             let waited = began.elapsed();
             if waited >= self.warn_after {
                 self.warn_after = Duration::MAX;
-                // It asks the subscriber for the present span. A panic there must not take the waiter out of the
-                // queue: the wait goes on in silence.
+                // This asks the subscriber for the current span. A panic there must not take the
+                // waiter out of the queue: the wait goes on without a warning.
                 self.warning = contained(|| (self.warn)(waited)).flatten();
             }
         }

@@ -1,9 +1,9 @@
-//! Patience by itself.
+//! WaitLimit by itself.
 
 use std::time::Duration;
 
 use crate::sync::Instant;
-use crate::wait::{Patience, Wait};
+use crate::wait::{Wait, WaitLimit};
 use std::cell::RefCell;
 
 #[test]
@@ -14,17 +14,17 @@ fn a_long_wait_is_handed_over_once() {
             warned.borrow_mut().push(waited);
             None
         };
-        let mut patience = Patience::new(after, &warn);
-        patience.is_heard = || true;
-        let Wait::Until(next) = patience.limit(Wait::Forever) else {
+        let mut limit = WaitLimit::with_warning(after, &warn);
+        limit.is_logged = || true;
+        let Wait::Until(next) = limit.next_look(Wait::Forever) else {
             panic!("the wait is not interrupted");
         };
         while Instant::now() < next {
             std::hint::spin_loop();
         }
-        assert!(!patience.is_over(Wait::Forever));
-        assert_eq!(patience.limit(Wait::Forever), Wait::Forever);
-        assert!(!patience.is_over(Wait::Forever));
+        assert!(!limit.is_over(Wait::Forever));
+        assert_eq!(limit.next_look(Wait::Forever), Wait::Forever);
+        assert!(!limit.is_over(Wait::Forever));
         assert!(matches!(**warned.borrow(), [waited] if waited >= after));
     }
 }
@@ -37,14 +37,14 @@ fn the_deadline_comes_before_the_warning() {
         None
     };
     let deadline = Wait::at_most(Duration::ZERO);
-    let mut patience = Patience::new(Duration::from_secs(60), &warn);
-    patience.is_heard = || true;
-    assert_eq!(patience.limit(deadline), deadline);
-    assert!(patience.is_over(deadline));
-    assert_eq!(Patience::silent().limit(Wait::Forever), Wait::Forever);
+    let mut limit = WaitLimit::with_warning(Duration::from_secs(60), &warn);
+    limit.is_logged = || true;
+    assert_eq!(limit.next_look(deadline), deadline);
+    assert!(limit.is_over(deadline));
+    assert_eq!(WaitLimit::silent().next_look(Wait::Forever), Wait::Forever);
     assert_eq!(*warned.borrow(), 0);
 
-    let mut unheard = Patience::new(Duration::ZERO, &warn);
-    unheard.is_heard = || false;
-    assert_eq!(unheard.limit(Wait::Forever), Wait::Forever);
+    let mut unlogged = WaitLimit::with_warning(Duration::ZERO, &warn);
+    unlogged.is_logged = || false;
+    assert_eq!(unlogged.next_look(Wait::Forever), Wait::Forever);
 }

@@ -1,23 +1,24 @@
-//! Waiting for a lock in the kernel without blocking the thread of an executor.
+//! Waits for a lock in the kernel that do not block the thread of an executor.
 //!
-//! The kernel can only make a thread wait. So a thread of ours waits, one for each file at most: only whoever has the *turn* among the
-//! threads and tasks of this process may wait for the file. No pool is used, and so none is exhausted. A task that is dropped
-//! leaves its turn to the thread, interrupts it, and does not wait: the turn ends when the thread has left the kernel, and with it a lock that
-//! it took in the last moment.
+//! The kernel can only make a thread wait. So a helper thread waits, at most one for each file,
+//! because only the owner of the *turn* among the threads and tasks of this process may wait for
+//! the file. No pool is used, so none can be exhausted. A task that is dropped leaves its turn to
+//! the thread, interrupts it, and does not wait. The turn ends when the thread has left the kernel,
+//! together with a lock that it acquired at the last moment.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::background;
-use crate::external::{Cancel, Failure};
+use crate::files::FileLockError;
 use crate::fork;
-use crate::lockutils::world::{self, ExternalEntry};
+use crate::named::lock_table::{self, ExternalEntry};
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
-use crate::wait::{Missed, Patience, Wait};
+use crate::sys::{self, Cancel};
+use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
-/// The turn at an external lock, with or without the kernel's; dropping it ends it.
+/// The turn for a lock on a file, with or without the kernel's lock. Dropping it ends the turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
     entry: Option<Arc<ExternalEntry>>,
@@ -26,8 +27,8 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// The caller has just taken it.
-    pub(crate) fn taken(entry: Arc<ExternalEntry>, fair: bool) -> Self {
+    /// The turn that the caller has just acquired.
+    pub(crate) fn new(entry: Arc<ExternalEntry>, fair: bool) -> Self {
         Turn {
             entry: Some(entry),
             fair,
@@ -35,14 +36,14 @@ impl Turn {
         }
     }
 
-    /// Ends the turn, and frees the kernel's lock if it came with it.
+    /// Ends the turn, and releases the kernel's lock if that came with it.
     pub(crate) fn give_back(mut self) {
         if let Some(entry) = self.entry.take() {
             entry.give_back();
         }
     }
 
-    /// The lock, which the caller will release.
+    /// The lock, which the caller must release.
     pub(crate) fn into_entry(mut self) -> Option<Arc<ExternalEntry>> {
         self.entry.take()
     }
@@ -61,32 +62,32 @@ impl Drop for Turn {
     }
 }
 
-/// Takes the kernel's lock on the file of `turn`. A failure ends the turn.
-pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, Failure> {
+/// Acquires the kernel's lock on the file of `turn`. A failure ends the turn.
+pub(super) async fn lock_file(turn: Turn, may_wait: bool) -> Result<Turn, FileLockError> {
     let Some(entry) = &turn.entry else {
         return Ok(turn);
     };
-    if !may_wait || !entry.owes_courtesy() {
-        let mut patience = Patience::silent();
+    if !may_wait || !entry.must_pause() {
+        let mut limit = WaitLimit::silent();
         match entry.lock(
             Wait::Never,
             turn.fair,
-            Some(&world::this_section_holds),
-            &mut patience,
+            Some(&lock_table::this_section_holds),
+            &mut limit,
         ) {
             Ok(()) => return Ok(turn),
-            Err(Failure::Missed(Missed::Busy)) if may_wait => {}
+            Err(FileLockError::NotAcquired(AcquireFailure::Busy)) if may_wait => {}
             Err(failure) => return Err(failure),
         }
     }
-    // The thread that waits is not in the section: it cannot tell.
-    if entry.leads_to(world::this_section_holds) {
-        return Err(Missed::HeldBySelf.into());
+    // Checked here, because the helper thread is not in the section.
+    if entry.leads_to(lock_table::this_section_holds) {
+        return Err(AcquireFailure::HeldBySelf.into());
     }
     KernelWait::start(turn)?.await
 }
 
-/// The thread that waits, as its task sees it.
+/// The task's side of a wait by a helper thread.
 #[derive(Debug)]
 struct KernelWait {
     shared: Option<Arc<Shared>>,
@@ -101,11 +102,11 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// Taken by whoever of the two is the last to look.
+    /// Taken by the task or by the helper thread, whichever is the last to look.
     turn: Option<Turn>,
-    outcome: Option<Result<(), Failure>>,
+    outcome: Option<Result<(), FileLockError>>,
     task: Option<Waker>,
-    /// The thread is in the kernel, or was: it may have the lock.
+    /// The thread is or was in the kernel, and may have the lock.
     begun: bool,
     abandoned: bool,
 }
@@ -115,7 +116,7 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// What the thread does.
+    /// Waits in the kernel. Runs in the helper thread.
     fn wait(&self, entry: &ExternalEntry, fair: bool) {
         let mut state = self.state();
         if state.abandoned {
@@ -123,18 +124,18 @@ impl Shared {
         }
         state.begun = true;
         drop(state);
-        let mut patience = Patience::until_cancelled(&self.cancel);
-        let outcome = entry.lock(Wait::Forever, fair, None, &mut patience);
+        let mut limit = WaitLimit::until_cancelled(&self.cancel);
+        let outcome = entry.lock(Wait::Forever, fair, None, &mut limit);
         let mut state = self.state();
         state.outcome = Some(outcome);
-        let nobodys = if state.abandoned {
+        let abandoned_turn = if state.abandoned {
             state.turn.take()
         } else {
             None
         };
         let task = state.task.take();
         drop(state);
-        drop(nobodys); // releases what it got in the last moment
+        drop(abandoned_turn); // releases a lock that was acquired at the last moment
         if let Some(task) = task {
             task.wake();
         }
@@ -142,7 +143,7 @@ impl Shared {
 }
 
 impl KernelWait {
-    fn start(turn: Turn) -> Result<Self, Failure> {
+    fn start(turn: Turn) -> Result<Self, FileLockError> {
         let (entry, fair) = (turn.entry.clone(), turn.fair);
         let shared = Arc::new(Shared {
             cancel: Cancel::default(),
@@ -157,8 +158,8 @@ impl KernelWait {
         if let Some(entry) = entry {
             let path = entry.path().to_owned();
             let for_thread = Arc::clone(&shared);
-            background::spawn("lock-wait", move || for_thread.wait(&entry, fair)).map_err(
-                |source| Failure::Io {
+            sys::spawn("lock-wait", move || for_thread.wait(&entry, fair)).map_err(
+                |source| FileLockError::Io {
                     path,
                     source: io::Error::new(
                         source.kind(),
@@ -175,7 +176,7 @@ impl KernelWait {
 }
 
 impl Future for KernelWait {
-    type Output = Result<Turn, Failure>;
+    type Output = Result<Turn, FileLockError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(shared) = &self.shared else {

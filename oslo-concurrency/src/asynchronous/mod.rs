@@ -1,5 +1,4 @@
-//! What an acquire by a task needs that one by a thread does not; feature `tokio`.
+//! Acquires by tasks; feature `tokio`.
 
-pub(crate) mod gates;
+pub(crate) mod acquire;
 pub(crate) mod kernel_wait;
-pub(crate) mod section;

@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
 use super::guard::{Held, HeldExternal, Hold};
-use super::long_wait::LongWait;
-use super::world::{ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
-use crate::asynchronous::gates::Gates;
+use crate::alarms::Alarm;
+use crate::asynchronous::acquire::TaskAcquire;
 use crate::asynchronous::kernel_wait::Turn;
-use crate::asynchronous::section;
-use crate::external::Failure;
+use crate::files::FileLockError;
 use crate::fork;
-use crate::internal::new_task;
-use crate::wait::{Missed, Wait};
-use crate::watchdog::alarms::Alarm;
+use crate::named::lock_table::{ExternalEntry, InternalEntry};
+use crate::named::long_wait::LongWait;
+use crate::threads::new_task;
+use crate::threads::section;
+use crate::wait::{AcquireFailure, Wait};
 
 /// A lock held by a task. Dropping the guard releases the lock, even if the task is cancelled or
 /// panics.
@@ -132,14 +132,14 @@ impl<'a> LockOptions<'a> {
     ) -> Result<AsyncGuard, Error> {
         let asked = self.asked();
         let wait = self.wait();
-        let gates = Gates {
+        let request = TaskAcquire {
             internal,
             external,
             fair: self.fair,
             owner,
             may_wait: wait != Wait::Never,
         };
-        let mut acquired = pin!(gates.acquire());
+        let mut acquired = pin!(request.acquire());
         let at_once = poll_fn(|context| {
             Poll::Ready(match acquired.as_mut().poll(context) {
                 Poll::Ready(outcome) => Some(outcome),
@@ -149,14 +149,14 @@ impl<'a> LockOptions<'a> {
         let outcome = match at_once.await {
             Some(outcome) => outcome,
             None => {
-                let _warning = warn_of_a_long_wait(&gates, self.name, function, self.warn_after);
+                let _warning = warn_of_a_long_wait(&request, self.name, function, self.warn_after);
                 within(wait, acquired).await
             }
         };
-        let (internal, turn) = outcome.map_err(|failure| Error::external(self.name, failure))?;
+        let (internal, turn) = outcome.map_err(|failure| Error::on_file(self.name, failure))?;
         let external = turn.and_then(Turn::into_entry).map(|entry| HeldExternal {
             entry,
-            fair: gates.fair,
+            fair: request.fair,
         });
         let internal = internal.into_entry();
         Ok(AsyncGuard {
@@ -165,11 +165,11 @@ impl<'a> LockOptions<'a> {
     }
 }
 
-/// `acquired`, unless it comes too late.
+/// Awaits `acquired` until the deadline.
 async fn within<T>(
     wait: Wait,
-    acquired: Pin<&mut impl Future<Output = Result<T, Failure>>>,
-) -> Result<T, Failure> {
+    acquired: Pin<&mut impl Future<Output = Result<T, FileLockError>>>,
+) -> Result<T, FileLockError> {
     let Wait::Until(deadline) = wait else {
         return acquired.await;
     };
@@ -177,12 +177,12 @@ async fn within<T>(
     let left = deadline.saturating_duration_since(Instant::now());
     tokio::time::timeout(left, acquired)
         .await
-        .unwrap_or(Err(Failure::Missed(Missed::TimedOut)))
+        .unwrap_or(Err(FileLockError::NotAcquired(AcquireFailure::TimedOut)))
 }
 
-/// Warns of a wait that lasts long, until the answer is dropped.
+/// Warns of a long wait until the returned alarm is dropped.
 fn warn_of_a_long_wait(
-    gates: &Gates,
+    request: &TaskAcquire,
     name: &str,
     function: &'static str,
     after: Duration,
@@ -197,9 +197,9 @@ fn warn_of_a_long_wait(
     let long_wait = LongWait {
         name: name.to_owned(),
         function,
-        waiter: gates.owner,
-        internal: Some(Arc::clone(&gates.internal)),
-        external: gates.external.clone(),
+        waiter: request.owner,
+        internal: Some(Arc::clone(&request.internal)),
+        external: request.external.clone(),
     };
     long_wait.warn(Duration::ZERO, after)
 }

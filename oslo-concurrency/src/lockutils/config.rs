@@ -1,4 +1,4 @@
-//! Where the lock files are.
+//! The configuration: the lock path, and whether external locks are in use.
 
 use std::ffi::CStr;
 use std::fs;
@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::ini::{BadReference, Ini, Value};
 use super::scope;
-use super::setting::{Setting, read_environment};
-use crate::made_once::MadeOnce;
+use super::setting::Setting;
+use crate::once::OnceBox;
+use crate::sys;
 
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
 const VARIABLE: &CStr = c"OSLO_LOCK_PATH";
@@ -19,7 +20,7 @@ static FROM_INI: Setting = Setting::new();
 static DISABLED: AtomicBool = AtomicBool::new(false);
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
-/// Changes whenever the configuration does.
+/// A number that changes with the configuration.
 pub(crate) fn epoch() -> u64 {
     EPOCH.load(Ordering::Acquire)
 }
@@ -61,7 +62,7 @@ pub(crate) fn process_locking_disabled() -> bool {
     DISABLED.load(Ordering::Acquire)
 }
 
-/// Calls `with` on the lock path that is in force.
+/// Calls `with` on the current lock path.
 pub(crate) fn with_lock_path<T>(
     of_the_call: Option<&Path>,
     with: impl FnOnce(Option<&Path>) -> T,
@@ -83,9 +84,9 @@ pub(crate) fn with_lock_path<T>(
 }
 
 fn from_environment() -> Option<&'static Path> {
-    static PATH: MadeOnce<Option<PathBuf>> = MadeOnce::new();
+    static PATH: OnceBox<Option<PathBuf>> = OnceBox::new();
     PATH.get_or_make(|| {
-        read_environment(VARIABLE)
+        sys::environment_variable(VARIABLE)
             .filter(|path| !path.is_empty())
             .map(PathBuf::from)
     })
@@ -219,7 +220,7 @@ pub fn configure_from_ini(path: impl AsRef<Path>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// An option of ours, with what it refers to put in.
+/// An option of this crate, with its references resolved.
 fn option(ini: &Ini, path: &Path, option: &'static str) -> Result<Option<Value>, ConfigError> {
     let path = path.to_owned();
     match ini.get("oslo_concurrency", option).transpose() {

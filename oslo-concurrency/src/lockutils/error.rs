@@ -1,8 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::external::{Failure, TimerUnavailable};
-use crate::wait::Missed;
+use crate::files::FileLockError;
+use crate::wait::AcquireFailure;
 
 /// The reason why a lock was not acquired. Each message names the lock and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -84,45 +84,27 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn missed(name: &str, missed: Missed) -> Self {
+    pub(crate) fn not_acquired(name: &str, failure: AcquireFailure) -> Self {
         let name = name.to_owned();
-        match missed {
-            Missed::Busy => Error::NotAcquired { name },
-            Missed::TimedOut => Error::Timeout { name },
-            Missed::HeldBySelf => Error::WouldDeadlock { name },
+        match failure {
+            AcquireFailure::Busy => Error::NotAcquired { name },
+            AcquireFailure::TimedOut => Error::Timeout { name },
+            AcquireFailure::HeldBySelf => Error::WouldDeadlock { name },
         }
     }
 
-    pub(crate) fn external(name: &str, failure: Failure) -> Self {
-        match failure {
-            Failure::Missed(missed) => Error::missed(name, missed),
-            Failure::Io { path, source } => match about_the_timer(&source) {
-                Some(reason) => Error::TimerUnavailable {
-                    name: name.to_owned(),
-                    reason: reason.to_string(),
-                },
-                None => Error::Io {
-                    name: name.to_owned(),
-                    path,
-                    source,
-                },
+    pub(crate) fn on_file(name: &str, error: FileLockError) -> Self {
+        match error {
+            FileLockError::NotAcquired(failure) => Error::not_acquired(name, failure),
+            FileLockError::NoTimer(reason) => Error::TimerUnavailable {
+                name: name.to_owned(),
+                reason,
+            },
+            FileLockError::Io { path, source } => Error::Io {
+                name: name.to_owned(),
+                path,
+                source,
             },
         }
     }
-}
-
-/// The wait failed before the kernel was asked for the lock, whatever was wrapped around that since.
-fn about_the_timer(error: &io::Error) -> Option<&TimerUnavailable> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = match error.downcast_ref::<io::Error>() {
-            // Its `source` is the source of what is inside.
-            Some(error) => error.get_ref().map(|inside| inside as _),
-            None => error.source(),
-        };
-    }
-    None
 }

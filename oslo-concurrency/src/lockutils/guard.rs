@@ -2,8 +2,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::release_both;
-use super::world::{ExternalEntry, InternalEntry, ThreadHold};
+use crate::named::acquire::release_both;
+use crate::named::lock_table::{ExternalEntry, InternalEntry, ThreadHold};
 use crate::{fork, observe};
 
 /// A held lock. Dropping the guard releases the lock, even during a panic.
@@ -19,7 +19,7 @@ pub struct Guard {
     _on_this_thread: PhantomData<*const ()>,
 }
 
-/// Releases what is held when it is dropped, on whatever thread.
+/// Releases the locks when it is dropped, on any thread.
 #[derive(Debug)]
 pub(crate) struct Hold {
     held: Option<Held>,
@@ -27,7 +27,7 @@ pub(crate) struct Hold {
     log: Option<HeldSince>,
 }
 
-/// What a guard holds.
+/// The locks of a guard.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) external: Option<HeldExternal>,
@@ -40,7 +40,7 @@ pub(crate) struct HeldExternal {
     pub(crate) fair: bool,
 }
 
-/// For the log: the function, and when the lock was acquired.
+/// The function that holds the lock, and the time when it acquired it, for the log.
 #[derive(Debug)]
 pub(crate) struct HeldSince {
     pub(crate) function: &'static str,
@@ -72,8 +72,8 @@ impl Held {
 }
 
 impl Hold {
-    /// Tells the observer and, if it is known when the lock was `asked` for, the log. Whatever panics there, the lock
-    /// is released.
+    /// Reports to the observer and, if the time when the lock was `asked` for is given, to the log.
+    /// If either panics, the lock is released.
     pub(crate) fn new(held: Held, function: &'static str, asked: Option<Instant>) -> Self {
         let mut hold = Hold {
             held: Some(held),
@@ -120,9 +120,9 @@ impl HeldSince {
 }
 
 /// Calls a function when it is dropped, also by a panic.
-pub(super) struct Finally<F: Fn()>(pub(super) F);
+pub(super) struct OnDrop<F: Fn()>(pub(super) F);
 
-impl<F: Fn()> Drop for Finally<F> {
+impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
     }
@@ -132,11 +132,11 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let Some(held) = self.held.take() else { return };
         if self.generation != fork::generation() {
-            // The parent's lock and the parent's memory: not ours to release or to free.
+            // The lock and the memory belong to the parent.
             std::mem::forget(held);
             return;
         }
-        let release = Finally(|| held.release());
+        let release = OnDrop(|| held.release());
         observe::releasing(|| held.internal.key().into());
         drop(release);
         if let Some(since) = &self.log {

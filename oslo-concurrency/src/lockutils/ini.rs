@@ -1,40 +1,41 @@
-//! A service's configuration file, read as oslo.config reads it (`oslo_config/iniparser.py` and `cfg.py`).
+//! A service's configuration file, read as oslo.config reads it (`oslo_config/iniparser.py` and
+//! `cfg.py`).
 
 use std::collections::HashMap;
 
-/// Options that stand outside all sections of their own.
+/// The section of options for all sections.
 const DEFAULT: &str = "DEFAULT";
 
-/// A value that leads to more is refused: one whose references double at each step would never be done, and a long
-/// chain would overflow the stack.
+/// Maximum number of references in one value. References that double at each step would take
+/// forever, and a long chain would overflow the stack.
 pub(super) const MOST_REFERENCES: usize = 100;
 
-/// The options of a file. Of an option that is given more than once, the last counts.
+/// The options of a file. If an option is set more than once, the last value counts.
 #[derive(Debug, Default)]
 pub(super) struct Ini(HashMap<(String, String), Value>);
 
-/// A value as it stands in the file.
+/// A value as written in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value {
     pub(super) line: usize,
     pub(super) text: String,
 }
 
-/// A line that is none of this format.
+/// A line that is not valid in this format.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadLine {
     pub(super) line: usize,
     pub(super) reason: &'static str,
 }
 
-/// Why a value that refers to others has no meaning.
+/// The reason why the references of a value cannot be resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadReference {
-    /// The file does not set the option that is named.
+    /// The file does not set the option.
     NotSet(String),
-    /// It leads back to itself.
+    /// The value refers to itself, directly or not.
     Circular(String),
-    /// It leads to more than [`MOST_REFERENCES`].
+    /// There are more than [`MOST_REFERENCES`].
     TooMany,
 }
 
@@ -98,8 +99,9 @@ impl Ini {
         self.0.get(&(normalized(section), option.to_owned()))
     }
 
-    /// The value of an option with the values of those that it refers to put in: `$name`, `${name}` and `$section.name`. A name without
-    /// a section is looked for in `section` and then in `[DEFAULT]`; `$$` and `\$` are a dollar sign.
+    /// The value of an option with its references resolved: `$name`, `${name}` and `$section.name`.
+    /// A name without a section is looked up in `section` and then in `[DEFAULT]`. `$$` and `\$`
+    /// are a dollar sign.
     pub(super) fn get(
         &self,
         section: &str,
@@ -171,20 +173,20 @@ impl Ini {
     }
 }
 
-/// On whose behalf an option is asked for.
+/// The option whose references are being resolved.
 struct Path {
     options: Vec<(String, String)>,
-    /// All that have been followed so far.
+    /// The number of references followed so far.
     references: usize,
 }
 
 enum Reference<'t> {
-    /// A dollar sign that stands for itself.
+    /// A literal dollar sign.
     Dollar(&'t str),
     To(&'t str, &'t str),
 }
 
-/// What follows a dollar sign.
+/// The text after a dollar sign.
 fn reference(after: &str) -> Reference<'_> {
     if let Some(rest) = after.strip_prefix('$') {
         return Reference::Dollar(rest);
@@ -203,7 +205,8 @@ fn reference(after: &str) -> Reference<'_> {
     }
 }
 
-/// How many bytes at the beginning are a name: letters, digits, `_` and `.`, the first neither a digit nor a dot.
+/// The length of the name at the beginning: letters, digits, `_` and `.`, the first neither a digit
+/// nor a dot.
 fn name_length(text: &str) -> usize {
     if !text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         return 0;
@@ -212,7 +215,7 @@ fn name_length(text: &str) -> usize {
         .unwrap_or(text.len())
 }
 
-/// Sections are the same in upper and lower case, but for `[DEFAULT]`.
+/// The name of a section without regard to case, except for `[DEFAULT]`.
 fn normalized(section: &str) -> String {
     if section == DEFAULT {
         section.to_owned()
@@ -228,12 +231,12 @@ fn unquoted(value: &str) -> &str {
         .unwrap_or(value)
 }
 
-/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+/// Properties of any text, for random tests and for the programs in `fuzz/`.
 #[cfg(any(test, fuzzing))]
 pub mod properties {
     use super::*;
 
-    /// A file is read, or refused with the number of one of its lines; so are its options.
+    /// A file and its options are read, or refused with a valid line number.
     pub fn ini(text: &str) {
         let lines = text.lines().count();
         let ini = match Ini::parse(text) {
@@ -309,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ini_file_is_told_with_its_line() {
+    fn a_text_that_is_no_ini_file_is_an_error_with_its_line() {
         for (text, line) in [
             ("a = 1\n", 1),
             ("[s]\nnonsense\n", 2),
@@ -336,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn references_that_lead_nowhere_are_told() {
+    fn references_that_lead_nowhere_are_errors() {
         let text = "[DEFAULT]\na = $b\nb = $a\nc = $state_path/x\nd = $d\n";
         let ini = Ini::parse(text).unwrap();
         let bad = |option: &str| ini.get("DEFAULT", option).unwrap().unwrap_err();

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acquire::{Request, acquire_file};
-use super::guard::Finally;
-use super::long_wait::{LongWait, WARN_AFTER};
-use super::world::{self, ExternalEntry, ThreadHold};
+use super::guard::OnDrop;
 use super::{Error, config, name};
-use crate::external::FileIdentity;
 use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
+use crate::named::acquire::{Request, acquire_file};
+use crate::named::lock_table::{self, ExternalEntry, ThreadHold};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
 use crate::observe;
-use crate::wait::{Patience, Wait};
+use crate::sys::FileIdentity;
+use crate::threads::current_thread;
+use crate::wait::{Wait, WaitLimit};
 
 /// The file lock that [`lock`](super::lock)`(name).external(true)` acquires, without the
 /// accompanying lock between threads.
@@ -41,7 +41,7 @@ pub fn external_lock(
     )?))
 }
 
-/// Where the lock file of a named lock is.
+/// The path of the lock file of a named lock.
 pub(crate) fn lock_file_path(
     name: &str,
     prefix: Option<&str>,
@@ -105,7 +105,7 @@ impl InterProcessLock {
     fn entry(&self) -> &Arc<ExternalEntry> {
         self.kept
             .entry
-            .get_or_make(|| world::external(&self.kept.path, None))
+            .get_or_make(|| lock_table::external(&self.kept.path, None))
     }
 
     /// Waits for the lock.
@@ -134,7 +134,7 @@ impl InterProcessLock {
         self.acquire_within(Wait::at_most(timeout))
     }
 
-    /// The file that is open, if one is.
+    /// The identity of the open file, if there is one.
     pub(crate) fn identity(&self) -> Option<FileIdentity> {
         self.entry().identity()
     }
@@ -151,14 +151,18 @@ impl InterProcessLock {
             };
             long_wait.warn(waited, Duration::ZERO)
         };
-        let held_here = |file| world::this_thread_holds(file, entry);
+        let held_here = |file| lock_table::this_thread_holds(file, entry);
         let request = Request {
             wait,
             fair: false,
-            held_here: world::this_thread_holds_files().then_some(&held_here),
+            held_here: lock_table::this_thread_holds_files().then_some(&held_here),
         };
-        acquire_file(entry, request, &mut Patience::new(WARN_AFTER, &warn))
-            .map_err(|failure| Error::external(&self.path().to_string_lossy(), failure))?;
+        acquire_file(
+            entry,
+            request,
+            &mut WaitLimit::with_warning(WARN_AFTER, &warn),
+        )
+        .map_err(|failure| Error::on_file(&self.path().to_string_lossy(), failure))?;
         let guard = InterProcessGuard {
             entry: Some(Arc::clone(entry)),
             generation: fork::generation(),
@@ -184,7 +188,7 @@ impl Drop for InterProcessGuard {
             return;
         };
         if self.generation == fork::generation() {
-            let _release = Finally(|| entry.release(false));
+            let _release = OnDrop(|| entry.release(false));
             observe::releasing(|| entry.key().to_string_lossy());
         } else {
             std::mem::forget(entry);

@@ -1,20 +1,13 @@
 //! A reader-writer lock on one file, between processes.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Error;
-use super::world::{self, ThreadHold};
-use crate::external::{Failure, FileIdentity, LockFile, Mode};
-use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
-use crate::wait::{Missed, Patience, Wait};
-
-/// A lock file found replaced this often in one acquire is not replaced by anybody: its file system has no stable inodes.
-const REPLACED_TOO_OFTEN: usize = 10_000;
-/// So many files stay open between two holds. The threads that read at the same time need one each, but only then.
-const IDLE_AT_MOST: usize = 2;
+use crate::files::reader_writer::{FileHold, FileReaderWriter, FileReaderWriterError};
+use crate::named::lock_table::{self, ThreadHold};
+use crate::sys::Mode;
+use crate::wait::Wait;
 
 /// A lock on a file with many readers or one writer, between processes and between threads.
 ///
@@ -43,48 +36,20 @@ const IDLE_AT_MOST: usize = 2;
 /// ```
 #[derive(Debug)]
 pub struct InterProcessReaderWriterLock {
-    path: Arc<Path>,
-    /// Open and not locked. Each hold has an open file description of its own, so that the kernel keeps the threads of a process apart as well.
-    idle: PerProcess<Mutex<Vec<LockFile>>>,
-}
-
-/// What a thread of this process holds, by whichever value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    path: Arc<Path>,
-    file: FileIdentity,
-    thread: u64,
-    mode: Mode,
-}
-
-static HELD: PerProcess<Mutex<Vec<Held>>> = PerProcess::new();
-
-fn held() -> MutexGuard<'static, Vec<Held>> {
-    HELD.get_or_make(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether the calling thread reads or writes under a lock on this file.
-pub(super) fn is_held_by_this_thread(file: FileIdentity) -> bool {
-    let thread = current_thread();
-    held()
-        .iter()
-        .any(|held| held.thread == thread && held.file == file)
+    lock: FileReaderWriter,
 }
 
 impl InterProcessReaderWriterLock {
     /// Creates a lock on the file at `path`. The file is created when the lock is first acquired.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         InterProcessReaderWriterLock {
-            path: path.into().into(),
-            idle: PerProcess::new(),
+            lock: FileReaderWriter::new(path.into().into()),
         }
     }
 
     /// The path of the lock file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.lock.path()
     }
 
     /// Acquires the lock for reading; waits while there is a writer.
@@ -153,160 +118,33 @@ impl InterProcessReaderWriterLock {
     }
 
     fn acquire(&self, mode: Mode, wait: Wait) -> Result<Hold<'_>, Error> {
-        let thread = current_thread();
-        self.refuse_a_wait_for_ourselves(thread, mode, wait, None)?;
-        for _ in 0..REPLACED_TOO_OFTEN {
-            let idle = self.idle().pop();
-            let file = match idle {
-                Some(file) => file,
-                None => LockFile::open(&self.path, wait, &mut Patience::silent())
-                    .map_err(|source| self.io(source))?
-                    .map_err(|missed| Error::missed(&self.name(), missed))?,
-            };
-            match self.lock(&file, thread, mode, wait) {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(error) => {
-                    self.keep(file);
-                    return Err(error);
-                }
-            }
-            // A file that was removed or replaced meanwhile excludes nobody: closing it frees the lock, and we try the new one.
-            if self.names(&file)? {
-                let what = Held {
-                    path: Arc::clone(&self.path),
-                    file: file.identity(),
-                    thread,
-                    mode,
-                };
-                held().push(what.clone());
-                return Ok(Hold {
-                    lock: self,
-                    file: Some(file),
-                    what,
-                    generation: fork::generation(),
-                    _held_here: ThreadHold::begin(),
-                });
-            }
+        let held_otherwise = |file| lock_table::this_thread_holds_by(file, |_| true);
+        let hold = self
+            .lock
+            .acquire(mode, wait, &held_otherwise)
+            .map_err(|error| self.named(error))?;
+        Ok(Hold {
+            _hold: hold,
+            _held_here: ThreadHold::begin(),
+        })
+    }
+
+    #[cold]
+    fn named(&self, error: FileReaderWriterError) -> Error {
+        let name = self.path().to_string_lossy();
+        match error {
+            FileReaderWriterError::File(error) => Error::on_file(&name, error),
+            FileReaderWriterError::UpgradeRefused => Error::UpgradeRefused {
+                name: name.into_owned(),
+            },
         }
-        Err(self.io(std::io::Error::other(
-            "its inode number changes whenever we look; put the lock path on a file system with stable inode numbers",
-        )))
-    }
-
-    fn names(&self, file: &LockFile) -> Result<bool, Error> {
-        #[cfg(test)]
-        if tests::INODES_ARE_UNSTABLE.get() {
-            return Ok(false);
-        }
-        file.is_at(&*self.path).map_err(|source| self.io(source))
-    }
-
-    /// For the next hold, unless enough are kept.
-    fn keep(&self, file: LockFile) {
-        let mut idle = self.idle();
-        let one_too_many = if idle.len() < IDLE_AT_MOST {
-            idle.push(file);
-            None
-        } else {
-            Some(file)
-        };
-        drop(idle);
-        drop(one_too_many); // closes it: not under the mutex
-    }
-
-    /// `false` if the path leads to another file than this one, which the thread holds under another name.
-    fn lock(&self, file: &LockFile, thread: u64, mode: Mode, wait: Wait) -> Result<bool, Error> {
-        let tried = file.try_lock(mode, &self.path);
-        if tried.map_err(|source| self.io(source))? {
-            return Ok(true);
-        }
-        let refused = self.refuse_a_wait_for_ourselves(thread, mode, wait, Some(file.identity()));
-        if refused.is_err() && !self.names(file)? {
-            return Ok(false);
-        }
-        refused?;
-        let outcome = match wait {
-            Wait::Never => Err(Missed::Busy),
-            wait => file
-                .lock(mode, wait, &self.path)
-                .map_err(|source| self.io(source))?,
-        };
-        outcome
-            .map(|()| true)
-            .map_err(|missed| Error::missed(&self.name(), missed))
-    }
-
-    /// `file` is the one that is locked already, by whomever: by this thread under another path, or as an `InterProcessLock`?
-    fn refuse_a_wait_for_ourselves(
-        &self,
-        thread: u64,
-        mode: Mode,
-        wait: Wait,
-        file: Option<FileIdentity>,
-    ) -> Result<(), Error> {
-        let holds_otherwise = file.is_some_and(|file| world::this_thread_holds_by(file, |_| true));
-        let held = held();
-        let holds = |mode| {
-            held.iter().any(|held| {
-                held.thread == thread
-                    && held.mode == mode
-                    && (held.path == self.path || Some(held.file) == file)
-            })
-        };
-        let name = self.name();
-        if holds(Mode::Exclusive) || holds_otherwise {
-            return Err(match wait {
-                Wait::Never => Error::NotAcquired { name },
-                _ => Error::WouldDeadlock { name },
-            });
-        }
-        if mode == Mode::Exclusive && holds(Mode::Shared) {
-            return Err(Error::UpgradeRefused { name });
-        }
-        Ok(())
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<LockFile>> {
-        self.idle
-            .get_or_make(Mutex::default)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn io(&self, source: std::io::Error) -> Error {
-        let path = self.path.to_path_buf();
-        Error::external(&self.name(), Failure::Io { path, source })
-    }
-
-    fn name(&self) -> String {
-        self.path.to_string_lossy().into_owned()
     }
 }
 
 #[derive(Debug)]
 struct Hold<'a> {
-    lock: &'a InterProcessReaderWriterLock,
-    file: Option<LockFile>,
-    what: Held,
-    generation: u64,
+    _hold: FileHold<'a>,
     _held_here: ThreadHold,
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        let Some(file) = self.file.take() else { return };
-        if self.generation != fork::generation() {
-            return; // the child's copy of the descriptor was closed by the fork
-        }
-        file.unlock();
-        let mut held = held();
-        if let Some(hold) = held.iter().position(|held| *held == self.what) {
-            held.swap_remove(hold);
-        }
-        drop(held);
-        self.lock.keep(file);
-    }
 }
 
 /// An [`InterProcessReaderWriterLock`] held for reading. Dropping the guard releases it.
@@ -326,11 +164,10 @@ pub struct InterProcessWriteGuard<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::reader_writer::{IDLE_AT_MOST, INODES_ARE_UNSTABLE};
     use crate::lockutils::InterProcessLock;
-    use std::cell::Cell;
+    use crate::sys::for_tests::open_files_in;
     use std::thread;
-
-    thread_local!(pub(super) static INODES_ARE_UNSTABLE: Cell<bool> = const { Cell::new(false) });
 
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(work).join().unwrap())
@@ -372,16 +209,8 @@ mod tests {
         drop(lock.write().expect("no try has left it locked"));
     }
 
-    fn open_files_in(directory: &Path) -> usize {
-        let open = std::fs::read_dir("/proc/self/fd").unwrap();
-        open.flatten()
-            .filter_map(|fd| std::fs::read_link(fd.path()).ok())
-            .filter(|file| file.starts_with(directory))
-            .count()
-    }
-
     #[test]
-    fn many_who_have_read_at_once_do_not_leave_their_files_open() {
+    fn many_simultaneous_readers_do_not_leave_their_files_open() {
         const READERS: usize = 20;
         let directory = tempfile::tempdir().unwrap();
         let lock = InterProcessReaderWriterLock::new(directory.path().join("index.lock"));
@@ -396,7 +225,7 @@ mod tests {
         });
         let open = open_files_in(directory.path());
         assert!(open <= IDLE_AT_MOST, "{open}");
-        // Those that fail leave none open either.
+        // Refused attempts leave no file open either.
         let writer = lock.write().unwrap();
         thread::scope(|scope| {
             for _ in 0..READERS {

@@ -1,6 +1,5 @@
 //! Named locks: the Rust form of `oslo_concurrency.lockutils`.
 
-pub(crate) mod acquire;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod config;
@@ -9,20 +8,18 @@ mod guard;
 pub(crate) mod ini;
 mod interprocess;
 mod interprocess_rw;
-mod long_wait;
+mod lookup_cache;
 mod name;
 mod options;
 mod reader_writer;
 #[cfg(test)]
 mod reader_writer_tests;
 mod removal;
-mod resolved;
 pub mod scope;
 mod semaphores;
 mod setting;
 pub(crate) mod site;
 mod synchronizer;
-pub(crate) mod world;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::AsyncGuard;

@@ -1,16 +1,15 @@
-//! From the name of a lock to the name of its file.
+//! The file name of a lock.
 
 use std::borrow::Cow;
 use std::path::{Component, Path};
 
 use super::Error;
-use crate::external::TURNSTILE_SUFFIX;
+use crate::files::TURNSTILE_SUFFIX;
+use crate::sys::LONGEST_FILE_NAME;
 
-/// The longest file name that Linux file systems take, in bytes (NAME_MAX, limits.h).
-const LONGEST: usize = 255;
-
-/// The file of lock `name` with `prefix` below the lock path, as oslo.concurrency makes it: `/` in the name becomes `_`, and the prefix is
-/// joined with `-` unless it ends in one. A prefix with `/` is a folder and a prefix.
+/// The path of lock `name` with `prefix` below the lock path, the same as in oslo.concurrency: `/`
+/// in the name becomes `_`, and `-` joins the prefix unless it ends in one. A prefix with `/` is a
+/// directory and a prefix.
 pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'a, str>, Error> {
     let invalid = |reason| Error::InvalidName {
         name: name.to_owned(),
@@ -41,7 +40,7 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
     match file.rsplit('/').next().unwrap_or_default() {
         "" => Err(invalid("an external lock needs a non-empty name")),
         "." | ".." => Err(invalid("it is a directory; choose another name")),
-        last if last.len() > LONGEST => Err(invalid(
+        last if last.len() > LONGEST_FILE_NAME => Err(invalid(
             "its file name has more than 255 bytes; choose a shorter name",
         )),
         last if last.starts_with('.') && last.ends_with(TURNSTILE_SUFFIX) => Err(invalid(

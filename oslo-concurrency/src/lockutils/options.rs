@@ -2,15 +2,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::acquire::{Request, acquire_both};
 use super::guard::{Guard, Held, HeldExternal};
 use super::interprocess::lock_file_path;
-use super::long_wait::{LongWait, WARN_AFTER};
-use super::world::{self, ExternalEntry, InternalEntry};
-use super::{Error, Semaphores, Synchronizer, config, resolved};
+use super::lookup_cache::{self, Entries, Query};
+use super::{Error, Semaphores, Synchronizer, config};
 use crate::fork;
-use crate::internal::current_thread;
-use crate::wait::{Patience, Wait};
+use crate::named::acquire::{Request, acquire_both};
+use crate::named::lock_table::{self, ExternalEntry, InternalEntry};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
+use crate::threads::current_thread;
+use crate::wait::{Wait, WaitLimit};
 
 /// Names a lock. Set its options, then [`acquire`](LockOptions::acquire) it, or
 /// [`run`](LockOptions::run) a closure while it is held.
@@ -57,22 +58,30 @@ pub fn lock_with_prefix<'a>(prefix: &'a str) -> impl Fn(&'a str) -> LockOptions<
     move |name| lock(name).prefix(prefix)
 }
 
-/// Returns `true` if somebody listens to what is said of each acquisition.
+/// Returns `true` if a subscriber is interested in each acquisition.
 #[inline]
 pub(super) fn is_logged() -> bool {
-    // In this order: the subscriber may take a lock to answer, which a forked child may have inherited locked.
+    // In this order: the subscriber may take a lock, which a forked child may have inherited
+    // locked.
     fork::may_log() && tracing::enabled!(tracing::Level::DEBUG)
+}
+
+impl Synchronizer {
+    /// Names a lock with this prefix; the same as [`lock`] with [`prefix`](LockOptions::prefix).
+    pub fn lock<'a, N: AsRef<str> + ?Sized>(&self, name: &'a N) -> LockOptions<'a> {
+        lock(name).with(self)
+    }
 }
 
 /// Options for acquiring a named lock; created by [`lock`].
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is locked before `acquire` or `run`"]
 pub struct LockOptions<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) prefix: Option<&'a str>,
-    pub(crate) external: bool,
-    pub(crate) lock_path: Option<&'a Path>,
-    pub(crate) semaphores: Option<&'a Semaphores>,
+    pub(super) name: &'a str,
+    prefix: Option<&'a str>,
+    external: bool,
+    lock_path: Option<&'a Path>,
+    semaphores: Option<&'a Semaphores>,
     pub(super) fair: bool,
     blocking: bool,
     timeout: Option<Duration>,
@@ -173,12 +182,11 @@ impl<'a> LockOptions<'a> {
         self.acquire_entries(internal, external, "")
     }
 
-    /// The locks that these options name, which were perhaps looked up before.
-    pub(super) fn entries(
-        &self,
-    ) -> Result<(Arc<InternalEntry>, Option<Arc<ExternalEntry>>), Error> {
+    /// The locks that these options name, perhaps from the cache.
+    #[inline]
+    pub(super) fn entries(&self) -> Result<Entries, Error> {
         if self.external {
-            resolved::external(self)
+            lookup_cache::external(self.query(), || self.look_up())
         } else {
             Ok((self.internal_entry(), None))
         }
@@ -193,18 +201,27 @@ impl<'a> LockOptions<'a> {
         Ok(section())
     }
 
+    pub(super) fn query(&self) -> Query<'_> {
+        Query {
+            name: self.name,
+            prefix: self.prefix,
+            lock_path: self.lock_path,
+            external: self.external,
+            in_container: self.semaphores.is_some(),
+        }
+    }
+
     /// The locks that these options name at this moment.
-    pub(crate) fn look_up(
-        &self,
-    ) -> Result<(Arc<InternalEntry>, Option<Arc<ExternalEntry>>), Error> {
+    pub(super) fn look_up(&self) -> Result<Entries, Error> {
         let internal = self.internal_entry();
         let external = self.external_entry(&internal)?;
         Ok((internal, external))
     }
 
+    #[inline]
     fn internal_entry(&self) -> Arc<InternalEntry> {
         self.semaphores.map_or_else(
-            || world::internal(self.name),
+            || lock_table::internal(self.name),
             |semaphores| semaphores.entry(self.name),
         )
     }
@@ -218,7 +235,7 @@ impl<'a> LockOptions<'a> {
         }
         let path = lock_file_path(self.name, self.prefix, self.lock_path)?;
         let shared = self.semaphores.is_none().then_some(internal);
-        Ok(Some(world::external(&path, shared)))
+        Ok(Some(lock_table::external(&path, shared)))
     }
 
     pub(super) fn wait(&self) -> Wait {
@@ -229,12 +246,12 @@ impl<'a> LockOptions<'a> {
         }
     }
 
-    /// The moment, if it is to be logged how long the lock is waited for and held.
+    /// The time, if the log should say how long the caller waited for the lock and held it.
     pub(super) fn asked(&self) -> Option<Instant> {
         (self.log && is_logged()).then(Instant::now)
     }
 
-    pub(crate) fn acquire_entries(
+    pub(super) fn acquire_entries(
         &self,
         internal: Arc<InternalEntry>,
         external: Option<Arc<ExternalEntry>>,
@@ -252,25 +269,25 @@ impl<'a> LockOptions<'a> {
             };
             long_wait.warn(waited, Duration::ZERO)
         };
-        let mut patience = Patience::new(self.warn_after, &warn);
+        let mut limit = WaitLimit::with_warning(self.warn_after, &warn);
         match &external {
             None => {
                 if self.fair {
                     internal.make_fair();
                 }
                 internal
-                    .acquire_patiently(wait, &mut patience)
-                    .map_err(|missed| Error::missed(self.name, missed))?;
+                    .acquire_with_limit(wait, &mut limit)
+                    .map_err(|failure| Error::not_acquired(self.name, failure))?;
             }
             Some(external) => {
-                let held_here = |file| world::this_thread_holds(file, external);
+                let held_here = |file| lock_table::this_thread_holds(file, external);
                 let request = Request {
                     wait,
                     fair: self.fair,
-                    held_here: world::this_thread_holds_files().then_some(&held_here),
+                    held_here: lock_table::this_thread_holds_files().then_some(&held_here),
                 };
-                acquire_both(&internal, external, request, &mut patience)
-                    .map_err(|failure| Error::external(self.name, failure))?;
+                acquire_both(&internal, external, request, &mut limit)
+                    .map_err(|failure| Error::on_file(self.name, failure))?;
             }
         }
         let external = external.map(|entry| HeldExternal {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::Error;
 use super::interprocess::{InterProcessLock, lock_file_path};
-use crate::external::{same_file, turnstile_path};
+use crate::files::turnstile_path;
+use crate::sys;
 
 /// Removes the lock file of the external lock `name`, if it exists.
 ///
@@ -60,12 +61,10 @@ fn remove(name: &str, prefix: Option<&str>, lock_path: Option<&Path>) -> Result<
     }
     let lock = InterProcessLock::new(&path);
     let _guard = lock.acquire()?;
-    // While we hold it, the path names the file that we locked, unless a stranger is at work: then that one is not ours to remove.
-    let ours = match lock.identity() {
-        Some(identity) => same_file(&path, identity).map_err(failed)?,
-        None => false,
-    };
-    if ours {
+    // While the lock is held, the path names the locked file, unless another program has replaced
+    // it. That file stays.
+    let locked = lock.identity();
+    if locked.is_some() && sys::identity_at(&path).map_err(failed)? == locked {
         let removed = [path.clone(), turnstile_path(&path)].map(fs::remove_file);
         for outcome in removed {
             outcome.map(|()| true).or_else(absent).map_err(failed)?;

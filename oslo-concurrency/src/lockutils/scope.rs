@@ -6,7 +6,8 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 thread_local! {
-    /// Never destroyed, so that destructors of other thread-local values may lock. A thread without a scope owns no memory here.
+    /// Never destroyed, so that destructors of other thread-local values may lock. A thread without
+    /// a scope owns no memory here.
     static SCOPES: ManuallyDrop<RefCell<Vec<PathBuf>>> =
         const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }

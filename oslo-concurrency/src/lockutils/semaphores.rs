@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
-use super::guard::Finally;
-use super::long_wait::{LongWait, WARN_AFTER};
-use super::world::{self, InternalEntry};
+use super::guard::OnDrop;
 use crate::fork::{self, PerProcess};
-use crate::internal::{QueueLock, Registry, current_thread};
-use crate::made_once::MadeOnce;
+use crate::named::lock_table::{self, InternalEntry};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
 use crate::observe;
-use crate::wait::{Patience, Wait};
+use crate::once::OnceBox;
+use crate::threads::{QueueLock, Registry, current_thread};
+use crate::wait::{Wait, WaitLimit};
 
 /// A separate container of named locks between threads, in place of the default one that all
 /// callers share.
@@ -31,7 +31,7 @@ use crate::wait::{Patience, Wait};
 /// ```
 #[derive(Debug)]
 pub struct Semaphores {
-    names: MadeOnce<Arc<Names>>,
+    names: OnceBox<Arc<Names>>,
 }
 
 /// Each process has its own locks under these names.
@@ -41,7 +41,7 @@ impl Semaphores {
     /// Creates an empty container, which can be a `static`.
     pub const fn new() -> Self {
         Semaphores {
-            names: MadeOnce::new(),
+            names: OnceBox::new(),
         }
     }
 
@@ -137,7 +137,7 @@ impl InternalLock {
             entry,
         } = &*self.kept;
         entry.get_or_make(|| match container {
-            None => world::internal(name),
+            None => lock_table::internal(name),
             Some(names) => entry_in(names, name),
         })
     }
@@ -185,8 +185,8 @@ impl InternalLock {
             long_wait.warn(waited, Duration::ZERO)
         };
         entry
-            .acquire_patiently(wait, &mut Patience::new(WARN_AFTER, &warn))
-            .map_err(|missed| Error::missed(self.name(), missed))?;
+            .acquire_with_limit(wait, &mut WaitLimit::with_warning(WARN_AFTER, &warn))
+            .map_err(|failure| Error::not_acquired(self.name(), failure))?;
         let guard = InternalGuard {
             entry: Some(Arc::clone(entry)),
             generation: fork::generation(),
@@ -212,7 +212,7 @@ impl Drop for InternalGuard {
             return;
         };
         if self.generation == fork::generation() {
-            let _release = Finally(|| entry.release());
+            let _release = OnDrop(|| entry.release());
             observe::releasing(|| entry.key().into());
         } else {
             std::mem::forget(entry);

@@ -1,18 +1,15 @@
-//! Settings of the process that a forked child can read, whatever other threads were doing at the fork.
+//! Settings of the process that a forked child can always read.
 //!
-//! A lock would not do: the child would inherit it locked if another thread was setting or reading at that moment.
+//! They have no lock: the child would inherit it locked if another thread was setting or reading at
+//! that moment.
 
-use std::ffi::{CStr, OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::fork;
-
-/// A path that is set now and then and read often, without a lock.
+/// A path that is rarely set and often read, without a lock.
 ///
-/// Every path that was ever set stays in memory, each once: readers may still be using it.
+/// Every path that was ever set stays in memory, each once, because readers may still be using it.
 #[derive(Debug)]
 pub(super) struct Setting {
     current: AtomicPtr<Node>,
@@ -46,7 +43,7 @@ impl Setting {
         self.current.store(current, Ordering::Release);
     }
 
-    /// The node of this path, made if there is none.
+    /// The node of this path; a new one if there is none.
     fn keep(&'static self, path: PathBuf) -> *mut Node {
         let newest = node(&self.seen);
         let known = std::iter::successors(newest, |node| node.next).find(|node| node.path == path);
@@ -54,7 +51,7 @@ impl Setting {
             return ptr::from_ref(known).cast_mut();
         }
         let fresh = Box::into_raw(Box::new(Node { path, next: newest }));
-        // If another thread has set a path meanwhile, this one is not found again: it is merely kept twice.
+        // If another thread has set a path meanwhile, this one is not found again, and kept twice.
         let newest = newest.map_or(ptr::null_mut(), |newest| ptr::from_ref(newest).cast_mut());
         let _ = self
             .seen
@@ -64,26 +61,8 @@ impl Setting {
 }
 
 fn node(pointer: &'static AtomicPtr<Node>) -> Option<&'static Node> {
-    // SAFETY: null, or a node that was leaked on purpose and is never changed again.
+    // SAFETY: null, or a node that was leaked on purpose and never changes.
     unsafe { pointer.load(Ordering::Acquire).as_ref() }
-}
-
-/// The value of an environment variable.
-///
-/// `std::env` takes a lock, which a forked child may have inherited locked; there the C library is asked instead.
-pub(super) fn read_environment(name: &CStr) -> Option<OsString> {
-    if fork::generation() == 1 {
-        return std::env::var_os(OsStr::from_bytes(name.to_bytes()));
-    }
-    // SAFETY: the name is a C string. A child that changes its environment in one thread while another reads it has
-    // promised std::env::set_var that it does not.
-    let value = unsafe { libc::getenv(name.as_ptr()) };
-    if value.is_null() {
-        return None;
-    }
-    // SAFETY: not null, and so a C string, which is copied before anything else can change it.
-    let value = unsafe { CStr::from_ptr(value) };
-    Some(OsStr::from_bytes(value.to_bytes()).to_owned())
 }
 
 #[cfg(test)]
@@ -102,11 +81,5 @@ mod tests {
         assert_eq!(kept.count(), 2);
         SETTING.set(None);
         assert_eq!(SETTING.get(), None);
-    }
-
-    #[test]
-    fn the_environment_is_read() {
-        assert_eq!(read_environment(c"PATH"), std::env::var_os("PATH"));
-        assert_eq!(read_environment(c"LOCKUTILS_NOT_SET"), None);
     }
 }

@@ -1,20 +1,20 @@
-//! The lock of one synchronized function, remembered from call to call.
+//! The lock of one synchronized function, kept from call to call.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::guard::{Finally, Guard, HeldSince, log_acquired};
-use super::long_wait::{LongWait, WARN_AFTER};
+use super::guard::{Guard, HeldSince, OnDrop, log_acquired};
+use super::lookup_cache::{Entries, Key};
 use super::options::is_logged;
-use super::resolved::{Question, depends_on_more};
-use super::world::{self, ExternalEntry, InternalEntry};
 use super::{Error, LockOptions};
+use crate::alarms::Alarm;
 use crate::fork::{self, PerProcess};
-use crate::internal::current_thread;
+use crate::named::lock_table::{self, ExternalEntry, InternalEntry};
+use crate::named::long_wait::{LongWait, WARN_AFTER};
 use crate::observe;
-use crate::wait::{Patience, Wait};
-use crate::watchdog::alarms::Alarm;
+use crate::threads::current_thread;
+use crate::wait::{Wait, WaitLimit};
 
 /// One `#[synchronized]` function.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ pub struct Site {
     resolved: PerProcess<Mutex<Option<Resolved>>>,
 }
 
-/// What the options of the last call led to.
+/// The locks of the last call.
 #[derive(Debug)]
 struct Resolved {
-    question: Question,
+    key: Key,
     internal: Arc<InternalEntry>,
     external: Option<Arc<ExternalEntry>>,
 }
@@ -62,16 +62,22 @@ impl Site {
     /// Acquires the lock of a [`Site::named`].
     ///
     /// # Panics
-    /// If this thread holds it already: it would wait for itself forever.
+    /// This thread holds it already and would wait for itself forever.
     #[inline]
     #[track_caller]
     pub fn enter(&'static self) -> SiteGuard {
-        let lock = self.internal.get_or_make(|| world::internal(self.name));
+        let lock = self
+            .internal
+            .get_or_make(|| lock_table::internal(self.name));
         let asked = is_logged().then(Instant::now);
         let warn = |waited| self.warn_of_long_wait(lock, waited);
-        let mut patience = Patience::new(WARN_AFTER, &warn);
-        if let Err(missed) = lock.acquire_patiently(Wait::Forever, &mut patience) {
-            panic!("{}: {}", self.function, Error::missed(self.name, missed));
+        let mut limit = WaitLimit::with_warning(WARN_AFTER, &warn);
+        if let Err(failure) = lock.acquire_with_limit(Wait::Forever, &mut limit) {
+            panic!(
+                "{}: {}",
+                self.function,
+                Error::not_acquired(self.name, failure)
+            );
         }
         let mut guard = SiteGuard {
             lock,
@@ -99,24 +105,22 @@ impl Site {
     /// Acquires the lock that `options` describe.
     ///
     /// # Errors
-    /// As [`LockOptions::acquire`].
+    /// The same as [`LockOptions::acquire`].
     pub fn acquire(&'static self, options: LockOptions<'_>) -> Result<Guard, Error> {
         let (internal, external) = self.resolve(&options)?;
         options.acquire_entries(internal, external, self.function)
     }
 
-    /// Panics, since the lock failed, and the function cannot say so otherwise.
+    /// Panics because the lock failed and the function has no other way to report it.
     #[cold]
     #[track_caller]
     pub fn panic(&'static self, error: Error) -> ! {
         panic!("{}: {error}", self.function)
     }
 
-    fn resolve(
-        &'static self,
-        options: &LockOptions<'_>,
-    ) -> Result<(Arc<InternalEntry>, Option<Arc<ExternalEntry>>), Error> {
-        if depends_on_more(options) {
+    fn resolve(&'static self, options: &LockOptions<'_>) -> Result<Entries, Error> {
+        let query = options.query();
+        if query.depends_on_more() {
             return options.look_up();
         }
         let mut resolved = self
@@ -125,14 +129,14 @@ impl Site {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(resolved) = &*resolved {
-            if resolved.question.is_of(options) {
+            if resolved.key.matches(&query) {
                 return Ok((Arc::clone(&resolved.internal), resolved.external.clone()));
             }
         }
-        let question = Question::of(options);
+        let key = Key::of(query);
         let (internal, external) = options.look_up()?;
         *resolved = Some(Resolved {
-            question,
+            key,
             internal: Arc::clone(&internal),
             external: external.clone(),
         });
@@ -149,18 +153,18 @@ pub struct Section {
 
 #[cfg(feature = "tokio")]
 impl Section {
-    /// A run that has not begun.
+    /// A run that has not started.
     #[expect(clippy::new_without_default, reason = "no two are alike")]
     pub fn new() -> Self {
         Section {
-            owner: crate::internal::new_task(),
+            owner: crate::threads::new_task(),
         }
     }
 
     /// Acquires the lock that `options` describe.
     ///
     /// # Errors
-    /// As [`LockOptions::acquire_async`].
+    /// The same as [`LockOptions::acquire_async`].
     pub async fn acquire(
         self,
         site: &'static Site,
@@ -172,9 +176,9 @@ impl Section {
             .await
     }
 
-    /// The body of the function, which asks in vain for its own lock.
-    pub fn within<F: Future>(self, body: F) -> crate::asynchronous::section::Within<F> {
-        crate::asynchronous::section::within(self.owner, body)
+    /// Runs the body of the function, in which a request for its own lock fails.
+    pub fn within<F: Future>(self, body: F) -> crate::threads::section::Within<F> {
+        crate::threads::section::within(self.owner, body)
     }
 }
 
@@ -184,7 +188,7 @@ impl Drop for SiteGuard {
         if self.generation != fork::generation() {
             return;
         }
-        let release = Finally(|| self.lock.release());
+        let release = OnDrop(|| self.lock.release());
         observe::releasing(|| self.lock.key().into());
         drop(release);
         if let Some(since) = &self.log {

@@ -1,5 +1,3 @@
-use super::{LockOptions, lock};
-
 /// The common prefix of one application's locks; see [`synchronized_with_prefix`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synchronizer {
@@ -10,11 +8,6 @@ impl Synchronizer {
     /// The prefix.
     pub const fn prefix(&self) -> &'static str {
         self.prefix
-    }
-
-    /// Names a lock with this prefix; the same as [`lock`] with [`prefix`](LockOptions::prefix).
-    pub fn lock<'a, N: AsRef<str> + ?Sized>(&self, name: &'a N) -> LockOptions<'a> {
-        lock(name).with(self)
     }
 }
 

@@ -18,9 +18,10 @@ use super::mask::{into_text, mask_password};
 use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
-use crate::background;
+use crate::sys;
 
-/// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network file system whose server is gone.
+/// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network
+/// file system whose server is gone.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
@@ -204,7 +205,8 @@ pub(super) fn readable(output: Vec<u8>) -> String {
     mask_password(&into_text(output)).into_owned()
 }
 
-/// A child that is never left behind: killed and waited for when this is dropped, unless that has happened.
+/// A child that is never left behind: killed and waited for when this is dropped, unless that has
+/// happened.
 struct Running {
     child: Option<Child>,
     process: Process,
@@ -219,7 +221,8 @@ impl Running {
             }),
             Err(error) => {
                 if leads_group {
-                    // SAFETY: plain numbers. The child has not been waited for, so the group of its number is its own.
+                    // SAFETY: plain numbers. The child has not been waited for, so the group of its
+                    // number is its own.
                     unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
                 }
                 let _ = child.kill();
@@ -257,8 +260,9 @@ impl Running {
         };
         match left {
             None => drop(child.wait()),
-            // It ends when it likes; somebody has to wait for it then. Without a thread it stays a zombie until this process ends.
-            Some(_) => drop(background::spawn("reaper", move || drop(child.wait()))),
+            // It ends when it likes; somebody has to wait for it then. Without a thread it stays a
+            // zombie until this process ends.
+            Some(_) => drop(sys::spawn("reaper", move || drop(child.wait()))),
         }
         left
     }

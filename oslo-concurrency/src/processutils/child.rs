@@ -1,4 +1,5 @@
-//! Starting a child: what happens between fork and exec, and how an error there comes back with its cause.
+//! Starting a child: what happens between fork and exec, and how an error there comes back with its
+//! cause.
 
 use std::ffi::OsString;
 use std::io;
@@ -55,8 +56,9 @@ impl Plan {
             false => None,
         };
         let pidfd_to = pidfds.as_ref().map(|(_, to)| to.as_raw_fd());
-        // SAFETY: `prepare` makes only calls that are async-signal-safe, beside what the caller of the unsafe `preexec` answers for; it
-        // allocates nothing, and takes no lock. `report_to` and `pidfds` outlive the spawn.
+        // SAFETY: `prepare` makes only calls that are async-signal-safe, beside what the caller of
+        // the unsafe `preexec` answers for; it allocates nothing, and takes no lock. `report_to`
+        // and `pidfds` outlive the spawn.
         unsafe {
             command.pre_exec(move || {
                 pidfd_to.inspect(|to| reaped::send_own_pidfd(*to));
@@ -118,7 +120,8 @@ fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> 
         .map_err(|(_, error)| error)
 }
 
-/// No signal is blocked; SIGPIPE, which Rust programs ignore, ends who writes in vain; and the child can wait for its own children.
+/// No signal is blocked; SIGPIPE, which Rust programs ignore, ends who writes in vain; and the
+/// child can wait for its own children.
 fn signals_as_at_the_start() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
@@ -132,15 +135,16 @@ fn signals_as_at_the_start() {
 
 /// Tells the parent which step failed; the error number comes by the pipe of `Command`.
 fn tell(report: RawFd, step: u8) {
-    // SAFETY: writes one byte that lives on this stack to the pipe that the parent keeps open until the spawn is over.
+    // SAFETY: writes one byte that lives on this stack to the pipe that the parent keeps open until
+    // the spawn is over.
     unsafe { libc::write(report, (&raw const step).cast(), 1) };
 }
 
 /// The first descriptor that a child does not keep.
 const FIRST: RawFd = 3;
 
-/// Marks every descriptor but the standard three close-on-exec, also those that another library has opened without care. They are not
-/// closed yet: `Command` reports a failed exec through one.
+/// Marks every descriptor but the standard three close-on-exec, also those that another library has
+/// opened without care. They are not closed yet: `Command` reports a failed exec through one.
 fn inherit_nothing() {
     // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
     let done = unsafe {
@@ -175,7 +179,8 @@ fn mark_close_on_exec(fd: RawFd) {
     }
 }
 
-/// Calls `with` on each descriptor that is open, by /proc and without allocating. `false` if that cannot be read.
+/// Calls `with` on each descriptor that is open, by /proc and without allocating. `false` if that
+/// cannot be read.
 fn each_open_descriptor(with: impl Fn(RawFd)) -> bool {
     /// Where the length and the name are in `struct linux_dirent64`, getdents64(2).
     const LENGTH: usize = 16;

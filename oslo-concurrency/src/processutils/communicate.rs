@@ -1,4 +1,5 @@
-//! Feeding a child its input while reading its output, so that neither waits for the other, until it has ended.
+//! Feeding a child its input while reading its output, so that neither waits for the other, until
+//! it has ended.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -108,7 +109,8 @@ impl<'a> Pipes<'a> {
         wait_for(&mut awaited, deadline)
     }
 
-    /// Writes what the pipe takes. A child that does not want its input, or not all of it, is no error.
+    /// Writes what the pipe takes. A child that does not want its input, or not all of it, is no
+    /// error.
     fn write(&mut self) {
         let Some(stdin) = &mut self.stdin else { return };
         let done = loop {
@@ -145,7 +147,8 @@ fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()>
     Ok(())
 }
 
-/// Reads what is there, but not so much that others wait long for their turn. Whether it was the end.
+/// Reads what is there, but not so much that others wait long for their turn. Whether it was the
+/// end.
 pub(super) fn read_available(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     const AT_ONCE: u64 = 1 << 20;
     match from.take(AT_ONCE).read_to_end(into) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// A command ended with an exit code that was not expected.
 ///
-/// `cmd`, `stdout` and `stderr` are for people: secrets are masked, and what is not UTF-8 is replaced.
+/// `cmd`, `stdout` and `stderr` are for people: secrets are masked, and what is not UTF-8 is
+/// replaced.
 ///
 /// ```
 /// use oslo_concurrency::processutils::ProcessExecutionError;
@@ -63,7 +64,8 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Why a command did not do what was asked. Each message names the command, with its secrets masked.
+/// Why a command did not do what was asked. Each message names the command, with its secrets
+/// masked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -107,8 +109,9 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
-    /// It has ended, and its exit code is lost: this process ignores SIGCHLD, or another part of it has waited for the command. It is not
-    /// run again, whatever `attempts` says: perhaps it has succeeded.
+    /// It has ended, and its exit code is lost: this process ignores SIGCHLD, or another part of it
+    /// has waited for the command. It is not run again, whatever `attempts` says: perhaps it has
+    /// succeeded.
     #[error(
         "`{cmd}` has ended, and its exit code is lost, since this process ignores SIGCHLD or waits for every child: set SIGCHLD to its \
          default and wait for known children only, or run it on Linux 6.15 or later\nStdout: {stdout:?}\nStderr: {stderr:?}"

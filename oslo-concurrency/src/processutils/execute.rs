@@ -22,8 +22,8 @@ use super::process::Process;
 use super::retry::RetryDelay;
 use super::root::behind_helper;
 
-/// A program and its arguments, to be run by [`Execute::run`]. No shell reads them, unless [`Execute::shell`] is asked for: an argument is
-/// one argument, whatever it contains.
+/// A program and its arguments, to be run by [`Execute::run`]. No shell reads them, unless
+/// [`Execute::shell`] is asked for: an argument is one argument, whatever it contains.
 ///
 /// ```
 /// use oslo_concurrency::processutils::execute;
@@ -101,7 +101,8 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// What it reads from its standard input, again for each attempt. Without any it reads an end of file.
+    /// What it reads from its standard input, again for each attempt. Without any it reads an end
+    /// of file.
     pub fn process_input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
@@ -121,20 +122,23 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Which exit codes are no error: `true`, the default, only 0; `false` every one; a number; a list. Minus n is signal n.
+    /// Which exit codes are no error: `true`, the default, only 0; `false` every one; a number; a
+    /// list. Minus n is signal n.
     pub fn check_exit_code(mut self, codes: impl Into<CheckExitCode>) -> Self {
         self.check_exit_code = codes.into();
         self
     }
 
-    /// How often to try, 1 by default. An exit code that is an error, or an error of the operating system, leads to the next attempt;
-    /// a timeout, a limit that cannot be set and a failed `preexec` do not.
+    /// How often to try, 1 by default. An exit code that is an error, or an error of the operating
+    /// system, leads to the next attempt; a timeout, a limit that cannot be set and a failed
+    /// `preexec` do not.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// How long to wait before another attempt: `true`, the default, 0.2 to 2 seconds at random; `false` not at all; or a `Duration`.
+    /// How long to wait before another attempt: `true`, the default, 0.2 to 2 seconds at random;
+    /// `false` not at all; or a `Duration`.
     pub fn delay_on_retry(mut self, delay: impl Into<RetryDelay>) -> Self {
         self.delay = delay.into();
         self
@@ -180,12 +184,15 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// How long each attempt may take: until the command has ended and its outputs are closed. Then it is killed with SIGKILL, with everything
-    /// that it has started and that has not left its process group, and [`Error::Timeout`] returned. Without this it may take forever.
+    /// How long each attempt may take: until the command has ended and its outputs are closed. Then
+    /// it is killed with SIGKILL, with everything that it has started and that has not left its
+    /// process group, and [`Error::Timeout`] returned. Without this it may take forever.
     ///
-    /// A process that SIGKILL does not end within 5 s, as one that hangs in a network file system, is left, and the error says so.
+    /// A process that SIGKILL does not end within 5 s, as one that hangs in a network file system,
+    /// is left, and the error says so.
     ///
-    /// A command with a timeout has a process group of its own, so that Ctrl-C on a terminal does not reach it.
+    /// A command with a timeout has a process group of its own, so that Ctrl-C on a terminal does
+    /// not reach it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -197,7 +204,8 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Called after the start of each attempt, before it is waited for: to note or stop it from elsewhere.
+    /// Called after the start of each attempt, before it is waited for: to note or stop it from
+    /// elsewhere.
     pub fn on_execute(mut self, callback: impl FnMut(&Process) + 'a) -> Self {
         self.on_execute = Some(Box::new(callback));
         self
@@ -209,13 +217,15 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// A function that is called in the child just before it becomes the program, ahead of the limits; an error of it is
-    /// [`Error::Preexec`].
+    /// A function that is called in the child just before it becomes the program, ahead of the
+    /// limits; an error of it is [`Error::Preexec`].
     ///
     /// # Safety
-    /// As for [`CommandExt::pre_exec`](std::os::unix::process::CommandExt::pre_exec): the child is a copy of one thread of a process that
-    /// may have had many. The function must not allocate, nor take a lock, nor call anything that is not async-signal-safe.
-    /// It must not take long, nor fork a process that stays: `run` waits for both, and the timeout does not count before the program runs.
+    /// As for [`CommandExt::pre_exec`](std::os::unix::process::CommandExt::pre_exec): the child is
+    /// a copy of one thread of a process that may have had many. The function must not allocate,
+    /// nor take a lock, nor call anything that is not async-signal-safe. It must not take long, nor
+    /// fork a process that stays: `run` waits for both, and the timeout does not count before the
+    /// program runs.
     pub unsafe fn preexec(
         mut self,
         function: impl Fn() -> io::Result<()> + Send + Sync + 'static,
@@ -224,16 +234,19 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Whether [`Execute::trycmd`] leaves out what a command that succeeds writes to its standard error.
+    /// Whether [`Execute::trycmd`] leaves out what a command that succeeds writes to its standard
+    /// error.
     pub fn discard_warnings(mut self, discard: bool) -> Self {
         self.discard_warnings = discard;
         self
     }
 
-    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by `U+FFFD`.
+    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by
+    /// `U+FFFD`.
     ///
     /// # Errors
-    /// [`Error::Failed`] for an exit code that [`Execute::check_exit_code`] does not allow; the others of [`Error`].
+    /// [`Error::Failed`] for an exit code that [`Execute::check_exit_code`] does not allow; the
+    /// others of [`Error`].
     pub fn run(self) -> Result<Output, Error> {
         self.run_binary().map(Output::into_text)
     }
@@ -246,8 +259,9 @@ impl<'a> Execute<'a> {
         self.understood()?.run()
     }
 
-    /// Runs it, and returns what it wrote to its standard output, and to its standard error. The latter tells whether it failed: the message
-    /// of the error is there then, and the former is empty.
+    /// Runs it, and returns what it wrote to its standard output, and to its standard error. The
+    /// latter tells whether it failed: the message of the error is there then, and the former is
+    /// empty.
     ///
     /// ```
     /// use oslo_concurrency::processutils::execute;

@@ -1,6 +1,7 @@
 //! Which exit codes are no error.
 
-/// Which exit codes are no error: `true` only 0, `false` every one, a number that one, a list those.
+/// Which exit codes are no error: `true` only 0, `false` every one, a number that one, a list
+/// those.
 ///
 /// ```
 /// use oslo_concurrency::processutils::execute;

@@ -4,8 +4,8 @@ use std::io;
 
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Limits on what a command may use, each soft and hard: `None` leaves it as it is in this process, and [`ProcessLimits::UNLIMITED`] lifts it,
-/// as far as the hard limit or privileges allow.
+/// Limits on what a command may use, each soft and hard: `None` leaves it as it is in this process,
+/// and [`ProcessLimits::UNLIMITED`] lifts it, as far as the hard limit or privileges allow.
 ///
 /// ```
 /// use oslo_concurrency::processutils::{ProcessLimits, execute};
@@ -70,7 +70,8 @@ impl ProcessLimits {
         ]
     }
 
-    /// Sets them in the calling process. Async-signal-safe: nothing but `setrlimit` is called. The error comes with the limit's number.
+    /// Sets them in the calling process. Async-signal-safe: nothing but `setrlimit` is called. The
+    /// error comes with the limit's number.
     pub(super) fn apply(&self) -> Result<(), (usize, io::Error)> {
         for (number, (_, resource, value)) in self.all().into_iter().enumerate() {
             if let Some(value) = value {

@@ -1,6 +1,7 @@
 //! What is logged about commands, at the level that the caller asks for.
 
-/// When the output of a command that failed is logged, with its exit code. That it failed is logged in any case.
+/// When the output of a command that failed is logged, with its exit code. That it failed is logged
+/// in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogErrors {
     /// Never: the caller gets the error.

@@ -1,4 +1,5 @@
-//! Running commands, as `oslo_concurrency.processutils` does: with retries, limits, timeouts, and no password in a log.
+//! Running commands, as `oslo_concurrency.processutils` does: with retries, limits, timeouts, and
+//! no password in a log.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,15 +18,18 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! What a child gets: the arguments as they are, an environment, a directory, three pipes, the defaults of SIGPIPE and SIGCHLD, no blocked
-//! signal, and no other descriptor of this process, nor a lock that it holds. A call returns when the child has ended *and* its outputs are
-//! closed; children of it that keep them open are waited for as well, up to the timeout.
+//! What a child gets: the arguments as they are, an environment, a directory, three pipes, the
+//! defaults of SIGPIPE and SIGCHLD, no blocked signal, and no other descriptor of this process, nor
+//! a lock that it holds. A call returns when the child has ended *and* its outputs are closed;
+//! children of it that keep them open are waited for as well, up to the timeout.
 //!
-//! A process that is forked elsewhere at the moment when a command is started, and executes nothing, keeps the pipes of the command open for as
-//! long as it lives, and so delays the call: its start, before which no timeout counts, or its end.
+//! A process that is forked elsewhere at the moment when a command is started, and executes
+//! nothing, keeps the pipes of the command open for as long as it lives, and so delays the call:
+//! its start, before which no timeout counts, or its end.
 //!
-//! Linux 5.3 or later. In a program that ignores SIGCHLD (`SIG_IGN` or `SA_NOCLDWAIT`), or that waits for every child itself, exit codes are
-//! known from Linux 6.15 on; before that each command that ends is [`Error::ExitCodeLost`].
+//! Linux 5.3 or later. In a program that ignores SIGCHLD (`SIG_IGN` or `SA_NOCLDWAIT`), or that
+//! waits for every child itself, exit codes are known from Linux 6.15 on; before that each command
+//! that ends is [`Error::ExitCodeLost`].
 
 mod attempts;
 mod child;

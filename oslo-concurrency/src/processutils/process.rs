@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-/// A command that [`execute`](super::execute) has started. It can be kept, sent to other threads, and used when the command has ended:
-/// a signal never hits another process that got the same id later.
+/// A command that [`execute`](super::execute) has started. It can be kept, sent to other threads,
+/// and used when the command has ended: a signal never hits another process that got the same id
+/// later.
 #[derive(Clone, Debug)]
 pub struct Process {
     pid: u32,
@@ -50,14 +51,16 @@ impl Process {
     /// Sends a signal, by its number, to the process.
     ///
     /// # Errors
-    /// As kill(2): `ESRCH` if it has ended and its exit code has been read, `EPERM` if it runs as somebody else.
+    /// As kill(2): `ESRCH` if it has ended and its exit code has been read, `EPERM` if it runs as
+    /// somebody else.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         self.send(signal, 0)
     }
 
     fn send(&self, signal: i32, flags: libc::c_uint) -> io::Result<()> {
         let no_info = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: the descriptor is open for as long as `self` lives, and no signal information is given.
+        // SAFETY: the descriptor is open for as long as `self` lives, and no signal information is
+        // given.
         let done = unsafe {
             libc::syscall(
                 libc::SYS_pidfd_send_signal,
@@ -73,10 +76,12 @@ impl Process {
         }
     }
 
-    /// Kills the process, and everything in its process group if it has one of its own, as commands with a timeout have. To be called
-    /// before it has been waited for: until then its number belongs to it.
+    /// Kills the process, and everything in its process group if it has one of its own, as commands
+    /// with a timeout have. To be called before it has been waited for: until then its number
+    /// belongs to it.
     pub(super) fn kill_all(&self) -> io::Result<()> {
-        /// Linux 6.9. Exact even if the process was reaped: its group is meant, and no later one of the same number.
+        /// Linux 6.9. Exact even if the process was reaped: its group is meant, and no later one of
+        /// the same number.
         const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
         if self.leads_group {
             let _ = self.send(libc::SIGKILL, PIDFD_SIGNAL_PROCESS_GROUP);
@@ -84,7 +89,8 @@ impl Process {
         let killed = self.signal(libc::SIGKILL);
         let is_there = !matches!(&killed, Err(error) if error.raw_os_error() == Some(libc::ESRCH));
         if self.leads_group && is_there {
-            // SAFETY: plain numbers. The group has the number of its leader, which is ours as long as the leader is not waited for.
+            // SAFETY: plain numbers. The group has the number of its leader, which is ours as long
+            // as the leader is not waited for.
             unsafe { libc::kill(-(self.pid as libc::pid_t), libc::SIGKILL) };
         }
         killed

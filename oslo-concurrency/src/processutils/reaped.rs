@@ -1,7 +1,8 @@
 //! Children that the kernel reaps by itself, since the program ignores SIGCHLD (wait(2), NOTES).
 //!
-//! Such a child may be gone before anybody has looked at it. So it opens its own pidfd before it becomes the program, and sends it to its
-//! parent; the kernel remembers the exit code with the pidfd (`PIDFD_INFO_EXIT`, Linux 6.15).
+//! Such a child may be gone before anybody has looked at it. So it opens its own pidfd before it
+//! becomes the program, and sends it to its parent; the kernel remembers the exit code with the
+//! pidfd (`PIDFD_INFO_EXIT`, Linux 6.15).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -16,7 +17,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// `true` if the kernel reaps the children of this process at this moment.
 pub(super) fn sigchld_is_ignored() -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with no new action the call only fills the structure, for which all zeroes is valid too.
+    // SAFETY: with no new action the call only fills the structure, for which all zeroes is valid
+    // too.
     let action = unsafe {
         libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr());
         action.assume_init()
@@ -45,7 +47,8 @@ fn message<T>(with: impl FnOnce(&mut libc::msghdr) -> T) -> T {
     with(&mut message)
 }
 
-/// In the child: sends its own pidfd. Only async-signal-safe calls; without a pidfd the parent does without.
+/// In the child: sends its own pidfd. Only async-signal-safe calls; without a pidfd the parent does
+/// without.
 pub(super) fn send_own_pidfd(to: RawFd) {
     // SAFETY: plain numbers.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) } as RawFd;
@@ -53,7 +56,8 @@ pub(super) fn send_own_pidfd(to: RawFd) {
         return;
     }
     message(|message| {
-        // SAFETY: the control buffer has room for one header and one descriptor, and all pointers live during the call.
+        // SAFETY: the control buffer has room for one header and one descriptor, and all pointers
+        // live during the call.
         unsafe {
             let header = libc::CMSG_FIRSTHDR(message);
             (*header).cmsg_level = libc::SOL_SOCKET;
@@ -69,7 +73,8 @@ pub(super) fn send_own_pidfd(to: RawFd) {
 /// In the parent, when the child has become the program: the pidfd that it has sent.
 pub(super) fn receive_pidfd(from: &UnixDatagram) -> Option<OwnedFd> {
     message(|message| {
-        // SAFETY: the buffers live during the call, and a descriptor is taken only out of a message that carries one.
+        // SAFETY: the buffers live during the call, and a descriptor is taken only out of a message
+        // that carries one.
         unsafe {
             let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
             if libc::recvmsg(from.as_raw_fd(), message, flags) < 0 {
@@ -95,7 +100,8 @@ struct Info {
     exit_code: i32,
 }
 
-/// How a child has ended that wait(2) knows no more. `None` if the kernel does not remember, which Linux does since 6.15.
+/// How a child has ended that wait(2) knows no more. `None` if the kernel does not remember, which
+/// Linux does since 6.15.
 pub(super) fn exit_status(pidfd: impl AsFd) -> Option<ExitStatus> {
     const GET_INFO: libc::Ioctl = libc::_IOWR::<Info>(0xFF, 11);
     const EXIT: u64 = 1 << 3;

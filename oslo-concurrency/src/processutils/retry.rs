@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// How long to wait before another attempt: `true` a random time, `false` not at all, a `Duration` just that.
+/// How long to wait before another attempt: `true` a random time, `false` not at all, a `Duration`
+/// just that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryDelay {
     /// Not at all.

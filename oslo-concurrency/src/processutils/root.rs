@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-/// The command behind a helper such as `sudo` or `nova-rootwrap /etc/nova/rootwrap.conf`, which is read as a shell would.
-/// The script of a shell gets the helper's text before its own.
+/// The command behind a helper such as `sudo` or `nova-rootwrap /etc/nova/rootwrap.conf`, which is
+/// read as a shell would. The script of a shell gets the helper's text before its own.
 pub(super) fn behind_helper(
     helper: &str,
     mut command: Vec<OsString>,

@@ -1,6 +1,7 @@
 //! Writing to a pipe that nobody reads any more, in a program that dies of SIGPIPE.
 //!
-//! Rust's runtime ignores the signal, but a program can restore it, and a library in a program of another language finds whatever is set.
+//! Rust's runtime ignores the signal, but a program can restore it, and a library in a program of
+//! another language finds whatever is set.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -49,7 +50,8 @@ impl Drop for SigpipeHeldBack {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // SAFETY: the sets are whole and ours, and no signal information is asked for. The mask is that which `new` found.
+        // SAFETY: the sets are whole and ours, and no signal information is asked for. The mask is
+        // that which `new` found.
         unsafe {
             if !self.was_pending && is_pending() {
                 libc::sigtimedwait(&only_sigpipe(), ptr::null_mut(), &at_once);

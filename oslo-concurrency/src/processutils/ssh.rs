@@ -79,7 +79,8 @@ impl<'a> SshExecute<'a> {
         self
     }
 
-    /// Refused by [`SshExecute::run`], as by the original: servers ignore variables unless they are set up to accept them.
+    /// Refused by [`SshExecute::run`], as by the original: servers ignore variables unless they are
+    /// set up to accept them.
     pub fn addl_env<N, V>(mut self, _variables: impl IntoIterator<Item = (N, V)>) -> Self {
         self.refused = Some((
             "addl_env",
@@ -88,32 +89,36 @@ impl<'a> SshExecute<'a> {
         self
     }
 
-    /// Which exit codes are no error, as in [`Execute::check_exit_code`](super::Execute::check_exit_code).
+    /// Which exit codes are no error, as in
+    /// [`Execute::check_exit_code`](super::Execute::check_exit_code).
     pub fn check_exit_code(mut self, codes: impl Into<CheckExitCode>) -> Self {
         self.check_exit_code = codes.into();
         self
     }
 
-    /// How long it may take. Then [`Error::Timeout`] is returned and the connection is shut down, since SSH has no reliable way to end the
-    /// remote command or to give its channel up: connect again. Without this it may take forever.
+    /// How long it may take. Then [`Error::Timeout`] is returned and the connection is shut down,
+    /// since SSH has no reliable way to end the remote command or to give its channel up: connect
+    /// again. Without this it may take forever.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Whether secrets in the standard output that is returned are masked, as they are by default. Those in the standard error always are, and
-    /// so are those in an error.
+    /// Whether secrets in the standard output that is returned are masked, as they are by default.
+    /// Those in the standard error always are, and so are those in an error.
     pub fn sanitize_stdout(mut self, sanitize: bool) -> Self {
         self.sanitize_stdout = sanitize;
         self
     }
 
-    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by `U+FFFD`.
+    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by
+    /// `U+FFFD`.
     ///
     /// # Errors
-    /// [`Error::Failed`] for an exit code that is not allowed, or a signal; [`Error::Timeout`]; [`Error::InvalidArgument`] for what SSH
-    /// cannot do; [`Error::Ssh`] if the connection fails. A server that closes the channel without telling the exit code counts as 0: libssh2
-    /// does not tell the difference.
+    /// [`Error::Failed`] for an exit code that is not allowed, or a signal; [`Error::Timeout`];
+    /// [`Error::InvalidArgument`] for what SSH cannot do; [`Error::Ssh`] if the connection fails. A
+    /// server that closes the channel without telling the exit code counts as 0: libssh2 does not
+    /// tell the difference.
     pub fn run(self) -> Result<Output, Error> {
         self.run_binary().map(Output::into_text)
     }
@@ -322,7 +327,8 @@ impl Line<'_> {
     }
 
     fn shut_down(&self) {
-        // SAFETY: ends the connection of a socket that is open; the descriptor remains the session's.
+        // SAFETY: ends the connection of a socket that is open; the descriptor remains the
+        // session's.
         unsafe { libc::shutdown(self.socket().as_raw_fd(), libc::SHUT_RDWR) };
     }
 }

@@ -1,4 +1,4 @@
-//! Says that an action takes long: the Rust form of `oslo_concurrency.watchdog`.
+//! Warnings about actions that take long: the Rust form of `oslo_concurrency.watchdog`.
 //!
 //! ```
 //! use oslo_concurrency::watchdog;
@@ -11,26 +11,26 @@
 //! assert_eq!(copied, 42);
 //! ```
 //!
-//! Waits for locks are watched without being asked: see
+//! Waits for locks are watched by default: see
 //! [`LockOptions::warn_after`](crate::lockutils::LockOptions::warn_after).
 
-pub(crate) mod alarms;
-#[cfg(test)]
-mod alarms_tests;
+mod events;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, Level, Span};
 
-use alarms::{Alarm, Stopped};
+use crate::alarms::Alarm;
 
-/// How long oslo's watchdog waits, and ours.
+pub(crate) use events::{Subscriber, call_after};
+
+/// The time after which oslo's watchdog warns.
 const AFTER: Duration = Duration::from_secs(5);
 
-/// Watches `action`, which is said in the event: choose [`level`](Options::level) and [`after`](Options::after), then
-/// [`start`](Options::start) or [`run`](Options::run).
+/// Watches `action`, which the event names. Set [`level`](Options::level) and
+/// [`after`](Options::after), then [`start`](Options::start) or [`run`](Options::run).
 pub fn watch(action: impl Into<Cow<'static, str>>) -> Options {
     Options {
         action: action.into(),
@@ -39,7 +39,7 @@ pub fn watch(action: impl Into<Cow<'static, str>>) -> Options {
     }
 }
 
-/// How an action is to be watched; made by [`watch`].
+/// Options for watching an action; created by [`watch`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is watched before `start` or `run`"]
 pub struct Options {
@@ -49,13 +49,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The level of the event; `DEBUG` unless set, as in oslo.
+    /// The level of the event. The default is `DEBUG`, as in oslo.
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
         self
     }
 
-    /// How long the action may take; 5 seconds unless set, as in oslo.
+    /// Time that the action may take. The default is 5 seconds, as in oslo.
     pub fn after(mut self, after: Duration) -> Self {
         self.after = after;
         self
@@ -63,15 +63,18 @@ impl Options {
 
     /// Watches until the guard is dropped.
     ///
-    /// If that takes longer than [`after`](Self::after), one event is sent, with the fields `action` and `elapsed_seconds`. It goes to
-    /// the subscriber of this thread and belongs to the span that is current now.
+    /// If that takes longer than [`after`](Self::after), one event is sent, with the fields
+    /// `action` and `elapsed_seconds`. It goes to the subscriber of this thread and belongs to the
+    /// span that is current now.
     ///
-    /// Dropping the guard never waits. After that no event is begun; one that the subscriber is already writing may still appear. (Waiting for
-    /// it would be a deadlock where the subscriber needs something that the action has locked, such as the standard output.)
+    /// Dropping the guard never waits. After that no event begins; one that the subscriber is
+    /// already writing may still appear. (Waiting for it would deadlock if the subscriber needs
+    /// something that the action has locked, such as standard output.)
     ///
-    /// All watches share one thread, which is started when it is first needed and ends 10 s after it was last. A subscriber that blocks
-    /// delays the events of the other watches. One that panics loses its event, and no other; the panic hook reports it. Nothing at all is
-    /// started if nobody listens to events of this level. In a forked child the guard is void.
+    /// All watches share one thread, which starts when it is first needed and ends after 10 idle
+    /// seconds. A subscriber that blocks delays the events of the other watches. One that panics
+    /// loses its event and no other; the panic hook reports it. If no subscriber is interested in
+    /// events of this level, no thread starts. In a forked child the guard is void.
     ///
     /// ```
     /// use oslo_concurrency::watchdog;
@@ -90,8 +93,8 @@ impl Options {
             return Watch { _alarm: None };
         }
         let subscriber = Subscriber::current();
-        let alarm = alarms::call_after(after, move |elapsed, _: &Stopped| {
-            subscriber.tell(|| not_completed(&action, level, elapsed));
+        let alarm = call_after(after, move |elapsed, _| {
+            subscriber.send(|| not_completed(&action, level, elapsed));
             None
         });
         Watch {
@@ -106,7 +109,7 @@ impl Options {
     }
 }
 
-/// An action that is watched, until this is dropped.
+/// A watched action. Dropping this ends the watch.
 #[derive(Debug)]
 #[must_use = "the action is watched until this is dropped"]
 pub struct Watch {
@@ -131,24 +134,5 @@ fn not_completed(action: &str, level: Level, elapsed: Duration) {
         Level::INFO => at!(Level::INFO),
         Level::DEBUG => at!(Level::DEBUG),
         _ => at!(Level::TRACE),
-    }
-}
-
-/// Who listens where the watch began, and the span there: the event is sent by another thread.
-pub(crate) struct Subscriber {
-    dispatch: Dispatch,
-    span: Span,
-}
-
-impl Subscriber {
-    pub(crate) fn current() -> Self {
-        Subscriber {
-            dispatch: tracing::dispatcher::get_default(Dispatch::clone),
-            span: Span::current(),
-        }
-    }
-
-    pub(crate) fn tell(&self, event: impl FnOnce()) {
-        tracing::dispatcher::with_default(&self.dispatch, || self.span.in_scope(event));
     }
 }

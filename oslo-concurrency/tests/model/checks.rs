@@ -6,7 +6,7 @@ use std::time::Instant;
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use crate::{kernel, sync};
+use crate::{sync, sys};
 
 /// Runs `model` under every interleaving, or the first `most` of them.
 ///
@@ -29,8 +29,8 @@ pub fn many_interleavings(schedules: usize, model: impl Fn() + Send + Sync + Clo
     run(RandomScheduler::new(schedules), model);
 }
 
-/// Runs `model` under random interleavings only: where a thread may go on without end until another stops it, one that
-/// never lets that other thread run proves nothing.
+/// Runs `model` under random interleavings only: where a thread may go on without end until another
+/// stops it, one that never lets that other thread run proves nothing.
 pub fn random_interleavings(schedules: usize, model: impl Fn() + Send + Sync + 'static) {
     run(RandomScheduler::new(schedules * factor()), model);
 }
@@ -40,20 +40,21 @@ fn factor() -> usize {
     factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }
 
-/// Runs the model and returns the number of schedules. A schedule that fails says how many came before it, and when.
+/// Runs the model and returns the number of schedules. A schedule that fails says how many came
+/// before it, and when.
 fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) -> usize {
     let mut config = Config::new();
     config.stack_size = 0x20000;
     let (tried, began) = (std::sync::Arc::new(Tried::default()), Instant::now());
     let count = std::sync::Arc::clone(&tried);
-    let _at_the_end = Told {
+    let _at_the_end = ReportOnFailure {
         tried: &tried,
         began,
     };
     Runner::new(scheduler, config).run(move || {
         count.schedules.fetch_add(1, Ordering::Relaxed);
         sync::reset_clock();
-        kernel::boot();
+        sys::boot();
         model();
     });
     tried.ended.store(true, Ordering::Relaxed);
@@ -66,12 +67,12 @@ struct Tried {
     ended: AtomicBool,
 }
 
-struct Told<'a> {
+struct ReportOnFailure<'a> {
     tried: &'a Tried,
     began: Instant,
 }
 
-impl Drop for Told<'_> {
+impl Drop for ReportOnFailure<'_> {
     fn drop(&mut self) {
         if !self.tried.ended.load(Ordering::Relaxed) {
             println!(

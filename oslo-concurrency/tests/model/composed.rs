@@ -1,17 +1,18 @@
-//! Named locks with a file: the lock between threads and the lock on the file, together, alone, and nested.
+//! Named locks with a file: the lock between threads and the lock on the file, together, alone, and
+//! nested.
 
 use std::path::Path;
 
 use shuttle::thread;
 
 use crate::checks::{Section, many_interleavings};
-use crate::external::{Failure, ProcessLock};
 use crate::file::{PATH, other_process, request, within};
-use crate::internal::QueueLock;
-use crate::kernel;
-use crate::lockutils::acquire::{acquire_both, acquire_file, release_both};
+use crate::files::{FileLockError, ProcessLock};
+use crate::named::acquire::{acquire_both, acquire_file, release_both};
 use crate::sync::Arc;
-use crate::wait::{Missed, Patience, Wait};
+use crate::sys;
+use crate::threads::QueueLock;
+use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
 struct Model {
     internal: QueueLock,
@@ -32,32 +33,32 @@ impl Model {
         })
     }
 
-    fn both(&self, wait: Wait, fair: bool) -> Result<(), Missed> {
+    fn both(&self, wait: Wait, fair: bool) -> Result<(), AcquireFailure> {
         let acquired = acquire_both(
             &self.internal,
             &self.file,
             request(wait, fair),
-            &mut Patience::silent(),
+            &mut WaitLimit::silent(),
         );
-        missed(acquired)?;
+        failure(acquired)?;
         self.inside.visit();
         self.inside_file.visit();
         release_both(&self.internal, &self.file, fair);
         Ok(())
     }
 
-    fn internal(&self, wait: Wait) -> Result<(), Missed> {
+    fn internal(&self, wait: Wait) -> Result<(), AcquireFailure> {
         self.internal.acquire(wait)?;
         self.inside.visit();
         self.internal.release();
         Ok(())
     }
 
-    fn file(&self, wait: Wait) -> Result<(), Missed> {
-        missed(acquire_file(
+    fn file(&self, wait: Wait) -> Result<(), AcquireFailure> {
+        failure(acquire_file(
             &self.file,
             request(wait, false),
-            &mut Patience::silent(),
+            &mut WaitLimit::silent(),
         ))?;
         self.inside_file.visit();
         self.file.release(false);
@@ -74,27 +75,33 @@ impl Model {
     /// A thread that holds the lock between threads asks for both: it would wait for itself.
     fn both_inside_internal(&self, fair: bool) {
         self.internal.acquire(Wait::Forever).unwrap();
-        assert_eq!(self.both(Wait::Forever, fair), Err(Missed::HeldBySelf));
+        assert_eq!(
+            self.both(Wait::Forever, fair),
+            Err(AcquireFailure::HeldBySelf)
+        );
         self.internal.release();
     }
 
     /// A thread that holds the file asks for both.
     fn both_inside_file(&self, fair: bool) {
-        missed(acquire_file(
+        failure(acquire_file(
             &self.file,
             request(Wait::Forever, false),
-            &mut Patience::silent(),
+            &mut WaitLimit::silent(),
         ))
         .unwrap();
-        assert_eq!(self.both(Wait::Forever, fair), Err(Missed::HeldBySelf));
+        assert_eq!(
+            self.both(Wait::Forever, fair),
+            Err(AcquireFailure::HeldBySelf)
+        );
         self.file.release(false);
     }
 }
 
-fn missed(outcome: Result<(), Failure>) -> Result<(), Missed> {
+fn failure(outcome: Result<(), FileLockError>) -> Result<(), AcquireFailure> {
     outcome.map_err(|failure| match failure {
-        Failure::Missed(missed) => missed,
-        Failure::Io { source, .. } => panic!("{source}"),
+        FileLockError::NotAcquired(failure) => failure,
+        error => panic!("{error:?}"),
     })
 }
 
@@ -131,7 +138,7 @@ fn threads(fair: bool, steps: &'static [&'static [Step]], other: bool) {
         "the lock on the file is not free: {:?}",
         model.file
     );
-    assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+    assert!(sys::nothing_is_locked(), "the kernel's lock is orphaned");
 }
 
 const BOTH: Step = |model, fair| model.both(Wait::Forever, fair).unwrap();

@@ -5,11 +5,11 @@ use std::path::Path;
 use shuttle::thread;
 
 use crate::checks::{Section, many_interleavings};
-use crate::external::{Failure, FileIdentity, ProcessLock};
-use crate::kernel::{self, LockFile, Mode};
-use crate::lockutils::acquire::{Request, acquire_file};
+use crate::files::{FileLockError, LockFile, ProcessLock};
+use crate::named::acquire::{Request, acquire_file};
 use crate::sync::{Arc, Instant, TICK};
-use crate::wait::{Missed, Patience, Wait};
+use crate::sys::{self, FileIdentity, Mode};
+use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
 pub const PATH: &str = "/locks/x";
 
@@ -42,47 +42,44 @@ impl Model {
     }
 
     fn visit(&self, wait: Wait, fair: bool) {
-        let looks = kernel::looks();
-        match acquire_file(&self.file, request(wait, fair), &mut Patience::silent()) {
+        let looks = sys::looks();
+        match acquire_file(&self.file, request(wait, fair), &mut WaitLimit::silent()) {
             Ok(()) => {
-                assert!(
-                    kernel::looks() > looks,
-                    "entered without a look at the path"
-                );
+                assert!(sys::looks() > looks, "entered without a look at the path");
                 self.section.visit();
                 self.file.release(fair);
             }
-            Err(Failure::Missed(missed)) => {
-                assert_ne!(wait, Wait::Forever, "{missed:?}");
-                assert_ne!(missed, Missed::HeldBySelf);
+            Err(FileLockError::NotAcquired(failure)) => {
+                assert_ne!(wait, Wait::Forever, "{failure:?}");
+                assert_ne!(failure, AcquireFailure::HeldBySelf);
             }
-            Err(Failure::Io { source, .. }) => panic!("{source}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 
     /// Nobody holds and nobody waits.
     fn is_quiet(&self) {
         assert!(self.file.is_idle(), "the lock is not free: {:?}", self.file);
-        assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+        assert!(sys::nothing_is_locked(), "the kernel's lock is orphaned");
     }
 }
 
 /// A process that locks as the contract says, and may remove the file while it holds it.
 pub fn other_process(section: &Section, removes: bool) {
     loop {
-        let open = LockFile::open(Path::new(PATH), Wait::Forever, &mut Patience::silent());
-        let file = open.unwrap().unwrap();
-        let locked = file.lock_patiently(
+        let open = LockFile::open(Path::new(PATH), Wait::Forever, &mut WaitLimit::silent());
+        let file = open.unwrap();
+        let locked = file.lock(
             Mode::Exclusive,
             Wait::Forever,
             Path::new(PATH),
-            &mut Patience::silent(),
+            &mut WaitLimit::silent(),
         );
-        locked.unwrap().unwrap();
+        locked.unwrap();
         if file.is_at(Path::new(PATH)).unwrap() {
             section.visit();
             if removes {
-                kernel::unlink(Path::new(PATH));
+                sys::unlink(Path::new(PATH));
             }
             return;
         }
@@ -153,9 +150,9 @@ fn the_holder_is_told_so_by_another_path_whoever_waits_there() {
         let here = ProcessLock::new(Path::new(PATH));
         let there = Arc::new(ProcessLock::new(other));
         let acquire =
-            |lock: &ProcessLock, request| acquire_file(lock, request, &mut Patience::silent());
+            |lock: &ProcessLock, request| acquire_file(lock, request, &mut WaitLimit::silent());
         acquire(&here, request(Wait::Forever, false)).unwrap();
-        kernel::link(Path::new(PATH), other);
+        sys::link(Path::new(PATH), other);
         let waiter = {
             let there = Arc::clone(&there);
             thread::spawn(move || {
@@ -170,12 +167,15 @@ fn the_holder_is_told_so_by_another_path_whoever_waits_there() {
         };
         let again = acquire(&there, request);
         assert!(
-            matches!(again, Err(Failure::Missed(Missed::HeldBySelf))),
+            matches!(
+                again,
+                Err(FileLockError::NotAcquired(AcquireFailure::HeldBySelf))
+            ),
             "{again:?}"
         );
         here.release(false);
         waiter.join().unwrap();
         assert!(here.is_idle() && there.is_idle());
-        assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+        assert!(sys::nothing_is_locked(), "the kernel's lock is orphaned");
     });
 }

@@ -1,110 +1,54 @@
 //! The locks below the public API under a scheduler that chooses the interleaving: [shuttle].
 //!
-//! The modules are those of the crate, compiled once more with shuttle's mutexes, condition variables and atomics
-//! (`sync.rs`), a clock that moves when a timed wait is scheduled, and a model of the kernel's file locks and of the
-//! path that leads to the file (`kernel.rs`). Shuttle reports a deadlock when every thread waits; what else must hold
-//! at the end of each run is in `checks.rs`.
+//! The modules are those of the crate, compiled once more with shuttle's mutexes, condition
+//! variables and atomics and a clock that moves when a timed wait is scheduled (`sync.rs`), and
+//! with a model of the operating system (`sys.rs`). Shuttle reports a deadlock when every thread
+//! waits; what else must hold at the end of each run is in `checks.rs`.
 //!
-//! Shuttle runs atomics sequentially consistent: it finds wrong protocols, not wrong memory orderings.
+//! Two small modules are replaced as well: the table of names, whose static value would outlive a
+//! run, and the asynchronous sections, which are kept by operating system thread.
+//!
+//! Shuttle runs atomics sequentially consistent: it finds wrong protocols, not wrong memory
+//! orderings.
 
+#[path = "alarms.rs"]
+mod alarm_checks;
+#[path = "../../src/alarms.rs"]
 mod alarms;
 mod checks;
 mod composed;
 #[path = "../../src/contained.rs"]
 mod contained;
 mod file;
-mod kernel;
+#[expect(dead_code, reason = "the crate uses all of it")]
+#[path = "../../src/fork.rs"]
+mod fork;
+#[path = "../../src/once.rs"]
+mod once;
 mod queue;
 mod reader_writer;
 mod registry;
 mod sync;
+mod sys;
 mod tasks;
-
-/// Nobody forks here.
-mod fork {
-    use std::sync::OnceLock;
-
-    pub fn generation() -> u64 {
-        0
-    }
-
-    #[derive(Debug)]
-    pub struct PerProcess<T>(OnceLock<T>);
-
-    impl<T> PerProcess<T> {
-        pub const fn new() -> Self {
-            PerProcess(OnceLock::new())
-        }
-
-        pub fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
-            self.0.get_or_init(make)
-        }
-    }
-}
+#[path = "../../src/wait.rs"]
+mod wait;
 
 #[expect(dead_code, reason = "the crate uses all of it")]
 #[path = "."]
-mod internal {
-    #[path = "../../src/internal/polling.rs"]
+mod threads {
+    #[path = "../../src/threads/owner.rs"]
+    mod owner;
+    #[path = "../../src/threads/polling.rs"]
     pub mod polling;
-    #[path = "../../src/internal/queue.rs"]
+    #[path = "../../src/threads/queue.rs"]
     pub mod queue;
-    #[path = "../../src/internal/registry.rs"]
+    #[path = "../../src/threads/reader_writer.rs"]
+    pub mod reader_writer;
+    #[path = "../../src/threads/registry.rs"]
     pub mod registry;
-    pub mod thread_id {
-        pub fn current() -> u64 {
-            // 0 means nobody, and shuttle's first thread has the number 0.
-            1 + usize::from(shuttle::thread::current().id()) as u64
-        }
-
-        /// The number of a task, apart from those of the threads.
-        pub fn task(number: u64) -> u64 {
-            1 << 63 | number
-        }
-
-        #[derive(PartialEq)]
-        pub enum Who {
-            Thread,
-            Task,
-        }
-
-        pub fn who(id: u64) -> Who {
-            if id >> 63 == 0 {
-                Who::Thread
-            } else {
-                Who::Task
-            }
-        }
-    }
-    #[path = "../../src/internal/waiter.rs"]
+    #[path = "../../src/threads/waiter.rs"]
     pub mod waiter;
-
-    pub(crate) use queue::QueueLock;
-    pub use thread_id::current as current_thread;
-}
-
-#[expect(dead_code, reason = "the crate uses all of it")]
-#[path = "."]
-mod external {
-    pub use crate::kernel::{Cancel, FileIdentity};
-    pub mod kernel {
-        pub use crate::kernel::Mode;
-    }
-    pub mod lock_file {
-        pub use crate::kernel::{FileIdentity, LockFile, identity_at};
-    }
-    #[path = "../../src/external/process_lock.rs"]
-    mod process_lock;
-    pub(crate) use process_lock::{Failure, HeldHere, ProcessLock};
-}
-
-#[path = "."]
-mod asynchronous {
-    #[path = "../../src/asynchronous/gates.rs"]
-    pub mod gates;
-    #[path = "../../src/asynchronous/kernel_wait.rs"]
-    mod kernel_wait;
-    pub(crate) use kernel_wait::Turn;
 
     /// Tasks of the model run no sections.
     pub mod section {
@@ -112,30 +56,38 @@ mod asynchronous {
             false
         }
     }
-}
 
-mod background {
-    use std::io;
-
-    pub fn spawn(_name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        shuttle::thread::spawn(run);
-        Ok(())
-    }
+    pub(crate) use owner::{current as current_thread, new_task};
+    pub(crate) use queue::QueueLock;
 }
 
 #[expect(dead_code, reason = "the crate uses all of it")]
 #[path = "."]
-mod lockutils {
-    #[path = "../../src/lockutils/acquire.rs"]
+mod files {
+    #[path = "../../src/files/error.rs"]
+    mod error;
+    #[path = "../../src/files/lock_file.rs"]
+    mod lock_file;
+    #[path = "../../src/files/process_lock.rs"]
+    mod process_lock;
+    #[path = "../../src/files/turnstile.rs"]
+    mod turnstile;
+
+    pub(crate) use error::FileLockError;
+    pub(crate) use lock_file::LockFile;
+    pub(crate) use process_lock::{HeldHere, ProcessLock};
+    pub(crate) use turnstile::turnstile_path;
+}
+
+#[path = "."]
+mod named {
+    #[path = "../../src/named/acquire.rs"]
     pub mod acquire;
-    #[path = "../../src/lockutils/reader_writer.rs"]
-    pub mod reader_writer;
 
-    pub use error::Error;
-
-    pub mod world {
-        use crate::external::{FileIdentity, ProcessLock};
-        use crate::internal::QueueLock;
+    pub mod lock_table {
+        use crate::files::ProcessLock;
+        use crate::sys::FileIdentity;
+        use crate::threads::QueueLock;
 
         pub(crate) type InternalEntry = QueueLock;
         pub(crate) type ExternalEntry = ProcessLock;
@@ -144,30 +96,13 @@ mod lockutils {
             false
         }
     }
-
-    mod error {
-        use crate::wait::Missed;
-
-        #[derive(Debug)]
-        pub enum Error {
-            Missed(Missed),
-            UpgradeRefused { name: String },
-        }
-
-        impl Error {
-            pub fn missed(_name: &str, missed: Missed) -> Self {
-                Error::Missed(missed)
-            }
-        }
-    }
 }
 
-#[path = "../../src/wait.rs"]
-mod wait;
-
-#[expect(dead_code, reason = "the crate uses all of it")]
 #[path = "."]
-mod watchdog {
-    #[path = "../../src/watchdog/alarms.rs"]
-    pub mod alarms;
+mod asynchronous {
+    #[path = "../../src/asynchronous/acquire.rs"]
+    pub mod acquire;
+    #[path = "../../src/asynchronous/kernel_wait.rs"]
+    mod kernel_wait;
+    pub(crate) use kernel_wait::Turn;
 }

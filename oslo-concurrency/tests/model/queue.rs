@@ -3,9 +3,9 @@
 use shuttle::thread;
 
 use crate::checks::{Section, every_interleaving, many_interleavings};
-use crate::internal::QueueLock;
 use crate::sync::{Arc, Instant, TICK};
-use crate::wait::{Missed, Wait};
+use crate::threads::QueueLock;
+use crate::wait::{AcquireFailure, Wait};
 
 #[derive(Default)]
 struct Model {
@@ -14,7 +14,7 @@ struct Model {
 }
 
 impl Model {
-    fn visit(&self, wait: Wait) -> Result<(), Missed> {
+    fn visit(&self, wait: Wait) -> Result<(), AcquireFailure> {
         self.lock.acquire(wait)?;
         self.section.visit();
         self.lock.release();
@@ -55,8 +55,8 @@ fn threads(fair: bool, asks: &'static [&'static [Ask]]) {
                     let outcome = model.visit(ask.wait());
                     match ask {
                         Ask::Forever => assert_eq!(outcome, Ok(())),
-                        Ask::Within(_) => assert_ne!(outcome, Err(Missed::Busy)),
-                        Ask::Never => assert_ne!(outcome, Err(Missed::TimedOut)),
+                        Ask::Within(_) => assert_ne!(outcome, Err(AcquireFailure::Busy)),
+                        Ask::Never => assert_ne!(outcome, Err(AcquireFailure::TimedOut)),
                     }
                 }
             })
@@ -177,7 +177,8 @@ fn released_to_a_thread_it_is_taken_by_one() {
     many_interleavings(1_000, || model(2, &[Within(1), Within(2)]));
     many_interleavings(1_000, || model(2, &[Within(1), Never]));
     many_interleavings(500, || model(2, &[Forever, Within(1)]));
-    // Short, so that a waiter may well arrive, queue and leave between any two steps of the release.
+    // Short, so that a waiter may well arrive, queue and leave between any two steps of the
+    // release.
     every_interleaving(20_000, || model(1, &[Within(1)]));
     many_interleavings(6_000, || model(1, &[Within(1)]));
 }
@@ -191,12 +192,15 @@ fn a_thread_that_holds_it_is_told_so() {
             thread::spawn(move || model.visit(Wait::Forever).unwrap())
         };
         model.lock.acquire(Wait::Forever).unwrap();
-        assert_eq!(model.lock.acquire(Wait::Forever), Err(Missed::HeldBySelf));
+        assert_eq!(
+            model.lock.acquire(Wait::Forever),
+            Err(AcquireFailure::HeldBySelf)
+        );
         assert_eq!(
             model.lock.acquire(Within(1).wait()),
-            Err(Missed::HeldBySelf)
+            Err(AcquireFailure::HeldBySelf)
         );
-        assert_eq!(model.lock.acquire(Wait::Never), Err(Missed::Busy));
+        assert_eq!(model.lock.acquire(Wait::Never), Err(AcquireFailure::Busy));
         model.lock.release();
         other.join().unwrap();
         assert!(model.lock.is_idle());

@@ -3,25 +3,26 @@
 use shuttle::thread;
 
 use crate::checks::many_interleavings;
-use crate::lockutils::reader_writer::ReaderWriterLock;
 use crate::sync::{Arc, AtomicU32, Ordering::SeqCst, TICK};
+use crate::threads::reader_writer::{Access, ReaderWriter};
+use crate::wait::Wait;
 
 /// Readers count one each, a writer this much.
 const WRITER: u32 = 1_000;
 
 struct Model {
-    lock: ReaderWriterLock,
+    lock: ReaderWriter,
     inside: AtomicU32,
 }
 
 impl Model {
     fn read(&self) {
-        let _guard = self.lock.read().unwrap();
+        let _guard = self.lock.acquire(Access::Read, Wait::Forever).unwrap();
         self.look(1);
     }
 
     fn write(&self) {
-        let _guard = self.lock.write().unwrap();
+        let _guard = self.lock.acquire(Access::Write, Wait::Forever).unwrap();
         self.look(WRITER);
     }
 
@@ -36,20 +37,20 @@ impl Model {
     }
 
     fn write_soon(&self) {
-        if let Ok(_guard) = self.lock.write_timeout(TICK) {
+        if let Ok(_guard) = self.lock.acquire(Access::Write, Wait::at_most(TICK)) {
             self.look(WRITER);
         }
     }
 
     fn read_soon(&self) {
-        if let Ok(_guard) = self.lock.read_timeout(TICK * 2) {
+        if let Ok(_guard) = self.lock.acquire(Access::Read, Wait::at_most(TICK * 2)) {
             self.look(1);
         }
     }
 
     fn read_twice(&self) {
-        let _first = self.lock.read().unwrap();
-        let _second = self.lock.read().unwrap();
+        let _first = self.lock.acquire(Access::Read, Wait::Forever).unwrap();
+        let _second = self.lock.acquire(Access::Read, Wait::Forever).unwrap();
         self.look(1);
     }
 }
@@ -58,7 +59,7 @@ type Step = fn(&Model);
 
 fn threads(steps: &'static [&'static [Step]]) {
     let model = Arc::new(Model {
-        lock: ReaderWriterLock::new("x"),
+        lock: ReaderWriter::new(),
         inside: AtomicU32::new(0),
     });
     let threads: Vec<_> = steps
@@ -71,7 +72,7 @@ fn threads(steps: &'static [&'static [Step]]) {
     for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!(model.lock.owner(), None);
+    assert_eq!(model.lock.held(), None);
     assert!(!model.lock.has_pending_writers());
 }
 

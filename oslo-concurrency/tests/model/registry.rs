@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::checks::{every_interleaving, many_interleavings};
-use crate::internal::registry::Registry;
+use crate::threads::registry::Registry;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
-/// Threads that each take a name and drop it, `rounds` times: all that have it at one time have the same value.
+/// Threads that each take a name and drop it, `rounds` times: all that have it at one time have the
+/// same value.
 fn make_use_and_drop(threads: usize, rounds: usize) {
     let registry = Arc::new(Registry::<str, AtomicUsize>::default());
     let inside: Vec<_> = (0..threads)

@@ -1,8 +1,8 @@
 //! What `src/sync.rs` takes from std, from shuttle instead.
 //!
-//! Time is a number that moves by [`TICK`] whenever a timed wait is scheduled. A thread that waits until `now + 2 *
-//! TICK` therefore gives up after two such steps at most, and the scheduler decides what has happened by then: a
-//! deadline may pass at any moment.
+//! Time is a number that moves by [`TICK`] whenever a timed wait is scheduled. A thread that waits
+//! until `now + 2 * TICK` therefore gives up after two such steps at most, and the scheduler
+//! decides what has happened by then: a deadline may pass at any moment.
 
 use std::cell::Cell;
 use std::ops::{Add, Deref, DerefMut, Sub};
@@ -34,8 +34,8 @@ pub fn spin_loop() {
     others_may_run();
 }
 
-/// As any other step: `yield_now` would always let another thread run, and so never one wait through while the others
-/// stand still. What calls this ends after a few of them.
+/// As any other step: `yield_now` would always let another thread run, and so never one wait
+/// through while the others stand still. What calls this ends after a few of them.
 fn others_may_run() {
     AtomicBool::new(false).load(Ordering::SeqCst);
 }

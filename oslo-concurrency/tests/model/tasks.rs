@@ -8,15 +8,15 @@ use std::task::{Context, Poll, Waker};
 use shuttle::{future, thread};
 
 use crate::asynchronous::Turn;
-use crate::asynchronous::gates::Gates;
+use crate::asynchronous::acquire::TaskAcquire;
 use crate::checks::{Section, many_interleavings};
-use crate::external::{Failure, ProcessLock};
 use crate::file::{PATH, other_process, request, within};
-use crate::internal::{QueueLock, thread_id};
-use crate::kernel;
-use crate::lockutils::acquire::{acquire_both, acquire_file, release_both};
+use crate::files::{FileLockError, ProcessLock};
+use crate::named::acquire::{acquire_both, acquire_file, release_both};
 use crate::sync::Arc;
-use crate::wait::{Missed, Patience, Wait};
+use crate::sys;
+use crate::threads::{QueueLock, new_task};
+use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
 struct Model {
     internal: Arc<QueueLock>,
@@ -35,17 +35,17 @@ impl Model {
         })
     }
 
-    fn gates(&self, task: u64) -> Gates {
-        Gates {
+    fn request(&self) -> TaskAcquire {
+        TaskAcquire {
             internal: Arc::clone(&self.internal),
             external: self.file.clone(),
             fair: self.fair,
-            owner: thread_id::task(task),
+            owner: new_task(),
             may_wait: true,
         }
     }
 
-    fn visit(&self, acquired: (crate::asynchronous::gates::Internal, Option<Turn>)) {
+    fn visit(&self, acquired: (crate::asynchronous::acquire::InternalHold, Option<Turn>)) {
         self.section.visit();
         let internal = acquired.0.into_entry();
         match acquired.1.and_then(Turn::into_entry) {
@@ -55,16 +55,16 @@ impl Model {
     }
 
     /// A task that waits as long as it takes.
-    fn task(&self, number: u64) {
-        let gates = self.gates(number);
-        let acquired = future::block_on(gates.acquire());
+    fn task(&self) {
+        let request = self.request();
+        let acquired = future::block_on(request.acquire());
         self.visit(acquired.unwrap_or_else(|failure| panic!("{failure:?}")));
     }
 
     /// A task that is polled a few times, whether it was woken or not, and then dropped.
-    fn dropped_task(&self, number: u64, polls: usize) {
-        let gates = self.gates(number);
-        let mut acquire = pin!(gates.acquire());
+    fn dropped_task(&self, polls: usize) {
+        let request = self.request();
+        let mut acquire = pin!(request.acquire());
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..polls {
             if let Poll::Ready(acquired) = acquire.as_mut().poll(&mut context) {
@@ -76,21 +76,16 @@ impl Model {
     }
 
     fn thread(&self, wait: Wait) {
-        let mut patience = Patience::silent();
+        let mut limit = WaitLimit::silent();
         let outcome = match &self.file {
             None => {
                 if self.fair {
                     self.internal.make_fair();
                 }
                 let acquired = self.internal.acquire(wait);
-                acquired.map_err(Failure::Missed)
+                acquired.map_err(FileLockError::NotAcquired)
             }
-            Some(file) => acquire_both(
-                &self.internal,
-                file,
-                request(wait, self.fair),
-                &mut patience,
-            ),
+            Some(file) => acquire_both(&self.internal, file, request(wait, self.fair), &mut limit),
         };
         match outcome {
             Ok(()) => {
@@ -100,13 +95,13 @@ impl Model {
                     Some(file) => release_both(&self.internal, file, self.fair),
                 }
             }
-            Err(Failure::Missed(missed)) => {
+            Err(FileLockError::NotAcquired(failure)) => {
                 assert!(
-                    wait != Wait::Forever && missed != Missed::HeldBySelf,
-                    "{missed:?}"
+                    wait != Wait::Forever && failure != AcquireFailure::HeldBySelf,
+                    "{failure:?}"
                 );
             }
-            Err(Failure::Io { source, .. }) => panic!("{source}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 }
@@ -117,7 +112,7 @@ impl Model {
         self.internal.acquire(Wait::Forever).unwrap();
         if let Some(file) = &self.file {
             let request = request(Wait::Forever, false);
-            acquire_file(file, request, &mut Patience::silent()).unwrap();
+            acquire_file(file, request, &mut WaitLimit::silent()).unwrap();
             file.release(false);
         }
         self.internal.release();
@@ -142,13 +137,14 @@ fn run(fair: bool, with_file: bool, steps: &'static [Step], other: bool) {
     for thread in threads {
         thread.join().unwrap();
     }
-    // A wait in the kernel that was given up ends a moment later, in a thread of its own: a stranger sees it end.
+    // A wait in the kernel that was given up ends a moment later, in a thread of its own: another
+    // process sees it end.
     if let Some(file) = &model.file {
         other_process(&model.section, false);
         while !file.is_idle() {
             thread::yield_now();
         }
-        assert!(kernel::nothing_is_locked(), "the kernel's lock is orphaned");
+        assert!(sys::nothing_is_locked(), "the kernel's lock is orphaned");
     }
     assert!(
         model.internal.is_idle(),
@@ -157,10 +153,10 @@ fn run(fair: bool, with_file: bool, steps: &'static [Step], other: bool) {
     );
 }
 
-const TASK: Step = |model| model.task(1);
-const OTHER_TASK: Step = |model| model.task(2);
-const DROPPED: Step = |model| model.dropped_task(3, 1);
-const DROPPED_LATER: Step = |model| model.dropped_task(4, 3);
+const TASK: Step = Model::task;
+const OTHER_TASK: Step = Model::task;
+const DROPPED: Step = |model| model.dropped_task(1);
+const DROPPED_LATER: Step = |model| model.dropped_task(3);
 const THREAD: Step = |model| {
     model.thread(Wait::Forever);
     model.thread(Wait::Forever);

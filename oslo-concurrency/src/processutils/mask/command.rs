@@ -1,9 +1,11 @@
-//! A command for people to read: with its secrets masked, and so that it can be pasted into a shell.
+//! A command for people to read: with its secrets masked, and so that it can be pasted into a
+//! shell.
 
 use super::keys::is_secret;
 use super::{MASK, USER_OPTIONS, mask_password, password_of_pair};
 
-/// The command of a program and its arguments. They are masked one by one, so that a secret with spaces or quotes in it is masked as a whole.
+/// The command of a program and its arguments. They are masked one by one, so that a secret with
+/// spaces or quotes in it is masked as a whole.
 pub(crate) fn mask_command(args: &[String]) -> String {
     let words: Vec<String> = (0..args.len()).map(|at| quote(&mask(args, at))).collect();
     words.join(" ")
@@ -20,8 +22,8 @@ pub(crate) fn mask_shell(script: &str, args: &[String]) -> String {
 
 /// Arguments as one line for a POSIX shell, in which none of them is more than a word.
 ///
-/// A remote shell always reads the line that `ssh_execute` sends, and `shell(true)` asks for one: whatever comes from
-/// elsewhere goes through this.
+/// A remote shell always reads the line that `ssh_execute` sends, and `shell(true)` asks for one:
+/// whatever comes from elsewhere goes through this.
 ///
 /// ```
 /// use oslo_concurrency::processutils::shell_join;
@@ -46,7 +48,8 @@ fn mask(args: &[String], at: usize) -> String {
         return format!("{}{MASK}", &arg[..password]);
     }
     match arg.split_once('=') {
-        // A whole argument is the value, whatever it contains; a quoted one may be followed by more.
+        // A whole argument is the value, whatever it contains; a quoted one may be followed by
+        // more.
         Some((name, value))
             if is_secret(name.as_bytes())
                 && !value.is_empty()

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-/// Lower case, with `_` for `-` as well. A name counts wherever it ends a longer one: `password` stands for `db_password` too, so
-/// of the names that oslo.utils has only those are here that none of the others ends.
+/// Lower case, with `_` for `-` as well. A name counts wherever it ends a longer one: `password`
+/// stands for `db_password` too, so of the names that oslo.utils has only those are here that none
+/// of the others ends.
 const KEYS: &[&str] = &[
     "access_key",
     "admin_pass",

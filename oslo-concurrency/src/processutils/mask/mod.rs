@@ -1,7 +1,9 @@
-//! Secrets in text: command lines, `key=value`, JSON and Python's way of printing it, XML, headers, URLs.
+//! Secrets in text: command lines, `key=value`, JSON and Python's way of printing it, XML, headers,
+//! URLs.
 //!
-//! Everything that oslo.utils' `mask_password` masks is masked here too, and some of what it misses (tests compare the two). The time grows
-//! with the length of the text, whatever it contains, and it need not be UTF-8.
+//! Everything that oslo.utils' `mask_password` masks is masked here too, and some of what it misses
+//! (tests compare the two). The time grows with the length of the text, whatever it contains, and
+//! it need not be UTF-8.
 
 mod command;
 mod keys;
@@ -20,9 +22,10 @@ pub(super) const MASK: &str = "***";
 
 /// The message with `***` in place of what looks like a password, token or key.
 ///
-/// A value counts as a secret because of its name, which ends in `password`, `token`, `secret`, `admin_pass`, `private_key` and the like,
-/// in any case, maybe numbered: `password=x`, `'password': 'x'`, `--password x`, `<password>x</password>`, `X-Auth-Token: x`; so do
-/// `-u user:x` and `scheme://user:x@host`. It is a guess: a secret whose name says nothing stays.
+/// A value counts as a secret because of its name, which ends in `password`, `token`, `secret`,
+/// `admin_pass`, `private_key` and the like, in any case, maybe numbered: `password=x`,
+/// `'password': 'x'`, `--password x`, `<password>x</password>`, `X-Auth-Token: x`; so do `-u
+/// user:x` and `scheme://user:x@host`. It is a guess: a secret whose name says nothing stays.
 ///
 /// ```
 /// use oslo_concurrency::processutils::mask_password;
@@ -37,7 +40,8 @@ pub fn mask_password(message: &str) -> Cow<'_, str> {
     }
 }
 
-/// [`mask_password`] for output that need not be UTF-8; what is not masked is left as it is, byte for byte.
+/// [`mask_password`] for output that need not be UTF-8; what is not masked is left as it is, byte
+/// for byte.
 pub fn mask_password_bytes(message: &[u8]) -> Cow<'_, [u8]> {
     let secrets = secrets(message);
     if secrets.is_empty() {
@@ -106,8 +110,8 @@ fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found
 }
 
-/// Where to look for the next secret: after this one, or at a name that it ends in, as in `--password --token x`. What
-/// was taken for a value is then the name of another.
+/// Where to look for the next secret: after this one, or at a name that it ends in, as in
+/// `--password --token x`. What was taken for a value is then the name of another.
 fn go_on(text: &[u8], secret: &Range<usize>) -> usize {
     const LONGEST: usize = 64;
     let value = &text[secret.clone()];
@@ -185,7 +189,8 @@ fn option(text: &[u8], at: usize) -> Option<usize> {
     (matches!(name - at, 1 | 2) && end > name).then_some(end)
 }
 
-/// `"password": "x"`, `"password": 7`, and lists of arguments: `"--password", "x"` and `"name.password", "-v", "x"`.
+/// `"password": "x"`, `"password": 7`, and lists of arguments: `"--password", "x"` and
+/// `"name.password", "-v", "x"`.
 fn after_quoted_key(text: &[u8], start: usize, after: usize, found: &mut Vec<Range<usize>>) {
     let next = skip_spaces(text, after);
     match text.get(next) {
@@ -327,7 +332,8 @@ pub mod properties {
         }
     }
 
-    /// A secret is masked in each form in which it is known, on a line of its own, whatever the other lines are.
+    /// A secret is masked in each form in which it is known, on a line of its own, whatever the
+    /// other lines are.
     pub fn mask_named(form: u8, before: &[u8], after: &[u8]) {
         const SECRET: &str = "Tr0ub4dor&3";
         let line = match form % 8 {

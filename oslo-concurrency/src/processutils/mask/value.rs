@@ -41,8 +41,9 @@ impl Quote {
         })
     }
 
-    /// Where the quote ends that begins before `from`. A secret may contain its own quote: one that is followed by what follows a value
-    /// is preferred, on the same line and not far away. A quote without end goes on to the end of the line.
+    /// Where the quote ends that begins before `from`. A secret may contain its own quote: one that
+    /// is followed by what follows a value is preferred, on the same line and not far away. A quote
+    /// without end goes on to the end of the line.
     fn end(self, text: &[u8], from: usize) -> usize {
         let line = end_of_line(&text[..text.len().min(from + FAR)], from);
         self.ends(&text[..line], from)
@@ -52,7 +53,8 @@ impl Quote {
     }
 }
 
-/// How far one value is looked through for more than its first end, so that no text takes time that grows with the square of its length.
+/// How far one value is looked through for more than its first end, so that no text takes time that
+/// grows with the square of its length.
 pub(super) const FAR: usize = 2 * 1024;
 
 pub(super) fn end_of_line(text: &[u8], from: usize) -> usize {

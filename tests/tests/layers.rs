@@ -1,0 +1,105 @@
+//! The locks reach the operating system through `oslo-concurrency/src/sys` alone.
+//!
+//! So a port to another system has one place to look at, and the model tests can replace all of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lockutils_tests::command::workspace;
+use proc_macro2::{TokenStream, TokenTree};
+
+/// Folders and files that may name system calls. `processutils` keeps its own, for commands.
+const SYSTEM: [&str; 2] = ["sys", "processutils"];
+/// Crates of system calls.
+const CRATES: [&str; 4] = ["libc", "nix", "rustix", "windows_sys"];
+
+fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files_in(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Paths that begin with one of [`CRATES`], and files of /proc, in code, not in comments.
+fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_colon = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == ':');
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Group(group) => system_paths(group.stream(), found),
+            TokenTree::Ident(name) if CRATES.iter().any(|crate_| name == crate_) => {
+                let goes_on = is_colon(tokens.get(at + 1)) && is_colon(tokens.get(at + 2));
+                let inner = at > 0 && is_colon(tokens.get(at - 1)) && at > 2;
+                let begins = !inner || !matches!(tokens[at - 3], TokenTree::Ident(_));
+                if goes_on && begins {
+                    found.push(format!("{name}::"));
+                }
+            }
+            TokenTree::Literal(literal) if literal.to_string().starts_with("\"/proc/") => {
+                found.push(literal.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A file without its documentation, which may name whatever it explains.
+fn code(text: &str) -> TokenStream {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = lines.flat_map(|line| [line, "\n"]).collect();
+    code.parse().expect("Rust")
+}
+
+#[test]
+fn only_sys_names_system_calls() {
+    let source = workspace().join("oslo-concurrency/src");
+    let mut files = Vec::new();
+    files_in(&source, &mut files);
+    let (mut above, mut below) = (Vec::new(), 0);
+    for file in &files {
+        let mut found = Vec::new();
+        system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
+        let place = file.strip_prefix(&source).expect("below the source");
+        if SYSTEM.iter().any(|system| place.starts_with(system)) {
+            below += found.len();
+        } else {
+            above.extend(
+                found
+                    .iter()
+                    .map(|path| format!("{}: {path}", place.display())),
+            );
+        }
+    }
+    assert!(
+        above.is_empty(),
+        "move these below sys/:\n{}",
+        above.join("\n")
+    );
+    assert!(below > 0, "the test looks for what is there");
+}
+
+#[test]
+fn paths_are_found_and_neighbours_are_not() {
+    let found = |text: &str| {
+        let mut found = Vec::new();
+        system_paths(code(text), &mut found);
+        found
+    };
+    assert_eq!(
+        found("use libc::pid_t; fn f() { g(nix::unistd::getpid()) }"),
+        ["libc::", "nix::"]
+    );
+    assert_eq!(
+        found("fn f() { read(\"/proc/self/stat\") }"),
+        ["\"/proc/self/stat\""]
+    );
+    assert!(
+        found("use std::os::unix::fs; use crate::nix::X; // libc::open\nfn libc() {}").is_empty()
+    );
+}
