@@ -15,11 +15,9 @@ use lockutils_harness::procfs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, setpgid};
 
-use crate::lock_directory::remove_tree;
+use crate::cli::GUARDIAN;
+use crate::remove_tree::remove_tree;
 use crate::run_mark::RunMark;
-
-/// The name of its hidden subcommand.
-pub const GUARDIAN: &str = "guardian";
 
 /// What it reads if we end as we should; else its input just ends.
 const ALL_IS_WELL: &[u8] = b".";

@@ -13,8 +13,10 @@ mod leaks;
 mod lock_directory;
 mod lock_scan;
 mod process_table;
+mod remove_tree;
 mod run_mark;
 mod say;
+mod seed;
 mod settings;
 
 use std::ffi::OsString;
@@ -66,6 +68,3 @@ fn exit(result: anyhow::Result<u8>) -> ExitCode {
 
 /// The exit status when the command itself could not do its work.
 const USAGE: u8 = 2;
-
-/// Arguments that are passed on as they are.
-type PassedOn = Vec<OsString>;

@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::cargo_options::{Argument, Arguments, CargoOption, NEXTEST, TEST};
+use crate::cli::PassedOn;
 use crate::cli::{Isolate, TestOptions};
 use crate::settings::{Doctests, Selection, Workspace};
-use crate::{PassedOn, child, say};
+use crate::{child, say};
 
 pub use once::Once;
 use record::Record;

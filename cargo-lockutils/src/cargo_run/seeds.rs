@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::cli::TestOptions;
-use crate::commands::fresh_seed;
+use crate::seed::fresh_seed;
 
 /// So many runs that failed are named.
 const NAMED: usize = 5;

@@ -35,7 +35,12 @@ pub use test::{Isolate, TestOptions};
 pub use trial::{ReportOptions, TrialOptions};
 
 use crate::builtin::Builtin;
-use crate::guardian::GUARDIAN;
+
+/// The hidden subcommand of the guardian of a run.
+pub const GUARDIAN: &str = "guardian";
+
+/// Arguments that are passed on as they are.
+pub type PassedOn = Vec<OsString>;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

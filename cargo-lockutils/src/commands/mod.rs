@@ -17,12 +17,11 @@ mod worker_check;
 use anyhow::Result;
 use lockutils_harness::workers::wrapper;
 
-use crate::PassedOn;
 use crate::builtin;
+use crate::cli::PassedOn;
 use crate::cli::{Command, Internal};
 
 use crate::guardian;
-pub use trials::fresh_seed;
 
 /// Runs a subcommand and gives its exit status.
 pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {

@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use crate::cargo_options::{Argument, CargoOption, NEXTEST, TEST, joined, parse};
 use crate::cargo_run::{CargoRun, Once, Runner};
+use crate::cli::PassedOn;
 use crate::cli::TestOptions;
-use crate::{PassedOn, child, say};
+use crate::{child, say};
 
 pub fn run(
     options: TestOptions,

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{DirectoryOptions, EnvFormat};
-use crate::lock_directory::{LockDirectory, VARIABLE, kept_directory_of, remove_tree};
+use crate::lock_directory::{LockDirectory, VARIABLE, kept_directory_of};
 use crate::lock_scan;
+use crate::remove_tree::remove_tree;
 use crate::say;
 
 pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {

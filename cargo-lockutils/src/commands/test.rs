@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail};
 
-use crate::PassedOn;
 use crate::cargo_options::TEST;
 use crate::cargo_run::{CargoRun, Runner};
+use crate::cli::PassedOn;
 use crate::cli::{Isolate, TestOptions};
 
 pub fn run(options: TestOptions, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {

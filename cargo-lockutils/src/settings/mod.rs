@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use cargo_metadata::{Metadata, MetadataCommand, Package, Target};
 
-use crate::PassedOn;
 use crate::cargo_options::{Arguments, TEST, joined};
+use crate::cli::PassedOn;
 use crate::cli::TestOptions;
 
 pub use locks::{ConfiguredLock, ConfiguredTrial};

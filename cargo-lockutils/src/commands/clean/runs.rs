@@ -2,7 +2,8 @@
 
 use lockutils_harness::procfs;
 
-use crate::lock_directory::{RunState, remove_tree, run_directories};
+use crate::lock_directory::{RunState, run_directories};
+use crate::remove_tree::remove_tree;
 use crate::say;
 
 /// Removes them, and gives the exit status: 1 if one could not be removed.

@@ -5,7 +5,6 @@ pub mod explore;
 pub mod replay;
 mod reports;
 mod screen;
-mod seed;
 pub mod stress;
 mod target;
 
@@ -21,12 +20,12 @@ use lockutils_harness::workers::LockUnderTest;
 
 use self::reports::Reports;
 use self::screen::Screen;
-pub use self::seed::fresh_seed;
 use self::target::Target;
 use crate::cli::{DirectoryOptions, TrialOptions};
 use crate::github;
 use crate::lock_directory::LockDirectory;
 use crate::say;
+use crate::seed::fresh_seed;
 use crate::settings::{ConfiguredLock, ConfiguredTrial, Profile};
 
 /// A way to try locks: `stress` or `explore`.

@@ -6,6 +6,7 @@
 mod inject;
 
 mod outcome;
+mod phase;
 mod responses;
 mod rounds;
 mod service;
@@ -59,7 +60,7 @@ pub struct Load<'a> {
     last_progress: u64,
     /// When the last one left while others waited.
     left_at: Option<u64>,
-    phase: rounds::Phase,
+    phase: phase::Phase,
     service: service::Services,
     /// Who gave the lock back last, and when the answer to that was read.
     last_release: Option<(Who, u64)>,
@@ -104,7 +105,7 @@ impl<'a> Load<'a> {
             slots,
             last_progress: 0,
             left_at: None,
-            phase: rounds::Phase::first(),
+            phase: phase::Phase::first(),
             service: service::Services::new(pool.workers.len() * slots),
             last_release: None,
             uncertain: false,

@@ -7,12 +7,11 @@
 use crate::model::EventKind;
 
 use super::Load;
+use super::phase::{BETWEEN, Phase};
 use crate::model::Scenario;
 use crate::protocol::{Capability, Verb};
 use crate::workers::pool::State;
 
-/// Between two rounds the load is as it always is.
-const BETWEEN: u64 = 800_000_000;
 /// For how long one slot holds the lock while the others wait in vain.
 const HELD: u64 = 30_000_000;
 /// For how long the lock is tried, one slot at a time.
@@ -21,25 +20,6 @@ const ALONE: u64 = 25_000_000;
 const LONGEST: u64 = 8;
 /// A timed wait for a lock that nobody has.
 const LONG_ENOUGH: u64 = 50;
-
-/// What the load is at.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Phase {
-    /// Everybody does as chance has it, until then.
-    Free { until: u64 },
-    /// Nobody asks any more.
-    Gathering,
-    /// One slot was told to acquire, or holds the lock.
-    Holding { place: usize, slot: usize },
-    /// One slot after the other tries the lock, until then.
-    Alone { until: u64, next: usize },
-}
-
-impl Phase {
-    pub(super) fn first() -> Self {
-        Phase::Free { until: BETWEEN / 2 }
-    }
-}
 
 impl Load<'_> {
     /// Whether nothing is done to the lock in this scenario but to use it, so that its answers can be judged.

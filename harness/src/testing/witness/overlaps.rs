@@ -1,6 +1,6 @@
 //! The real overlaps among those that workers saw.
 
-use super::{Entry, EntryKind, Witness};
+use super::{Entry, EntryKind};
 
 /// Two workers in the section at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +29,15 @@ struct Stay {
 }
 
 /// The overlaps in order of time. A worker that had died when the other entered was not inside.
-pub(super) fn of(witness: &Witness) -> Vec<Overlap> {
-    let workers = witness.shape().workers() as u32;
-    let logs: Vec<Vec<Entry>> = (0..workers).map(|worker| witness.entries(worker)).collect();
+///
+/// `logs` has the entries of each worker.
+pub(super) fn of(logs: &[Vec<Entry>]) -> Vec<Overlap> {
     let suspicious = |entry: &Entry| entry.saw.is_some() || entry.kind == EntryKind::EnteredShared;
     if !logs.iter().flatten().any(suspicious) {
         return Vec::new();
     }
     let mut stays: Vec<Stay> = (0..)
-        .zip(&logs)
+        .zip(logs)
         .flat_map(|(worker, log)| stays(worker, log))
         .collect();
     stays.sort_unstable_by_key(|stay| stay.entered);
