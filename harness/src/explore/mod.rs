@@ -5,10 +5,11 @@
 //! and every sleep; lock calls that would wait are tried without waiting, and sleeps return at once. Results are never made up, but for a
 //! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
 
-mod call;
 pub mod card;
 pub mod counterexample;
+mod entry;
 mod found;
+mod lock_files;
 mod part;
 mod run;
 mod schedule;
@@ -18,6 +19,7 @@ mod shrink;
 mod stage;
 pub mod story;
 mod strategy;
+mod syscalls;
 mod trace;
 mod tracer;
 

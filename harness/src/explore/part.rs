@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::call::{Call, Kind};
 use super::schedule::What;
 use super::stage::Told;
+use super::syscalls::{Call, Effect};
 
 /// Who has made the same call with the same result so often, while nothing changed, looks in vain.
 const SPINS: usize = 6;
@@ -48,11 +48,11 @@ impl Part {
     pub fn did(&mut self, what: &What, steps: usize) {
         match what {
             What::Told(_) | What::Leaves => self.wakes(steps),
-            What::Did { call, .. } if call.kind == Kind::Sleeps => self.wakes(steps),
+            What::Did { call, .. } if call.effect == Effect::Sleep => self.wakes(steps),
             What::Did { call, result, .. } => {
                 self.calls += 1;
                 // Some read a file byte by byte, as shells do.
-                if ["read", "list"].contains(&call.name) && *result > 0 {
+                if call.operation.reads_in_pieces() && *result > 0 {
                     return;
                 }
                 let same = self

@@ -6,12 +6,12 @@ use crate::protocol::{Answer, Verb, excerpt};
 use crate::stress::judge::{LeaseRule, nanoseconds};
 use crate::workers::pool::stderr_of;
 
-use super::call::{Call, Effect, Kind};
 use super::part::Part;
 use super::schedule::{Step, What};
 use super::script::script;
 use super::stage::{HANGS, Stage, Told};
 use super::strategy::{Candidate, Chooser, Readiness, View};
+use super::syscalls::{Call, Effect, Footprint, Operation};
 use super::trace::{End, Trace};
 use crate::model::Scenario;
 
@@ -225,7 +225,7 @@ impl Run<'_, '_> {
             let sleeps = state
                 .parked
                 .front()
-                .map_or(state.dozes, |(_, call, _)| call.kind == Kind::Sleeps);
+                .map_or(state.dozes, |(_, call, _)| call.effect == Effect::Sleep);
             let readiness = match part.inside {
                 Some((since, _)) if commanded => Readiness::Holding { since },
                 _ if at_call
@@ -247,7 +247,7 @@ impl Run<'_, '_> {
                 actor: self.outsider(),
                 nth: 0,
                 readiness: Readiness::Ready,
-                next: Effect::of(&unlinking(), false),
+                next: Footprint::of(&unlinking(), false),
             });
         }
         candidates
@@ -313,7 +313,7 @@ impl Run<'_, '_> {
         };
         // What changes anything may let those go on that wait for a lock.
         let changes = match &what {
-            What::Did { call, .. } => !matches!(call.kind, Kind::Looks | Kind::Sleeps),
+            What::Did { call, .. } => call.effect.changes(),
             What::Told(_) | What::Leaves => true,
             What::Waits { .. } => false,
         };
@@ -324,7 +324,7 @@ impl Run<'_, '_> {
         }
         let mut changed = matches!(what, What::Told(_) | What::Leaves)
             || matches!(&what, What::Did { call, result, .. }
-                if *result >= 0 && ["flock", "lock", "funlock", "unlock"].contains(&call.name));
+                if *result >= 0 && call.operation.changes_holder());
         if changes {
             let fingerprint = self.stage.fingerprint();
             changed |= fingerprint != self.fingerprint;
@@ -479,5 +479,5 @@ impl Run<'_, '_> {
 }
 
 fn unlinking() -> Call {
-    Call::from_outside("unlink", "everything")
+    Call::from_outside(Operation::Unlink, Effect::Claim, "everything")
 }

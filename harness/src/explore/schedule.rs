@@ -2,8 +2,8 @@
 
 use crate::protocol::{Answer, Verb};
 
-use super::call::{Call, Effect, Kind};
 use super::strategy::Candidate;
+use super::syscalls::{Call, Effect, Footprint};
 
 /// One step of one actor.
 #[derive(Clone, Debug)]
@@ -40,13 +40,7 @@ impl Step {
     pub fn promise(&self) -> u32 {
         match &self.what {
             What::Told(_) | What::Leaves => 5,
-            What::Did { call, .. } | What::Waits { call } => match call.kind {
-                Kind::TakesOrRemoves => 0,
-                Kind::Makes => 1,
-                Kind::Releases => 2,
-                Kind::Looks => 3,
-                Kind::Sleeps => 6,
-            },
+            What::Did { call, .. } | What::Waits { call } => call.effect.priority(),
         }
     }
 }
@@ -55,17 +49,17 @@ impl Step {
     /// Whether it was a call that touches the lock.
     pub fn touches_the_lock(&self) -> bool {
         match &self.what {
-            What::Did { call, .. } | What::Waits { call } => call.kind != Kind::Sleeps,
+            What::Did { call, .. } | What::Waits { call } => call.effect != Effect::Sleep,
             What::Told(_) | What::Leaves => false,
         }
     }
 
     /// What it has touched.
-    pub fn effect(&self) -> Effect {
+    pub fn effect(&self) -> Footprint {
         match &self.what {
-            What::Told(_) | What::Leaves => Effect::of_command(),
+            What::Told(_) | What::Leaves => Footprint::of_command(),
             What::Did { call, .. } | What::Waits { call } => {
-                Effect::of(call, !self.answers.is_empty())
+                Footprint::of(call, !self.answers.is_empty())
             }
         }
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::protocol::{Answer, Verb};
 
-use super::call::Kind;
 use super::schedule::{Step, What};
+use super::syscalls::{Effect, Operation};
 use super::trace::{End, Trace};
 
 /// One step, for a person.
@@ -146,7 +146,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         What::Told(verb) => return (format!("is told to {verb}"), None),
         What::Leaves => return ("is told to leave".into(), None),
         What::Waits { call } => {
-            let what = format!("{} {}", call.name, call.target());
+            let what = format!("{} {}", call.operation.word(), call.target());
             return (what, Some("held by another: waits".into()));
         }
         What::Did {
@@ -156,8 +156,10 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         } => (call, *result, *inode),
     };
     let target = call.target();
-    let mut what = format!("{} {target}", call.name).trim_end().to_owned();
-    if call.kind != Kind::Sleeps && result < 0 {
+    let mut what = format!("{} {target}", call.operation.word())
+        .trim_end()
+        .to_owned();
+    if call.effect != Effect::Sleep && result < 0 {
         let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
         return (what, Some(format!("{error:?}")));
     }
@@ -168,30 +170,30 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         inode,
         maker: Some(step.actor),
     };
-    let means = match call.name {
-        "open" => match names.get(&target) {
+    let means = match call.operation {
+        Operation::Open => match names.get(&target) {
             Some(Some(_)) => {
                 if let Some(Some(name)) = names.get_mut(&target) {
                     name.inode = inode.or(name.inode);
                 }
                 None
             }
-            Some(None) if call.kind == Kind::Makes => {
+            Some(None) if call.effect == Effect::Modify => {
                 names.insert(target, Some(made));
                 Some("makes the name".into())
             }
             _ => {
                 // Whether it was there before is not known.
-                let maker = made.maker.filter(|_| call.kind == Kind::Makes);
+                let maker = made.maker.filter(|_| call.effect == Effect::Modify);
                 names.insert(target, Some(Name { inode, maker }));
                 None
             }
         },
-        "mkdir" | "mknod" | "symlink" => {
+        Operation::Mkdir | Operation::Mknod | Operation::Symlink => {
             names.insert(target, Some(made));
             Some("makes the name".into())
         }
-        "link" => {
+        Operation::Link => {
             if let Some((from, to)) = target.split_once(" -> ") {
                 let inode = names
                     .get(from)
@@ -202,7 +204,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             }
             Some("makes the name".into())
         }
-        "flock" | "lock" => {
+        Operation::Flock | Operation::Lock => {
             let named = names.get(&target).copied();
             let gone = inode.is_some()
                 && named.is_some_and(|name| name.and_then(|name| name.inode) != inode);
@@ -212,17 +214,17 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
                 false => format!("acquires the kernel's lock{file}"),
             })
         }
-        "unlink" | "rmdir" => {
+        Operation::Unlink | Operation::Rmdir => {
             let name = names.insert(target, None).flatten();
             Some(format!("removes {}", whose(name, step.actor)))
         }
-        "rename" => target.split_once(" -> ").map(|(from, to)| {
+        Operation::Rename => target.split_once(" -> ").map(|(from, to)| {
             let name = names.insert(from.to_owned(), None).flatten();
             names.insert(to.to_owned(), Some(name.unwrap_or_default()));
             format!("moves {}", whose(name, step.actor))
         }),
-        "exchange" => Some("exchanges what the two names lead to".into()),
-        "sleep" => Some("and looks again".into()),
+        Operation::Exchange => Some("exchanges what the two names lead to".into()),
+        Operation::Sleep => Some("and looks again".into()),
         _ => None,
     };
     (what, means)

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
 use crate::workers::worker::WorkerProcess;
 
-use super::super::call::{Call, Kind, Wait};
+use super::super::syscalls::{Call, Effect, Wait};
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Actor {
     pub fn next_call(&self) -> Option<usize> {
         let busy = self.told.is_some();
         let mut parked = self.parked.iter();
-        parked.position(|(_, call, _)| busy || call.kind != Kind::Sleeps)
+        parked.position(|(_, call, _)| busy || call.effect != Effect::Sleep)
     }
 
     /// This task is no longer one of which the lock knows nothing.

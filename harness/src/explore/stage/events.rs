@@ -1,21 +1,14 @@
 //! What happens to the tasks of workers, one stop after the other.
 
-use nix::libc;
 use nix::unistd::Pid;
 
 use crate::protocol::{Answer, Line};
 
-use super::super::call::{self, Wait, classify};
+use super::super::entry::Entry;
+use super::super::syscalls::{self, Call, SystemCall, Wait};
 use super::super::tracer::Stop;
 use super::Stage;
 use super::actor::{Polling, Told};
-
-const WRITES: [libc::c_long; 4] = [
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-];
 
 impl Stage<'_> {
     /// Handles one stop, if there is one.
@@ -30,7 +23,7 @@ impl Stage<'_> {
         let actor = &mut self.actors[number];
         actor.stops += u64::from(!actor.helpers.contains(&tid));
         match stop {
-            Stop::Enter { nr, args } => self.enters(tid, number, nr, args),
+            Stop::Enter(entry) => self.enters(tid, number, &entry),
             Stop::Leave { result } if self.performing == Some(tid) => self.result = Some(result),
             Stop::Leave { .. } => {
                 self.hear(number);
@@ -40,7 +33,7 @@ impl Stage<'_> {
                 self.tracer.adopt(child, number);
                 let actor = &mut self.actors[number];
                 if actor.zygote.contains(&tid) {
-                    match call::is_first_thread(child) {
+                    match syscalls::is_first_thread(child) {
                         true => actor.main = Some(child),
                         false => drop(actor.zygote.insert(child)),
                     }
@@ -56,19 +49,25 @@ impl Stage<'_> {
         true
     }
 
-    fn enters(&mut self, tid: Pid, number: usize, nr: u64, args: [u64; 6]) {
+    fn enters(&mut self, tid: Pid, number: usize, entry: &Entry) {
         let actor = &mut self.actors[number];
-        if !self.free && !actor.zygote.contains(&tid) {
+        let call = SystemCall::find(entry.number);
+        if let Some(call) = call
+            && !self.free
+            && !actor.zygote.contains(&tid)
+        {
             // A runtime's own thread, of which the lock knows nothing: as a step, each of its sleeps would make every schedule another one.
-            if !actor.took_part.contains(&tid) && call::is_moment_of_a_helper(tid, nr, args) {
+            if !actor.took_part.contains(&tid) && syscalls::is_helper_nap(tid, call, entry) {
                 actor.helpers.insert(tid);
                 self.tracer.resume(tid);
                 return;
             }
-            match call::waits(tid, nr, args) {
+            match syscalls::wait(tid, call, entry) {
                 Some(Wait::Sleep { result }) => {
                     actor.takes_part(tid);
-                    actor.parked.push_back((tid, call::sleep(nr), result));
+                    actor
+                        .parked
+                        .push_back((tid, Call::sleep(entry.number), result));
                     return;
                 }
                 // One that has nothing to do may listen for commands, and a runtime's own threads wait for one another.
@@ -81,16 +80,18 @@ impl Stage<'_> {
                     actor.stirs();
                     actor.polling.push(Polling {
                         tid,
-                        nr,
+                        nr: entry.number,
                         wait,
-                        limit: call::limit(tid, args, wait),
+                        limit: syscalls::limit(tid, entry, wait),
                         idle: false,
                     });
                     return;
                 }
                 _ => {}
             }
-            if let Some(call) = classify(tid, nr, args, &mut self.ground) {
+            if call.is_scheduling_point()
+                && let Some(call) = syscalls::decode(tid, call, entry, &mut self.ground)
+            {
                 actor.takes_part(tid);
                 actor.parked.push_back((tid, call, 0));
                 return;
@@ -99,7 +100,7 @@ impl Stage<'_> {
         if !actor.helpers.contains(&tid) {
             actor.stirs();
         }
-        match WRITES.contains(&(nr as libc::c_long)) {
+        match call.is_some_and(|call| call.answers) {
             // It may be an answer.
             true => self.tracer.resume_through(tid),
             false => self.tracer.resume(tid),

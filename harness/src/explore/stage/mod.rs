@@ -23,7 +23,7 @@ use quiet::Patience;
 use crate::procfs;
 use crate::workers::pool::WorkerSpawner;
 
-use super::call::Ground;
+use super::lock_files::LockFiles;
 use super::tracer::Tracer;
 
 /// A worker that says nothing for so long, while the scheduler waits for it, is not going to.
@@ -44,7 +44,7 @@ pub struct Stage<'a> {
     result: Option<i64>,
     /// Nobody is stopped before calls.
     free: bool,
-    ground: Ground,
+    ground: LockFiles,
 }
 
 impl Drop for Stage<'_> {
@@ -64,7 +64,7 @@ impl Drop for Stage<'_> {
 
 impl<'a> Stage<'a> {
     pub(super) fn new(spawner: WorkerSpawner<'a>) -> io::Result<Self> {
-        let ground = Ground::new(&spawner.directory, &spawner.name)?;
+        let ground = LockFiles::new(&spawner.directory, &spawner.name)?;
         Ok(Stage {
             spawner,
             tracer: Tracer::new()?,

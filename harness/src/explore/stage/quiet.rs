@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 use crate::procfs;
 
-use super::super::call::Wait;
+use super::super::syscalls::Wait;
 use super::super::tracer::registers;
 use super::{HANGS, Stage};
 

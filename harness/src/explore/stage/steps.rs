@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 
 use crate::protocol::{Answer, Verb};
 
-use super::super::call::{self, Call, Effect, Kind};
 use super::super::schedule::What;
+use super::super::syscalls::{Call, Effect, Footprint};
 use super::super::tracer::registers;
 use super::Stage;
 use super::actor::Told;
@@ -25,14 +25,14 @@ impl Stage<'_> {
     }
 
     /// What its next step would touch, as far as one can see.
-    pub fn next_effect(&self, number: usize) -> Effect {
+    pub fn next_effect(&self, number: usize) -> Footprint {
         let actor = &self.actors[number];
         match actor.next_call().map(|place| &actor.parked[place]) {
             Some((_, call, _)) => {
                 let call = call.clone().identified(self.ground.directory());
-                Effect::of(&call, true)
+                Footprint::of(&call, true)
             }
-            None => Effect::of_command(),
+            None => Footprint::of_command(),
         }
     }
 
@@ -85,14 +85,14 @@ impl Stage<'_> {
             let dozes = self.actors[number].dozes;
             self.settle(number, if dozes { NAP } else { Duration::ZERO });
             return What::Did {
-                call: call::sleep(0),
+                call: Call::sleep(0),
                 result: 0,
                 inode: None,
             };
         };
         // Before it is made: afterwards a name may mean something else.
         let call = call.identified(self.ground.directory());
-        if call.kind == Kind::Sleeps {
+        if call.effect == Effect::Sleep {
             let _ = registers::skip(tid);
         }
         let before = call.blocking.map(|(argument, value)| {
@@ -103,7 +103,7 @@ impl Stage<'_> {
             (Some(result), Some((argument, _)), Some(before)) => {
                 let waits = [-i64::from(libc::EAGAIN), -i64::from(libc::EACCES)].contains(&result);
                 let _ = match waits {
-                    true => registers::again(tid, call.nr, argument, before),
+                    true => registers::again(tid, call.number, argument, before),
                     false => registers::set_argument(tid, argument, before).map(drop),
                 };
                 waits
@@ -129,7 +129,7 @@ impl Stage<'_> {
                 inode: None,
             };
         };
-        if call.kind == Kind::Sleeps {
+        if call.effect == Effect::Sleep {
             result = instead;
             let _ = registers::set_result(tid, instead);
         }
@@ -146,11 +146,7 @@ impl Stage<'_> {
 
 /// The file that a call was about.
 fn inode(tid: Pid, call: &Call, result: i64) -> Option<u64> {
-    let fd = match call.name {
-        "open" => i32::try_from(result).ok().filter(|fd| *fd >= 0),
-        "close" => None,
-        _ => call.fd,
-    };
-    let meta = fs::metadata(format!("/proc/{tid}/fd/{}", fd?)).ok()?;
+    let fd = call.descriptor_after(result)?;
+    let meta = fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
     Some(meta.ino())
 }

@@ -184,8 +184,8 @@ impl Delaying {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::call::Effect;
     use super::super::super::schedule::What;
+    use super::super::super::syscalls::Footprint;
     use super::*;
 
     fn candidates(list: &[(usize, usize, Readiness)]) -> Vec<Candidate> {
@@ -194,7 +194,7 @@ mod tests {
                 actor,
                 nth,
                 readiness,
-                next: Effect::of_command(),
+                next: Footprint::of_command(),
             })
             .collect()
     }

@@ -9,15 +9,15 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::call::Effect;
 use super::super::schedule::Step;
+use super::super::syscalls::Footprint;
 use super::{Candidate, Chooser, Readiness, Strategy, View};
 
 /// Where a branch is cut off.
 const DEEPEST: usize = 400;
 
 /// Steps that were tried at an earlier place, and whose turn has not come since, with what they touch.
-type Sleep = Vec<(usize, Effect)>;
+type Sleep = Vec<(usize, Footprint)>;
 
 #[derive(Debug)]
 struct Branch {
@@ -192,12 +192,12 @@ impl Chooser for Walk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::call::{Call, Kind};
     use super::super::super::schedule::What;
+    use super::super::super::syscalls::{Call, Effect, Operation};
     use super::*;
 
     /// Runs a program in which each actor makes these calls one after the other; gives the order of the calls in each schedule.
-    fn explore(program: &[&[(Kind, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
+    fn explore(program: &[&[(Effect, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
         let mut search = DepthFirst::new();
         let (mut orders, mut known) = (Vec::new(), 0);
         while let Some(mut chooser) = search.next() {
@@ -205,10 +205,8 @@ mod tests {
             let mut done = vec![0; program.len()];
             let cut_short = loop {
                 let call = |actor: usize, nth: usize| {
-                    let (kind, target) = program[actor][nth];
-                    let mut call = Call::from_outside("open", target);
-                    call.kind = kind;
-                    call
+                    let (effect, target) = program[actor][nth];
+                    Call::from_outside(Operation::Open, effect, target)
                 };
                 let candidates: Vec<Candidate> = (0..program.len())
                     .filter(|&actor| done[actor] < program[actor].len())
@@ -216,7 +214,7 @@ mod tests {
                         actor,
                         nth: done[actor],
                         readiness: Readiness::Ready,
-                        next: Effect::of(&call(actor, done[actor]), false),
+                        next: Footprint::of(&call(actor, done[actor]), false),
                     })
                     .collect();
                 if candidates.is_empty() {
@@ -255,7 +253,7 @@ mod tests {
 
     #[test]
     fn every_order_of_dependent_steps_is_run_once() {
-        let writes = [(Kind::Makes, "a"), (Kind::Makes, "a")];
+        let writes = [(Effect::Modify, "a"), (Effect::Modify, "a")];
         let (mut orders, _, complete) = explore(&[&writes, &writes]);
         assert!(complete);
         assert_eq!(orders.len(), 6, "{orders:?}");
@@ -269,14 +267,14 @@ mod tests {
 
     #[test]
     fn of_independent_steps_one_order_is_run() {
-        let one = [(Kind::Makes, "a"), (Kind::Makes, "a")];
-        let other = [(Kind::Makes, "b"), (Kind::Looks, "b")];
+        let one = [(Effect::Modify, "a"), (Effect::Modify, "a")];
+        let other = [(Effect::Modify, "b"), (Effect::Observe, "b")];
         let (orders, _, complete) = explore(&[&one, &other]);
         assert_eq!((orders.len(), complete), (1, true), "{orders:?}");
         // Two orders of the one pair that depends on each other.
         let (orders, ..) = explore(&[
-            &[(Kind::Makes, "a")],
-            &[(Kind::Looks, "b"), (Kind::Looks, "a")],
+            &[(Effect::Modify, "a")],
+            &[(Effect::Observe, "b"), (Effect::Observe, "a")],
         ]);
         assert_eq!(orders.len(), 2, "{orders:?}");
     }

@@ -14,8 +14,8 @@ use pct::Pct;
 use random::RandomWalk;
 pub use replay::Replay;
 
-use super::call::Effect;
 use super::schedule::Step;
+use super::syscalls::Footprint;
 
 /// How ready an actor is for its next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Candidate {
     pub nth: usize,
     pub readiness: Readiness,
     /// What the step would touch, as far as one can see before.
-    pub next: Effect,
+    pub next: Footprint,
 }
 
 /// What is to be decided.

@@ -21,11 +21,13 @@ use nix::unistd::Pid;
 
 use crate::procfs;
 
+use super::entry::Entry;
+
 /// What happened to a task, which stands still now unless it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// It is about to make this call.
-    Enter { nr: u64, args: [u64; 6] },
+    Enter(Entry),
     /// The call has come back.
     Leave { result: i64 },
     /// It is new; another task of the same process or a child process.
@@ -283,10 +285,10 @@ fn syscall(tid: Pid) -> Stop {
         libc::PTRACE_SYSCALL_INFO_SECCOMP => {
             // SAFETY: `op` says which member of the union was filled in.
             let entry = unsafe { info.u.seccomp };
-            Stop::Enter {
-                nr: entry.nr,
-                args: entry.args,
-            }
+            Stop::Enter(Entry {
+                number: entry.nr,
+                arguments: entry.args,
+            })
         }
         libc::PTRACE_SYSCALL_INFO_EXIT => {
             // SAFETY: as above.
