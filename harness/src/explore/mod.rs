@@ -5,6 +5,7 @@
 //! and every sleep; lock calls that would wait are tried without waiting, and sleeps return at once. Results are never made up, but for a
 //! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
 
+mod arch;
 pub mod card;
 pub mod counterexample;
 mod entry;

@@ -225,7 +225,7 @@ impl Run<'_, '_> {
             let sleeps = state
                 .parked
                 .front()
-                .map_or(state.dozes, |(_, call, _)| call.effect == Effect::Sleep);
+                .map_or(state.dozes, |parked| parked.call.effect == Effect::Sleep);
             let readiness = match part.inside {
                 Some((since, _)) if commanded => Readiness::Holding { since },
                 _ if at_call

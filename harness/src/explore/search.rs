@@ -7,6 +7,7 @@ use crate::stress::statistics::Quotes;
 use crate::workers::LockUnderTest;
 use crate::workers::pool::WorkerSpawner;
 
+use super::arch::SUPPORTED;
 use super::found::Found;
 use super::run::{Scene, run};
 use super::schedule::Step;
@@ -70,6 +71,10 @@ pub struct Progress {
 impl<'a> Search<'a> {
     /// The workers, ready for schedules.
     pub fn stage(&self) -> Result<Stage<'a>, String> {
+        if !SUPPORTED {
+            let arch = std::env::consts::ARCH;
+            return Err(format!("explore runs on x86-64 only, and this is {arch}"));
+        }
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.plot.word());
         let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)
             .map_err(|error| format!("no directory for the workers: {error}"))?

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
 use crate::workers::worker::WorkerProcess;
 
+use super::super::entry::Entry;
 use super::super::syscalls::{Call, Effect, Wait};
 
 /// What a worker is told.
@@ -19,11 +20,21 @@ pub enum Told {
     Leave,
 }
 
+/// A task that stands before a call that matters.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    pub tid: Pid,
+    pub entry: Entry,
+    pub call: Call,
+    /// What the call returns if it is a sleep, which is skipped.
+    pub result: i64,
+}
+
 /// A task that is about to wait for something, for some time at most, and is kept from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Polling {
     pub tid: Pid,
-    pub nr: u64,
+    pub entry: Entry,
     pub wait: Wait,
     /// How long it may take.
     pub limit: Duration,
@@ -43,7 +54,7 @@ pub struct Actor {
     /// How often `ready` was said since it was told to fork: by the child, and by its parent when the child has ended.
     pub readies: u32,
     /// Tasks that stand before a call that matters, in the order in which they came there.
-    pub parked: VecDeque<(Pid, Call, i64)>,
+    pub parked: VecDeque<Parked>,
     /// Tasks that have made a call that matters.
     pub took_part: HashSet<Pid>,
     /// Those that have not, and have slept for a moment, in real time.
@@ -126,7 +137,7 @@ impl Actor {
     pub fn next_call(&self) -> Option<usize> {
         let busy = self.told.is_some();
         let mut parked = self.parked.iter();
-        parked.position(|(_, call, _)| busy || call.effect != Effect::Sleep)
+        parked.position(|parked| busy || parked.call.effect != Effect::Sleep)
     }
 
     /// This task is no longer one of which the lock knows nothing.

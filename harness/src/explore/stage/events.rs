@@ -8,7 +8,7 @@ use super::super::entry::Entry;
 use super::super::syscalls::{self, Call, SystemCall, Wait};
 use super::super::tracer::Stop;
 use super::Stage;
-use super::actor::{Polling, Told};
+use super::actor::{Parked, Polling, Told};
 
 impl Stage<'_> {
     /// Handles one stop, if there is one.
@@ -65,9 +65,12 @@ impl Stage<'_> {
             match syscalls::wait(tid, call, entry) {
                 Some(Wait::Sleep { result }) => {
                     actor.takes_part(tid);
-                    actor
-                        .parked
-                        .push_back((tid, Call::sleep(entry.number), result));
+                    actor.parked.push_back(Parked {
+                        tid,
+                        entry: *entry,
+                        call: Call::sleep(entry.number),
+                        result,
+                    });
                     return;
                 }
                 // One that has nothing to do may listen for commands, and a runtime's own threads wait for one another.
@@ -80,7 +83,7 @@ impl Stage<'_> {
                     actor.stirs();
                     actor.polling.push(Polling {
                         tid,
-                        nr: entry.number,
+                        entry: *entry,
                         wait,
                         limit: syscalls::limit(tid, entry, wait),
                         idle: false,
@@ -93,7 +96,12 @@ impl Stage<'_> {
                 && let Some(call) = syscalls::decode(tid, call, entry, &mut self.ground)
             {
                 actor.takes_part(tid);
-                actor.parked.push_back((tid, call, 0));
+                actor.parked.push_back(Parked {
+                    tid,
+                    entry: *entry,
+                    call,
+                    result: 0,
+                });
                 return;
             }
         }
@@ -112,7 +120,7 @@ impl Stage<'_> {
             self.performing = None;
         }
         for actor in &mut self.actors {
-            actor.parked.retain(|(parked, ..)| *parked != tid);
+            actor.parked.retain(|parked| parked.tid != tid);
             actor.polling.retain(|polling| polling.tid != tid);
             actor.took_part.remove(&tid);
             actor.helpers.remove(&tid);

@@ -305,8 +305,8 @@ impl<'a> Stage<'a> {
         for number in 0..self.actors.len() {
             self.let_poll(number);
             let parked = std::mem::take(&mut self.actors[number].parked);
-            for (tid, ..) in parked {
-                self.tracer.resume(tid);
+            for parked in parked {
+                self.tracer.resume(parked.tid);
             }
         }
         let deadline = Instant::now() + time;

@@ -7,8 +7,8 @@ use nix::unistd::Pid;
 
 use crate::procfs;
 
+use super::super::arch;
 use super::super::syscalls::Wait;
-use super::super::tracer::registers;
 use super::{HANGS, Stage};
 
 /// If all tasks of a worker have slept for so long, it waits for something that is not watched; an answer from a server takes less.
@@ -178,9 +178,9 @@ impl Stage<'_> {
                 self.actors[number].polling[place].idle = true;
                 continue;
             };
-            let Ok(limit) = registers::set_argument(polling.tid, argument, 0) else {
+            if arch::set_argument(polling.tid, argument, 0).is_err() {
                 continue;
-            };
+            }
             let Some(result) = self.go_through(polling.tid) else {
                 self.actors[number]
                     .polling
@@ -189,11 +189,12 @@ impl Stage<'_> {
             };
             if result != 0 {
                 self.actors[number].polling.remove(place);
-                let _ = registers::set_argument(polling.tid, argument, limit);
+                let limit = polling.entry.arguments[argument];
+                let _ = arch::set_argument(polling.tid, argument, limit);
                 self.tracer.resume(polling.tid);
                 return true;
             }
-            let _ = registers::again(polling.tid, polling.nr, argument, limit);
+            let _ = arch::repeat_call(polling.tid, &polling.entry);
             // It comes to the same call at once, and nothing has changed for the others by that.
             let others: Vec<Pid> = self.actors[number]
                 .polling

@@ -9,11 +9,11 @@ use nix::unistd::Pid;
 
 use crate::protocol::{Answer, Verb};
 
+use super::super::arch;
 use super::super::schedule::What;
 use super::super::syscalls::{Call, Effect, Footprint};
-use super::super::tracer::registers;
 use super::Stage;
-use super::actor::Told;
+use super::actor::{Parked, Told};
 
 /// One that dozes may sleep for so long in real time.
 const NAP: Duration = Duration::from_secs(2);
@@ -28,8 +28,8 @@ impl Stage<'_> {
     pub fn next_effect(&self, number: usize) -> Footprint {
         let actor = &self.actors[number];
         match actor.next_call().map(|place| &actor.parked[place]) {
-            Some((_, call, _)) => {
-                let call = call.clone().identified(self.ground.directory());
+            Some(parked) => {
+                let call = parked.call.clone().identified(self.ground.directory());
                 Footprint::of(&call, true)
             }
             None => Footprint::of_command(),
@@ -81,7 +81,7 @@ impl Stage<'_> {
     pub fn perform(&mut self, number: usize) -> What {
         let actor = &mut self.actors[number];
         let next = actor.next_call();
-        let Some((tid, call, instead)) = next.and_then(|place| actor.parked.remove(place)) else {
+        let Some(parked) = next.and_then(|place| actor.parked.remove(place)) else {
             let dozes = self.actors[number].dozes;
             self.settle(number, if dozes { NAP } else { Duration::ZERO });
             return What::Did {
@@ -91,20 +91,21 @@ impl Stage<'_> {
             };
         };
         // Before it is made: afterwards a name may mean something else.
-        let call = call.identified(self.ground.directory());
+        let Parked { tid, entry, .. } = parked;
+        let call = parked.call.identified(self.ground.directory());
         if call.effect == Effect::Sleep {
-            let _ = registers::skip(tid);
+            let _ = arch::skip_call(tid);
         }
-        let before = call.blocking.map(|(argument, value)| {
-            registers::set_argument(tid, argument, value).unwrap_or(value)
-        });
+        if let Some((argument, value)) = call.blocking {
+            let _ = arch::set_argument(tid, argument, value);
+        }
         let result = self.go_through(tid);
-        let waits = match (result, call.blocking, before) {
-            (Some(result), Some((argument, _)), Some(before)) => {
+        let waits = match (result, call.blocking) {
+            (Some(result), Some((argument, _))) => {
                 let waits = [-i64::from(libc::EAGAIN), -i64::from(libc::EACCES)].contains(&result);
                 let _ = match waits {
-                    true => registers::again(tid, call.number, argument, before),
-                    false => registers::set_argument(tid, argument, before).map(drop),
+                    true => arch::repeat_call(tid, &entry),
+                    false => arch::set_argument(tid, argument, entry.arguments[argument]),
                 };
                 waits
             }
@@ -130,8 +131,8 @@ impl Stage<'_> {
             };
         };
         if call.effect == Effect::Sleep {
-            result = instead;
-            let _ = registers::set_result(tid, instead);
+            result = parked.result;
+            let _ = arch::set_result(tid, result);
         }
         let inode = inode(tid, &call, result);
         self.tracer.resume(tid);

@@ -5,7 +5,6 @@
 
 mod filter;
 mod inject;
-pub mod registers;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -21,6 +20,7 @@ use nix::unistd::Pid;
 
 use crate::procfs;
 
+use super::arch::stands_in_call;
 use super::entry::Entry;
 
 /// What happened to a task, which stands still now unless it is gone.
@@ -161,7 +161,7 @@ impl Tracer {
                     Err(error) => return Err(error.into()),
                 }
             }
-            if inject::stands_in_call(tid) {
+            if stands_in_call(tid) {
                 inject::install(tid)?;
                 ptrace::cont(tid, None)?;
                 return Ok(());
