@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::ending;
-use lockutils_harness::explore::{Choice, End, Search, Trace};
+use lockutils_harness::explore::{Choice, End, ExploreError, Search, Trace};
 use lockutils_harness::workers::LockUnderTest;
 
 use super::explore::text::story_in_short;
@@ -71,7 +71,7 @@ fn follow(
     base: &Path,
     times: usize,
     interrupted: &AtomicBool,
-) -> Result<Vec<Trace>, String> {
+) -> Result<Vec<Trace>, ExploreError> {
     let search = Search {
         lock,
         plot: example.plot,

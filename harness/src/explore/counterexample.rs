@@ -149,6 +149,7 @@ impl Counterexample {
 /// What must be true of any text: for random tests, and for the programs in `fuzz/`.
 #[cfg(any(test, fuzzing))]
 pub mod properties {
+    use super::super::end::{End, FailureReason};
     use super::*;
 
     /// A file is refused, or written again as it was read.
@@ -171,7 +172,7 @@ pub mod properties {
     pub fn is_read_as_written(example: &Counterexample, why: &str) {
         let trace = Trace {
             steps: Vec::new(),
-            end: crate::explore::End::Failed(why.to_owned()),
+            end: End::Failed(FailureReason::NotReplaced(why.to_owned())),
             errors: Vec::new(),
         };
         let again = Counterexample::from_text(&example.to_text(&trace));

@@ -42,9 +42,9 @@ pub struct Found {
 
 impl Found {
     /// Nothing could be tried, for this reason.
-    pub fn failed(plot: Scenario, parties: usize, why: String) -> Self {
+    pub fn failed(plot: Scenario, parties: usize, why: impl ToString) -> Self {
         Found {
-            problem: Some(why),
+            problem: Some(why.to_string()),
             ..Self::nothing(plot, parties)
         }
     }

@@ -7,8 +7,11 @@
 
 mod arch;
 pub mod card;
+mod command;
 pub mod counterexample;
+mod end;
 mod entry;
+mod error;
 mod found;
 mod lock_files;
 mod part;
@@ -24,9 +27,11 @@ mod syscalls;
 mod trace;
 mod tracer;
 
+pub use end::{End, FailureReason, StuckReason};
+pub use error::ExploreError;
 pub use found::Found;
 pub use schedule::switches;
 pub use search::{Budget, Progress, Search};
 pub use stage::Stage;
 pub use strategy::Choice;
-pub use trace::{End, Trace};
+pub use trace::Trace;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::command::Command;
 use super::schedule::What;
-use super::stage::Told;
 use super::syscalls::{Call, Effect};
 
 /// Who has made the same call with the same result so often, while nothing changed, looks in vain.
@@ -16,7 +16,7 @@ const NAPS: usize = 2;
 
 /// See the module.
 pub(super) struct Part {
-    pub script: VecDeque<Told>,
+    pub script: VecDeque<Command>,
     /// How many steps it has taken.
     pub nth: usize,
     /// In the section since this step, and this moment.
@@ -32,7 +32,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub fn new(script: VecDeque<Told>) -> Self {
+    pub fn new(script: VecDeque<Command>) -> Self {
         Part {
             script,
             nth: 0,

@@ -6,13 +6,16 @@ use crate::protocol::{Answer, Verb, excerpt};
 use crate::stress::judge::{LeaseRule, nanoseconds};
 use crate::workers::pool::stderr_of;
 
+use super::command::Command;
+use super::end::{End, FailureReason, StuckReason};
+use super::error::ExploreError;
 use super::part::Part;
 use super::schedule::{Step, What};
 use super::script::script;
-use super::stage::{HANGS, Stage, Told};
+use super::stage::{HANGS, Stage, WorkerState};
 use super::strategy::{Candidate, Chooser, Readiness, View};
 use super::syscalls::{Call, Effect, Footprint, Operation};
-use super::trace::{End, Trace};
+use super::trace::Trace;
 use crate::model::Scenario;
 
 /// A schedule that is longer leads nowhere.
@@ -29,8 +32,6 @@ const ELSEWHERE: Duration = Duration::from_secs(3);
 const MOST_WAIT: Duration = Duration::from_secs(12);
 /// Who has not got the lock after so long in real time will not get it.
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
-
-pub(super) const EITHER: &str = "of real time either";
 
 /// What a schedule is about.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ pub fn run(
     stage: &mut Stage<'_>,
     scene: &Scene,
     chooser: &mut dyn Chooser,
-) -> Result<Trace, String> {
+) -> Result<Trace, ExploreError> {
     let actors = scene.parties;
     if let Err(why) = set_the_scene(stage, scene) {
         return match stage.is_interrupted() {
@@ -95,14 +96,14 @@ pub fn run(
 }
 
 /// Fresh workers, and what has happened before they begin.
-fn set_the_scene(stage: &mut Stage<'_>, scene: &Scene) -> Result<(), String> {
+fn set_the_scene(stage: &mut Stage<'_>, scene: &Scene) -> Result<(), ExploreError> {
     let hidden = usize::from(scene.plot == Scenario::Die);
     stage.set(scene.parties + hidden)?;
     if scene.plot == Scenario::Die {
         let victim = scene.parties;
         match stage.tell_freely(victim, Verb::Acquire)? {
             Answer::Acquired => {}
-            other => return Err(format!("the first worker answered `{other}` to `acquire`")),
+            other => return Err(ExploreError::FirstWorker(other)),
         }
         stage.end(&[victim]);
         stage.age(Duration::from_secs(3600) + scene.lease.unwrap_or_default());
@@ -136,20 +137,17 @@ impl Run<'_, '_> {
                 return End::Interrupted;
             }
             if began.elapsed() > MOST_TIME {
-                return End::Failed(format!(
-                    "a schedule took more than {} s",
-                    MOST_TIME.as_secs()
-                ));
+                return End::Failed(FailureReason::TooSlow { limit: MOST_TIME });
             }
             self.stage.catch_up();
             if let Some(end) = self.listen() {
                 return end;
             }
-            if let Some(actor) = self.stage.actors.iter().position(|actor| actor.computes) {
-                return End::Failed(format!(
-                    "worker {actor} computes for {} s, makes no call that matters to a lock, and does not answer",
-                    HANGS.as_secs()
-                ));
+            if let Some(actor) = self.computing() {
+                return End::Failed(FailureReason::Computes {
+                    worker: actor,
+                    time: HANGS,
+                });
             }
             let candidates = self.candidates();
             if candidates.is_empty() {
@@ -161,14 +159,12 @@ impl Run<'_, '_> {
             if self.steps.len() - self.last_progress > NO_PROGRESS * self.parts.len() {
                 // While somebody is in the section, the others wait with good reason.
                 return match self.parts.iter().any(|part| part.inside.is_some()) {
-                    true => {
-                        End::Failed("nobody gets any further while one is in the section".into())
-                    }
+                    true => End::Failed(FailureReason::NoProgress),
                     false => self.polls(),
                 };
             }
             if self.steps.len() > MOST_STEPS {
-                return End::Failed(format!("the schedule has more than {MOST_STEPS} steps"));
+                return End::Failed(FailureReason::TooLong { limit: MOST_STEPS });
             }
             if candidates.iter().all(|candidate| {
                 candidate.readiness == Readiness::Yielded
@@ -202,10 +198,14 @@ impl Run<'_, '_> {
         if self.stage.let_go(IN_REAL_TIME) {
             return End::Polls(Some(self.set_at.elapsed()));
         }
-        End::Stuck(format!(
-            "nobody is in the section, and nobody got the lock in {} s {EITHER}",
-            IN_REAL_TIME.as_secs()
-        ))
+        End::Stuck(StuckReason::InRealTime {
+            waited: IN_REAL_TIME,
+        })
+    }
+
+    fn computing(&self) -> Option<usize> {
+        let mut workers = self.stage.actors.iter();
+        workers.position(|worker| worker.state == WorkerState::Computing)
     }
 
     fn outsider(&self) -> usize {
@@ -217,15 +217,16 @@ impl Run<'_, '_> {
         for (actor, part) in self.parts.iter().enumerate() {
             let state = &self.stage.actors[actor];
             let commanded = state.told.is_none() && !part.script.is_empty();
-            let at_call =
-                state.told.is_some() && (!state.parked.is_empty() || state.dozes) && !state.blocked;
-            if state.gone || !(commanded || at_call) {
+            let at_call = state.stands_before_call();
+            if state.state == WorkerState::Gone || !(commanded || at_call) {
                 continue;
             }
             let sleeps = state
                 .parked
                 .front()
-                .map_or(state.dozes, |parked| parked.call.effect == Effect::Sleep);
+                .map_or(state.state == WorkerState::Dozing, |parked| {
+                    parked.call.effect == Effect::Sleep
+                });
             let readiness = match part.inside {
                 Some((since, _)) if commanded => Readiness::Holding { since },
                 _ if at_call
@@ -286,7 +287,7 @@ impl Run<'_, '_> {
             };
             self.steps.push(step);
             for state in &mut self.stage.actors {
-                state.blocked = false;
+                state.unblocks();
             }
             self.has_changed();
             return;
@@ -300,13 +301,13 @@ impl Run<'_, '_> {
                 part.script.pop_front();
                 self.last_progress = self.steps.len();
                 match told {
-                    Told::Verb(verb) => {
+                    Command::Verb(verb) => {
                         if verb == Verb::Release {
                             part.inside = None;
                         }
                         self.stage.tell(actor, verb)
                     }
-                    Told::Leave => self.stage.dismiss(actor),
+                    Command::Leave => self.stage.dismiss(actor),
                 }
             }
             _ => self.stage.perform(actor),
@@ -319,7 +320,9 @@ impl Run<'_, '_> {
         };
         if changes {
             for (other, state) in self.stage.actors.iter_mut().enumerate() {
-                state.blocked &= other == actor;
+                if other != actor {
+                    state.unblocks();
+                }
             }
         }
         let mut changed = matches!(what, What::Told(_) | What::Leaves)
@@ -388,7 +391,7 @@ impl Run<'_, '_> {
                         self.errors.push(text);
                         // What was not acquired is not released.
                         if part.inside.is_none()
-                            && part.script.front() == Some(&Told::Verb(Verb::Release))
+                            && part.script.front() == Some(&Command::Verb(Verb::Release))
                         {
                             part.script.pop_front();
                         }
@@ -396,30 +399,28 @@ impl Run<'_, '_> {
                     Answer::Lost(_) => part.inside = None,
                     Answer::Released | Answer::Removed => {}
                     other => {
-                        let told = match self.last_told(actor) {
-                            Some(Told::Verb(verb)) => verb.to_string(),
-                            Some(Told::Leave) => "leave".to_owned(),
-                            None => "do nothing".to_owned(),
-                        };
-                        return Some(End::Failed(format!(
-                            "worker {actor} answered `{other}` when it was told to {told}"
-                        )));
+                        return Some(End::Failed(FailureReason::UnexpectedAnswer {
+                            worker: actor,
+                            answer: other,
+                            command: self.last_told(actor),
+                        }));
                     }
                 }
             }
             let state = &self.stage.actors[actor];
             // As it was told to.
-            if state.gone && state.told.is_none() && self.left(actor) {
+            if state.state == WorkerState::Gone && state.told.is_none() && self.left(actor) {
                 if let Err(why) = self.stage.replace(actor) {
-                    return Some(End::Failed(why));
+                    return Some(End::Failed(FailureReason::NotReplaced(why.to_string())));
                 }
                 self.has_changed();
             }
-            if self.stage.actors[actor].gone {
-                let errors = stderr_of(&mut self.stage.actors[actor].process);
-                return Some(End::Failed(format!(
-                    "worker {actor} has ended by itself{errors}"
-                )));
+            if self.stage.actors[actor].state == WorkerState::Gone {
+                let stderr = stderr_of(&mut self.stage.actors[actor].process);
+                return Some(End::Failed(FailureReason::Ended {
+                    worker: actor,
+                    stderr,
+                }));
             }
         }
         None
@@ -427,14 +428,14 @@ impl Run<'_, '_> {
 
     /// Whether the last thing that a worker was told was to leave.
     fn left(&self, actor: usize) -> bool {
-        self.last_told(actor) == Some(Told::Leave)
+        self.last_told(actor) == Some(Command::Leave)
     }
 
-    fn last_told(&self, actor: usize) -> Option<Told> {
+    fn last_told(&self, actor: usize) -> Option<Command> {
         let mut steps = self.steps.iter().rev().filter(|step| step.actor == actor);
         steps.find_map(|step| match step.what {
-            What::Told(verb) => Some(Told::Verb(verb)),
-            What::Leaves => Some(Told::Leave),
+            What::Told(verb) => Some(Command::Verb(verb)),
+            What::Leaves => Some(Command::Leave),
             What::Did { .. } | What::Waits { .. } => None,
         })
     }
@@ -456,25 +457,17 @@ impl Run<'_, '_> {
         }
         let misspoke = unfinished.iter().find_map(|&actor| {
             let line = self.stage.actors[actor].misspoke.as_ref()?;
-            Some(format!(
-                "worker {actor} does not answer, and has said what is not of the protocol: {}",
-                excerpt(line)
-            ))
+            Some(FailureReason::NotOfTheProtocol {
+                worker: actor,
+                line: excerpt(line),
+            })
         });
         if let Some(why) = misspoke {
             return Some(End::Failed(why));
         }
-        Some(End::Stuck(format!(
-            "nobody is in the section, and {} for ever",
-            match unfinished.as_slice() {
-                [one] => format!("worker {one} waits"),
-                [others @ .., last] => {
-                    let others: Vec<String> = others.iter().map(usize::to_string).collect();
-                    format!("workers {} and {last} wait", others.join(", "))
-                }
-                [] => unreachable!("somebody has not finished"),
-            }
-        )))
+        Some(End::Stuck(StuckReason::ForEver {
+            workers: unfinished,
+        }))
     }
 }
 

@@ -2,17 +2,17 @@
 
 use crate::model::{Scenario, Verb};
 
-use super::stage::Told;
+use super::command::Command;
 
 /// The commands of each worker, in this many rounds.
-pub(super) fn script(scenario: Scenario, rounds: usize) -> Vec<Told> {
-    let section = [Told::Verb(Verb::Acquire), Told::Verb(Verb::Release)];
-    let more: &[Told] = match scenario {
-        Scenario::Remove => &[Told::Verb(Verb::Remove)],
-        Scenario::Respawn => &[Told::Leave],
+pub(super) fn script(scenario: Scenario, rounds: usize) -> Vec<Command> {
+    let section = [Command::Verb(Verb::Acquire), Command::Verb(Verb::Release)];
+    let more: &[Command] = match scenario {
+        Scenario::Remove => &[Command::Verb(Verb::Remove)],
+        Scenario::Respawn => &[Command::Leave],
         _ => &[],
     };
-    let mut script: Vec<Told> = (0..rounds)
+    let mut script: Vec<Command> = (0..rounds)
         .flat_map(|_| section.iter().chain(more))
         .copied()
         .collect();

@@ -8,12 +8,14 @@ use crate::workers::LockUnderTest;
 use crate::workers::pool::WorkerSpawner;
 
 use super::arch::SUPPORTED;
+use super::end::End;
+use super::error::ExploreError;
 use super::found::Found;
 use super::run::{Scene, run};
 use super::schedule::Step;
 use super::stage::Stage;
 use super::strategy::{Choice, Replay};
-use super::trace::{End, Trace};
+use super::trace::Trace;
 use crate::model::Scenario;
 
 /// What bounds a search.
@@ -70,17 +72,17 @@ pub struct Progress {
 
 impl<'a> Search<'a> {
     /// The workers, ready for schedules.
-    pub fn stage(&self) -> Result<Stage<'a>, String> {
+    pub fn stage(&self) -> Result<Stage<'a>, ExploreError> {
         if !SUPPORTED {
-            let arch = std::env::consts::ARCH;
-            return Err(format!("explore runs on x86-64 only, and this is {arch}"));
+            let architecture = std::env::consts::ARCH;
+            return Err(ExploreError::Processor { architecture });
         }
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.plot.word());
         let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)
-            .map_err(|error| format!("no directory for the workers: {error}"))?
+            .map_err(ExploreError::Directory)?
             .unless(self.interrupted);
         on_one_processor();
-        Stage::new(spawner).map_err(|error| format!("no directory for the workers: {error}"))
+        Stage::new(spawner).map_err(ExploreError::Directory)
     }
 
     fn scene(&self, patient: bool) -> Scene {
@@ -99,7 +101,7 @@ impl<'a> Search<'a> {
         &mut self,
         budget: &Budget,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Found, String> {
+    ) -> Result<Found, ExploreError> {
         let began = Instant::now();
         let mut stage = self.stage()?;
         let mut found = Found::nothing(self.plot, self.parties);
@@ -149,7 +151,7 @@ impl<'a> Search<'a> {
                     }
                 }
                 End::LeaseExpired => found.expiries += 1,
-                End::Failed(why) => drop(found.problem.get_or_insert(why.clone())),
+                End::Failed(why) => drop(found.problem.get_or_insert(why.to_string())),
                 // Whatever they wait for, it is not what is scheduled here.
                 End::Stuck(_) if !seen => break,
                 // It took its time already, and is not the scheduler's doing.
@@ -191,7 +193,7 @@ impl<'a> Search<'a> {
     }
 
     /// Runs these choices, and nothing else; looks in real time, if asked to, whether those that look in vain get the lock.
-    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, String> {
+    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, ExploreError> {
         let began = Instant::now();
         let mut stage = self.stage()?;
         let trace = self.follow(&mut stage, choices, patient)?;
@@ -208,7 +210,7 @@ impl<'a> Search<'a> {
                 found.replayed = (1, 1);
                 found.counterexample = Some(trace);
             }
-            End::Failed(why) => found.problem = Some(why.clone()),
+            End::Failed(why) => found.problem = Some(why.to_string()),
             End::Polls(_) => found.polls = 1,
             End::LeaseExpired => found.expiries = 1,
             End::Clean | End::Known | End::Interrupted => {}
@@ -222,7 +224,7 @@ impl<'a> Search<'a> {
         stage: &mut Stage<'_>,
         trace: &Trace,
         times: usize,
-    ) -> Result<(usize, usize), String> {
+    ) -> Result<(usize, usize), ExploreError> {
         let choices = trace.choices();
         let mut same = 0;
         let began = Instant::now();
@@ -245,7 +247,7 @@ impl<'a> Search<'a> {
         stage: &mut Stage<'_>,
         choices: &[usize],
         patient: bool,
-    ) -> Result<Trace, String> {
+    ) -> Result<Trace, ExploreError> {
         run(stage, &self.scene(patient), &mut Replay::new(choices))
     }
 }

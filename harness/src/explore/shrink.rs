@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::end::End;
+use super::error::ExploreError;
 use super::schedule::{segments, switches};
 use super::search::{Search, same_end};
 use super::stage::Stage;
-use super::trace::{End, Trace};
+use super::trace::Trace;
 
 /// How long that may take.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -15,7 +17,11 @@ const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
 type Segments = Vec<(usize, usize)>;
 
 impl Search<'_> {
-    pub(super) fn shrink(&self, stage: &mut Stage<'_>, found: Trace) -> Result<Trace, String> {
+    pub(super) fn shrink(
+        &self,
+        stage: &mut Stage<'_>,
+        found: Trace,
+    ) -> Result<Trace, ExploreError> {
         let limit = match found.end {
             End::Stuck(_) => LIMIT_IF_STUCK,
             _ => LIMIT,

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::protocol::{Answer, Verb};
 
+use super::end::End;
 use super::schedule::{Step, What};
 use super::syscalls::{Effect, Operation};
-use super::trace::{End, Trace};
+use super::trace::Trace;
 
 /// One step, for a person.
 #[derive(Clone, Debug, Serialize)]

@@ -5,19 +5,28 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::protocol::{Answer, Capabilities, Capability, Verb};
+use crate::protocol::{Answer, Capabilities, Capability};
 use crate::workers::worker::WorkerProcess;
 
+use super::super::command::Command;
 use super::super::entry::Entry;
 use super::super::syscalls::{Call, Effect, Wait};
 
-/// What a worker is told.
+/// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// A line of the protocol.
-    Verb(Verb),
-    /// Its input has ended.
-    Leave,
+pub enum WorkerState {
+    /// It runs, stands before a call, or has nothing to do.
+    Active,
+    /// It waits for a kernel lock, until another worker has changed something.
+    Blocked,
+    /// Nothing happens in it before some time has passed.
+    Dozing,
+    /// It waits for something that is not watched.
+    WaitingElsewhere,
+    /// It neither makes a call that matters, nor answers, nor sleeps.
+    Computing,
+    /// The process that takes the lock has ended.
+    Gone,
 }
 
 /// A task that stands before a call that matters.
@@ -62,23 +71,15 @@ pub struct Actor {
     /// Tasks that stand before a wait with a time limit.
     pub polling: Vec<Polling>,
     /// What it was told and has not answered.
-    pub told: Option<Told>,
+    pub told: Option<Command>,
     pub answers: Vec<Answer>,
-    /// Waits for a lock, until somebody does something.
-    pub blocked: bool,
-    /// Nothing happens in it before some time has passed.
-    pub dozes: bool,
-    /// Waits for something that is not watched.
-    pub waits_elsewhere: bool,
+    pub state: WorkerState,
     /// A wait that has begun ends then by itself.
     pub wakes_at: Option<Instant>,
     /// How many stops of its tasks there were, those of helpers left out.
     pub stops: u64,
-    pub gone: bool,
     /// The last line of this schedule that was no answer of the protocol.
     pub misspoke: Option<String>,
-    /// It neither makes a call that matters, nor answers, nor sleeps.
-    pub computes: bool,
 }
 
 impl Actor {
@@ -95,14 +96,10 @@ impl Actor {
             polling: Vec::new(),
             told: None,
             answers: Vec::new(),
-            blocked: false,
-            dozes: false,
-            waits_elsewhere: false,
+            state: WorkerState::Active,
             wakes_at: None,
             stops: 0,
-            gone: false,
             misspoke: None,
-            computes: false,
         }
     }
 
@@ -119,18 +116,17 @@ impl Actor {
         self.polling.clear();
         self.answers.clear();
         self.told = None;
-        self.blocked = false;
-        self.dozes = false;
-        self.waits_elsewhere = false;
+        if self.state != WorkerState::Gone {
+            self.state = WorkerState::Active;
+        }
         self.wakes_at = None;
         self.misspoke = None;
-        self.computes = false;
     }
 
     /// Whether it is not known what it will do next.
     pub fn is_on_the_way(&self) -> bool {
-        let rests = self.dozes || self.waits_elsewhere || self.gone || self.computes;
-        self.told.is_some() && self.parked.is_empty() && !rests
+        let may_move = matches!(self.state, WorkerState::Active | WorkerState::Blocked);
+        self.told.is_some() && self.parked.is_empty() && may_move
     }
 
     /// The place, among the parked, of the call that it makes next: beside its sleeps, one that has nothing to do only tidies up.
@@ -147,10 +143,38 @@ impl Actor {
         self.stirs();
     }
 
+    /// Nothing moves in it. One that is blocked stays so.
+    pub fn rests(&mut self, state: WorkerState) {
+        if !matches!(self.state, WorkerState::Blocked | WorkerState::Gone) {
+            self.state = state;
+        }
+    }
+
+    /// A kernel lock that it waits for may be free.
+    pub fn unblocks(&mut self) {
+        if self.state == WorkerState::Blocked {
+            self.state = WorkerState::Active;
+        }
+    }
+
+    /// Returns `true` if it can make a call next.
+    pub fn stands_before_call(&self) -> bool {
+        self.told.is_some()
+            && match self.state {
+                WorkerState::Blocked | WorkerState::Gone => false,
+                WorkerState::Dozing => true,
+                _ => !self.parked.is_empty(),
+            }
+    }
+
     /// Something has happened in it.
     pub fn stirs(&mut self) {
-        self.dozes = false;
-        self.waits_elsewhere = false;
+        if matches!(
+            self.state,
+            WorkerState::Dozing | WorkerState::WaitingElsewhere
+        ) {
+            self.state = WorkerState::Active;
+        }
         for polling in &mut self.polling {
             polling.idle = false;
         }

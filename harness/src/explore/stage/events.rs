@@ -4,11 +4,12 @@ use nix::unistd::Pid;
 
 use crate::protocol::{Answer, Line};
 
+use super::super::command::Command;
 use super::super::entry::Entry;
 use super::super::syscalls::{self, Call, SystemCall, Wait};
 use super::super::tracer::Stop;
 use super::Stage;
-use super::actor::{Parked, Polling, Told};
+use super::actor::{Parked, Polling, WorkerState};
 
 impl Stage<'_> {
     /// Handles one stop, if there is one.
@@ -128,8 +129,8 @@ impl Stage<'_> {
                 // A zygote may start others before the one that is to work.
                 actor.main = None;
             } else if actor.main == Some(tid) {
-                actor.gone = true;
-                actor.told = actor.told.filter(|told| *told != Told::Leave);
+                actor.state = WorkerState::Gone;
+                actor.told = actor.told.filter(|told| *told != Command::Leave);
             }
             if actor.process.pid() == tid {
                 actor.process.was_reaped();

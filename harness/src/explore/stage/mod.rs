@@ -17,12 +17,13 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::Pid;
 
-pub(super) use actor::{Actor, Told};
+pub(super) use actor::{Actor, WorkerState};
 use quiet::Patience;
 
 use crate::procfs;
-use crate::workers::pool::WorkerSpawner;
+use crate::workers::pool::{WorkerSpawner, stderr_of};
 
+use super::error::ExploreError;
 use super::lock_files::LockFiles;
 use super::tracer::Tracer;
 
@@ -82,7 +83,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Prepares so many fresh workers and an empty directory.
-    pub fn set(&mut self, actors: usize) -> Result<(), String> {
+    pub fn set(&mut self, actors: usize) -> Result<(), ExploreError> {
         self.free = true;
         let all: Vec<usize> = (0..self.actors.len()).collect();
         self.end(&all);
@@ -107,14 +108,14 @@ impl<'a> Stage<'a> {
     }
 
     /// A fresh worker in the place of one that has left.
-    pub fn replace(&mut self, number: usize) -> Result<(), String> {
+    pub fn replace(&mut self, number: usize) -> Result<(), ExploreError> {
         let free = std::mem::replace(&mut self.free, true);
         let replaced = self.replace_freely(number);
         self.free = free;
         replaced
     }
 
-    fn replace_freely(&mut self, number: usize) -> Result<(), String> {
+    fn replace_freely(&mut self, number: usize) -> Result<(), ExploreError> {
         self.end(&[number]);
         if self.actors[number].is_zygote() {
             return self.fork(&[number]);
@@ -128,37 +129,36 @@ impl<'a> Stage<'a> {
         actor.is_zygote() && self.tracer.tasks.contains_key(&actor.process.pid())
     }
 
-    fn start(&mut self, number: usize) -> Result<Actor, String> {
-        let (process, can, _) = self.spawner.start_ready(number)?;
+    fn start(&mut self, number: usize) -> Result<Actor, ExploreError> {
+        let (process, can, _) = self
+            .spawner
+            .start_ready(number)
+            .map_err(ExploreError::Start)?;
         Ok(Actor::new(process, can))
     }
 
-    fn attach(&mut self, number: usize) -> Result<(), String> {
+    fn attach(&mut self, number: usize) -> Result<(), ExploreError> {
         let pid = self.actors[number].process.pid();
         self.actors[number].main = Some(pid);
-        self.tracer.attach(number, pid).map_err(|error| {
-            format!(
-                "the worker cannot be traced ({error}): ptrace must be allowed. In a container add --cap-add=SYS_PTRACE, and a seccomp \
-                 profile that lets ptrace(2) pass; elsewhere see /proc/sys/kernel/yama/ptrace_scope, which must not be 3; a debugger or strace \
-                 around the worker is in the way as well"
-            )
-        })?;
+        self.tracer
+            .attach(number, pid)
+            .map_err(ExploreError::Trace)?;
         if self.actors[number].is_zygote() {
             self.actors[number].zygote = self.tracer.tasks_of(number).collect();
         }
         Ok(())
     }
 
-    fn fork(&mut self, numbers: &[usize]) -> Result<(), String> {
+    fn fork(&mut self, numbers: &[usize]) -> Result<(), ExploreError> {
         for &number in numbers {
             let actor = &mut self.actors[number];
             actor.main = None;
             actor.readies = 0;
-            actor.gone = false;
+            actor.state = WorkerState::Active;
             actor
                 .process
                 .say("* fork\n")
-                .map_err(|error| format!("the zygote is gone: {error}"))?;
+                .map_err(ExploreError::ZygoteGone)?;
         }
         for &number in numbers {
             self.wait_for(
@@ -202,7 +202,10 @@ impl<'a> Stage<'a> {
         }
         for &number in numbers {
             let zygote = self.has_zygote(number);
-            self.actors[number].gone = !zygote;
+            self.actors[number].state = match zygote {
+                true => WorkerState::Active,
+                false => WorkerState::Gone,
+            };
             if zygote && self.actors[number].main.is_some() {
                 let _ = self.wait_for(number, |actor| actor.readies >= 2, "was ready again");
             }
@@ -216,8 +219,8 @@ impl<'a> Stage<'a> {
         &mut self,
         number: usize,
         done: impl Fn(&Actor) -> bool,
-        what: &str,
-    ) -> Result<(), String> {
+        expected: &'static str,
+    ) -> Result<(), ExploreError> {
         let deadline = Instant::now() + HANGS;
         let mut patience = Patience::new();
         while !done(&self.actors[number]) {
@@ -229,9 +232,13 @@ impl<'a> Stage<'a> {
             if done(&self.actors[number]) {
                 break;
             }
-            if Instant::now() > deadline || self.actors[number].gone || self.is_interrupted() {
-                let errors = crate::workers::pool::stderr_of(&mut self.actors[number].process);
-                return Err(format!("worker {number} has not {what}{errors}"));
+            let gone = self.actors[number].state == WorkerState::Gone;
+            if Instant::now() > deadline || gone || self.is_interrupted() {
+                return Err(ExploreError::Silent {
+                    worker: number,
+                    expected,
+                    stderr: stderr_of(&mut self.actors[number].process),
+                });
             }
             self.tracer.wait(patience.next());
         }
@@ -241,7 +248,7 @@ impl<'a> Stage<'a> {
     /// Whether the process that takes the lock is there.
     pub fn lives(&self, number: usize) -> bool {
         let actor = &self.actors[number];
-        !actor.gone && actor.main.is_some_and(procfs::lives)
+        actor.state != WorkerState::Gone && actor.main.is_some_and(procfs::lives)
     }
 
     /// Lets those that wait elsewhere go on until something happens: for so long, or `most` if a wait ends by itself before. One that has
@@ -249,7 +256,7 @@ impl<'a> Stage<'a> {
     pub fn wait_elsewhere(&mut self, time: Duration, most: Duration) -> bool {
         let began = Instant::now();
         let waiting: Vec<usize> = (0..self.actors.len())
-            .filter(|&number| self.actors[number].waits_elsewhere)
+            .filter(|&number| self.waits_elsewhere(number))
             .collect();
         let time = match (waiting.is_empty(), self.is_timed()) {
             (true, _) => TIDIES_UP,
@@ -263,15 +270,17 @@ impl<'a> Stage<'a> {
                 self.hear(number);
             }
             if (0..self.actors.len()).any(|number| self.tidies_up(number))
-                || waiting
-                    .iter()
-                    .any(|&number| !self.actors[number].waits_elsewhere)
+                || waiting.iter().any(|&number| !self.waits_elsewhere(number))
             {
                 return true;
             }
             self.tracer.wait(patience.next());
         }
         false
+    }
+
+    fn waits_elsewhere(&self, number: usize) -> bool {
+        self.actors[number].state == WorkerState::WaitingElsewhere
     }
 
     /// Whether somebody waits for something, and goes on after some time without it.
@@ -286,7 +295,8 @@ impl<'a> Stage<'a> {
     /// Whether a worker that has nothing to do stands before a call that matters.
     pub fn tidies_up(&self, number: usize) -> bool {
         let actor = &self.actors[number];
-        actor.told.is_none() && !actor.gone && !actor.blocked && actor.next_call().is_some()
+        let stands = !matches!(actor.state, WorkerState::Gone | WorkerState::Blocked);
+        actor.told.is_none() && stands && actor.next_call().is_some()
     }
 
     /// Whatever has happened meanwhile; a worker in which something has stirred comes to rest again.

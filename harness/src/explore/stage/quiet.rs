@@ -9,6 +9,7 @@ use crate::procfs;
 
 use super::super::arch;
 use super::super::syscalls::Wait;
+use super::actor::WorkerState;
 use super::{HANGS, Stage};
 
 /// If all tasks of a worker have slept for so long, it waits for something that is not watched; an answer from a server takes less.
@@ -61,7 +62,7 @@ impl Stage<'_> {
                 self.let_tidy_up(number);
                 return;
             }
-            if !actor.parked.is_empty() || actor.gone {
+            if !actor.parked.is_empty() || actor.state == WorkerState::Gone {
                 return;
             }
             let stops = self.actors[number].stops;
@@ -90,7 +91,7 @@ impl Stage<'_> {
                         continue;
                     }
                     if polls {
-                        self.actors[number].dozes = true;
+                        self.actors[number].rests(WorkerState::Dozing);
                         return;
                     }
                     let quiet = match self.actors[number].helpers.is_empty() {
@@ -98,7 +99,7 @@ impl Stage<'_> {
                         false => QUIET_BESIDE_HELPERS,
                     };
                     if since.elapsed() > quiet && began.elapsed() >= wakes_for {
-                        self.actors[number].waits_elsewhere = true;
+                        self.actors[number].rests(WorkerState::WaitingElsewhere);
                         return;
                     }
                 }
@@ -107,8 +108,10 @@ impl Stage<'_> {
             }
             if began.elapsed() > HANGS || self.is_interrupted() {
                 self.let_poll(number);
-                self.actors[number].waits_elsewhere = true;
-                self.actors[number].computes = moves;
+                self.actors[number].rests(match moves {
+                    true => WorkerState::Computing,
+                    false => WorkerState::WaitingElsewhere,
+                });
                 return;
             }
         }
@@ -233,7 +236,9 @@ impl Stage<'_> {
         let actor = &mut self.actors[number];
         let polling = std::mem::take(&mut actor.polling);
         actor.wakes_at = polling.iter().map(|one| Instant::now() + one.limit).min();
-        actor.dozes = false;
+        if actor.state == WorkerState::Dozing {
+            actor.state = WorkerState::Active;
+        }
         for one in polling {
             self.tracer.resume(one.tid);
         }

@@ -10,10 +10,12 @@ use nix::unistd::Pid;
 use crate::protocol::{Answer, Verb};
 
 use super::super::arch;
+use super::super::command::Command;
+use super::super::error::ExploreError;
 use super::super::schedule::What;
 use super::super::syscalls::{Call, Effect, Footprint};
 use super::Stage;
-use super::actor::{Parked, Told};
+use super::actor::{Parked, WorkerState};
 
 /// One that dozes may sleep for so long in real time.
 const NAP: Duration = Duration::from_secs(2);
@@ -40,9 +42,11 @@ impl Stage<'_> {
     pub fn tell(&mut self, number: usize, verb: Verb) -> What {
         self.let_poll(number);
         let actor = &mut self.actors[number];
-        actor.told = Some(Told::Verb(verb));
+        actor.told = Some(Command::Verb(verb));
         actor.stirs();
-        actor.gone |= actor.process.tell(0, verb).is_err();
+        if actor.process.tell(0, verb).is_err() {
+            actor.state = WorkerState::Gone;
+        }
         self.settle(number, Duration::ZERO);
         What::Told(verb)
     }
@@ -51,30 +55,31 @@ impl Stage<'_> {
     pub fn dismiss(&mut self, number: usize) -> What {
         self.let_poll(number);
         let actor = &mut self.actors[number];
-        actor.told = Some(Told::Leave);
+        actor.told = Some(Command::Leave);
         actor.stirs();
-        match actor.is_zygote() {
-            true => actor.gone |= actor.process.say("* quit\n").is_err(),
-            false => actor.process.end_input(),
+        if !actor.is_zygote() {
+            actor.process.end_input();
+        } else if actor.process.say("* quit\n").is_err() {
+            actor.state = WorkerState::Gone;
         }
         self.settle(number, Duration::ZERO);
         What::Leaves
     }
 
     /// Tells a worker to do something and waits for its answer, unscheduled.
-    pub fn tell_freely(&mut self, number: usize, verb: Verb) -> Result<Answer, String> {
+    pub fn tell_freely(&mut self, number: usize, verb: Verb) -> Result<Answer, ExploreError> {
         self.free = true;
-        self.actors[number].told = Some(Told::Verb(verb));
+        self.actors[number].told = Some(Command::Verb(verb));
         self.actors[number]
             .process
             .tell(0, verb)
-            .map_err(|error| error.to_string())?;
+            .map_err(ExploreError::Command)?;
         let done = self.wait_for(number, |actor| actor.told.is_none(), "answered");
         self.free = false;
         done?;
         self.take_answers(number)
             .pop()
-            .ok_or_else(|| "no answer".to_owned())
+            .ok_or(ExploreError::NoAnswer)
     }
 
     /// Makes the call before which a worker stands, and lets it go on to the next one.
@@ -82,7 +87,7 @@ impl Stage<'_> {
         let actor = &mut self.actors[number];
         let next = actor.next_call();
         let Some(parked) = next.and_then(|place| actor.parked.remove(place)) else {
-            let dozes = self.actors[number].dozes;
+            let dozes = self.actors[number].state == WorkerState::Dozing;
             self.settle(number, if dozes { NAP } else { Duration::ZERO });
             return What::Did {
                 call: Call::sleep(0),
@@ -112,7 +117,7 @@ impl Stage<'_> {
             _ => false,
         };
         if waits {
-            self.actors[number].blocked = true;
+            self.actors[number].rests(WorkerState::Blocked);
             self.tracer.resume(tid);
             self.settle(number, Duration::ZERO);
             return What::Waits { call };
@@ -120,7 +125,7 @@ impl Stage<'_> {
         let Some(mut result) = result else {
             if self.tracer.tasks.contains_key(&tid) {
                 // The call has begun, and does not come back yet.
-                self.actors[number].waits_elsewhere = true;
+                self.actors[number].rests(WorkerState::WaitingElsewhere);
                 return What::Waits { call };
             }
             self.settle(number, Duration::ZERO);

@@ -204,15 +204,16 @@ impl Explore {
             interrupted: &NEVER,
         };
         let found = match kept {
-            Some(kept) => search.only(&kept.choices, kept.patient)?,
+            Some(kept) => search.only(&kept.choices, kept.patient),
             None => {
                 let budget = Budget {
                     time: self.budget,
                     schedules: self.schedules,
                 };
-                search.search(&budget, &mut |_| {})?
+                search.search(&budget, &mut |_| {})
             }
-        };
+        }
+        .map_err(|error| error.to_string())?;
         let choices = found
             .counterexample
             .as_ref()
