@@ -192,14 +192,14 @@ impl Exploration<'_> {
         for plot in plots {
             let mut search = Search {
                 lock,
-                plot,
-                parties: parties.into(),
+                scenario: plot,
+                workers: parties.into(),
                 rounds: chosen.rounds.into(),
                 strategy: chosen.strategy,
                 seed: self.seed,
                 lease,
                 base: base.join(plot.word()),
-                rest: Duration::ZERO,
+                settle_time: Duration::ZERO,
                 interrupted: &self.interrupted,
             };
             let budget = Budget {
@@ -211,7 +211,7 @@ impl Exploration<'_> {
             });
             let found = match found {
                 // What was found before is not lost.
-                Err(why) if !outcomes.is_empty() => Found::failed(plot, search.parties, why),
+                Err(why) if !outcomes.is_empty() => Found::failed(plot, search.workers, why),
                 found => found.map_err(|why| anyhow!("{}: {why}", plot.word()))?,
             };
             self.screen.line(&told(&found, screen::width()));
@@ -224,12 +224,12 @@ impl Exploration<'_> {
                 Some(trace) => {
                     let example = Counterexample {
                         lock: lock.arguments(),
-                        plot,
-                        parties: found.parties,
+                        scenario: plot,
+                        workers: found.parties,
                         rounds: search.rounds,
                         seed: self.seed,
                         lease,
-                        rest: found.rest,
+                        settle_time: found.rest,
                         patient: trace.looked_in_real_time(),
                         choices: trace.choices(),
                     };

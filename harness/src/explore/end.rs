@@ -87,7 +87,8 @@ pub enum FailureReason {
     NoProgress,
     /// A worker computes without an end.
     #[error(
-        "worker {worker} computes for {} s, makes no call that matters to a lock, and does not answer",
+        "worker {worker} computes for {} s, makes no call that matters to a lock, and does not \
+         answer",
         .time.as_secs()
     )]
     Computes {

@@ -1,4 +1,4 @@
-//! A counterexample as a story: one line a step, and what it means.
+//! A counterexample for people: one line a step, with what it means.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -7,34 +7,35 @@ use serde::Serialize;
 
 use crate::protocol::{Answer, Verb};
 
+use super::command::Command;
 use super::end::End;
-use super::schedule::{Step, What};
+use super::schedule::{Action, Step};
 use super::syscalls::{Effect, Operation};
 use super::trace::Trace;
 
 /// One step, for a person.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
-    /// Whose it is.
+    /// The actor, for people.
     pub who: String,
-    /// The worker's number; none if it was nobody's.
+    /// The worker's number; `None` if the actor is no worker.
     pub worker: Option<usize>,
-    /// What was done.
+    /// What it did.
     pub what: String,
     /// What that means.
     pub means: String,
-    /// Whether the worker is in the section after it.
+    /// Whether the worker is in the section after the step.
     pub inside: bool,
 }
 
-/// The steps of a schedule for a person.
+/// The steps of a schedule, a line each.
 pub fn lines(trace: &Trace) -> Vec<Line> {
     let mut names = Names::new();
     let mut inside: HashSet<usize> = HashSet::new();
     let line = |step: &Step| {
         let who = who(step.actor, trace);
         let (what, means) = describe(step, &mut names);
-        if matches!(step.what, What::Told(Verb::Release)) {
+        if step.action == Action::Commanded(Command::Verb(Verb::Release)) {
             inside.remove(&step.actor);
         }
         if step.answers.contains(&Answer::Acquired) {
@@ -57,7 +58,7 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
     trace.steps.iter().map(line).collect()
 }
 
-/// The same as text, a line each.
+/// The steps and the end of a schedule as text.
 pub fn story(trace: &Trace) -> String {
     let mut text = String::new();
     let mut last = String::new();
@@ -84,7 +85,7 @@ pub fn story(trace: &Trace) -> String {
 
 const SOMEBODY: &str = "somebody";
 
-/// Long names lose their middle.
+/// The words, without the middle of long ones.
 fn shortened(what: &str) -> String {
     const LONGEST: usize = 34;
     let word = |word: &str| -> String {
@@ -102,17 +103,15 @@ fn shortened(what: &str) -> String {
 }
 
 fn who(actor: usize, trace: &Trace) -> String {
-    match trace
-        .steps
-        .iter()
-        .any(|step| step.actor == actor && matches!(step.what, What::Told(_)))
-    {
+    match trace.steps.iter().any(|step| {
+        step.actor == actor && matches!(step.action, Action::Commanded(Command::Verb(_)))
+    }) {
         true => format!("worker {actor}"),
         false => SOMEBODY.to_owned(),
     }
 }
 
-/// How it ended, in a sentence.
+/// The end of a schedule in a sentence.
 pub fn ending(end: &End) -> String {
     match end {
         End::Clean => "everybody was in the section, one after the other".into(),
@@ -134,23 +133,22 @@ pub fn ending(end: &End) -> String {
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     inode: Option<u64>,
-    /// Who made it; nobody that we saw if it was there before.
+    /// The actor that made it; `None` if it was there before.
     maker: Option<usize>,
 }
 
-/// Every name that is known: nothing if it was removed.
+/// Every name that is known; `None` for one that was removed.
 type Names = HashMap<String, Option<Name>>;
 
 fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
-    let (call, result, inode) = match &step.what {
-        What::Told(Verb::Acquire) => return ("wants the lock".into(), None),
-        What::Told(verb) => return (format!("is told to {verb}"), None),
-        What::Leaves => return ("is told to leave".into(), None),
-        What::Waits { call } => {
+    let (call, result, inode) = match &step.action {
+        Action::Commanded(Command::Verb(Verb::Acquire)) => return ("wants the lock".into(), None),
+        Action::Commanded(command) => return (format!("is told to {command}"), None),
+        Action::Blocked { call } => {
             let what = format!("{} {}", call.operation.word(), call.target());
             return (what, Some("held by another: waits".into()));
         }
-        What::Did {
+        Action::Called {
             call,
             result,
             inode,
@@ -184,7 +182,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
                 Some("makes the name".into())
             }
             _ => {
-                // Whether it was there before is not known.
+                // It may have been there before.
                 let maker = made.maker.filter(|_| call.effect == Effect::Modify);
                 names.insert(target, Some(Name { inode, maker }));
                 None

@@ -1,4 +1,4 @@
-//! The system calls that matter to a lock in a directory: one table, and everything derived from it.
+//! The system calls that matter to a lock in a directory: one table, and what is derived from it.
 //!
 //! `table` lists the calls. The seccomp filter, the decoder, the waits and the independence of
 //! steps read it; none of them knows a call by its number or name.

@@ -1,5 +1,5 @@
-//! The seccomp filter that stops calls that may matter to a lock (seccomp(2), SECCOMP_RET_TRACE) and
-//! lets all others pass.
+//! The seccomp filter that stops calls that may matter to a lock (seccomp(2), SECCOMP_RET_TRACE)
+//! and lets all others pass.
 //!
 //! A filter sees numbers and arguments only. Whether a path lies in the lock's directory is decided
 //! when the call has stopped.

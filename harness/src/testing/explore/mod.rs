@@ -193,14 +193,14 @@ impl Explore {
         let base = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
         let mut search = Search {
             lock,
-            plot: kept.map_or(self.plot, |kept| kept.plot),
-            parties: kept.map_or(self.parties, |kept| kept.parties),
+            scenario: kept.map_or(self.plot, |kept| kept.scenario),
+            workers: kept.map_or(self.parties, |kept| kept.workers),
             rounds: kept.map_or(self.rounds, |kept| kept.rounds),
             strategy: self.strategy,
             seed: kept.map_or(self.seed, |kept| kept.seed),
             lease: self.lease.or(kept.and_then(|kept| kept.lease)),
             base: base.path().to_owned(),
-            rest: kept.map_or(Duration::ZERO, |kept| kept.rest),
+            settle_time: kept.map_or(Duration::ZERO, |kept| kept.settle_time),
             interrupted: &NEVER,
         };
         let found = match kept {

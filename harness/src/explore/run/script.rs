@@ -2,10 +2,10 @@
 
 use crate::model::{Scenario, Verb};
 
-use super::command::Command;
+use super::super::command::Command;
 
-/// The commands of each worker, in this many rounds.
-pub(super) fn script(scenario: Scenario, rounds: usize) -> Vec<Command> {
+/// The commands for each worker, in this many rounds.
+pub fn script(scenario: Scenario, rounds: usize) -> Vec<Command> {
     let section = [Command::Verb(Verb::Acquire), Command::Verb(Verb::Release)];
     let more: &[Command] = match scenario {
         Scenario::Remove => &[Command::Verb(Verb::Remove)],
