@@ -91,15 +91,17 @@ mod tests {
 
         #[test]
         fn any_counterexample_is_read_as_it_was_written(
-            (lock, why, plot) in ("(?s).{0,20}", "(?s).{0,20}", proptest::sample::select(Scenario::explorable().collect::<Vec<_>>())),
-            (parties, rounds, seed) in (1..100_usize, 1..100_usize, any::<u64>()),
+            (lock, why, scenario) in ("(?s).{0,20}", "(?s).{0,20}", proptest::sample::select(Scenario::explorable().collect::<Vec<_>>())),
+            (workers, rounds, seed) in (1..100_usize, 1..100_usize, any::<u64>()),
             (lease, rest, patient) in (any::<Option<u32>>(), any::<u32>(), any::<bool>()),
             choices in vec(0..4_usize, 0..64),
         ) {
             let milliseconds = |number: u32| Duration::from_millis(number.into());
             let lease = lease.map(milliseconds);
-            let rest = milliseconds(rest);
-            let example = Counterexample { lock, plot, parties, rounds, seed, lease, rest, patient, choices };
+            let settle_time = milliseconds(rest);
+            let example = Counterexample {
+                lock, scenario, workers, rounds, seed, lease, settle_time, patient, choices,
+            };
             is_read_as_written(&example, &why);
         }
     }

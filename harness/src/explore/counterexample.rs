@@ -1,4 +1,4 @@
-//! The file in which a counterexample is kept.
+//! The file of a counterexample.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,26 +10,26 @@ use super::story::{ending, story};
 use super::trace::Trace;
 use crate::model::Scenario;
 
-/// All that is needed to run a schedule again.
+/// A schedule, with all that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// The lock, as on the command line.
     pub lock: String,
-    /// What befalls it.
-    pub plot: Scenario,
-    /// How many acquire it.
-    pub parties: usize,
-    /// How often each of them does.
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Number of competing workers.
+    pub workers: usize,
+    /// Acquisitions per worker.
     pub rounds: usize,
-    /// Of the name of the lock.
+    /// The seed of the lock's name.
     pub seed: u64,
-    /// The lease that was named.
+    /// The lock's lease, if it has one.
     pub lease: Option<Duration>,
-    /// How long a holder that has died lies there before the others begin, in real time.
-    pub rest: Duration,
-    /// Whether it takes a look in real time to see that all wait in vain: a run of it takes 12 s.
+    /// How long a dead holder is left alone in real time before the others begin.
+    pub settle_time: Duration,
+    /// A replay has to look in real time whether all wait in vain, which takes 12 s.
     pub patient: bool,
-    /// Who takes each step.
+    /// The actor of each step.
     pub choices: Vec<usize>,
 }
 
@@ -38,9 +38,10 @@ const FIRST_LINE: &str = "lockutils counterexample 1";
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It is something else.
+    /// It is no counterexample.
     #[error(
-        "it does not begin with `{FIRST_LINE}`: is it a file that `cargo lockutils explore --save` wrote?"
+        "it does not begin with `{FIRST_LINE}`: is it a file that `cargo lockutils explore --save` \
+         wrote?"
     )]
     NotOurs,
     /// A line is missing or wrong.
@@ -49,12 +50,12 @@ pub enum FileError {
 }
 
 impl Counterexample {
-    /// As a file, with the story of `trace` in it for people.
+    /// The text of the file, with the story of `trace` as comments.
     pub fn to_text(&self, trace: &Trace) -> String {
         let lease = self.lease.map_or_else(String::new, |lease| {
             format!("lease: {}\n", lease.as_millis())
         });
-        let rest = match self.rest.as_millis() {
+        let rest = match self.settle_time.as_millis() {
             0 => String::new(),
             rest => format!("rest: {rest}\n"),
         };
@@ -73,19 +74,20 @@ impl Counterexample {
             format!("lock: {}", self.lock)
         };
         format!(
-            "{FIRST_LINE}\n# {end}\n{lock}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n{lease}{rest}{patient}steps: {}\n{story}",
-            self.plot.word(),
-            self.parties,
+            "{FIRST_LINE}\n# {end}\n{lock}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n\
+             {lease}{rest}{patient}steps: {}\n{story}",
+            self.scenario.word(),
+            self.workers,
             self.rounds,
             self.seed,
             to_text(&self.choices)
         )
     }
 
-    /// Reads a file.
+    /// Reads the text of a file.
     ///
     /// # Errors
-    /// If it is not one of ours, or was damaged.
+    /// If it is no counterexample, or is damaged.
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         if text.lines().next() != Some(FIRST_LINE) {
             return Err(FileError::NotOurs);
@@ -105,17 +107,17 @@ impl Counterexample {
             number @ 1..100 => Ok(number),
             _ => Err(FileError::Line(name)),
         };
-        let plot = field("scenario")?;
+        let scenario = field("scenario")?;
         let seed = field("seed")?;
         Ok(Counterexample {
             lock: match field("lock-json") {
                 Ok(json) => serde_json::from_str(json).map_err(|_| FileError::Line("lock-json"))?,
                 Err(_) => field("lock")?.to_owned(),
             },
-            plot: Scenario::explorable()
-                .find(|known| known.word() == plot)
+            scenario: Scenario::explorable()
+                .find(|known| known.word() == scenario)
                 .ok_or(FileError::Line("scenario"))?,
-            parties: few("parties")?,
+            workers: few("parties")?,
             rounds: few("rounds")?,
             seed: u64::from_str_radix(seed.trim_start_matches("0x"), 16)
                 .map_err(|_| FileError::Line("seed"))?,
@@ -123,7 +125,7 @@ impl Counterexample {
                 Ok(_) => Some(Duration::from_millis(number("lease")? as u64)),
                 Err(_) => None,
             },
-            rest: match field("rest") {
+            settle_time: match field("rest") {
                 Ok(_) => Duration::from_millis(number("rest")? as u64),
                 Err(_) => Duration::ZERO,
             },
@@ -136,21 +138,22 @@ impl Counterexample {
         })
     }
 
-    /// The lock that it is about; `ours` is as in [`LockUnderTest::wrapper`].
+    /// The lock; `ours` is as in [`LockUnderTest::wrapper`].
     ///
     /// # Errors
-    /// If it cannot be found.
+    /// If the lock cannot be found.
     pub fn lock(&self, ours: PathBuf) -> Result<LockUnderTest, UsageError> {
         LockUnderTest::from_arguments(&self.lock, ours)
     }
 }
 
-/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+/// Properties of any text, for random tests and for the programs in `fuzz/`.
 #[cfg(any(test, fuzzing))]
 pub mod properties {
+    use super::super::end::{End, FailureReason};
     use super::*;
 
-    /// A file is refused, or written again as it was read.
+    /// A text is refused, or written again as it was read.
     pub fn counterexample(text: &str) {
         let example = match Counterexample::from_text(text) {
             Ok(example) => example,
@@ -166,11 +169,11 @@ pub mod properties {
         is_read_as_written(&example, text);
     }
 
-    /// It is, whatever a worker said at its end.
+    /// A counterexample is read as it was written, whatever a worker said at its end.
     pub fn is_read_as_written(example: &Counterexample, why: &str) {
         let trace = Trace {
             steps: Vec::new(),
-            end: crate::explore::End::Failed(why.to_owned()),
+            end: End::Failed(FailureReason::NotReplaced(why.to_owned())),
             errors: Vec::new(),
         };
         let again = Counterexample::from_text(&example.to_text(&trace));
@@ -187,12 +190,12 @@ mod tests {
     fn a_file_is_read_as_it_was_written() {
         let example = Counterexample {
             lock: "-- sh 'my worker.sh' {dir}".into(),
-            plot: Scenario::Die,
-            parties: 2,
+            scenario: Scenario::Die,
+            workers: 2,
             rounds: 1,
             seed: 0x5eed,
             lease: Some(Duration::from_secs(2)),
-            rest: Duration::from_millis(2100),
+            settle_time: Duration::from_millis(2100),
             patient: true,
             choices: vec![0, 0, 1, 1, 1, 0],
         };

@@ -1,50 +1,51 @@
-//! What a search has come to.
+//! The result of a search.
 
 use std::time::Duration;
 
-use crate::model::{Quoted, Verdict};
+use crate::model::{Quoted, Scenario, Verdict};
 
 use super::trace::Trace;
-use crate::model::Scenario;
 
-/// See the module.
+/// What a search has found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What befell the lock.
+    /// The scenario.
     pub plot: Scenario,
-    /// How many acquired it.
+    /// Number of competing workers.
     pub parties: usize,
-    /// How many schedules were run.
+    /// Number of schedules that were run.
     pub schedules: usize,
-    /// How long that took, shrinking and replays included.
+    /// Seconds of the search, with shrinking and replays.
     pub seconds: f64,
-    /// Schedules that were cut short, since what would have come had been tried in another order.
+    /// Number of schedules that were cut short, since the rest had been tried in another order.
     pub known: usize,
     /// What has been tried without a gap, in words.
     pub complete: Option<String>,
-    /// The shortest schedule that breaks the lock, or gets it stuck.
+    /// The shortest schedule found that breaks the lock, or gets it stuck.
     pub counterexample: Option<Trace>,
-    /// How many of how many runs of it came to the same.
+    /// Number of replays with the same steps and end, and of all replays.
     pub replayed: (usize, usize),
-    /// Schedules in which a lease may have run out.
+    /// Number of schedules in which a lease may have run out.
     pub expiries: usize,
-    /// Schedules in which nobody got any further by looking again and again; `stress` tells whether the lock is stuck.
+    /// Number of schedules in which all looked again and again in vain; `stress` tells whether the
+    /// lock is stuck.
     pub polls: usize,
-    /// How long a holder had been dead in real time before the others began: the lock looks at times that cannot be set back.
+    /// How long a dead holder was left alone in real time before the others began; not zero if the
+    /// lock looks at times that cannot be set back.
     pub rest: Duration,
-    /// What the library failed with, and how often.
+    /// Errors of the library, with their counts.
     pub errors: Vec<Quoted>,
-    /// What went wrong with the workers.
+    /// The first failure of a worker or of the explorer.
     pub problem: Option<String>,
-    /// Somebody stopped it.
+    /// The user interrupted the search.
     pub interrupted: bool,
 }
 
 impl Found {
-    /// Nothing could be tried, for this reason.
-    pub fn failed(plot: Scenario, parties: usize, why: String) -> Self {
+    /// The result of a search that could not run, with the reason.
+    pub fn failed(plot: Scenario, parties: usize, why: impl ToString) -> Self {
         Found {
-            problem: Some(why),
+            problem: Some(why.to_string()),
             ..Self::nothing(plot, parties)
         }
     }
@@ -68,7 +69,7 @@ impl Found {
         }
     }
 
-    /// What that says of the lock.
+    /// The verdict on the lock.
     pub fn verdict(&self) -> Verdict {
         match &self.counterexample {
             Some(trace) => trace.end.verdict(),
@@ -80,7 +81,7 @@ impl Found {
         }
     }
 
-    /// Why nothing can be said, if nothing can.
+    /// Why the verdict is *not known*, if it is.
     pub fn reason(&self) -> Option<String> {
         if self.verdict() != Verdict::NotKnown {
             return None;
@@ -90,7 +91,9 @@ impl Found {
             (None, 0) if self.interrupted => "interrupted before a schedule was run".to_owned(),
             (None, 0) => "no schedule was run in this time".to_owned(),
             (None, _) => {
-                "all who wait looked in vain again and again, in every schedule; `stress` tells whether the lock is stuck then".to_owned()
+                "all who wait looked in vain again and again, in every schedule; `stress` tells \
+                 whether the lock is stuck then"
+                    .to_owned()
             }
         })
     }

@@ -1,31 +1,37 @@
-//! Chooses every interleaving: runs the workers of a lock under a scheduler of our own, one system call at a time, and looks for the order in which two
-//! of them are in the section.
+//! Searches interleavings: runs the workers of a lock under a scheduler of our own, one system call
+//! at a time, for an order in which two of them are in the section at once.
 //!
-//! The workers are unmodified processes in any language, traced with ptrace(2). What stops is every call that touches the lock's directory,
-//! and every sleep; lock calls that would wait are tried without waiting, and sleeps return at once. Results are never made up, but for a
-//! sleep's: that time has passed. What is not seen: memory that processes share, servers, and the order of calls that do not touch the directory.
+//! Workers are unmodified processes in any language, traced with ptrace(2). Every call that touches
+//! the lock's directory stops, and every sleep. Lock calls that would wait are tried without
+//! waiting, and sleeps return at once. No other result is made up. Not scheduled: shared memory,
+//! servers, and calls that do not touch the directory.
 
-mod call;
-
+mod arch;
+mod command;
+mod controller;
 pub mod counterexample;
+mod end;
+mod entry;
+mod error;
 mod found;
+mod lock_files;
 mod outcome;
-mod part;
 mod run;
 mod schedule;
-mod script;
 mod search;
 mod shrink;
-mod stage;
 pub mod story;
 mod strategy;
+mod syscalls;
 mod trace;
 mod tracer;
 
+pub use controller::Controller;
+pub use end::{End, FailureReason, StuckReason};
+pub use error::ExploreError;
 pub use found::Found;
 pub use outcome::{Saved, outcome};
 pub use schedule::switches;
 pub use search::{Budget, Progress, Search};
-pub use stage::Stage;
 pub use strategy::Choice;
-pub use trace::{End, Trace};
+pub use trace::Trace;

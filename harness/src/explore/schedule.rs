@@ -1,82 +1,107 @@
-//! A schedule is the list of who took the next step; a trace is what the steps were.
+//! A schedule is the list of those who take each next step; its steps are what they do then.
 
-use crate::protocol::{Answer, Verb};
+use crate::protocol::Answer;
 
-use super::call::{Call, Effect, Kind};
-use super::strategy::Candidate;
+use super::command::Command;
+use super::syscalls::{Call, Effect, Footprint};
+
+/// How ready an actor is for its next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It would go on by itself.
+    Ready,
+    /// It is in the section since this step, and would stay there for a while.
+    Holding { since: usize },
+    /// It sleeps, and nothing has happened since.
+    Yielded,
+}
+
+/// An actor that could take the next step: a worker, or the outsider that deletes files.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub actor: usize,
+    /// Number of steps that it has taken.
+    pub nth: usize,
+    pub readiness: Readiness,
+    /// What the step would touch, as far as can be seen before.
+    pub next: Footprint,
+}
 
 /// One step of one actor.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Who.
     pub actor: usize,
-    /// Which of its steps, from 0.
+    /// Number of steps that it had taken before.
     pub nth: usize,
-    pub what: What,
-    /// What it said to the driver before its next step.
+    pub action: Action,
+    /// Its answers before its next step.
     pub answers: Vec<Answer>,
-    /// Who could have taken it.
+    /// All actors that could have taken the step.
     pub candidates: Vec<Candidate>,
 }
 
+/// What a step consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// It was told to do this.
-    Told(Verb),
-    /// It made this call, with this result; the inode is that of the file that the call was about.
-    Did {
+pub enum Action {
+    /// A command was given to it.
+    Commanded(Command),
+    /// It made this call; `inode` is that of the file that the call was about.
+    Called {
         call: Call,
         result: i64,
         inode: Option<u64>,
     },
-    /// A lock call would have waited.
-    Waits { call: Call },
-    /// It was told to leave.
-    Leaves,
+    /// It tried this call, which would have waited for a lock.
+    Blocked { call: Call },
 }
 
-impl Step {
-    /// How likely a delay before this step finds something; lower is likelier.
-    pub fn promise(&self) -> u32 {
-        match &self.what {
-            What::Told(_) | What::Leaves => 5,
-            What::Did { call, .. } | What::Waits { call } => match call.kind {
-                Kind::TakesOrRemoves => 0,
-                Kind::Makes => 1,
-                Kind::Releases => 2,
-                Kind::Looks => 3,
-                Kind::Sleeps => 6,
-            },
+impl Action {
+    /// A call without a file.
+    pub fn called(call: Call, result: i64) -> Self {
+        Action::Called {
+            call,
+            result,
+            inode: None,
+        }
+    }
+
+    fn call(&self) -> Option<&Call> {
+        match self {
+            Action::Called { call, .. } | Action::Blocked { call } => Some(call),
+            Action::Commanded(_) => None,
         }
     }
 }
 
 impl Step {
-    /// Whether it was a call that touches the lock.
+    /// The rank of a delay before this step; the lowest is tried first.
+    pub fn priority(&self) -> u32 {
+        const OF_COMMAND: u32 = 5;
+        let call = self.action.call();
+        call.map_or(OF_COMMAND, |call| call.effect.priority())
+    }
+
+    /// Returns `true` for a call that touches the lock.
     pub fn touches_the_lock(&self) -> bool {
-        match &self.what {
-            What::Did { call, .. } | What::Waits { call } => call.kind != Kind::Sleeps,
-            What::Told(_) | What::Leaves => false,
-        }
+        let call = self.action.call();
+        call.is_some_and(|call| call.effect != Effect::Sleep)
     }
 
     /// What it has touched.
-    pub fn effect(&self) -> Effect {
-        match &self.what {
-            What::Told(_) | What::Leaves => Effect::of_command(),
-            What::Did { call, .. } | What::Waits { call } => {
-                Effect::of(call, !self.answers.is_empty())
-            }
+    pub fn footprint(&self) -> Footprint {
+        match self.action.call() {
+            Some(call) => Footprint::of(call, !self.answers.is_empty()),
+            None => Footprint::of_command(),
         }
     }
 }
 
-/// How often another actor went on than the one before.
+/// Number of context switches: steps of another actor than the one before.
 pub fn switches(choices: &[usize]) -> usize {
     choices.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
 
-/// As `0*5 1*12 0`.
+/// The schedule as text, such as `0*5 1*12 0`.
 pub fn to_text(choices: &[usize]) -> String {
     segments(choices)
         .into_iter()
@@ -88,10 +113,10 @@ pub fn to_text(choices: &[usize]) -> String {
         .join(" ")
 }
 
-/// No run has more steps; a file that says so is refused before they fill the memory.
+/// The most steps in a file: more are refused before they fill the memory.
 const MOST_STEPS: usize = 100_000;
 
-/// The opposite of [`to_text`].
+/// Reads what [`to_text`] has written; `None` if it is something else.
 pub fn from_text(text: &str) -> Option<Vec<usize>> {
     let mut choices = Vec::new();
     for word in text.split_whitespace() {
@@ -105,7 +130,7 @@ pub fn from_text(text: &str) -> Option<Vec<usize>> {
     Some(choices)
 }
 
-/// Runs of the same actor.
+/// Actors, each with the number of steps that it takes in a row.
 pub fn segments(choices: &[usize]) -> Vec<(usize, usize)> {
     let mut segments: Vec<(usize, usize)> = Vec::new();
     for &actor in choices {

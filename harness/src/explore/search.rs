@@ -1,4 +1,4 @@
-//! Looks for a schedule in which two are in the section, and makes it as short as it can.
+//! Searches for a schedule in which two workers are in the section at once.
 
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -7,100 +7,119 @@ use crate::stress::statistics::Quotes;
 use crate::workers::LockUnderTest;
 use crate::workers::pool::WorkerSpawner;
 
+use super::arch::SUPPORTED;
+use super::controller::Controller;
+use super::end::End;
+use super::error::ExploreError;
 use super::found::Found;
-use super::run::{Scene, run};
+use super::run::{RunConfig, run};
 use super::schedule::Step;
-use super::stage::Stage;
 use super::strategy::{Choice, Replay};
-use super::trace::{End, Trace};
+use super::trace::Trace;
 use crate::model::Scenario;
 
-/// What bounds a search.
+/// The limits of a search.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    /// At most so long.
+    /// Longest time, before shrinking and replays.
     pub time: Duration,
-    /// At most so many.
+    /// Most schedules.
     pub schedules: usize,
 }
 
-/// One plot of one lock, with so many parties.
+/// A search for a counterexample to one lock in one scenario.
 pub struct Search<'a> {
-    /// Which.
+    /// The lock.
     pub lock: &'a LockUnderTest,
-    /// What befalls it.
-    pub plot: Scenario,
-    /// How many acquire it.
-    pub parties: usize,
-    /// How often each of them does.
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Number of competing workers.
+    pub workers: usize,
+    /// Acquisitions per worker.
     pub rounds: usize,
-    /// How schedules are made up.
+    /// The search strategy.
     pub strategy: Choice,
-    /// Of the random schedules, and of the lock's name.
+    /// The seed of random strategies and of the lock's name.
     pub seed: u64,
     /// The lock's lease, if it has one.
     pub lease: Option<Duration>,
     /// An empty directory.
     pub base: std::path::PathBuf,
-    /// How long a holder that has died lies there before the others begin, in real time; a search finds out whether that is needed.
-    pub rest: Duration,
-    /// Everything ends soon after somebody has set this.
+    /// How long a dead holder is left alone in real time before the others begin. A search finds
+    /// out whether that is needed.
+    pub settle_time: Duration,
+    /// Ends everything soon after it was set.
     pub interrupted: &'a AtomicBool,
 }
 
-/// What is added to the rest that a lock has been seen to need.
+/// What is added to the settle time that a lock has been seen to need.
 const MARGIN: Duration = Duration::from_millis(200);
-/// Why nothing is known of a lock that nobody was seen to use.
-const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR says where it is to be), on a server or in memory, or \
-                      others than the workers make its calls";
-/// Replays end after so long; three are made in any case.
-const REPLAYS: Duration = Duration::from_secs(6);
+/// The problem if no worker was seen to use the lock.
+const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR \
+                      says where it is to be), on a server or in memory, or others than the workers \
+                      make its calls";
+/// Replays of a counterexample.
+const REPLAYS: usize = 10;
+/// Replays that are made however long they take.
+const FEWEST_REPLAYS: usize = 3;
+/// How long the others may take.
+const REPLAY_TIME: Duration = Duration::from_secs(6);
 
-/// How far a search is.
+/// The progress of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// How many schedules were run.
+    /// Number of schedules that were run.
     pub schedules: usize,
-    /// For how long.
+    /// Time since the search began.
     pub elapsed: Duration,
-    /// What was found is being made shorter.
+    /// A counterexample is being shrunk.
     pub shrinks: bool,
 }
 
 impl<'a> Search<'a> {
-    /// The workers, ready for schedules.
-    pub fn stage(&self) -> Result<Stage<'a>, String> {
-        let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.plot.word());
+    /// The controller of the workers, ready for schedules.
+    ///
+    /// # Errors
+    /// If the processor is not supported, or there is no directory for the workers.
+    pub fn controller(&self) -> Result<Controller<'a>, ExploreError> {
+        if !SUPPORTED {
+            let architecture = std::env::consts::ARCH;
+            return Err(ExploreError::Processor { architecture });
+        }
+        let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
         let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)
-            .map_err(|error| format!("no directory for the workers: {error}"))?
+            .map_err(ExploreError::Directory)?
             .unless(self.interrupted);
         on_one_processor();
-        Stage::new(spawner).map_err(|error| format!("no directory for the workers: {error}"))
+        Controller::new(spawner).map_err(ExploreError::Directory)
     }
 
-    fn scene(&self, patient: bool) -> Scene {
-        Scene {
-            plot: self.plot,
-            parties: self.parties,
+    fn config(&self, patient: bool) -> RunConfig {
+        RunConfig {
+            scenario: self.scenario,
+            workers: self.workers,
             rounds: self.rounds,
             lease: self.lease,
             patient,
-            rest: self.rest,
+            settle_time: self.settle_time,
         }
     }
 
-    /// Tries schedules until one breaks the lock or the budget is spent.
+    /// Runs schedules until one breaks the lock or the budget is spent.
+    ///
+    /// # Errors
+    /// If the workers cannot be started or traced.
     pub fn search(
         &mut self,
         budget: &Budget,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Found, String> {
+    ) -> Result<Found, ExploreError> {
         let began = Instant::now();
-        let mut stage = self.stage()?;
-        let mut found = Found::nothing(self.plot, self.parties);
+        let mut controller = self.controller()?;
+        let mut found = Found::nothing(self.scenario, self.workers);
         let mut errors = Quotes::default();
         let mut strategy = self.strategy.strategy(self.seed);
-        // Whether any call on the lock was.
+        // Whether a worker has touched the lock.
         let mut seen = false;
         while found.schedules < budget.schedules && began.elapsed() < budget.time {
             let mut sofar = Progress {
@@ -109,17 +128,17 @@ impl<'a> Search<'a> {
                 shrinks: false,
             };
             progress(sofar);
-            let Some(mut chooser) = strategy.next() else {
+            let Some(mut scheduler) = strategy.next() else {
                 break;
             };
-            // Whether they would get it in real time is looked at once.
-            let scene = self.scene(found.polls == 0);
-            let trace = run(&mut stage, &scene, chooser.as_mut())?;
+            // One look in real time is enough.
+            let config = self.config(found.polls == 0);
+            let trace = run(&mut controller, &config, scheduler.as_mut())?;
             if trace.end == End::Interrupted {
                 break;
             }
             strategy.learn(&trace.steps);
-            let by_a_worker = |step: &Step| step.actor < self.parties && step.touches_the_lock();
+            let by_a_worker = |step: &Step| step.actor < self.workers && step.touches_the_lock();
             seen = seen || trace.steps.iter().any(by_a_worker);
             if trace.end == End::Known {
                 found.known += 1;
@@ -134,20 +153,21 @@ impl<'a> Search<'a> {
                 End::Polls(got_after) => {
                     found.polls += 1;
                     if let Some(after) = got_after
-                        && self.plot == Scenario::Die
+                        && self.scenario == Scenario::Die
                         && found.polls == found.schedules
                     {
-                        // Nobody has got it without. The lock looks at times that cannot be set back, as st_ctime (inode(7)).
-                        self.rest = *after + MARGIN;
-                        // What it has learned is how all looked in vain.
+                        // No worker has got the lock without it: the lock looks at a time that
+                        // cannot be set back, such as st_ctime (inode(7)).
+                        self.settle_time = *after + MARGIN;
+                        // It has only learned how all workers look in vain.
                         strategy = self.strategy.strategy(self.seed);
                     }
                 }
                 End::LeaseExpired => found.expiries += 1,
-                End::Failed(why) => drop(found.problem.get_or_insert(why.clone())),
-                // Whatever they wait for, it is not what is scheduled here.
+                End::Failed(why) => drop(found.problem.get_or_insert(why.to_string())),
+                // Whatever the workers wait for, it is not scheduled.
                 End::Stuck(_) if !seen => break,
-                // It took its time already, and is not the scheduler's doing.
+                // No replay: it takes long, and the scheduler has no part in it.
                 End::Stuck(_) if trace.looked_in_real_time() => {
                     found.counterexample = Some(trace);
                     found.replayed = (1, 1);
@@ -156,10 +176,10 @@ impl<'a> Search<'a> {
                 End::Overlap { .. } | End::Stuck(_) => {
                     sofar.shrinks = true;
                     progress(sofar);
-                    let short = self.shrink(&mut stage, trace)?;
-                    let (same, runs) = self.replay(&mut stage, &short, 10)?;
+                    let short = self.shrink(&mut controller, trace)?;
+                    let (same, runs) = self.replay(&mut controller, &short)?;
                     if matches!(short.end, End::Stuck(_)) && same < runs {
-                        // Two in the section are two in the section; but who is stuck now and then only may have been slow.
+                        // A worker that is stuck only now and then may have been slow.
                         found.problem.get_or_insert_with(|| {
                             format!(
                                 "{}, but in {same} of {runs} runs only",
@@ -179,18 +199,19 @@ impl<'a> Search<'a> {
         }
         found.errors = errors.all();
         found.complete = strategy.complete();
-        found.rest = self.rest;
-        found.interrupted = stage.is_interrupted();
+        found.rest = self.settle_time;
+        found.interrupted = controller.is_interrupted();
         found.seconds = began.elapsed().as_secs_f64();
         Ok(found)
     }
 
-    /// Runs these choices, and nothing else; looks in real time, if asked to, whether those that look in vain get the lock.
-    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, String> {
+    /// Runs these choices once, and nothing else. If `patient`, looks whether workers that look in
+    /// vain get the lock in real time.
+    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, ExploreError> {
         let began = Instant::now();
-        let mut stage = self.stage()?;
-        let trace = self.follow(&mut stage, choices, patient)?;
-        let mut found = Found::nothing(self.plot, self.parties);
+        let mut controller = self.controller()?;
+        let trace = self.follow(&mut controller, choices, patient)?;
+        let mut found = Found::nothing(self.scenario, self.workers);
         found.schedules = 1;
         found.seconds = began.elapsed().as_secs_f64();
         let mut errors = Quotes::default();
@@ -203,7 +224,7 @@ impl<'a> Search<'a> {
                 found.replayed = (1, 1);
                 found.counterexample = Some(trace);
             }
-            End::Failed(why) => found.problem = Some(why.clone()),
+            End::Failed(why) => found.problem = Some(why.to_string()),
             End::Polls(_) => found.polls = 1,
             End::LeaseExpired => found.expiries = 1,
             End::Clean | End::Known | End::Interrupted => {}
@@ -211,41 +232,46 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Runs a schedule so often, and counts in how many of how many runs it came to the same.
+    /// Replays a counterexample. Returns the number of runs with the same steps and end, and of all
+    /// runs.
     fn replay(
         &self,
-        stage: &mut Stage<'_>,
+        controller: &mut Controller<'_>,
         trace: &Trace,
-        times: usize,
-    ) -> Result<(usize, usize), String> {
+    ) -> Result<(usize, usize), ExploreError> {
         let choices = trace.choices();
         let mut same = 0;
         let began = Instant::now();
-        for run in 0..times {
-            if run >= 3 && began.elapsed() > REPLAYS {
+        for run in 0..REPLAYS {
+            if run >= FEWEST_REPLAYS && began.elapsed() > REPLAY_TIME {
                 return Ok((same, run));
             }
-            let again = self.follow(stage, &choices, false)?;
+            let again = self.follow(controller, &choices, false)?;
             if again.end == End::Interrupted {
                 return Ok((same, run));
             }
             same += usize::from(same_end(&again.end, &trace.end) && again.choices() == choices);
         }
-        Ok((same, times))
+        Ok((same, REPLAYS))
     }
 
-    /// Runs these choices once; looks in real time, if asked to, whether those that look in vain get the lock.
+    /// Runs these choices once. If `patient`, looks whether workers that look in vain get the lock
+    /// in real time.
+    ///
+    /// # Errors
+    /// If the workers cannot be started or traced.
     pub fn follow(
         &self,
-        stage: &mut Stage<'_>,
+        controller: &mut Controller<'_>,
         choices: &[usize],
         patient: bool,
-    ) -> Result<Trace, String> {
-        run(stage, &self.scene(patient), &mut Replay::new(choices))
+    ) -> Result<Trace, ExploreError> {
+        run(controller, &self.config(patient), &mut Replay::new(choices))
     }
 }
 
-/// One runs at a time: on one processor, they hand over five times quicker (17 µs a stop instead of 98, measured in a trial).
+/// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop
+/// takes 17 µs there instead of 98 (measured in a trial).
 fn on_one_processor() {
     let me = nix::unistd::Pid::from_raw(0);
     if let Ok(allowed) = nix::sched::sched_getaffinity(me)
@@ -253,13 +279,14 @@ fn on_one_processor() {
             (0..nix::sched::CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
     {
         let mut one = nix::sched::CpuSet::new();
-        // Without it, it is only slower.
+        // On failure, everything is only slower.
         let _ = one
             .set(first)
             .and_then(|()| nix::sched::sched_setaffinity(me, &one));
     }
 }
 
+/// Returns `true` if both are ends of one kind.
 pub(super) fn same_end(one: &End, other: &End) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }

@@ -1,26 +1,34 @@
-//! Fewer switches, and then fewer steps, as long as it comes to the same.
+//! Shrinks a counterexample: fewer context switches, and then fewer steps, with the same end.
 
 use std::time::{Duration, Instant};
 
+use super::controller::Controller;
+use super::end::End;
+use super::error::ExploreError;
 use super::schedule::{segments, switches};
 use super::search::{Search, same_end};
-use super::stage::Stage;
-use super::trace::{End, Trace};
+use super::trace::Trace;
 
-/// How long that may take.
+/// How long shrinking may take.
 const LIMIT: Duration = Duration::from_secs(15);
-/// A schedule that gets stuck is long by nature.
+/// The same for a schedule that gets stuck, which is long by nature.
 const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
 
+/// Actors with numbers of steps in a row.
 type Segments = Vec<(usize, usize)>;
 
 impl Search<'_> {
-    pub(super) fn shrink(&self, stage: &mut Stage<'_>, found: Trace) -> Result<Trace, String> {
+    /// The shortest schedule with the same end that can be found in time.
+    pub(super) fn shrink(
+        &self,
+        controller: &mut Controller<'_>,
+        found: Trace,
+    ) -> Result<Trace, ExploreError> {
         let limit = match found.end {
             End::Stuck(_) => LIMIT_IF_STUCK,
             _ => LIMIT,
         };
-        let limit = limit + 20 * self.rest;
+        let limit = limit + 20 * self.settle_time;
         let began = Instant::now();
         let mut best = found;
         'again: loop {
@@ -29,7 +37,7 @@ impl Search<'_> {
                 if began.elapsed() > limit {
                     return Ok(best);
                 }
-                let trace = self.follow(stage, &candidate, false)?;
+                let trace = self.follow(controller, &candidate, false)?;
                 if trace.end == End::Interrupted {
                     return Ok(best);
                 }
@@ -54,11 +62,11 @@ fn flat(parts: &[(usize, usize)]) -> Vec<usize> {
         .collect()
 }
 
-/// Schedules that are likely to have fewer switches or steps: a segment joined with the next or the last one of the same actor, cut off after
-/// some of its steps, or left out. What is cut off goes to the next segment of the same actor, if it has one.
+/// Schedules with fewer switches or steps: a segment is joined with an earlier or later one of the
+/// same actor, shortened, or left out.
 fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
     let mut all = Vec::new();
-    // All of one actor together, at each of its places.
+    // All later segments of an actor joined with one of it.
     for at in 0..parts.len() {
         let (actor, _) = parts[at];
         let later: usize = parts[at + 1..]
@@ -93,7 +101,7 @@ fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
             all.push(flat(&fewer));
         }
     }
-    // Two at a time, where one alone does not help.
+    // Two left out, where one alone does not help.
     for first in 0..parts.len() {
         for second in first + 1..parts.len() {
             let mut without = parts.clone();

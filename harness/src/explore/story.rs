@@ -1,4 +1,4 @@
-//! A counterexample as a story: one line a step, and what it means.
+//! A counterexample for people: one line a step, with what it means.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,9 +6,11 @@ use crate::model::Step as Line;
 use crate::protocol::{Answer, Verb};
 use crate::report;
 
-use super::call::Kind;
-use super::schedule::{Step, What};
-use super::trace::{End, Trace};
+use super::command::Command;
+use super::end::End;
+use super::schedule::{Action, Step};
+use super::syscalls::{Effect, Operation};
+use super::trace::Trace;
 
 /// The steps of a schedule for a person.
 pub fn lines(trace: &Trace) -> Vec<Line> {
@@ -17,7 +19,7 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
     let line = |step: &Step| {
         let who = who(step.actor, trace);
         let (what, means) = describe(step, &mut names);
-        if matches!(step.what, What::Told(Verb::Release)) {
+        if step.action == Action::Commanded(Command::Verb(Verb::Release)) {
             inside.remove(&step.actor);
         }
         if step.answers.contains(&Answer::Acquired) {
@@ -40,7 +42,7 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
     trace.steps.iter().map(line).collect()
 }
 
-/// The same as text, a line each.
+/// The steps and the end of a schedule as text.
 pub fn story(trace: &Trace) -> String {
     report::steps(&lines(trace), &ending(&trace.end))
 }
@@ -48,17 +50,15 @@ pub fn story(trace: &Trace) -> String {
 const SOMEBODY: &str = "somebody";
 
 fn who(actor: usize, trace: &Trace) -> String {
-    match trace
-        .steps
-        .iter()
-        .any(|step| step.actor == actor && matches!(step.what, What::Told(_)))
-    {
+    match trace.steps.iter().any(|step| {
+        step.actor == actor && matches!(step.action, Action::Commanded(Command::Verb(_)))
+    }) {
         true => format!("worker {actor}"),
         false => SOMEBODY.to_owned(),
     }
 }
 
-/// How it ended, in a sentence.
+/// The end of a schedule in a sentence.
 pub fn ending(end: &End) -> String {
     match end {
         End::Clean => "everybody was in the section, one after the other".into(),
@@ -80,31 +80,32 @@ pub fn ending(end: &End) -> String {
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     inode: Option<u64>,
-    /// Who made it; nobody that we saw if it was there before.
+    /// The actor that made it; `None` if it was there before.
     maker: Option<usize>,
 }
 
-/// Every name that is known: nothing if it was removed.
+/// Every name that is known; `None` for one that was removed.
 type Names = HashMap<String, Option<Name>>;
 
 fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
-    let (call, result, inode) = match &step.what {
-        What::Told(Verb::Acquire) => return ("wants the lock".into(), None),
-        What::Told(verb) => return (format!("is told to {verb}"), None),
-        What::Leaves => return ("is told to leave".into(), None),
-        What::Waits { call } => {
-            let what = format!("{} {}", call.name, call.target());
+    let (call, result, inode) = match &step.action {
+        Action::Commanded(Command::Verb(Verb::Acquire)) => return ("wants the lock".into(), None),
+        Action::Commanded(command) => return (format!("is told to {command}"), None),
+        Action::Blocked { call } => {
+            let what = format!("{} {}", call.operation.word(), call.target());
             return (what, Some("held by another: waits".into()));
         }
-        What::Did {
+        Action::Called {
             call,
             result,
             inode,
         } => (call, *result, *inode),
     };
     let target = call.target();
-    let mut what = format!("{} {target}", call.name).trim_end().to_owned();
-    if call.kind != Kind::Sleeps && result < 0 {
+    let mut what = format!("{} {target}", call.operation.word())
+        .trim_end()
+        .to_owned();
+    if call.effect != Effect::Sleep && result < 0 {
         let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
         return (what, Some(format!("{error:?}")));
     }
@@ -115,30 +116,30 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         inode,
         maker: Some(step.actor),
     };
-    let means = match call.name {
-        "open" => match names.get(&target) {
+    let means = match call.operation {
+        Operation::Open => match names.get(&target) {
             Some(Some(_)) => {
                 if let Some(Some(name)) = names.get_mut(&target) {
                     name.inode = inode.or(name.inode);
                 }
                 None
             }
-            Some(None) if call.kind == Kind::Makes => {
+            Some(None) if call.effect == Effect::Modify => {
                 names.insert(target, Some(made));
                 Some("makes the name".into())
             }
             _ => {
-                // Whether it was there before is not known.
-                let maker = made.maker.filter(|_| call.kind == Kind::Makes);
+                // It may have been there before.
+                let maker = made.maker.filter(|_| call.effect == Effect::Modify);
                 names.insert(target, Some(Name { inode, maker }));
                 None
             }
         },
-        "mkdir" | "mknod" | "symlink" => {
+        Operation::Mkdir | Operation::Mknod | Operation::Symlink => {
             names.insert(target, Some(made));
             Some("makes the name".into())
         }
-        "link" => {
+        Operation::Link => {
             if let Some((from, to)) = target.split_once(" -> ") {
                 let inode = names
                     .get(from)
@@ -149,7 +150,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             }
             Some("makes the name".into())
         }
-        "flock" | "lock" => {
+        Operation::Flock | Operation::Lock => {
             let named = names.get(&target).copied();
             let gone = inode.is_some()
                 && named.is_some_and(|name| name.and_then(|name| name.inode) != inode);
@@ -159,17 +160,17 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
                 false => format!("acquires the kernel's lock{file}"),
             })
         }
-        "unlink" | "rmdir" => {
+        Operation::Unlink | Operation::Rmdir => {
             let name = names.insert(target, None).flatten();
             Some(format!("removes {}", whose(name, step.actor)))
         }
-        "rename" => target.split_once(" -> ").map(|(from, to)| {
+        Operation::Rename => target.split_once(" -> ").map(|(from, to)| {
             let name = names.insert(from.to_owned(), None).flatten();
             names.insert(to.to_owned(), Some(name.unwrap_or_default()));
             format!("moves {}", whose(name, step.actor))
         }),
-        "exchange" => Some("exchanges what the two names lead to".into()),
-        "sleep" => Some("and looks again".into()),
+        Operation::Exchange => Some("exchanges what the two names lead to".into()),
+        Operation::Sleep => Some("and looks again".into()),
         _ => None,
     };
     (what, means)

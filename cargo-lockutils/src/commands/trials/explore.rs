@@ -66,14 +66,14 @@ impl super::Trial for Explore<'_> {
         for scenario in scenarios {
             let mut search = Search {
                 lock: &subject.lock,
-                plot: scenario,
-                parties: workers,
+                scenario,
+                workers,
                 rounds: self.chosen.rounds.into(),
                 strategy: self.chosen.strategy,
                 seed: run.seed,
                 lease,
                 base: base.join(scenario.word()),
-                rest: Duration::ZERO,
+                settle_time: Duration::ZERO,
                 interrupted: &run.interrupted,
             };
             let found = search.search(&budget, &mut |progress| {
@@ -81,7 +81,7 @@ impl super::Trial for Explore<'_> {
             });
             let found = match found {
                 // What was found before is not lost.
-                Err(why) if !outcomes.is_empty() => Found::failed(scenario, search.parties, why),
+                Err(why) if !outcomes.is_empty() => Found::failed(scenario, search.workers, why),
                 found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
             };
             let saved = match &found.counterexample {
@@ -152,12 +152,12 @@ impl Explore<'_> {
     ) -> Result<Saved> {
         let example = Counterexample {
             lock: subject.lock.arguments(),
-            plot: found.plot,
-            parties: found.parties,
+            scenario: found.plot,
+            workers: found.parties,
             rounds: search.rounds,
             seed: run.seed,
             lease: search.lease,
-            rest: found.rest,
+            settle_time: found.rest,
             patient: trace.looked_in_real_time(),
             choices: trace.choices(),
         };

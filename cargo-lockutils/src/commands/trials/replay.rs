@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Choice, End, Search, Trace};
+use lockutils_harness::explore::{Choice, End, ExploreError, Search, Trace};
 use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
@@ -72,25 +72,25 @@ fn follow(
     base: &Path,
     times: usize,
     interrupted: &AtomicBool,
-) -> Result<Vec<Trace>, String> {
+) -> Result<Vec<Trace>, ExploreError> {
     let search = Search {
         lock,
-        plot: example.plot,
-        parties: example.parties,
+        scenario: example.scenario,
+        workers: example.workers,
         rounds: example.rounds,
         strategy: Choice::Mix,
         seed: example.seed,
         lease: example.lease,
-        base: base.join(example.plot.word()),
-        rest: example.rest,
+        base: base.join(example.scenario.word()),
+        settle_time: example.settle_time,
         interrupted,
     };
-    let mut stage = search.stage()?;
+    let mut controller = search.controller()?;
     let mut traces = Vec::new();
     let screen = Screen::new(false);
     for run in 1..=times {
         screen.show(format!("run {run} of {times}"));
-        let trace = search.follow(&mut stage, &example.choices, example.patient)?;
+        let trace = search.follow(&mut controller, &example.choices, example.patient)?;
         if trace.end == End::Interrupted {
             break;
         }

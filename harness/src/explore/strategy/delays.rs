@@ -1,30 +1,34 @@
-//! Delay-bounded search: all runs like the default one, except that one, two or three times somebody is held up just before a step until nobody
-//! else can go on (after Emmi, Qadeer and Rakamarić, Delay-bounded scheduling, POPL 2011).
+//! Delay-bounded search: the default schedule, except that one, two or three times an actor is
+//! delayed before a step until no other can go on (after Emmi, Qadeer and Rakamarić, *Delay-bounded
+//! scheduling*, POPL 2011).
 //!
-//! Steps that remove a name or take a lock come first: one delay before one of those found every takeover race of the trial runs.
+//! Delays before steps that remove a name or take a lock come first: one such delay found every
+//! takeover race of the trial runs.
 
 use std::collections::{BinaryHeap, HashSet};
 
-use super::super::schedule::Step;
-use super::{Candidate, Chooser, Readiness, Strategy, View};
+use super::super::schedule::{Candidate, Readiness, Step};
+use super::scheduler::{Scheduler, Strategy};
+use super::view::View;
 
-/// Steps of one actor that are considered, polling included.
+/// The first steps of an actor, before which it may be delayed.
 const STEPS: usize = 60;
 
-/// Delays in one schedule.
+/// Most delays in one schedule, by default.
 pub const MOST: usize = 3;
 
+/// An actor, and the number of steps that it has taken.
 type Point = (usize, usize);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Plan {
-    /// The heap gives the largest first: few delays, promising ones, early ones.
+    /// Delays, sum of their priorities, number of the plan. The heap gives the largest plan first.
     rank: std::cmp::Reverse<(usize, u32, usize)>,
     delays: Vec<Point>,
     last_first: bool,
 }
 
-/// See the module.
+/// The strategy.
 #[derive(Debug)]
 pub struct Delays {
     most: usize,
@@ -35,7 +39,7 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// Up to so many delays in one schedule.
+    /// The strategy with up to this many delays in a schedule.
     pub fn new(most: usize) -> Self {
         let mut delays = Delays {
             most,
@@ -48,10 +52,10 @@ impl Delays {
         delays
     }
 
-    fn plan(&mut self, delays: Vec<Point>, last_first: bool, promise: u32) {
+    fn plan(&mut self, delays: Vec<Point>, last_first: bool, priority: u32) {
         if self.seen.insert((delays.clone(), last_first)) {
             self.made += 1;
-            let rank = std::cmp::Reverse((delays.len(), promise, self.made));
+            let rank = std::cmp::Reverse((delays.len(), priority, self.made));
             self.plans.push(Plan {
                 rank,
                 delays,
@@ -62,7 +66,7 @@ impl Delays {
 }
 
 impl Strategy for Delays {
-    fn next(&mut self) -> Option<Box<dyn Chooser>> {
+    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
         let plan = self.plans.pop()?;
         self.current = Some(plan.clone());
         Some(Box::new(Delaying {
@@ -80,7 +84,7 @@ impl Strategy for Delays {
         else {
             return;
         };
-        // A delay before the last one of the plan was tried by another plan.
+        // Another plan has tried a delay before the last one of this plan.
         let position = |point: &Point| {
             trace
                 .iter()
@@ -89,18 +93,19 @@ impl Strategy for Delays {
         let from = plan.delays.last().and_then(position).unwrap_or(0);
         for step in &trace[from.min(trace.len())..] {
             let point = (step.actor, step.nth);
-            if step.nth >= STEPS || step.promise() > 4 || plan.delays.contains(&point) {
+            if step.nth >= STEPS || step.priority() > 4 || plan.delays.contains(&point) {
                 continue;
             }
             let mut delays = plan.delays.clone();
             delays.push(point);
-            let promise = plan.rank.0.1 + step.promise();
-            self.plan(delays.clone(), false, promise);
+            let priority = plan.rank.0.1 + step.priority();
+            self.plan(delays.clone(), false, priority);
             if delays.len() > 1 {
-                self.plan(delays, true, promise);
+                self.plan(delays, true, priority);
             }
         }
     }
+
     fn complete(&self) -> Option<String> {
         let fewest = self.plans.iter().map(|plan| plan.delays.len()).min();
         let complete = match fewest {
@@ -116,12 +121,12 @@ impl Strategy for Delays {
 
 struct Delaying {
     to_come: Vec<Point>,
-    /// Who is held up, since which step.
+    /// Delayed actors, each with the number of steps before.
     delayed: Vec<(usize, usize)>,
     last_first: bool,
 }
 
-impl Chooser for Delaying {
+impl Scheduler for Delaying {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         loop {
             let free: Vec<Candidate> = view
@@ -158,34 +163,38 @@ impl Chooser for Delaying {
 }
 
 impl Delaying {
-    /// Somebody who is free, or else somebody who was held up.
+    /// An actor that is not delayed; `Err` with one that is, if it is to go on now.
     fn whose_turn(&self, free: &View<'_>, all: &View<'_>) -> Result<usize, usize> {
         if free.ready().next().is_some() {
             return Ok(free.by_default());
         }
-        let mut held_up = self
+        let mut delayed = self
             .delayed
             .iter()
             .filter(|(actor, _)| all.find(*actor).is_some());
         let next = match self.last_first {
-            true => held_up.next_back(),
-            false => held_up.next(),
+            true => delayed.next_back(),
+            false => delayed.next(),
         };
         let Some(&(actor, since)) = next else {
             return Ok(free.by_default());
         };
-        // Who was in the section before may leave it first; who came in since then is still there when the delayed one goes on.
-        let earlier = free.candidates.iter().find(
-            |candidate| matches!(candidate.readiness, Readiness::Holding { since: entered } if entered < since),
-        );
+        // A holder that entered before the delay leaves first. One that entered since then is still
+        // in the section when the delayed actor goes on.
+        let entered_before = |candidate: &&Candidate| match candidate.readiness {
+            Readiness::Holding { since: entered } => entered < since,
+            Readiness::Ready | Readiness::Yielded => false,
+        };
+        let earlier = free.candidates.iter().find(entered_before);
         earlier.map_or(Err(actor), |holder| Ok(holder.actor))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::call::Effect;
-    use super::super::super::schedule::What;
+    use super::super::super::command::Command;
+    use super::super::super::schedule::Action;
+    use super::super::super::syscalls::Footprint;
     use super::*;
 
     fn candidates(list: &[(usize, usize, Readiness)]) -> Vec<Candidate> {
@@ -194,17 +203,17 @@ mod tests {
                 actor,
                 nth,
                 readiness,
-                next: Effect::of_command(),
+                next: Footprint::of_command(),
             })
             .collect()
     }
 
-    /// So many steps; which ones does not matter here.
+    /// This many steps, whatever they are.
     fn steps(count: usize) -> Vec<Step> {
         let step = Step {
             actor: 0,
             nth: 0,
-            what: What::Leaves,
+            action: Action::Commanded(Command::Leave),
             answers: Vec::new(),
             candidates: Vec::new(),
         };
@@ -213,13 +222,13 @@ mod tests {
 
     #[test]
     fn who_is_held_up_goes_on_when_nobody_else_can() {
-        let mut chooser = Delaying {
+        let mut scheduler = Delaying {
             to_come: vec![(0, 1)],
             delayed: Vec::new(),
             last_first: false,
         };
         let mut choose = |list: &[(usize, usize, Readiness)], last, at| {
-            chooser.choose(&View {
+            scheduler.choose(&View {
                 candidates: &candidates(list),
                 last,
                 steps: &steps(at),
@@ -230,7 +239,7 @@ mod tests {
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 0, Ready)], Some(0), 1),
             Some(1),
-            "0 is held up"
+            "0 is delayed"
         );
         // 1 is in the section since then: 0 goes on while it is there.
         assert_eq!(
@@ -245,7 +254,7 @@ mod tests {
 
     #[test]
     fn who_was_inside_before_leaves_first() {
-        let mut chooser = Delaying {
+        let mut scheduler = Delaying {
             to_come: vec![(1, 0)],
             delayed: Vec::new(),
             last_first: false,
@@ -255,7 +264,7 @@ mod tests {
             (1, 0, Readiness::Ready),
         ]);
         assert_eq!(
-            chooser.choose(&View {
+            scheduler.choose(&View {
                 candidates: &list,
                 last: Some(0),
                 steps: &steps(5),

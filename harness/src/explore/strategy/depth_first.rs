@@ -1,45 +1,49 @@
-//! All interleavings, depth first, bounded by preemptions: those without first, then those with one, and so on (Musuvathi and Qadeer, Iterative
-//! context bounding, PLDI 2007). Of two interleavings that differ in the order of independent steps only, one is run: sleep sets (Godefroid,
-//! Partial-order methods for the verification of concurrent systems, LNCS 1032, 1996).
+//! All interleavings, depth first, bounded by preemptions: those without first, then those with
+//! one, and so on (Musuvathi and Qadeer, *Iterative context bounding*, PLDI 2007). Interleavings
+//! that differ only in the order of independent steps run once: sleep sets (Godefroid, *Partial-order
+//! methods for the verification of concurrent systems*, LNCS 1032, 1996).
 //!
-//! A branch whose steps all sleep is cut short. Together with a bound, a sleep set may leave out a schedule within the bound whose like has
-//! more preemptions; so nothing is claimed before every bound has been reached.
+//! A branch whose steps all sleep is cut short. With a bound, a sleep set may leave out a schedule
+//! within the bound whose equivalent has more preemptions; so nothing is claimed before every bound
+//! has been reached.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::call::Effect;
-use super::super::schedule::Step;
-use super::{Candidate, Chooser, Readiness, Strategy, View};
+use super::super::schedule::{Candidate, Readiness, Step};
+use super::super::syscalls::Footprint;
+use super::scheduler::{Scheduler, Strategy};
+use super::view::View;
 
-/// Where a branch is cut off.
+/// Number of steps after which no branch begins.
 const DEEPEST: usize = 400;
 
-/// Steps that were tried at an earlier place, and whose turn has not come since, with what they touch.
-type Sleep = Vec<(usize, Effect)>;
+/// Actors whose next step was tried at an earlier place, and depends on no step since then; with
+/// what it touches.
+type Sleep = Vec<(usize, Footprint)>;
 
 #[derive(Debug)]
 struct Branch {
     prefix: Vec<usize>,
-    /// Who sleeps just before the last step of the prefix.
+    /// The sleep set just before the last step of the prefix.
     sleep: Sleep,
     preemptions: usize,
 }
 
-/// See the module.
+/// The strategy.
 #[derive(Debug)]
 pub struct DepthFirst {
-    /// By preemptions; the last one of each is the deepest.
+    /// By number of preemptions; the last one of each is the deepest.
     branches: BTreeMap<usize, Vec<Branch>>,
     current: Option<Branch>,
-    /// Who slept before each step of the current schedule.
+    /// The sleep set before each step of the current schedule.
     slept: Rc<RefCell<Vec<Sleep>>>,
     cut_off: bool,
 }
 
 impl DepthFirst {
-    /// From the beginning.
+    /// The strategy at its beginning.
     pub fn new() -> Self {
         let root = Branch {
             prefix: Vec::new(),
@@ -54,28 +58,28 @@ impl DepthFirst {
         }
     }
 
-    /// Whether all interleavings have been tried.
+    /// Returns `true` if all interleavings have been tried.
     pub fn is_complete(&self) -> bool {
         self.branches.is_empty() && self.current.is_none() && !self.cut_off
     }
 }
 
 impl Strategy for DepthFirst {
-    fn next(&mut self) -> Option<Box<dyn Chooser>> {
+    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
         let mut fewest = self.branches.first_entry()?;
         let branch = fewest.get_mut().pop()?;
         if fewest.get().is_empty() {
             fewest.remove();
         }
         self.slept = Rc::default();
-        let chooser = Walk {
+        let scheduler = Walk {
             prefix: branch.prefix.clone(),
             given: branch.sleep.clone(),
             sleep: Vec::new(),
             slept: Rc::clone(&self.slept),
         };
         self.current = Some(branch);
-        Some(Box::new(chooser))
+        Some(Box::new(scheduler))
     }
 
     fn learn(&mut self, trace: &[Step]) {
@@ -95,7 +99,7 @@ impl Strategy for DepthFirst {
             }
             let last = at.checked_sub(1).map(|before| trace[before].actor);
             let mut sleep = slept;
-            sleep.push((step.actor, step.effect()));
+            sleep.push((step.actor, step.footprint()));
             for other in &step.candidates {
                 let asleep = sleep.iter().any(|(actor, _)| *actor == other.actor);
                 if asleep || other.readiness == Readiness::Yielded {
@@ -131,7 +135,8 @@ impl Strategy for DepthFirst {
     }
 }
 
-/// One if somebody else would have gone on, or if who is in the section leaves it though others could do something.
+/// 1 for a preemption: the last actor would have gone on, or a holder leaves the section though
+/// others could do something. Otherwise 0.
 fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
     let ready = |one: &Candidate| one.readiness == Readiness::Ready;
     let preempts =
@@ -142,13 +147,13 @@ fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
 
 struct Walk {
     prefix: Vec<usize>,
-    /// Who sleeps just before the last step of the prefix.
+    /// The sleep set just before the last step of the prefix.
     given: Sleep,
     sleep: Sleep,
     slept: Rc<RefCell<Vec<Sleep>>>,
 }
 
-impl Chooser for Walk {
+impl Scheduler for Walk {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let at = view.at();
         if at + 1 == self.prefix.len() {
@@ -156,9 +161,9 @@ impl Chooser for Walk {
         } else if at >= self.prefix.len()
             && let Some(last) = view.steps.last()
         {
-            let effect = last.effect();
+            let footprint = last.footprint();
             self.sleep
-                .retain(|(actor, asleep)| *actor != last.actor && asleep.commutes_with(&effect));
+                .retain(|(actor, asleep)| *actor != last.actor && asleep.commutes_with(&footprint));
         }
         self.slept.borrow_mut().push(self.sleep.clone());
         if let Some(&actor) = self.prefix.get(at) {
@@ -174,7 +179,7 @@ impl Chooser for Walk {
             })
             .cloned()
             .collect();
-        // Those who look again and find what they have found lead nowhere while the others sleep.
+        // Workers that find again what they have found lead nowhere while the others sleep.
         let stutters = awake.len() < view.candidates.len()
             && awake
                 .iter()
@@ -192,23 +197,22 @@ impl Chooser for Walk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::call::{Call, Kind};
-    use super::super::super::schedule::What;
+    use super::super::super::schedule::Action;
+    use super::super::super::syscalls::{Call, Effect, Operation};
     use super::*;
 
-    /// Runs a program in which each actor makes these calls one after the other; gives the order of the calls in each schedule.
-    fn explore(program: &[&[(Kind, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
+    /// Explores a program in which each actor makes these calls one after the other. Returns the
+    /// order of actors in each schedule, the number of those cut short, and completeness.
+    fn explore(program: &[&[(Effect, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
         let mut search = DepthFirst::new();
         let (mut orders, mut known) = (Vec::new(), 0);
-        while let Some(mut chooser) = search.next() {
+        while let Some(mut scheduler) = search.next() {
             let mut steps: Vec<Step> = Vec::new();
             let mut done = vec![0; program.len()];
             let cut_short = loop {
                 let call = |actor: usize, nth: usize| {
-                    let (kind, target) = program[actor][nth];
-                    let mut call = Call::from_outside("open", target);
-                    call.kind = kind;
-                    call
+                    let (effect, target) = program[actor][nth];
+                    Call::from_outside(Operation::Open, effect, target)
                 };
                 let candidates: Vec<Candidate> = (0..program.len())
                     .filter(|&actor| done[actor] < program[actor].len())
@@ -216,7 +220,7 @@ mod tests {
                         actor,
                         nth: done[actor],
                         readiness: Readiness::Ready,
-                        next: Effect::of(&call(actor, done[actor]), false),
+                        next: Footprint::of(&call(actor, done[actor]), false),
                     })
                     .collect();
                 if candidates.is_empty() {
@@ -227,7 +231,7 @@ mod tests {
                     last: steps.last().map(|step| step.actor),
                     steps: &steps,
                 };
-                let Some(actor) = chooser.choose(&view) else {
+                let Some(actor) = scheduler.choose(&view) else {
                     break true;
                 };
                 let nth = done[actor];
@@ -235,11 +239,7 @@ mod tests {
                 steps.push(Step {
                     actor,
                     nth,
-                    what: What::Did {
-                        call: call(actor, nth),
-                        result: 0,
-                        inode: None,
-                    },
+                    action: Action::called(call(actor, nth), 0),
                     answers: Vec::new(),
                     candidates,
                 });
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_order_of_dependent_steps_is_run_once() {
-        let writes = [(Kind::Makes, "a"), (Kind::Makes, "a")];
+        let writes = [(Effect::Modify, "a"), (Effect::Modify, "a")];
         let (mut orders, _, complete) = explore(&[&writes, &writes]);
         assert!(complete);
         assert_eq!(orders.len(), 6, "{orders:?}");
@@ -269,14 +269,14 @@ mod tests {
 
     #[test]
     fn of_independent_steps_one_order_is_run() {
-        let one = [(Kind::Makes, "a"), (Kind::Makes, "a")];
-        let other = [(Kind::Makes, "b"), (Kind::Looks, "b")];
+        let one = [(Effect::Modify, "a"), (Effect::Modify, "a")];
+        let other = [(Effect::Modify, "b"), (Effect::Observe, "b")];
         let (orders, _, complete) = explore(&[&one, &other]);
         assert_eq!((orders.len(), complete), (1, true), "{orders:?}");
         // Two orders of the one pair that depends on each other.
         let (orders, ..) = explore(&[
-            &[(Kind::Makes, "a")],
-            &[(Kind::Looks, "b"), (Kind::Looks, "a")],
+            &[(Effect::Modify, "a")],
+            &[(Effect::Observe, "b"), (Effect::Observe, "a")],
         ]);
         assert_eq!(orders.len(), 2, "{orders:?}");
     }

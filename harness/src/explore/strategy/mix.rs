@@ -1,11 +1,15 @@
-//! What a search does if nobody chooses: delays first, since they are few and find most; then each strategy has its turns.
+//! The default: delays first, since they are few and find most; then each strategy has its turns.
 
 use super::super::schedule::Step;
-use super::{Chooser, Delays, DepthFirst, Pct, RandomWalk, Strategy, delays, pct};
+use super::delays::{self, Delays};
+use super::depth_first::DepthFirst;
+use super::pct::{self, Pct};
+use super::random::RandomWalk;
+use super::scheduler::{Scheduler, Strategy};
 
-/// So many schedules are delays only.
+/// Schedules with delays only, at first.
 const FIRST: usize = 60;
-/// Whose turn it is afterwards, again and again.
+/// The strategies afterwards, again and again.
 const TURNS: [Turn; 10] = [
     Turn::Pct,
     Turn::Delays,
@@ -19,7 +23,7 @@ const TURNS: [Turn; 10] = [
     Turn::Delays,
 ];
 
-/// See the module.
+/// The mixed strategy.
 #[derive(Debug)]
 pub struct Mix {
     delays: Delays,
@@ -39,7 +43,7 @@ enum Turn {
 }
 
 impl Mix {
-    /// With random numbers from this seed.
+    /// A mix with random numbers from this seed.
     pub fn new(seed: u64) -> Self {
         Mix {
             delays: Delays::new(delays::MOST),
@@ -62,7 +66,7 @@ impl Mix {
 }
 
 impl Strategy for Mix {
-    fn next(&mut self) -> Option<Box<dyn Chooser>> {
+    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
         self.last = match self.made {
             0..FIRST => Turn::Delays,
             made => TURNS[made % TURNS.len()],
@@ -79,7 +83,7 @@ impl Strategy for Mix {
     }
 
     fn complete(&self) -> Option<String> {
-        // All interleavings are more than all with a few delays.
+        // Every interleaving is more than every schedule with a few delays.
         match self.depth_first.is_complete() {
             true => self.depth_first.complete(),
             false => self.delays.complete(),

@@ -6,6 +6,8 @@ mod mix;
 mod pct;
 mod random;
 mod replay;
+mod scheduler;
+mod view;
 
 use delays::Delays;
 use depth_first::DepthFirst;
@@ -13,107 +15,13 @@ use mix::Mix;
 use pct::Pct;
 use random::RandomWalk;
 pub use replay::Replay;
+pub use scheduler::{Scheduler, Strategy};
+pub use view::View;
 
-use super::call::Effect;
-use super::schedule::Step;
-
-/// How ready an actor is for its next step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It would go on by itself.
-    Ready,
-    /// It is in the section since this step, and would stay there for a while.
-    Holding { since: usize },
-    /// It sleeps, and nothing has happened since.
-    Yielded,
-}
-
-/// One who could take the next step.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    pub actor: usize,
-    /// Which of its steps this would be.
-    pub nth: usize,
-    pub readiness: Readiness,
-    /// What the step would touch, as far as one can see before.
-    pub next: Effect,
-}
-
-/// What is to be decided.
-#[derive(Debug)]
-pub struct View<'a> {
-    /// Never empty.
-    pub candidates: &'a [Candidate],
-    /// Who took the last step.
-    pub last: Option<usize>,
-    /// So far.
-    pub steps: &'a [Step],
-}
-
-impl View<'_> {
-    /// How many steps there were.
-    pub fn at(&self) -> usize {
-        self.steps.len()
-    }
-
-    pub fn find(&self, actor: usize) -> Option<&Candidate> {
-        self.candidates
-            .iter()
-            .find(|candidate| candidate.actor == actor)
-    }
-
-    fn ready(&self) -> impl Iterator<Item = &Candidate> {
-        self.candidates
-            .iter()
-            .filter(|candidate| candidate.readiness == Readiness::Ready)
-    }
-
-    /// The one who goes on when nobody interferes: the last one as long as it can, then the next in turn; those in the section leave it when
-    /// nobody else can do anything, and those that sleep come last.
-    pub fn by_default(&self) -> usize {
-        let rank = |candidate: &&Candidate| match candidate.readiness {
-            Readiness::Ready => 0,
-            Readiness::Holding { .. } => 1,
-            Readiness::Yielded => 2,
-        };
-        let last = self.last.unwrap_or(usize::MAX);
-        // In turn: those after the last one first; the last one itself before all others of its rank.
-        let turn = |candidate: &&Candidate| match candidate.actor {
-            actor if actor == last && rank(candidate) < 2 => (0, actor),
-            actor if actor > last && last != usize::MAX => (1, actor),
-            actor => (2, actor),
-        };
-        self.candidates
-            .iter()
-            .min_by_key(|candidate| (rank(candidate), turn(candidate)))
-            .map_or(0, |candidate| candidate.actor)
-    }
-}
-
-/// Chooses the steps of one schedule.
-pub trait Chooser {
-    /// One of the candidates' actors; nothing if the rest of the schedule is not worth the time.
-    fn choose(&mut self, view: &View<'_>) -> Option<usize>;
-}
-
-/// Makes up schedules.
-pub trait Strategy {
-    /// The next one; nothing if all have been tried.
-    fn next(&mut self) -> Option<Box<dyn Chooser>>;
-
-    /// What came of the last one.
-    fn learn(&mut self, _trace: &[Step]) {}
-
-    /// What has been tried without a gap, in words.
-    fn complete(&self) -> Option<String> {
-        None
-    }
-}
-
-/// Which strategy is to be used.
+/// A search strategy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// Delays first, then all in turn.
+    /// Delays first, then all strategies in turn.
     #[default]
     Mix,
     /// Up to three delays.
@@ -122,12 +30,13 @@ pub enum Choice {
     Pct,
     /// A random walk.
     Random,
-    /// All interleavings, those with few preemptions first; of those that differ in the order of independent calls only, one.
+    /// All interleavings, those with few preemptions first; of those that differ only in the order
+    /// of independent calls, one.
     DepthFirst,
 }
 
 impl Choice {
-    /// All of them.
+    /// All strategies.
     pub const ALL: [Choice; 5] = [
         Choice::Mix,
         Choice::Delays,
@@ -136,7 +45,7 @@ impl Choice {
         Choice::DepthFirst,
     ];
 
-    /// As on the command line.
+    /// The name on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Choice::Mix => "mix",
@@ -147,7 +56,7 @@ impl Choice {
         }
     }
 
-    /// From this seed, if it is random.
+    /// The strategy; its random choices follow from the seed.
     pub(super) fn strategy(self, seed: u64) -> Box<dyn Strategy> {
         match self {
             Choice::Mix => Box::new(Mix::new(seed)),

@@ -1,16 +1,18 @@
-//! Probabilistic concurrency testing: random priorities, lowered at a few random steps (Burckhardt et al., A randomized scheduler with probabilistic
-//! guarantees of finding bugs, ASPLOS 2010). The length of a schedule is measured, not guessed.
+//! Probabilistic concurrency testing: random priorities, lowered at a few random steps (Burckhardt
+//! et al., *A randomized scheduler with probabilistic guarantees of finding bugs*, ASPLOS 2010).
+//! The length of a schedule is measured, not guessed.
 
 use std::collections::HashMap;
 
-use super::super::schedule::Step;
-use super::{Chooser, Readiness, Strategy, View};
+use super::super::schedule::{Readiness, Step};
+use super::scheduler::{Scheduler, Strategy};
+use super::view::View;
 use crate::model::Random;
 
-/// Changes of priority in one schedule.
+/// Changes of priority in one schedule, by default.
 pub const CHANGES: usize = 3;
 
-/// See the module.
+/// The strategy.
 #[derive(Debug)]
 pub struct Pct {
     random: Random,
@@ -19,7 +21,7 @@ pub struct Pct {
 }
 
 impl Pct {
-    /// With so many changes of priority.
+    /// The strategy with this many changes of priority in a schedule.
     pub fn new(seed: u64, changes: usize) -> Self {
         Pct {
             random: Random::new(seed),
@@ -30,7 +32,7 @@ impl Pct {
 }
 
 impl Strategy for Pct {
-    fn next(&mut self) -> Option<Box<dyn Chooser>> {
+    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
         let at = (0..self.changes)
             .map(|_| self.random.below(self.length as u64) as usize)
             .collect();
@@ -53,11 +55,11 @@ struct Priorities {
     priorities: Vec<i64>,
     at: Vec<usize>,
     lowest: i64,
-    /// Since which step those are in the section that have been lowered for it.
+    /// Actors whose priority was lowered in the section, with the step at which they entered it.
     entered: HashMap<usize, usize>,
 }
 
-impl Chooser for Priorities {
+impl Scheduler for Priorities {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let most = view
             .candidates
@@ -69,7 +71,8 @@ impl Chooser for Priorities {
             self.priorities
                 .push(1 + self.random.below(1_000_000) as i64);
         }
-        // Who has come into the section comes last, for nothing; but not after those who are lowered later, who may so come too late.
+        // A new holder comes last, which counts as no change; actors that are lowered later come
+        // after it, so that they may meet it in the section.
         for candidate in view.candidates {
             if let Readiness::Holding { since } = candidate.readiness
                 && self.entered.insert(candidate.actor, since) != Some(since)
@@ -79,7 +82,7 @@ impl Chooser for Priorities {
             }
         }
         loop {
-            // Who sleeps goes on when nobody else can.
+            // Sleepers go on when no other can.
             let best = view.candidates.iter().max_by_key(|candidate| {
                 (
                     candidate.readiness != Readiness::Yielded,

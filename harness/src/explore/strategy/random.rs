@@ -1,28 +1,30 @@
-//! A random walk: each step by anybody, by those in the section or asleep less often.
+//! A random walk: any actor may take the next step; holders and sleepers are chosen less often.
 
-use super::{Chooser, Readiness, Strategy, View};
+use super::super::schedule::Readiness;
+use super::scheduler::{Scheduler, Strategy};
+use super::view::View;
 use crate::model::Random;
 
-/// See the module.
+/// The random walk.
 #[derive(Debug)]
 pub struct RandomWalk(Random);
 
 impl RandomWalk {
-    /// From this seed.
+    /// A walk with random numbers from this seed.
     pub fn new(seed: u64) -> Self {
         RandomWalk(Random::new(seed))
     }
 }
 
 impl Strategy for RandomWalk {
-    fn next(&mut self) -> Option<Box<dyn Chooser>> {
+    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
         Some(Box::new(Walk(self.0.split())))
     }
 }
 
 struct Walk(Random);
 
-impl Chooser for Walk {
+impl Scheduler for Walk {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let ready: Vec<usize> = view.ready().map(|candidate| candidate.actor).collect();
         if !ready.is_empty() && !self.0.once_in(10) {

@@ -1,17 +1,18 @@
 //! The steps of a known schedule, then the default ones.
 
-use super::{Chooser, View};
+use super::scheduler::Scheduler;
+use super::view::View;
 
-/// See the module.
+/// A scheduler that follows a known schedule.
 #[derive(Debug)]
 pub struct Replay {
     choices: std::collections::VecDeque<usize>,
-    /// Steps at which the one whose turn it was could not go on.
+    /// Number of steps that the actor could not take when its turn came.
     pub strayed: usize,
 }
 
 impl Replay {
-    /// These steps.
+    /// A scheduler that follows these choices.
     pub fn new(choices: &[usize]) -> Self {
         Replay {
             choices: choices.iter().copied().collect(),
@@ -20,7 +21,7 @@ impl Replay {
     }
 }
 
-impl Chooser for Replay {
+impl Scheduler for Replay {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         while let Some(actor) = self.choices.pop_front() {
             if view.find(actor).is_some() {

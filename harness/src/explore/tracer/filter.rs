@@ -1,98 +1,19 @@
-//! The seccomp filter that lets every call pass but those that may matter to a lock; these stop for the tracer (seccomp(2), SECCOMP_RET_TRACE).
+//! The seccomp filter that stops calls that may matter to a lock (seccomp(2), SECCOMP_RET_TRACE)
+//! and lets all others pass.
 //!
-//! A filter sees numbers and arguments only; whether a path lies in the lock's directory is looked up when a call has stopped.
+//! A filter sees numbers and arguments only. Whether a path lies in the lock's directory is decided
+//! when the call has stopped.
 
 use nix::libc::{self, sock_filter};
 
-/// Calls that stop whatever their arguments are.
-const WATCHED: &[libc::c_long] = &[
-    libc::SYS_read,
-    libc::SYS_write,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
-    libc::SYS_readv,
-    libc::SYS_writev,
-    libc::SYS_preadv,
-    libc::SYS_pwritev,
-    libc::SYS_sendfile,
-    libc::SYS_copy_file_range,
-    libc::SYS_open,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_creat,
-    libc::SYS_close,
-    libc::SYS_close_range,
-    libc::SYS_dup2,
-    libc::SYS_dup3,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_access,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlink,
-    libc::SYS_readlinkat,
-    libc::SYS_getdents64,
-    libc::SYS_unlink,
-    libc::SYS_unlinkat,
-    libc::SYS_rmdir,
-    libc::SYS_mkdir,
-    libc::SYS_mkdirat,
-    libc::SYS_mknod,
-    libc::SYS_mknodat,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_link,
-    libc::SYS_linkat,
-    libc::SYS_symlink,
-    libc::SYS_symlinkat,
-    libc::SYS_truncate,
-    libc::SYS_ftruncate,
-    libc::SYS_fallocate,
-    libc::SYS_chmod,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_utimensat,
-    libc::SYS_futimesat,
-    libc::SYS_setxattr,
-    libc::SYS_getxattr,
-    libc::SYS_removexattr,
-    libc::SYS_flock,
-    libc::SYS_kill,
-    libc::SYS_nanosleep,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_select,
-    libc::SYS_pselect6,
-    libc::SYS_poll,
-    libc::SYS_ppoll,
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-];
+use super::super::arch::AUDIT_ARCH;
+use super::super::syscalls::{Stops, TABLE};
 
-/// Of fcntl(2), these stop.
-const FCNTL: &[i32] = &[
-    libc::F_SETLK,
-    libc::F_SETLKW,
-    libc::F_OFD_SETLK,
-    libc::F_OFD_SETLKW,
-    libc::F_SETLEASE,
-];
-
-/// Of futex(2), these stop, if there is a time limit: they are sleeps of a kind.
-const FUTEX: &[i32] = &[libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET];
-
-const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
-/// Where `struct seccomp_data` has the number, the architecture, and the lower half of an argument.
+/// Offsets in `struct seccomp_data`: number, architecture, lower half of an argument.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
-const fn argument(n: u32) -> u32 {
-    16 + 8 * n
+const fn argument(n: usize) -> u32 {
+    16 + 8 * n as u32
 }
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
@@ -106,7 +27,7 @@ fn answer(value: u32) -> sock_filter {
     instruction(libc::BPF_RET | libc::BPF_K, value, 0, 0)
 }
 
-/// Goes on with the next instruction if they are equal, and skips so many otherwise.
+/// Skips this many instructions unless the accumulator has this value.
 fn unless_equal_skip(value: u32, skip: u8) -> sock_filter {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, 0, skip)
 }
@@ -124,48 +45,56 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
 pub fn program() -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCHITECTURE),
-        // Other architectures on this processor are not watched.
-        unless_equal_skip(AUDIT_ARCH_X86_64, 1),
+        // Calls in the way of another architecture, such as 32-bit ones, are not watched.
+        unless_equal_skip(AUDIT_ARCH, 1),
         instruction(libc::BPF_JMP | libc::BPF_JA, 1, 0, 0),
         answer(ALLOW),
         load(NUMBER),
-        // What is in a ring of io_uring(7) cannot be watched: whoever asks is told that this kernel has none.
-        unless_equal_skip(libc::SYS_io_uring_setup as u32, 1),
-        answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
     ];
-    for &number in WATCHED {
-        program.push(unless_equal_skip(number as u32, 1));
-        program.push(answer(TRACE));
-    }
-    for (number, which, values) in [(libc::SYS_fcntl, 1, FCNTL), (libc::SYS_futex, 1, FUTEX)] {
-        let futex = number == libc::SYS_futex;
-        let mut body = Vec::new();
-        if futex {
-            // Without a time limit, it is not a sleep (the lower half of a pointer is zero for a null pointer alone, in practice).
-            body.push(load(argument(3)));
-            body.push(unless_equal_skip(0, 1));
-            body.push(answer(ALLOW));
-        }
-        body.push(load(argument(which)));
-        if futex {
-            let command = !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) as u32;
-            body.push(instruction(
-                libc::BPF_ALU | libc::BPF_AND | libc::BPF_K,
-                command,
-                0,
-                0,
-            ));
-        }
-        for &value in values {
-            body.push(unless_equal_skip(value as u32, 1));
-            body.push(answer(TRACE));
-        }
-        body.push(answer(ALLOW));
+    for call in TABLE {
+        let body = match call.stops {
+            Stops::Always => vec![answer(TRACE)],
+            Stops::Refused(error) => vec![answer(libc::SECCOMP_RET_ERRNO | error as u32)],
+            Stops::Commands {
+                argument,
+                ignored,
+                values,
+                limit,
+            } => commands(argument, ignored, values, limit),
+        };
+        let Some(number) = call.number else { continue };
         program.push(unless_equal_skip(number as u32, body.len() as u8));
         program.extend(body);
     }
     program.push(answer(ALLOW));
     program
+}
+
+/// Stops the call if its argument, without some bits, is one of these values.
+fn commands(
+    command: usize,
+    ignored: i32,
+    values: &[i32],
+    limit: Option<usize>,
+) -> Vec<sock_filter> {
+    let mut body = Vec::new();
+    if let Some(limit) = limit {
+        // In practice the lower half of a pointer is zero for the null pointer alone.
+        body.push(load(argument(limit)));
+        body.push(unless_equal_skip(0, 1));
+        body.push(answer(ALLOW));
+    }
+    body.push(load(argument(command)));
+    if ignored != 0 {
+        let mask = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
+        body.push(instruction(mask, !ignored as u32, 0, 0));
+    }
+    for &value in values {
+        body.push(unless_equal_skip(value as u32, 1));
+        body.push(answer(TRACE));
+    }
+    body.push(answer(ALLOW));
+    body
 }
 
 #[cfg(test)]
@@ -177,7 +106,7 @@ mod tests {
         let program = program();
         let word = |offset: u32| match offset {
             NUMBER => number as u32,
-            ARCHITECTURE => AUDIT_ARCH_X86_64,
+            ARCHITECTURE => AUDIT_ARCH,
             offset => arguments[((offset - 16) / 8) as usize],
         };
         let (mut at, mut accumulator) = (0, 0);
@@ -207,8 +136,10 @@ mod tests {
 
     #[test]
     fn what_may_matter_stops_and_nothing_else() {
-        for &number in WATCHED {
-            assert_eq!(judge(number, [0; 4]), TRACE, "{number}");
+        for call in TABLE {
+            if let (Stops::Always, Some(number)) = (call.stops, call.number) {
+                assert_eq!(judge(number, [0; 4]), TRACE, "{}", call.name);
+            }
         }
         for number in [
             libc::SYS_mmap,

@@ -1,11 +1,10 @@
-//! Stops and continues the tasks of workers at those of their system calls that may matter (ptrace(2), seccomp(2); Linux 5.3 for
-//! PTRACE_GET_SYSCALL_INFO).
+//! Stops the tasks of workers at system calls that may matter, and resumes them (ptrace(2),
+//! seccomp(2); Linux 5.3 for PTRACE_GET_SYSCALL_INFO).
 //!
 //! All calls must come from one thread, the tracer.
 
 mod filter;
 mod inject;
-pub mod registers;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -21,16 +20,19 @@ use nix::unistd::Pid;
 
 use crate::procfs;
 
-/// What happened to a task, which stands still now unless it is gone.
+use super::arch::stands_in_call;
+use super::entry::Entry;
+
+/// The stop of a task, which stands still now unless it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// It is about to make this call.
-    Enter { nr: u64, args: [u64; 6] },
-    /// The call has come back.
+    Enter(Entry),
+    /// The call has returned.
     Leave { result: i64 },
-    /// It is new; another task of the same process or a child process.
+    /// It is new: another task of the same process, or a child process.
     New,
-    /// A task has started another; both are told of.
+    /// It has started this task, which has a stop of its own.
     Started(Pid),
     /// Something that does not matter.
     Other,
@@ -38,20 +40,21 @@ pub enum Stop {
     Gone,
 }
 
-/// How long a worker may compute before the interruption finds it in a call.
+/// How long a worker may compute before an interruption finds it in a call.
 const INTO_A_CALL: Duration = Duration::from_secs(5);
 
-/// All tasks that are traced, and which actor each belongs to.
+/// All traced tasks.
 #[derive(Debug)]
 pub struct Tracer {
+    /// The tasks, each with the number of its worker.
     pub tasks: HashMap<Pid, usize>,
-    /// Those that stand still until a child of theirs executes a program or ends.
+    /// Tasks that stand still until a child of theirs executes a program or ends (vfork(2)).
     pub in_vfork: HashSet<Pid>,
-    /// Stopped before we were told who they are.
+    /// Tasks that stopped before it was known whose they are.
     early: HashMap<Pid, Stop>,
-    /// The signal with which a task goes on.
+    /// The signals with which tasks are to be resumed.
     signals: HashMap<Pid, Signal>,
-    /// The signals of this thread as they were.
+    /// The signal mask of this thread before.
     mask: SigSet,
 }
 
@@ -79,10 +82,10 @@ impl Drop for Tracer {
 }
 
 impl Tracer {
-    /// For this thread.
+    /// A tracer in this thread.
     pub fn new() -> io::Result<Self> {
         let mut mask = SigSet::empty();
-        // So that `wait` is woken by stops, whenever they come.
+        // Then `wait` returns for each stop, whenever it comes.
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&children()), Some(&mut mask))?;
         Ok(Tracer {
             tasks: HashMap::new(),
@@ -93,14 +96,14 @@ impl Tracer {
         })
     }
 
-    /// Takes hold of all threads of a process that waits for its first command, and puts the filter over it; so of those that it has
-    /// started, since the worker may be behind a launcher (`sh`, `uv run`, `npx`).
-    pub fn attach(&mut self, actor: usize, process: Pid) -> io::Result<()> {
-        self.seize(actor, process)?;
+    /// Attaches to all threads of a process that waits for its first command, and puts the filter
+    /// over it. Its children are treated alike: the worker may be behind a launcher such as `sh`.
+    pub fn attach(&mut self, worker: usize, process: Pid) -> io::Result<()> {
+        self.seize(worker, process)?;
         self.filter(process)?;
         for child in procfs::children_of(process) {
-            // It may have ended meanwhile, and what it has started belongs to another then.
-            match self.attach(actor, child) {
+            // It may have ended meanwhile; its children have another parent then.
+            match self.attach(worker, child) {
                 Err(error) if procfs::lives(child) => return Err(error),
                 _ => {}
             }
@@ -108,8 +111,8 @@ impl Tracer {
         Ok(())
     }
 
-    fn seize(&mut self, actor: usize, process: Pid) -> io::Result<()> {
-        // A thread may start others while we look.
+    fn seize(&mut self, worker: usize, process: Pid) -> io::Result<()> {
+        // A thread may start others meanwhile.
         loop {
             let mut found = false;
             for entry in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
@@ -130,7 +133,7 @@ impl Tracer {
                     Err(error) => return Err(error.into()),
                 }
                 found = true;
-                self.tasks.insert(tid, actor);
+                self.tasks.insert(tid, worker);
             }
             if !found {
                 return Ok(());
@@ -138,6 +141,7 @@ impl Tracer {
         }
     }
 
+    /// Puts the filter over the process of this task.
     fn filter(&mut self, tid: Pid) -> io::Result<()> {
         let deadline = Instant::now() + INTO_A_CALL;
         loop {
@@ -159,7 +163,7 @@ impl Tracer {
                     Err(error) => return Err(error.into()),
                 }
             }
-            if inject::stands_in_call(tid) {
+            if stands_in_call(tid) {
                 inject::install(tid)?;
                 ptrace::cont(tid, None)?;
                 return Ok(());
@@ -185,7 +189,7 @@ impl Tracer {
         let _ = ptrace::syscall(tid, self.signals.remove(&tid));
     }
 
-    /// The next stop of any task, if there is one now.
+    /// The next stop of any task, if there is one.
     pub fn poll(&mut self) -> Option<(Pid, Stop)> {
         if !self.early.is_empty()
             && let Some(tid) = self
@@ -220,14 +224,16 @@ impl Tracer {
         }
     }
 
-    /// Returns when a task has stopped, or after this time; in a process whose other threads take SIGCHLD, after this time.
+    /// Waits for a stop, for this time at most. Another thread of this process may take the signal
+    /// of a stop.
     pub fn wait(&self, time: Duration) {
         let time = libc::timespec {
             tv_sec: time.as_secs().cast_signed(),
             tv_nsec: i64::from(time.subsec_nanos()),
         };
         let signals = children();
-        // SAFETY: both pointers are to values that live until the call returns; the second may be null.
+        // SAFETY: the first and last pointer are to values that live until the call returns, and
+        // the second may be null (sigtimedwait(2)).
         unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), &raw const time) };
     }
 
@@ -261,17 +267,17 @@ impl Tracer {
         })
     }
 
-    /// All tasks of an actor.
-    pub fn tasks_of(&self, actor: usize) -> impl Iterator<Item = Pid> {
+    /// All tasks of a worker.
+    pub fn tasks_of(&self, worker: usize) -> impl Iterator<Item = Pid> {
         let tasks = self.tasks.iter();
         tasks
-            .filter(move |(_, owner)| **owner == actor)
+            .filter(move |(_, owner)| **owner == worker)
             .map(|(tid, _)| *tid)
     }
 
-    /// A task starts to belong to an actor.
-    pub fn adopt(&mut self, tid: Pid, actor: usize) {
-        self.tasks.insert(tid, actor);
+    /// Counts a task among those of a worker.
+    pub fn adopt(&mut self, tid: Pid, worker: usize) {
+        self.tasks.insert(tid, worker);
     }
 }
 
@@ -283,10 +289,10 @@ fn syscall(tid: Pid) -> Stop {
         libc::PTRACE_SYSCALL_INFO_SECCOMP => {
             // SAFETY: `op` says which member of the union was filled in.
             let entry = unsafe { info.u.seccomp };
-            Stop::Enter {
-                nr: entry.nr,
-                args: entry.args,
-            }
+            Stop::Enter(Entry {
+                number: entry.nr,
+                arguments: entry.args,
+            })
         }
         libc::PTRACE_SYSCALL_INFO_EXIT => {
             // SAFETY: as above.

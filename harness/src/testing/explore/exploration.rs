@@ -26,12 +26,12 @@ impl Exploration {
         let counterexample = found.counterexample.as_ref().map(|trace| {
             Counterexample {
                 lock: format!("-- the test {test}"),
-                plot: found.plot,
-                parties: found.parties,
+                scenario: found.plot,
+                workers: found.parties,
                 rounds: explore.rounds,
                 seed: explore.seed,
                 lease: explore.lease,
-                rest: found.rest,
+                settle_time: found.rest,
                 patient: trace.looked_in_real_time(),
                 choices,
             }

@@ -198,14 +198,14 @@ impl Explore {
         let base = tempfile::tempdir().map_err(ExploreError::Directory)?;
         let mut search = Search {
             lock,
-            plot: replayed.map_or(self.scenario, |kept| kept.plot),
-            parties: replayed.map_or(self.workers, |kept| kept.parties),
+            scenario: replayed.map_or(self.scenario, |kept| kept.scenario),
+            workers: replayed.map_or(self.workers, |kept| kept.workers),
             rounds: replayed.map_or(self.rounds, |kept| kept.rounds),
             strategy: self.strategy,
             seed: replayed.map_or(self.seed, |kept| kept.seed),
             lease: self.lease.or(replayed.and_then(|kept| kept.lease)),
             base: base.path().to_owned(),
-            rest: replayed.map_or(Duration::ZERO, |kept| kept.rest),
+            settle_time: replayed.map_or(Duration::ZERO, |kept| kept.settle_time),
             interrupted: &NEVER,
         };
         let found = match replayed {

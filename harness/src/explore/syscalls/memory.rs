@@ -1,4 +1,4 @@
-//! What the arguments of a stopped task's call lead to.
+//! What the arguments of a stopped task point to, and what /proc says of the task.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,19 +11,19 @@ use nix::sys::time::TimeSpec;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
-/// Two bytes at this address.
+/// The two bytes at this address.
 pub fn short(tid: Pid, address: u64) -> Option<u16> {
     let mut bytes = [0; 2];
     (read(tid, address, &mut bytes)? == 2).then(|| u16::from_ne_bytes(bytes))
 }
 
-/// Four bytes at this address.
+/// The four bytes at this address.
 pub fn word(tid: Pid, address: u64) -> Option<u32> {
     let mut bytes = [0; 4];
     (read(tid, address, &mut bytes)? == 4).then(|| u32::from_ne_bytes(bytes))
 }
 
-/// Eight bytes at this address.
+/// The eight bytes at this address.
 pub fn long(tid: Pid, address: u64) -> Option<u64> {
     let mut bytes = [0; 8];
     (read(tid, address, &mut bytes)? == 8).then(|| u64::from_ne_bytes(bytes))
@@ -46,7 +46,7 @@ fn read(tid: Pid, address: u64, buffer: &mut [u8]) -> Option<usize> {
     process_vm_readv(tid, &mut [IoSliceMut::new(buffer)], &remote).ok()
 }
 
-/// The string at this address; up to the end of its page first, since the next one may not be there.
+/// The string at this address. No read crosses a page, since the next one may not be mapped.
 fn string(tid: Pid, address: u64) -> Option<PathBuf> {
     const PAGE: u64 = 4096;
     let mut bytes = Vec::new();
@@ -68,14 +68,15 @@ fn string(tid: Pid, address: u64) -> Option<PathBuf> {
     None
 }
 
-/// The path at this address, relative to the directory that `dir` is open on, by the names alone.
+/// The path at this address, made absolute from the directory that `dir` is open on. Links are not
+/// followed.
 pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
     if address == 0 {
         return of_descriptor(tid, dir);
     }
     let path = string(tid, address)?;
     if path.is_absolute() {
-        return Some(of_itself(tid, clean(&path)));
+        return Some(resolve_own_descriptor(tid, clean(&path)));
     }
     if path.as_os_str().is_empty() {
         return of_descriptor(tid, dir);
@@ -87,8 +88,8 @@ pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
     Some(clean(&base.join(path)))
 }
 
-/// `/proc/self/fd/3` and `/dev/fd/3` are what that descriptor is open on.
-fn of_itself(tid: Pid, path: PathBuf) -> PathBuf {
+/// Replaces `/proc/self/fd/3` and `/dev/fd/3` by what that descriptor is open on.
+fn resolve_own_descriptor(tid: Pid, path: PathBuf) -> PathBuf {
     let own = format!("/proc/{tid}/fd");
     let folders = [
         "/proc/self/fd",
@@ -109,7 +110,7 @@ fn of_itself(tid: Pid, path: PathBuf) -> PathBuf {
     }
 }
 
-/// The file that a descriptor is open on, also when its name is gone.
+/// The file that a descriptor is open on, even if its name is gone.
 pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
     let link = fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
     match link
@@ -121,7 +122,7 @@ pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
     }
 }
 
-/// The descriptors between these two.
+/// The open descriptors between these two.
 pub fn descriptors(tid: Pid, from: u64, to: u64) -> Vec<i32> {
     fs::read_dir(format!("/proc/{tid}/fd"))
         .into_iter()
@@ -132,7 +133,7 @@ pub fn descriptors(tid: Pid, from: u64, to: u64) -> Vec<i32> {
         .collect()
 }
 
-/// Without `.` and `..`, by the names alone.
+/// The path without `.` and `..`. Links are not followed.
 fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for part in path.components() {
@@ -145,7 +146,7 @@ fn clean(path: &Path) -> PathBuf {
     cleaned
 }
 
-/// Whether it is the thread with which its process began.
+/// Returns `true` for the thread with which its process began.
 pub fn is_first(tid: Pid) -> bool {
     fs::read_to_string(format!("/proc/{tid}/status")).is_ok_and(|status| {
         status
@@ -155,7 +156,7 @@ pub fn is_first(tid: Pid) -> bool {
     })
 }
 
-/// Whether its process has no other thread.
+/// Returns `true` if its process has no other thread.
 pub fn is_alone(tid: Pid) -> bool {
     fs::read_dir(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.count() == 1)
 }

@@ -1,26 +1,27 @@
-//! Where a lock lives: the files below its directory, and those elsewhere that carry its name.
+//! The files of a lock: those below its directory, and those elsewhere that carry its name.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// See the module.
+/// Recognizes the files of a lock.
 #[derive(Debug)]
-pub struct Ground {
-    /// As the workers are told.
+pub struct LockFiles {
+    /// The directory as the workers are given it.
     given: PathBuf,
-    /// Without links.
+    /// The same, links resolved.
     directory: PathBuf,
-    /// The name of the lock, which nothing else has.
+    /// The name of the lock, which nothing else carries.
     name: String,
-    /// Where folders elsewhere lead to.
+    /// Folders elsewhere, links resolved.
     folders: HashMap<PathBuf, Option<PathBuf>>,
 }
 
-impl Ground {
+impl LockFiles {
+    /// The files of the lock of this name.
     pub fn new(directory: &Path, name: &str) -> io::Result<Self> {
-        Ok(Ground {
+        Ok(LockFiles {
             given: directory.to_owned(),
             directory: fs::canonicalize(directory)?,
             name: name.to_owned(),
@@ -28,13 +29,14 @@ impl Ground {
         })
     }
 
-    /// Without links.
+    /// The lock's directory, links resolved.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The name of a file that may be part of the lock, relative to the directory if it lies below it.
-    pub fn file(&mut self, path: &Path) -> Option<String> {
+    /// The name of a file that may belong to the lock, relative to the directory if it lies below
+    /// it.
+    pub fn name_of(&mut self, path: &Path) -> Option<String> {
         if let Some(inside) = self.below(path) {
             return Some(inside);
         }
@@ -42,7 +44,7 @@ impl Ground {
         if text.contains(&self.name) {
             return Some(text.into_owned());
         }
-        // A link elsewhere may lead here. Programs and libraries do not.
+        // A link elsewhere may lead here, but none of those for programs and libraries.
         if ["/proc", "/sys", "/usr", "/lib", "/lib64", "/etc", "/bin"]
             .iter()
             .any(|folder| path.starts_with(folder))
@@ -90,8 +92,8 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         std::os::unix::fs::symlink(real.join("file"), folder.path().join("to-file")).unwrap();
         fs::write(real.join("file"), "").unwrap();
-        let mut ground = Ground::new(&real, "lock-5eed").unwrap();
-        let mut file = |path: PathBuf| ground.file(&path);
+        let mut files = LockFiles::new(&real, "lock-5eed").unwrap();
+        let mut file = |path: PathBuf| files.name_of(&path);
         assert_eq!(file(real.join("a/b")).as_deref(), Some("a/b"));
         assert_eq!(file(real.clone()).as_deref(), Some("."));
         assert_eq!(file(link.join("a")).as_deref(), Some("a"));

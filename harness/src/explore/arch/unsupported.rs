@@ -1,0 +1,60 @@
+//! Processors that no file here is for. Every operation fails; a search does not come so far.
+
+use nix::errno::Errno;
+use nix::libc::c_long;
+use nix::unistd::Pid;
+
+use super::super::entry::Entry;
+use super::legacy::LegacyNumbers;
+
+pub const SUPPORTED: bool = false;
+pub const AUDIT_ARCH: u32 = 0;
+pub const LEGACY: LegacyNumbers = LegacyNumbers::NONE;
+
+const UNSUPPORTED: Errno = Errno::ENOSYS;
+
+pub fn set_argument(_tid: Pid, _argument: usize, _value: u64) -> nix::Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub fn skip_call(_tid: Pid) -> nix::Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub fn set_result(_tid: Pid, _result: i64) -> nix::Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub fn repeat_call(_tid: Pid, _entry: &Entry) -> nix::Result<()> {
+    Err(UNSUPPORTED)
+}
+
+pub fn stands_in_call(_tid: Pid) -> bool {
+    false
+}
+
+/// As the one of a supported processor; there is none.
+#[derive(Debug)]
+pub enum Injection {}
+
+impl Injection {
+    pub fn begin(_tid: Pid) -> nix::Result<Self> {
+        Err(UNSUPPORTED)
+    }
+
+    pub fn scratch(&self, _length: usize) -> u64 {
+        match *self {}
+    }
+
+    pub fn call(&self, _number: c_long, _arguments: [u64; 3]) -> nix::Result<()> {
+        match *self {}
+    }
+
+    pub fn result(&self) -> nix::Result<i64> {
+        match *self {}
+    }
+
+    pub fn end(self) -> nix::Result<()> {
+        match self {}
+    }
+}

@@ -1,0 +1,23 @@
+//! What a worker is told to do.
+
+use std::fmt;
+
+use crate::model::Verb;
+
+/// A command from the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A line of the protocol.
+    Verb(Verb),
+    /// To exit: its input ends, or a zygote's child is told to quit.
+    Leave,
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::Verb(verb) => verb.fmt(f),
+            Command::Leave => f.write_str("leave"),
+        }
+    }
+}

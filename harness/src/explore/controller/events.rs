@@ -1,0 +1,166 @@
+//! Handles the stops of tasks, one after the other.
+
+use nix::unistd::Pid;
+
+use crate::protocol::{Answer, Line};
+
+use super::super::command::Command;
+use super::super::entry::Entry;
+use super::super::syscalls::{self, Call, SystemCall, Wait};
+use super::super::tracer::Stop;
+use super::Controller;
+use super::worker::{HeldWait, WorkerState};
+
+impl Controller<'_> {
+    /// Handles one stop, if there is one.
+    pub(super) fn pump(&mut self) -> bool {
+        let Some((tid, stop)) = self.tracer.poll() else {
+            return false;
+        };
+        let Some(&number) = self.tracer.tasks.get(&tid) else {
+            self.task_ended(tid);
+            return true;
+        };
+        let worker = &mut self.workers[number];
+        worker.stops += u64::from(!worker.helpers.contains(&tid));
+        match stop {
+            Stop::Enter(entry) => self.task_enters(tid, number, &entry),
+            Stop::Leave { result } if self.performing == Some(tid) => self.result = Some(result),
+            Stop::Leave { .. } => {
+                self.read_answers(number);
+                self.tracer.resume(tid);
+            }
+            Stop::Started(child) => {
+                self.tracer.adopt(child, number);
+                let worker = &mut self.workers[number];
+                if worker.zygote.contains(&tid) {
+                    match syscalls::is_first_thread(child) {
+                        true => worker.main = Some(child),
+                        false => drop(worker.zygote.insert(child)),
+                    }
+                }
+                self.tracer.resume(tid);
+            }
+            Stop::New | Stop::Other if self.performing == Some(tid) => {
+                self.tracer.resume_through(tid);
+            }
+            Stop::New | Stop::Other => self.tracer.resume(tid),
+            Stop::Gone => {}
+        }
+        true
+    }
+
+    fn task_enters(&mut self, tid: Pid, number: usize, entry: &Entry) {
+        let system_call = SystemCall::find(entry.number);
+        if let Some(system_call) = system_call
+            && !self.unscheduled
+            && !self.workers[number].zygote.contains(&tid)
+            && self.task_is_scheduled(tid, number, system_call, entry)
+        {
+            return;
+        }
+        let worker = &mut self.workers[number];
+        if !worker.helpers.contains(&tid) {
+            worker.stir();
+        }
+        match system_call.is_some_and(|call| call.answers) {
+            true => self.tracer.resume_through(tid),
+            false => self.tracer.resume(tid),
+        }
+    }
+
+    /// Decides whether this call is a step or a wait that has to be held, and keeps the task before
+    /// it then. Returns `false` if the call is to go on like any other.
+    fn task_is_scheduled(
+        &mut self,
+        tid: Pid,
+        number: usize,
+        system_call: &SystemCall,
+        entry: &Entry,
+    ) -> bool {
+        let worker = &mut self.workers[number];
+        // As a step, each nap of a runtime's own thread would make every schedule another one.
+        if !worker.participants.contains(&tid) && syscalls::is_helper_nap(tid, system_call, entry) {
+            worker.helpers.insert(tid);
+            self.tracer.resume(tid);
+            return true;
+        }
+        match syscalls::wait(tid, system_call, entry) {
+            Some(Wait::Sleep { result }) => {
+                worker.park(tid, entry, Call::sleep(entry.number), result);
+                return true;
+            }
+            // A worker without a command may wait for one, and threads of a runtime for each other.
+            Some(wait)
+                if worker.command.is_some()
+                    && (matches!(wait, Wait::Poll { .. })
+                        || worker.participants.contains(&tid)) =>
+            {
+                worker.helpers.remove(&tid);
+                worker.stir();
+                worker.held_waits.push(HeldWait {
+                    tid,
+                    entry: *entry,
+                    wait,
+                    limit: syscalls::limit(tid, entry, wait),
+                    idle: false,
+                });
+                return true;
+            }
+            _ => {}
+        }
+        if !system_call.is_scheduling_point() {
+            return false;
+        }
+        let call = syscalls::decode(tid, system_call, entry, &mut self.files);
+        let is_step = call.is_some();
+        if let Some(call) = call {
+            worker.park(tid, entry, call, 0);
+        }
+        is_step
+    }
+
+    fn task_ended(&mut self, tid: Pid) {
+        if self.performing == Some(tid) {
+            self.performing = None;
+        }
+        for worker in &mut self.workers {
+            worker.parked.retain(|parked| parked.tid != tid);
+            worker.held_waits.retain(|wait| wait.tid != tid);
+            worker.participants.remove(&tid);
+            worker.helpers.remove(&tid);
+            let forks = self.unscheduled && worker.is_zygote() && worker.readies == 0;
+            if worker.main == Some(tid) && forks {
+                // A zygote may start others before the one that is to work.
+                worker.main = None;
+            } else if worker.main == Some(tid) {
+                worker.state = WorkerState::Gone;
+                worker.command = worker.command.filter(|it| *it != Command::Leave);
+            }
+            if worker.process.pid() == tid {
+                worker.process.was_reaped();
+            }
+        }
+    }
+
+    /// Reads what a worker has written since the last time.
+    pub(super) fn read_answers(&mut self, number: usize) {
+        let worker = &mut self.workers[number];
+        let mut lines = Vec::new();
+        worker.process.lines(&mut lines);
+        for line in lines {
+            match line {
+                Line::Ready(..) => worker.readies += 1,
+                Line::Answer(0, answer) => {
+                    if !matches!(answer, Answer::Lost(_)) {
+                        worker.command = None;
+                        worker.stir();
+                    }
+                    worker.answers.push(answer);
+                }
+                Line::Answer(slot, answer) => worker.garbage = Some(format!("{slot} {answer}")),
+                Line::Garbage(line) => worker.garbage = Some(line),
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Waits with a time limit: a task stands before one until it would be over, or until the worker
+//! is chosen to go on.
+
+use std::time::Instant;
+
+use nix::unistd::Pid;
+
+use super::super::arch;
+use super::super::syscalls::Wait;
+use super::backoff::Backoff;
+use super::worker::{HeldWait, WorkerState};
+use super::{Controller, HANGS};
+
+impl Controller<'_> {
+    /// Tries each held wait of a worker, and lets the first go on that would be over at once.
+    /// Returns `true` if anything has moved by that.
+    pub(super) fn try_held_waits(&mut self, number: usize) -> bool {
+        for place in 0..self.workers[number].held_waits.len() {
+            let held = self.workers[number].held_waits[place];
+            if held.idle {
+                continue;
+            }
+            let Wait::Poll { argument } = held.wait else {
+                if held.wait.is_over(held.tid) {
+                    self.workers[number].held_waits.remove(place);
+                    self.tracer.resume(held.tid);
+                    return true;
+                }
+                self.workers[number].held_waits[place].idle = true;
+                continue;
+            };
+            // The same call with a time limit of zero.
+            if arch::set_argument(held.tid, argument, 0).is_err() {
+                continue;
+            }
+            let Some(result) = self.make_call(held.tid) else {
+                let waits = &mut self.workers[number].held_waits;
+                waits.retain(|one| one.tid != held.tid);
+                return true;
+            };
+            if result != 0 {
+                self.workers[number].held_waits.remove(place);
+                let limit = held.entry.arguments[argument];
+                let _ = arch::set_argument(held.tid, argument, limit);
+                self.tracer.resume(held.tid);
+                return true;
+            }
+            return self.hold_again(number, place, &held);
+        }
+        false
+    }
+
+    /// Lets a task that would have gone on waiting come to the same call again. Nothing has changed
+    /// for the other tasks by that.
+    fn hold_again(&mut self, number: usize, place: usize, held: &HeldWait) -> bool {
+        let _ = arch::repeat_call(held.tid, &held.entry);
+        let others: Vec<Pid> = self.workers[number]
+            .held_waits
+            .iter()
+            .filter(|one| one.idle)
+            .map(|one| one.tid)
+            .collect();
+        self.tracer.resume(held.tid);
+        self.workers[number].held_waits.remove(place);
+        let deadline = Instant::now() + HANGS;
+        let is_held = |controller: &Self| {
+            let mut waits = controller.workers[number].held_waits.iter();
+            waits.any(|one| one.tid == held.tid)
+        };
+        let mut backoff = Backoff::new();
+        while !is_held(self) && self.tracer.tasks.contains_key(&held.tid) {
+            if !self.pump() {
+                self.tracer.wait(backoff.next());
+            }
+            if Instant::now() > deadline {
+                return true;
+            }
+        }
+        for one in &mut self.workers[number].held_waits {
+            one.idle |= one.tid == held.tid || others.contains(&one.tid);
+        }
+        !self.workers[number].held_waits.iter().all(|one| one.idle)
+    }
+
+    /// Lets the held waits of a worker begin, in real time.
+    pub(super) fn begin_held_waits(&mut self, number: usize) {
+        let worker = &mut self.workers[number];
+        let waits = std::mem::take(&mut worker.held_waits);
+        worker.wakes_at = waits.iter().map(|one| Instant::now() + one.limit).min();
+        if worker.state == WorkerState::Dozing {
+            worker.state = WorkerState::Active;
+        }
+        for one in waits {
+            self.tracer.resume(one.tid);
+        }
+    }
+}

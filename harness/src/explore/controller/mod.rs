@@ -1,0 +1,241 @@
+//! Runs the workers of a schedule under the tracer: one takes a step, and no other one moves.
+
+mod backoff;
+mod directory;
+mod events;
+mod held_waits;
+mod perform;
+mod settle;
+mod waiting;
+mod worker;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use backoff::Backoff;
+use worker::Worker;
+pub use worker::WorkerState;
+
+use crate::procfs;
+use crate::workers::pool::{WorkerSpawner, stderr_of};
+
+use super::error::ExploreError;
+use super::lock_files::LockFiles;
+use super::tracer::Tracer;
+
+/// How long the scheduler waits for a worker that says nothing.
+pub(super) const HANGS: Duration = Duration::from_secs(10);
+
+/// All workers of a schedule.
+pub struct Controller<'a> {
+    spawner: WorkerSpawner<'a>,
+    tracer: Tracer,
+    pub(super) workers: Vec<Worker>,
+    /// The task that makes its call.
+    performing: Option<Pid>,
+    /// The result of that call.
+    result: Option<i64>,
+    /// No task is stopped before a call that matters.
+    unscheduled: bool,
+    files: LockFiles,
+}
+
+impl Drop for Controller<'_> {
+    /// Kills all workers. Only the tracer can reap the threads of a worker, and its process is not
+    /// gone before.
+    fn drop(&mut self) {
+        self.unscheduled = true;
+        let deadline = Instant::now() + HANGS;
+        while !self.tracer.tasks.is_empty() && Instant::now() < deadline {
+            for tid in self.tracer.tasks.keys() {
+                let _ = kill(*tid, Signal::SIGKILL);
+            }
+            while self.pump() {}
+            self.tracer.wait(Duration::from_millis(1));
+        }
+    }
+}
+
+impl<'a> Controller<'a> {
+    pub(super) fn new(spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+        let files = LockFiles::new(&spawner.directory, &spawner.name)?;
+        Ok(Controller {
+            spawner,
+            tracer: Tracer::new()?,
+            workers: Vec::new(),
+            performing: None,
+            result: None,
+            unscheduled: true,
+            files,
+        })
+    }
+
+    /// Returns `true` if the user has interrupted the exploration.
+    pub fn is_interrupted(&self) -> bool {
+        self.spawner.is_interrupted()
+    }
+
+    /// Prepares this many fresh workers and an empty directory.
+    pub(super) fn set_up(&mut self, workers: usize) -> Result<(), ExploreError> {
+        self.unscheduled = true;
+        let all: Vec<usize> = (0..self.workers.len()).collect();
+        self.end(&all);
+        self.workers.truncate(workers);
+        self.spawner.delete_files();
+        for number in 0..workers {
+            if number == self.workers.len() {
+                let worker = self.start(number)?;
+                self.workers.push(worker);
+                self.attach(number)?;
+            } else if !self.has_zygote(number) {
+                self.workers[number] = self.start(number)?;
+                self.attach(number)?;
+            }
+        }
+        let zygotes: Vec<usize> = (0..workers)
+            .filter(|&number| self.workers[number].is_zygote())
+            .collect();
+        self.fork(&zygotes)?;
+        self.unscheduled = false;
+        Ok(())
+    }
+
+    /// Starts a fresh worker in the place of one that has left.
+    pub(super) fn replace(&mut self, number: usize) -> Result<(), ExploreError> {
+        let before = std::mem::replace(&mut self.unscheduled, true);
+        let replaced = self.replace_unscheduled(number);
+        self.unscheduled = before;
+        replaced
+    }
+
+    fn replace_unscheduled(&mut self, number: usize) -> Result<(), ExploreError> {
+        self.end(&[number]);
+        if self.workers[number].is_zygote() {
+            return self.fork(&[number]);
+        }
+        self.workers[number] = self.start(number)?;
+        self.attach(number)
+    }
+
+    fn has_zygote(&self, number: usize) -> bool {
+        let worker = &self.workers[number];
+        worker.is_zygote() && self.tracer.tasks.contains_key(&worker.process.pid())
+    }
+
+    fn start(&mut self, number: usize) -> Result<Worker, ExploreError> {
+        let started = self.spawner.start_ready(number);
+        let (process, capabilities, _) = started.map_err(ExploreError::Start)?;
+        Ok(Worker::new(process, capabilities))
+    }
+
+    fn attach(&mut self, number: usize) -> Result<(), ExploreError> {
+        let pid = self.workers[number].process.pid();
+        self.workers[number].main = Some(pid);
+        let attached = self.tracer.attach(number, pid);
+        attached.map_err(ExploreError::Trace)?;
+        if self.workers[number].is_zygote() {
+            self.workers[number].zygote = self.tracer.tasks_of(number).collect();
+        }
+        Ok(())
+    }
+
+    fn fork(&mut self, numbers: &[usize]) -> Result<(), ExploreError> {
+        for &number in numbers {
+            let worker = &mut self.workers[number];
+            worker.main = None;
+            worker.readies = 0;
+            worker.state = WorkerState::Active;
+            let said = worker.process.say("* fork\n");
+            said.map_err(ExploreError::ZygoteGone)?;
+        }
+        for &number in numbers {
+            let has_forked = |worker: &Worker| worker.readies >= 1 && worker.main.is_some();
+            self.wait_for(number, has_forked, "forked")?;
+        }
+        Ok(())
+    }
+
+    /// Kills workers and waits until nothing of them is left; their zygotes stay.
+    pub(super) fn end(&mut self, numbers: &[usize]) {
+        let before = std::mem::replace(&mut self.unscheduled, true);
+        for &number in numbers {
+            self.workers[number].clear();
+        }
+        let deadline = Instant::now() + HANGS;
+        let mut backoff = Backoff::new();
+        loop {
+            let left: Vec<Pid> = self
+                .tracer
+                .tasks
+                .iter()
+                .filter(|(tid, owner)| {
+                    numbers.contains(owner) && !self.workers[**owner].zygote.contains(tid)
+                })
+                .map(|(tid, _)| *tid)
+                .collect();
+            if left.is_empty() || Instant::now() > deadline {
+                break;
+            }
+            for tid in left {
+                let _ = kill(tid, Signal::SIGKILL);
+            }
+            while self.pump() {
+                backoff = Backoff::new();
+            }
+            self.tracer.wait(backoff.next());
+            while self.pump() {}
+        }
+        for &number in numbers {
+            let zygote = self.has_zygote(number);
+            self.workers[number].state = match zygote {
+                true => WorkerState::Active,
+                false => WorkerState::Gone,
+            };
+            if zygote && self.workers[number].main.is_some() {
+                let _ = self.wait_for(number, |worker| worker.readies >= 2, "was ready again");
+            }
+            self.workers[number].main = None;
+            self.workers[number].answers.clear();
+        }
+        self.unscheduled = before;
+    }
+
+    fn wait_for(
+        &mut self,
+        number: usize,
+        done: impl Fn(&Worker) -> bool,
+        expected: &'static str,
+    ) -> Result<(), ExploreError> {
+        let deadline = Instant::now() + HANGS;
+        let mut backoff = Backoff::new();
+        while !done(&self.workers[number]) {
+            if self.pump() {
+                backoff = Backoff::new();
+                continue;
+            }
+            self.read_answers(number);
+            if done(&self.workers[number]) {
+                break;
+            }
+            let gone = self.workers[number].is_gone();
+            if Instant::now() > deadline || gone || self.is_interrupted() {
+                return Err(ExploreError::Silent {
+                    worker: number,
+                    expected,
+                    stderr: stderr_of(&mut self.workers[number].process),
+                });
+            }
+            self.tracer.wait(backoff.next());
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if the process that takes the lock lives.
+    pub(super) fn lives(&self, number: usize) -> bool {
+        let worker = &self.workers[number];
+        !worker.is_gone() && worker.main.is_some_and(procfs::lives)
+    }
+}

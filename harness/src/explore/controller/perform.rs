@@ -1,0 +1,167 @@
+//! One step of a worker: a command, or the call before which it stands.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::unistd::Pid;
+
+use crate::procfs;
+use crate::protocol::{Answer, Verb};
+
+use super::super::arch;
+use super::super::command::Command;
+use super::super::error::ExploreError;
+use super::super::schedule::Action;
+use super::super::syscalls::{Call, Effect, Footprint};
+use super::Controller;
+use super::backoff::Backoff;
+use super::settle::QUIET;
+use super::worker::{Parked, WorkerState};
+
+/// How long a worker that dozes may sleep in real time.
+const NAP: Duration = Duration::from_secs(2);
+
+/// What lock calls return if the lock is held (flock(2), fcntl(2)).
+const HELD: [i64; 2] = [-(libc::EAGAIN as i64), -(libc::EACCES as i64)];
+
+impl Controller<'_> {
+    /// Takes the answers since the last time.
+    pub fn take_answers(&mut self, number: usize) -> Vec<Answer> {
+        std::mem::take(&mut self.workers[number].answers)
+    }
+
+    /// What the next step of a worker would touch, as far as can be seen before.
+    pub fn next_footprint(&self, number: usize) -> Footprint {
+        let worker = &self.workers[number];
+        match worker.next_call().map(|place| &worker.parked[place]) {
+            Some(parked) => {
+                let call = parked.call.clone();
+                Footprint::of(&call.identified(self.files.directory()), true)
+            }
+            None => Footprint::of_command(),
+        }
+    }
+
+    /// Gives a command to a worker, and lets it go on to its first call that matters.
+    pub fn give(&mut self, number: usize, command: Command) -> Action {
+        self.begin_held_waits(number);
+        let worker = &mut self.workers[number];
+        worker.command = Some(command);
+        worker.stir();
+        let written = match command {
+            Command::Verb(verb) => worker.process.tell(0, verb),
+            Command::Leave if worker.is_zygote() => worker.process.say("* quit\n"),
+            Command::Leave => {
+                worker.process.end_input();
+                Ok(())
+            }
+        };
+        if written.is_err() {
+            worker.state = WorkerState::Gone;
+        }
+        self.settle(number, Duration::ZERO);
+        Action::Commanded(command)
+    }
+
+    /// Gives a command to a worker and waits for its answer; nothing of that is a step.
+    pub fn run_command(&mut self, number: usize, verb: Verb) -> Result<Answer, ExploreError> {
+        self.unscheduled = true;
+        let worker = &mut self.workers[number];
+        worker.command = Some(Command::Verb(verb));
+        let written = worker.process.tell(0, verb);
+        written.map_err(ExploreError::Command)?;
+        let done = self.wait_for(number, |worker| worker.command.is_none(), "answered");
+        self.unscheduled = false;
+        done?;
+        let mut answers = self.take_answers(number);
+        answers.pop().ok_or(ExploreError::NoAnswer)
+    }
+
+    /// Makes the call before which a worker stands, and lets it go on to the next one.
+    pub fn perform(&mut self, number: usize) -> Action {
+        let worker = &mut self.workers[number];
+        let next = worker.next_call();
+        let Some(parked) = next.and_then(|place| worker.parked.remove(place)) else {
+            let within = match worker.state {
+                WorkerState::Dozing => NAP,
+                _ => Duration::ZERO,
+            };
+            self.settle(number, within);
+            return Action::called(Call::sleep(0), 0);
+        };
+        let Parked { tid, entry, .. } = parked;
+        // Before it is made: afterwards a name may mean something else.
+        let call = parked.call.identified(self.files.directory());
+        let sleeps = call.effect == Effect::Sleep;
+        if sleeps {
+            let _ = arch::skip_call(tid);
+        }
+        if let Some((argument, value)) = call.blocking {
+            let _ = arch::set_argument(tid, argument, value);
+        }
+        let result = self.make_call(tid);
+        if let Some((argument, _)) = call.blocking
+            && let Some(result) = result
+        {
+            if HELD.contains(&result) {
+                let _ = arch::repeat_call(tid, &entry);
+                self.workers[number].come_to_rest(WorkerState::Blocked);
+                self.tracer.resume(tid);
+                self.settle(number, Duration::ZERO);
+                return Action::Blocked { call };
+            }
+            let _ = arch::set_argument(tid, argument, entry.arguments[argument]);
+        }
+        let Some(mut result) = result else {
+            if self.tracer.tasks.contains_key(&tid) {
+                // The call has begun, and does not come back yet.
+                self.workers[number].come_to_rest(WorkerState::WaitingElsewhere);
+                return Action::Blocked { call };
+            }
+            self.settle(number, Duration::ZERO);
+            return Action::called(call, 0);
+        };
+        if sleeps {
+            result = parked.result;
+            let _ = arch::set_result(tid, result);
+        }
+        let inode = inode(tid, &call, result);
+        self.tracer.resume(tid);
+        self.settle(number, Duration::ZERO);
+        Action::Called {
+            call,
+            result,
+            inode,
+        }
+    }
+
+    /// Lets a task make the call before which it stands. Returns the result; `None` if the task
+    /// ends, or the call does not come back.
+    pub(super) fn make_call(&mut self, tid: Pid) -> Option<i64> {
+        self.performing = Some(tid);
+        self.result = None;
+        self.tracer.resume_through(tid);
+        let began = Instant::now();
+        let mut backoff = Backoff::new();
+        while self.result.is_none() && self.performing.is_some() {
+            if self.pump() {
+                continue;
+            }
+            self.tracer.wait(backoff.next());
+            if began.elapsed() > QUIET && procfs::state(tid) == Some('S') {
+                break;
+            }
+        }
+        self.performing = None;
+        self.result.take()
+    }
+}
+
+/// The inode of the file that a finished call was about.
+fn inode(tid: Pid, call: &Call, result: i64) -> Option<u64> {
+    let fd = call.descriptor_after(result)?;
+    let meta = fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    Some(meta.ino())
+}

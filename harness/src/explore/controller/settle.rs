@@ -1,0 +1,146 @@
+//! Waits until nothing moves in a worker any more.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::backoff::{Backoff, SHORTEST};
+use super::worker::WorkerState;
+use super::{Controller, HANGS};
+
+/// If all tasks of a worker have slept for so long, it waits for something that is not watched; a
+/// server on this machine answers sooner.
+pub(super) const QUIET: Duration = Duration::from_millis(6);
+/// A helper may be about to wake another task, after its own nap.
+const QUIET_BESIDE_HELPERS: Duration = Duration::from_millis(15);
+
+/// State and context switches of each task.
+type Scan = Vec<(Pid, char, u64)>;
+
+fn moves(scan: &Scan) -> bool {
+    scan.iter().any(|(_, state, _)| matches!(state, 'R' | 'D'))
+}
+
+impl Controller<'_> {
+    /// Waits until a worker stands before a call that matters, has answered, is gone, dozes, or
+    /// waits for something else. Its held waits begin at once if it is to wake up `within` a time.
+    pub(super) fn settle(&mut self, number: usize, within: Duration) {
+        let began = Instant::now();
+        let mut backoff = Backoff::new();
+        let mut quiet_since: Option<(Instant, Scan)> = None;
+        if !within.is_zero() {
+            self.begin_held_waits(number);
+        }
+        loop {
+            let worker = &self.workers[number];
+            if worker.command.is_none() {
+                // It has to read the next command.
+                self.begin_held_waits(number);
+                self.let_tidy_up(number);
+                return;
+            }
+            if !worker.parked.is_empty() || worker.is_gone() {
+                return;
+            }
+            let stops = worker.stops;
+            while self.pump() {}
+            if self.workers[number].stops == stops {
+                self.tracer.wait(backoff.next());
+                while self.pump() {}
+            }
+            if self.workers[number].stops != stops {
+                quiet_since = None;
+                backoff = Backoff::new();
+                continue;
+            }
+            let holds_waits = !self.workers[number].held_waits.is_empty();
+            self.read_answers(number);
+            let scan = self.scan(number);
+            let moves = moves(&scan);
+            match &quiet_since {
+                Some((since, before)) if !moves && *before == scan => {
+                    if holds_waits && self.try_held_waits(number) {
+                        quiet_since = None;
+                        continue;
+                    }
+                    if holds_waits && began.elapsed() < within {
+                        self.begin_held_waits(number);
+                        continue;
+                    }
+                    if holds_waits {
+                        self.workers[number].come_to_rest(WorkerState::Dozing);
+                        return;
+                    }
+                    let quiet = match self.workers[number].helpers.is_empty() {
+                        true => QUIET,
+                        false => QUIET_BESIDE_HELPERS,
+                    };
+                    if since.elapsed() > quiet && began.elapsed() >= within {
+                        self.workers[number].come_to_rest(WorkerState::WaitingElsewhere);
+                        return;
+                    }
+                }
+                _ if moves => quiet_since = None,
+                _ => quiet_since = Some((Instant::now(), scan)),
+            }
+            if began.elapsed() > HANGS || self.is_interrupted() {
+                self.begin_held_waits(number);
+                self.workers[number].come_to_rest(match moves {
+                    true => WorkerState::Computing,
+                    false => WorkerState::WaitingElsewhere,
+                });
+                return;
+            }
+        }
+    }
+
+    /// Waits a little for the other threads of a worker that has answered; they may still do
+    /// something, such as closing a file.
+    fn let_tidy_up(&mut self, number: usize) {
+        if self.tracer.tasks_of(number).count() <= 1 + self.workers[number].zygote.len() {
+            return;
+        }
+        let deadline = Instant::now() + QUIET;
+        let mut before = Scan::new();
+        while Instant::now() < deadline && self.workers[number].parked.is_empty() {
+            self.tracer.wait(SHORTEST);
+            while self.pump() {}
+            let scan = self.scan(number);
+            if scan == before && !moves(&scan) {
+                return;
+            }
+            before = scan;
+        }
+    }
+
+    /// All tasks of a worker that could move: helpers and held ones left out.
+    fn scan(&self, number: usize) -> Scan {
+        let worker = &self.workers[number];
+        let mut scan: Scan = self
+            .tracer
+            .tasks_of(number)
+            .filter(|tid| {
+                !self.tracer.in_vfork.contains(tid)
+                    && !worker.helpers.contains(tid)
+                    && worker.held_waits.iter().all(|wait| wait.tid != *tid)
+            })
+            .filter_map(|tid| {
+                let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+                let field = |name: &str| {
+                    let mut lines = status.lines();
+                    lines
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::trim)
+                };
+                let switches = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"]
+                    .iter()
+                    .filter_map(|name| field(name)?.parse::<u64>().ok())
+                    .sum();
+                Some((tid, field("State:")?.chars().next()?, switches))
+            })
+            .collect();
+        scan.sort_unstable();
+        scan
+    }
+}

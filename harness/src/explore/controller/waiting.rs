@@ -1,0 +1,98 @@
+//! Lets real time pass, for what the scheduler does not control.
+
+use std::time::{Duration, Instant};
+
+use super::Controller;
+use super::backoff::Backoff;
+use super::worker::WorkerState;
+
+/// How soon a worker that has answered begins to tidy up, if at all.
+const TIDIES_UP: Duration = Duration::from_millis(20);
+
+/// How soon a pause ends after an interruption.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Controller<'_> {
+    /// Handles whatever has happened, and waits until each worker in which something has stirred
+    /// comes to rest.
+    pub fn catch_up(&mut self) {
+        while self.pump() {}
+        for number in 0..self.workers.len() {
+            if self.workers[number].is_moving() {
+                self.settle(number, Duration::ZERO);
+            }
+        }
+    }
+
+    /// Lets the workers that wait elsewhere go on until something happens: for `time`, or for
+    /// `most` if a wait ends by itself before. One that has answered may still begin to tidy up.
+    pub fn wait_elsewhere(&mut self, time: Duration, most: Duration) -> bool {
+        let began = Instant::now();
+        let waiting: Vec<usize> = (0..self.workers.len())
+            .filter(|&number| self.waits_elsewhere(number))
+            .collect();
+        let time = match (waiting.is_empty(), self.is_timed()) {
+            (true, _) => TIDIES_UP,
+            (false, false) => time,
+            (false, true) => most,
+        };
+        let mut backoff = Backoff::new();
+        while began.elapsed() < time && !self.is_interrupted() {
+            while self.pump() {}
+            for &number in &waiting {
+                self.read_answers(number);
+            }
+            let tidies_up = self.workers.iter().any(|worker| worker.tidies_up());
+            if tidies_up || waiting.iter().any(|&number| !self.waits_elsewhere(number)) {
+                return true;
+            }
+            self.tracer.wait(backoff.next());
+        }
+        false
+    }
+
+    fn waits_elsewhere(&self, number: usize) -> bool {
+        self.workers[number].state == WorkerState::WaitingElsewhere
+    }
+
+    /// Returns `true` if a worker waits for something, and goes on after some time without it.
+    pub fn is_timed(&self) -> bool {
+        let now = Instant::now();
+        self.workers
+            .iter()
+            .filter(|worker| worker.command.is_some())
+            .any(|worker| worker.wakes_at.is_some_and(|then| then > now))
+    }
+
+    /// Lets all workers go on unscheduled until one answers; returns whether one did within this
+    /// time.
+    pub fn run_unscheduled(&mut self, time: Duration) -> bool {
+        self.unscheduled = true;
+        for number in 0..self.workers.len() {
+            self.begin_held_waits(number);
+            let parked = std::mem::take(&mut self.workers[number].parked);
+            for parked in parked {
+                self.tracer.resume(parked.tid);
+            }
+        }
+        let deadline = Instant::now() + time;
+        let mut answered = false;
+        while !answered && Instant::now() < deadline && !self.is_interrupted() {
+            while self.pump() {}
+            for number in 0..self.workers.len() {
+                self.read_answers(number);
+                answered |= !self.workers[number].answers.is_empty();
+            }
+            self.tracer.wait(Duration::from_millis(1));
+        }
+        answered
+    }
+
+    /// Lets this much time pass while no worker moves.
+    pub fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.is_interrupted() && Instant::now() < until {
+            std::thread::sleep(PAUSE.min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! One worker under the tracer.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use crate::protocol::{Answer, Capabilities, Capability};
+use crate::workers::worker::WorkerProcess;
+
+use super::super::command::Command;
+use super::super::entry::Entry;
+use super::super::syscalls::{Call, Effect, Wait};
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerState {
+    /// It runs, stands before a call, or has nothing to do.
+    Active,
+    /// It waits for a kernel lock, until another worker has changed something.
+    Blocked,
+    /// Nothing happens in it before some time has passed.
+    Dozing,
+    /// It waits for something that is not watched.
+    WaitingElsewhere,
+    /// It neither makes a call that matters, nor answers, nor sleeps.
+    Computing,
+    /// The process that takes the lock has ended.
+    Gone,
+}
+
+/// A task that stands before a call that matters.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    pub tid: Pid,
+    pub entry: Entry,
+    pub call: Call,
+    /// The result of the call if it is a sleep, which is skipped.
+    pub result: i64,
+}
+
+/// A task that stands before a wait with a time limit.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldWait {
+    pub tid: Pid,
+    pub entry: Entry,
+    pub wait: Wait,
+    /// How long it may take.
+    pub limit: Duration,
+    /// It was tried, and would have gone on waiting.
+    pub idle: bool,
+}
+
+/// A worker process, its tasks, and what it has to do.
+#[derive(Debug)]
+pub struct Worker {
+    pub process: WorkerProcess,
+    pub capabilities: Capabilities,
+    pub state: WorkerState,
+    /// The process that takes the lock: the worker, or its child if it is a zygote.
+    pub main: Option<Pid>,
+    /// The threads of the process that only forks.
+    pub zygote: HashSet<Pid>,
+    /// Number of `ready` lines since the zygote was told to fork: the child writes one, and its
+    /// parent another when the child has ended.
+    pub readies: u32,
+    /// Tasks that stand before a call that matters, in the order of their arrival.
+    pub parked: VecDeque<Parked>,
+    /// Tasks that have made a call that matters.
+    pub participants: HashSet<Pid>,
+    /// Tasks that have made none, and have slept for a moment in real time.
+    pub helpers: HashSet<Pid>,
+    pub held_waits: Vec<HeldWait>,
+    /// The command that it has not answered yet.
+    pub command: Option<Command>,
+    pub answers: Vec<Answer>,
+    /// When a wait that has begun ends by itself.
+    pub wakes_at: Option<Instant>,
+    /// Number of stops of its tasks, without those of helpers.
+    pub stops: u64,
+    /// The last line of this schedule that was no answer of the protocol.
+    pub garbage: Option<String>,
+}
+
+impl Worker {
+    /// A worker that has just said `ready`.
+    pub fn new(process: WorkerProcess, capabilities: Capabilities) -> Self {
+        Worker {
+            process,
+            capabilities,
+            state: WorkerState::Active,
+            main: None,
+            zygote: HashSet::new(),
+            readies: 0,
+            parked: VecDeque::new(),
+            participants: HashSet::new(),
+            helpers: HashSet::new(),
+            held_waits: Vec::new(),
+            command: None,
+            answers: Vec::new(),
+            wakes_at: None,
+            stops: 0,
+            garbage: None,
+        }
+    }
+
+    /// Returns `true` if it forks a fresh process for each schedule.
+    pub fn is_zygote(&self) -> bool {
+        self.capabilities.has(Capability::Zygote)
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.state == WorkerState::Gone
+    }
+
+    /// Forgets the last schedule.
+    pub fn clear(&mut self) {
+        self.parked.clear();
+        self.participants.clear();
+        self.helpers.clear();
+        self.held_waits.clear();
+        self.answers.clear();
+        self.command = None;
+        if !self.is_gone() {
+            self.state = WorkerState::Active;
+        }
+        self.wakes_at = None;
+        self.garbage = None;
+    }
+
+    /// Returns `true` if it is not known yet what it will do next.
+    pub fn is_moving(&self) -> bool {
+        let may_move = matches!(self.state, WorkerState::Active | WorkerState::Blocked);
+        self.command.is_some() && self.parked.is_empty() && may_move
+    }
+
+    /// Returns `true` if it has a command and can take a step.
+    pub fn can_step(&self) -> bool {
+        self.command.is_some()
+            && match self.state {
+                WorkerState::Blocked | WorkerState::Gone => false,
+                WorkerState::Dozing => true,
+                _ => !self.parked.is_empty(),
+            }
+    }
+
+    /// Returns `true` if it has no command and stands before a call that matters.
+    pub fn tidies_up(&self) -> bool {
+        let can_step = !matches!(self.state, WorkerState::Gone | WorkerState::Blocked);
+        self.command.is_none() && can_step && self.next_call().is_some()
+    }
+
+    /// The place in `parked` of the call that it makes next. A worker without a command does not
+    /// sleep as a step.
+    pub fn next_call(&self) -> Option<usize> {
+        let busy = self.command.is_some();
+        let mut parked = self.parked.iter();
+        parked.position(|parked| busy || parked.call.effect != Effect::Sleep)
+    }
+
+    /// Returns `true` if its next step is a sleep.
+    pub fn sleeps_next(&self) -> bool {
+        match self.parked.front() {
+            Some(parked) => parked.call.effect == Effect::Sleep,
+            None => self.state == WorkerState::Dozing,
+        }
+    }
+
+    /// Keeps a task before a call, which is to be a step.
+    pub fn park(&mut self, tid: Pid, entry: &Entry, call: Call, result: i64) {
+        self.add_participant(tid);
+        self.parked.push_back(Parked {
+            tid,
+            entry: *entry,
+            call,
+            result,
+        });
+    }
+
+    /// Counts a task as one that uses the lock.
+    fn add_participant(&mut self, tid: Pid) {
+        self.participants.insert(tid);
+        self.helpers.remove(&tid);
+        self.stir();
+    }
+
+    /// Takes note that something has happened in it.
+    pub fn stir(&mut self) {
+        if matches!(
+            self.state,
+            WorkerState::Dozing | WorkerState::WaitingElsewhere
+        ) {
+            self.state = WorkerState::Active;
+        }
+        for wait in &mut self.held_waits {
+            wait.idle = false;
+        }
+    }
+
+    /// Takes note that nothing moves in it. One that is blocked stays so.
+    pub fn come_to_rest(&mut self, state: WorkerState) {
+        if !matches!(self.state, WorkerState::Blocked | WorkerState::Gone) {
+            self.state = state;
+        }
+    }
+
+    /// Lets it try again for the kernel lock that it waits for.
+    pub fn unblock(&mut self) {
+        if self.state == WorkerState::Blocked {
+            self.state = WorkerState::Active;
+        }
+    }
+}

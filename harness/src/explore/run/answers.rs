@@ -1,0 +1,119 @@
+//! What the answers of workers mean for the schedule.
+
+use std::time::Instant;
+
+use crate::model::Verb;
+use crate::protocol::Answer;
+use crate::stress::judge::{LeaseRule, nanoseconds};
+use crate::workers::pool::stderr_of;
+
+use super::super::command::Command;
+use super::super::end::{End, FailureReason};
+use super::super::schedule::Action;
+use super::Run;
+use super::scripted_worker::Hold;
+
+impl Run<'_, '_> {
+    /// Takes note of all new answers; returns the end of the schedule if they end it.
+    pub(super) fn handle_answers(&mut self) -> Option<End> {
+        for number in 0..self.workers.len() {
+            for answer in self.controller.take_answers(number) {
+                let end = self.handle_answer(number, answer);
+                if end.is_some() {
+                    return end;
+                }
+            }
+            let end = self.replace_if_left(number);
+            if end.is_some() {
+                return end;
+            }
+        }
+        None
+    }
+
+    fn handle_answer(&mut self, number: usize, answer: Answer) -> Option<End> {
+        self.last_progress = self.steps.len();
+        for worker in &mut self.workers {
+            worker.note_progress();
+        }
+        self.note_change();
+        let mut steps = self.steps.iter_mut().rev();
+        if let Some(step) = steps.find(|step| step.actor == number) {
+            step.answers.push(answer.clone());
+        }
+        let worker = &mut self.workers[number];
+        match answer {
+            Answer::Acquired => return self.enter(number),
+            Answer::Error(text) => {
+                self.errors.push(text);
+                // What was not acquired is not released.
+                let release = Command::Verb(Verb::Release);
+                if worker.inside.is_none() && worker.script.front() == Some(&release) {
+                    worker.script.pop_front();
+                }
+            }
+            Answer::Lost(_) => worker.inside = None,
+            Answer::Released | Answer::Removed => {}
+            answer => {
+                return Some(End::Failed(FailureReason::UnexpectedAnswer {
+                    worker: number,
+                    answer,
+                    command: self.last_command(number),
+                }));
+            }
+        }
+        None
+    }
+
+    /// A worker enters the section. That ends the schedule if another one is there.
+    fn enter(&mut self, number: usize) -> Option<End> {
+        self.workers[number].inside = Some(Hold {
+            since_step: self.steps.len(),
+            since: Instant::now(),
+        });
+        // A worker that has died holds nothing any more.
+        let mut others = self.workers.iter().enumerate().filter(|(other, worker)| {
+            *other != number && worker.inside.is_some() && self.controller.lives(*other)
+        });
+        let (first, other) = others.next()?;
+        let held_for = nanoseconds(other.inside?.since.elapsed());
+        let rule = LeaseRule {
+            lease: self.config.lease.map(nanoseconds),
+        };
+        Some(match rule.may_be_over(held_for, false) {
+            true => End::LeaseExpired,
+            false => End::Overlap {
+                first,
+                second: number,
+            },
+        })
+    }
+
+    /// Starts a fresh worker in the place of one that left on command. One that has ended by itself
+    /// ends the schedule.
+    fn replace_if_left(&mut self, number: usize) -> Option<End> {
+        let worker = &self.controller.workers[number];
+        let left = self.last_command(number) == Some(Command::Leave);
+        if worker.is_gone() && worker.command.is_none() && left {
+            if let Err(error) = self.controller.replace(number) {
+                return Some(End::Failed(FailureReason::NotReplaced(error.to_string())));
+            }
+            self.note_change();
+        }
+        let worker = &mut self.controller.workers[number];
+        worker.is_gone().then(|| {
+            End::Failed(FailureReason::Ended {
+                worker: number,
+                stderr: stderr_of(&mut worker.process),
+            })
+        })
+    }
+
+    fn last_command(&self, number: usize) -> Option<Command> {
+        let mut steps = self.steps.iter().rev().filter(|step| step.actor == number);
+        steps.find_map(|step| match step.action {
+            Action::Commanded(command) => Some(command),
+            Action::Called { .. } | Action::Blocked { .. } => None,
+        })
+    }
+}

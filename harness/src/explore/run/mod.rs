@@ -1,0 +1,242 @@
+//! Runs one schedule from beginning to end.
+
+mod answers;
+mod candidates;
+mod config;
+mod script;
+mod scripted_worker;
+mod step;
+
+use std::time::{Duration, Instant};
+
+pub use config::RunConfig;
+use script::script;
+use scripted_worker::ScriptedWorker;
+
+use crate::model::{Scenario, Verb};
+use crate::protocol::{Answer, excerpt};
+
+use super::controller::{Controller, HANGS, WorkerState};
+use super::end::{End, FailureReason, StuckReason};
+use super::error::ExploreError;
+use super::schedule::{Readiness, Step};
+use super::strategy::{Scheduler, View};
+use super::syscalls::{Call, Effect, Operation};
+use super::trace::Trace;
+
+/// The most steps of a schedule; a longer one leads nowhere.
+const MOST_STEPS: usize = 3_000;
+/// The longest time of a schedule.
+const MOST_TIME: Duration = Duration::from_secs(20);
+/// Steps per worker without anybody getting any further, after which all poll.
+const NO_PROGRESS: usize = 400;
+/// Rounds per worker in which all sleep and look again, and nothing has changed.
+const IDLE_ROUNDS: usize = 10;
+/// How long to wait for what is not watched, such as a server.
+const ELSEWHERE: Duration = Duration::from_secs(3);
+/// The same, if a wait ends by itself.
+const MOST_WAIT: Duration = Duration::from_secs(12);
+/// A worker that has not got the lock after so long in real time will not get it.
+const IN_REAL_TIME: Duration = Duration::from_secs(12);
+/// How long a dead holder has been dead, as far as times can be set back.
+const DEAD_FOR: Duration = Duration::from_secs(3600);
+
+/// Runs one schedule.
+pub fn run(
+    controller: &mut Controller<'_>,
+    config: &RunConfig,
+    scheduler: &mut dyn Scheduler,
+) -> Result<Trace, ExploreError> {
+    if let Err(error) = set_up(controller, config) {
+        return match controller.is_interrupted() {
+            true => Ok(Trace {
+                end: End::Interrupted,
+                steps: Vec::new(),
+                errors: Vec::new(),
+            }),
+            false => Err(error),
+        };
+    }
+    let script = script(config.scenario, config.rounds);
+    let workers = (0..config.workers)
+        .map(|_| ScriptedWorker::new(script.iter().copied().collect()))
+        .collect();
+    let mut run = Run {
+        controller,
+        workers,
+        steps: Vec::new(),
+        errors: Vec::new(),
+        config: *config,
+        set_up_at: Instant::now(),
+        last_progress: 0,
+        fingerprint: Vec::new(),
+        changed_at: 0,
+        idle_rounds: 0,
+        deletes_files: config.scenario == Scenario::Unlink,
+    };
+    let end = match run.play(scheduler) {
+        // An interruption cuts waits short.
+        End::Failed(_) | End::Stuck(_) | End::Polls(_) if run.controller.is_interrupted() => {
+            End::Interrupted
+        }
+        end => end,
+    };
+    Ok(Trace {
+        end,
+        steps: run.steps,
+        errors: run.errors,
+    })
+}
+
+/// Starts fresh workers, and does what has happened before they begin.
+fn set_up(controller: &mut Controller<'_>, config: &RunConfig) -> Result<(), ExploreError> {
+    if config.scenario != Scenario::Die {
+        return controller.set_up(config.workers);
+    }
+    let victim = config.workers;
+    controller.set_up(config.workers + 1)?;
+    match controller.run_command(victim, Verb::Acquire)? {
+        Answer::Acquired => {}
+        other => return Err(ExploreError::FirstWorker(other)),
+    }
+    controller.end(&[victim]);
+    controller.age_files(DEAD_FOR + config.lease.unwrap_or_default());
+    controller.pause(config.settle_time);
+    Ok(())
+}
+
+struct Run<'a, 'b> {
+    controller: &'a mut Controller<'b>,
+    workers: Vec<ScriptedWorker>,
+    steps: Vec<Step>,
+    errors: Vec<String>,
+    config: RunConfig,
+    set_up_at: Instant,
+    last_progress: usize,
+    /// Name, inode and size of everything in the directory after the last step.
+    fingerprint: Vec<(String, u64, u64)>,
+    /// The last step that changed anything for the others.
+    changed_at: usize,
+    idle_rounds: usize,
+    /// The files are still to be deleted, by an actor that is no worker: the outsider.
+    deletes_files: bool,
+}
+
+impl Run<'_, '_> {
+    fn play(&mut self, scheduler: &mut dyn Scheduler) -> End {
+        let began = Instant::now();
+        loop {
+            if self.controller.is_interrupted() {
+                return End::Interrupted;
+            }
+            if began.elapsed() > MOST_TIME {
+                return End::Failed(FailureReason::TooSlow { limit: MOST_TIME });
+            }
+            self.controller.catch_up();
+            if let Some(end) = self.handle_answers() {
+                return end;
+            }
+            if let Some(worker) = self.computing() {
+                return End::Failed(FailureReason::Computes {
+                    worker,
+                    time: HANGS,
+                });
+            }
+            let candidates = self.candidates();
+            if candidates.is_empty() {
+                if let Some(end) = self.nobody_can_go_on() {
+                    return end;
+                }
+                continue;
+            }
+            if self.steps.len() - self.last_progress > NO_PROGRESS * self.workers.len() {
+                // While a worker is in the section, the others wait with good reason.
+                return match self.workers.iter().any(|worker| worker.inside.is_some()) {
+                    true => End::Failed(FailureReason::NoProgress),
+                    false => self.polls(),
+                };
+            }
+            if self.steps.len() > MOST_STEPS {
+                return End::Failed(FailureReason::TooLong { limit: MOST_STEPS });
+            }
+            if candidates.iter().all(|candidate| {
+                candidate.readiness == Readiness::Yielded
+                    && !self.workers[candidate.actor].takes_long()
+            }) {
+                self.idle_rounds += 1;
+                if self.idle_rounds > IDLE_ROUNDS * self.workers.len() {
+                    return self.polls();
+                }
+            }
+            let view = View {
+                candidates: &candidates,
+                last: self.steps.last().map(|step| step.actor),
+                steps: &self.steps,
+            };
+            let Some(actor) = scheduler.choose(&view) else {
+                return End::Known;
+            };
+            self.step(actor, candidates);
+            if let Some(end) = self.handle_answers() {
+                return end;
+            }
+        }
+    }
+
+    /// The end if all workers that wait look again and again, and none is in the section.
+    fn polls(&mut self) -> End {
+        if !self.config.patient {
+            return End::Polls(None);
+        }
+        if self.controller.run_unscheduled(IN_REAL_TIME) {
+            return End::Polls(Some(self.set_up_at.elapsed()));
+        }
+        End::Stuck(StuckReason::InRealTime {
+            waited: IN_REAL_TIME,
+        })
+    }
+
+    /// The actor that is no worker.
+    fn outsider(&self) -> usize {
+        self.workers.len()
+    }
+
+    fn computing(&self) -> Option<usize> {
+        let mut workers = self.controller.workers.iter();
+        workers.position(|worker| worker.state == WorkerState::Computing)
+    }
+
+    /// The end if no actor can take a step; `None` if one can after all.
+    fn nobody_can_go_on(&mut self) -> Option<End> {
+        let unfinished: Vec<usize> = (0..self.workers.len())
+            .filter(|&number| {
+                self.controller.workers[number].command.is_some()
+                    || !self.workers[number].script.is_empty()
+            })
+            .collect();
+        if unfinished.is_empty() {
+            return Some(End::Clean);
+        }
+        if self.controller.wait_elsewhere(ELSEWHERE, MOST_WAIT) {
+            return None;
+        }
+        if self.controller.is_timed() {
+            return Some(self.polls());
+        }
+        let garbage = unfinished.iter().find_map(|&worker| {
+            let line = self.controller.workers[worker].garbage.as_ref()?;
+            let line = excerpt(line);
+            Some(FailureReason::NotOfTheProtocol { worker, line })
+        });
+        if let Some(reason) = garbage {
+            return Some(End::Failed(reason));
+        }
+        let workers = unfinished;
+        Some(End::Stuck(StuckReason::ForEver { workers }))
+    }
+}
+
+/// The step of the outsider.
+fn deletion() -> Call {
+    Call::from_outside(Operation::Unlink, Effect::Claim, "everything")
+}

@@ -1,0 +1,98 @@
+//! Takes one step.
+
+use crate::model::Verb;
+
+use super::super::command::Command;
+use super::super::schedule::{Action, Candidate, Step};
+use super::{Run, deletion};
+
+impl Run<'_, '_> {
+    /// Lets an actor take its next step.
+    pub(super) fn step(&mut self, actor: usize, candidates: Vec<Candidate>) {
+        if actor == self.outsider() {
+            self.delete_files(candidates);
+            return;
+        }
+        let worker = &mut self.workers[actor];
+        let nth = worker.nth;
+        worker.nth += 1;
+        let has_command = self.controller.workers[actor].command.is_some();
+        let command = match has_command {
+            true => None,
+            false => worker.script.pop_front(),
+        };
+        if command == Some(Command::Verb(Verb::Release)) {
+            worker.inside = None;
+        }
+        let action = match command {
+            Some(command) => {
+                self.last_progress = self.steps.len();
+                self.controller.give(actor, command)
+            }
+            None => self.controller.perform(actor),
+        };
+        let changed = self.has_changed(actor, &action);
+        self.steps.push(Step {
+            actor,
+            nth,
+            action,
+            answers: Vec::new(),
+            candidates,
+        });
+        if changed {
+            self.note_change();
+        }
+        let steps = self.steps.len();
+        self.workers[actor].did(&self.steps[steps - 1].action, steps);
+    }
+
+    /// Returns `true` if other workers may find something else after this action, and lets those go
+    /// on that wait for a kernel lock.
+    fn has_changed(&mut self, actor: usize, action: &Action) -> bool {
+        let (may_change, mut changed) = match action {
+            Action::Commanded(_) => (true, true),
+            Action::Called { call, result, .. } => (
+                call.effect.changes(),
+                *result >= 0 && call.operation.changes_holder(),
+            ),
+            Action::Blocked { .. } => (false, false),
+        };
+        if may_change {
+            for (other, worker) in self.controller.workers.iter_mut().enumerate() {
+                if other != actor {
+                    worker.unblock();
+                }
+            }
+            let fingerprint = self.controller.fingerprint();
+            changed |= fingerprint != self.fingerprint;
+            self.fingerprint = fingerprint;
+        }
+        changed
+    }
+
+    /// The step of the outsider.
+    fn delete_files(&mut self, candidates: Vec<Candidate>) {
+        self.controller.unlink();
+        self.deletes_files = false;
+        self.steps.push(Step {
+            actor: self.outsider(),
+            nth: 0,
+            action: Action::called(deletion(), 0),
+            answers: Vec::new(),
+            candidates,
+        });
+        for worker in &mut self.controller.workers {
+            worker.unblock();
+        }
+        self.note_change();
+    }
+
+    /// Takes note that workers may find something else than before.
+    pub(super) fn note_change(&mut self) {
+        self.changed_at = self.steps.len();
+        self.idle_rounds = 0;
+        for worker in &mut self.workers {
+            worker.note_change();
+        }
+    }
+}

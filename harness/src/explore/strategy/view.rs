@@ -1,0 +1,54 @@
+//! What a scheduler sees when it chooses a step.
+
+use super::super::schedule::{Candidate, Readiness, Step};
+
+/// The state of a schedule before its next step.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// All actors that can take the step; never empty.
+    pub candidates: &'a [Candidate],
+    /// The actor that took the last step.
+    pub last: Option<usize>,
+    /// All steps so far.
+    pub steps: &'a [Step],
+}
+
+impl View<'_> {
+    /// Number of steps so far.
+    pub fn at(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The candidate with this number.
+    pub fn find(&self, actor: usize) -> Option<&Candidate> {
+        let mut candidates = self.candidates.iter();
+        candidates.find(|candidate| candidate.actor == actor)
+    }
+
+    /// The candidates that would go on by themselves.
+    pub fn ready(&self) -> impl Iterator<Item = &Candidate> {
+        let candidates = self.candidates.iter();
+        candidates.filter(|candidate| candidate.readiness == Readiness::Ready)
+    }
+
+    /// The actor that goes on without preemption: the last one as long as it can, then the next in
+    /// turn. Holders leave the section when no other can do anything; sleepers come last.
+    pub fn by_default(&self) -> usize {
+        let rank = |candidate: &&Candidate| match candidate.readiness {
+            Readiness::Ready => 0,
+            Readiness::Holding { .. } => 1,
+            Readiness::Yielded => 2,
+        };
+        let last = self.last.unwrap_or(usize::MAX);
+        // In turn: those after the last one first; the last one itself before all of its rank.
+        let turn = |candidate: &&Candidate| match candidate.actor {
+            actor if actor == last && rank(candidate) < 2 => (0, actor),
+            actor if actor > last && last != usize::MAX => (1, actor),
+            actor => (2, actor),
+        };
+        self.candidates
+            .iter()
+            .min_by_key(|candidate| (rank(candidate), turn(candidate)))
+            .map_or(0, |candidate| candidate.actor)
+    }
+}

@@ -1,0 +1,21 @@
+//! The system calls that matter to a lock in a directory: one table, and what is derived from it.
+//!
+//! `table` lists the calls. The seccomp filter, the decoder, the waits and the independence of
+//! steps read it; none of them knows a call by its number or name.
+
+mod decode;
+mod effect;
+mod footprint;
+mod memory;
+mod operation;
+mod resources;
+mod table;
+mod wait;
+
+pub use decode::{Call, decode};
+pub use effect::Effect;
+pub use footprint::Footprint;
+pub use memory::is_first as is_first_thread;
+pub use operation::Operation;
+pub use table::{Stops, SystemCall, TABLE};
+pub use wait::{Wait, is_helper_nap, limit, wait};

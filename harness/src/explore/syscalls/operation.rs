@@ -1,0 +1,108 @@
+//! What a system call does, whichever of several calls does it.
+
+/// One row a word of the story; several system calls share an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Access,
+    Chmod,
+    Close,
+    Copy,
+    Exchange,
+    Fallocate,
+    Flock,
+    Fstat,
+    Funlock,
+    Getxattr,
+    Kill,
+    Lease,
+    Link,
+    List,
+    Lock,
+    Lstat,
+    Mkdir,
+    Mknod,
+    Open,
+    Read,
+    Readlink,
+    Rename,
+    Rmdir,
+    Setxattr,
+    Sleep,
+    Stat,
+    Symlink,
+    Truncate,
+    Unlink,
+    Unlock,
+    Utime,
+    Write,
+}
+
+impl Operation {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Operation::Access => "access",
+            Operation::Chmod => "chmod",
+            Operation::Close => "close",
+            Operation::Copy => "copy",
+            Operation::Exchange => "exchange",
+            Operation::Fallocate => "fallocate",
+            Operation::Flock => "flock",
+            Operation::Fstat => "fstat",
+            Operation::Funlock => "funlock",
+            Operation::Getxattr => "getxattr",
+            Operation::Kill => "kill",
+            Operation::Lease => "lease",
+            Operation::Link => "link",
+            Operation::List => "list",
+            Operation::Lock => "lock",
+            Operation::Lstat => "lstat",
+            Operation::Mkdir => "mkdir",
+            Operation::Mknod => "mknod",
+            Operation::Open => "open",
+            Operation::Read => "read",
+            Operation::Readlink => "readlink",
+            Operation::Rename => "rename",
+            Operation::Rmdir => "rmdir",
+            Operation::Setxattr => "setxattr",
+            Operation::Sleep => "sleep",
+            Operation::Stat => "stat",
+            Operation::Symlink => "symlink",
+            Operation::Truncate => "truncate",
+            Operation::Unlink => "unlink",
+            Operation::Unlock => "unlock",
+            Operation::Utime => "utime",
+            Operation::Write => "write",
+        }
+    }
+
+    /// Moves, links or removes a name, so that another name of the same file may be affected.
+    pub fn rebinds_names(self) -> bool {
+        matches!(
+            self,
+            Operation::Rename
+                | Operation::Exchange
+                | Operation::Link
+                | Operation::Unlink
+                | Operation::Symlink
+        )
+    }
+
+    /// Is about a kernel lock: any locked file may be the lock, wherever it lies.
+    pub fn is_kernel_lock(self) -> bool {
+        self.changes_holder() || self == Operation::Lease
+    }
+
+    /// Takes or releases a kernel lock, which no listing of the directory shows.
+    pub fn changes_holder(self) -> bool {
+        matches!(
+            self,
+            Operation::Flock | Operation::Funlock | Operation::Lock | Operation::Unlock
+        )
+    }
+
+    /// Goes on where the last one ended. Some programs, such as shells, read byte by byte.
+    pub fn reads_in_pieces(self) -> bool {
+        matches!(self, Operation::Read | Operation::List)
+    }
+}
