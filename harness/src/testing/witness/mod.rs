@@ -184,7 +184,9 @@ impl Witness {
     /// Exact: every overlap is found, and a worker that had died when the other entered was not
     /// inside.
     pub fn overlaps(&self) -> Vec<Overlap> {
-        overlaps::of(self)
+        let workers = 0..self.shape.workers() as u32;
+        let logs: Vec<Vec<Entry>> = workers.map(|worker| self.entries(worker)).collect();
+        overlaps::of(&logs)
     }
 
     /// Records that `worker` may be dead from now on.
