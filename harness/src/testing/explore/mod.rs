@@ -16,7 +16,9 @@ use std::time::Duration;
 pub use exploration::Exploration;
 pub use worker::ExploreWorker;
 
+#[doc(inline)]
 pub use crate::explore::Choice;
+#[doc(inline)]
 pub use crate::model::Scenario;
 
 use self::error::ExploreError;

@@ -88,7 +88,7 @@ pub(crate) struct Plan<'a> {
     /// Whether a process that was killed is replaced.
     pub(crate) replace_killed: bool,
     /// Checks, while all workers are outside, that the lock is free for these processes.
-    pub(crate) inspect: &'a (dyn Fn(&[Pid]) -> Option<Violation> + Sync),
+    pub(crate) inspect: &'a (dyn Fn(&[Pid]) -> Option<BrokenRule> + Sync),
     /// Whether `inspect` tries the lock itself, so that its answer is evidence also while some
     /// workers are stuck.
     pub(crate) inspect_tries_lock: bool,
@@ -98,7 +98,7 @@ pub(crate) struct Plan<'a> {
 }
 
 /// The name of a rule, and how it was broken.
-pub(crate) type Violation = (String, String);
+pub(crate) type BrokenRule = (String, String);
 
 /// The phases of a run.
 pub(crate) trait Phases: Sync {

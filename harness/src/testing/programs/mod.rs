@@ -173,8 +173,8 @@ impl Program {
     }
 
     fn run_here(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
-        if let Some(breach) = exercised_once(lock) {
-            return Err(TestCaseError::fail(breach));
+        if let Some(failure) = exercised_once(lock) {
+            return Err(TestCaseError::fail(failure));
         }
         thread_local!(static HAS_FAILED: Cell<bool> = const { Cell::new(false) });
         let repetitions = if HAS_FAILED.get() { REPETITIONS } else { 1 };

@@ -28,7 +28,7 @@ use rules::Rules;
 pub use faults::Fault;
 pub(crate) use faults::SignalStorm;
 pub use report::StressReport;
-pub use rules::Breach;
+pub use rules::Violation;
 pub use worker::Worker;
 
 pub use crate::testing::forking::ProcessOutcome;
@@ -220,7 +220,7 @@ impl Stress {
     ///
     /// Workers acquire, try and wait with a limit: all at once, one after the other and alone,
     /// while the lock is held and while it is free. After each phase another process checks that
-    /// the lock is free. All answers are recorded and judged; see [`StressReport::breaches`].
+    /// the lock is free. All answers are recorded and judged; see [`StressReport::violations`].
     ///
     /// ```
     /// use std::time::Duration;

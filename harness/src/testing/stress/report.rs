@@ -7,7 +7,7 @@ use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::ProcessOutcome;
 use crate::testing::witness::{EntryKind, Overlap, Shape, Witness};
 
-use super::rules::{self, Breach, Rules};
+use super::rules::{self, Rules, Violation};
 use super::{Fault, SEED, last_events};
 
 /// The report of a [`Stress`](super::Stress) run.
@@ -19,7 +19,7 @@ pub struct StressReport {
     sections: u64,
     lost: u64,
     overlaps: Vec<Overlap>,
-    breaches: Vec<Breach>,
+    violations: Vec<Violation>,
     stacks: Vec<String>,
     not_offered: Vec<&'static str>,
     outcomes: Vec<ProcessOutcome>,
@@ -65,7 +65,7 @@ impl StressReport {
             .fold(0, |all, bits| all | bits);
         let not_offered = ["waits without a limit", "try-acquires", "timed waits"];
         StressReport {
-            breaches: rules::breaches(witness, rules),
+            violations: rules::violations(witness, rules),
             stacks: rules::stacks(witness),
             not_offered: not_offered
                 .into_iter()
@@ -131,8 +131,8 @@ impl StressReport {
     /// All rules judge only calls by [`Worker::attempt`](super::Worker::attempt) and
     /// [`Stress::exercise`](super::Stress::exercise). The bounds of *timeout*, *handover* and
     /// *order* grow with the delays of the machine during the run.
-    pub fn breaches(&self) -> &[Breach] {
-        &self.breaches
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 
     /// Operations that the lock does not offer and that were therefore not tried.
@@ -162,7 +162,7 @@ impl StressReport {
     pub fn verdict(&self) -> Finding {
         if !self.overlaps.is_empty() {
             Finding::Violated(self.story_of_the_first())
-        } else if let Some(first) = self.breaches.first() {
+        } else if let Some(first) = self.violations.first() {
             Finding::Violated(format!("  {first}"))
         } else if self.sections == 0 {
             Finding::NotKnown(Unknown::NothingRan)

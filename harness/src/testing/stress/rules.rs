@@ -23,16 +23,16 @@ const TIMES_WORSE: u32 = 20;
 /// A rule that the lock broke, other than exclusion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Breach {
-    /// The name of the rule, as in [`StressReport::breaches`](super::StressReport::breaches).
+pub struct Violation {
+    /// The name of the rule, as in [`StressReport::violations`](super::StressReport::violations).
     pub rule: String,
     /// The evidence: the workers, the times, the holder, the answer of the lock, and the events.
-    pub story: String,
+    pub evidence: String,
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rule, self.story)
+        write!(f, "{}: {}", self.rule, self.evidence)
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Rules {
     pub(super) fair: bool,
 }
 
-pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
+pub(super) fn violations(witness: &Witness, rules: Rules) -> Vec<Violation> {
     let notes = witness.notes().all();
     let mut history = witness.history();
     // Once stuck workers have been killed, the answers to the others prove nothing.
@@ -55,10 +55,10 @@ pub(super) fn breaches(witness: &Witness, rules: Rules) -> Vec<Breach> {
         history.retain(|event| event.time <= time);
     }
     let mut found = Vec::new();
-    let mut add = |rule: &str, story: String| {
-        found.push(Breach {
+    let mut add = |rule: &str, evidence: String| {
+        found.push(Violation {
             rule: rule.into(),
-            story,
+            evidence,
         });
     };
     if witness.lost() == 0 {
@@ -151,9 +151,12 @@ fn stuck(history: &[Event], notes: &[Note]) -> Option<String> {
         .filter(|note| note.rule == STACK)
         .filter_map(|note| note.text.split_once('\n'))
         .collect();
-    let now = history.last()?.time;
+    let now = stacks
+        .iter()
+        .filter_map(|(names, _)| names.split(' ').next()?.parse().ok())
+        .min()?;
     let status = Status::after(history);
-    if stacks.is_empty() || status.is_held() {
+    if status.is_held() {
         return None; // the holder keeps the others waiting
     }
     let mut clauses = status.pending(now);

@@ -184,7 +184,7 @@ impl Witness {
     /// Exact: every overlap is found, and a worker that had died when the other entered was not
     /// inside.
     pub fn overlaps(&self) -> Vec<Overlap> {
-        let workers = 0..self.shape().workers() as u32;
+        let workers = 0..self.shape.workers() as u32;
         let logs: Vec<Vec<Entry>> = workers.map(|worker| self.entries(worker)).collect();
         overlaps::of(&logs)
     }

@@ -1,6 +1,6 @@
 //! The real overlaps among those that workers saw.
 
-use super::{Entry, EntryKind};
+use super::log::{Entry, EntryKind};
 
 /// Two workers in the section at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,7 @@ struct Stay {
     end: Option<u64>,
 }
 
-/// The overlaps in order of time. A worker that had died when the other entered was not inside.
-///
-/// `logs` has the entries of each worker.
+/// The overlaps in the logs of all workers, in order of time. A worker that had died when the other entered was not inside.
 pub(super) fn of(logs: &[Vec<Entry>]) -> Vec<Overlap> {
     let suspicious = |entry: &Entry| entry.saw.is_some() || entry.kind == EntryKind::EnteredShared;
     if !logs.iter().flatten().any(suspicious) {
@@ -59,13 +57,13 @@ pub(super) fn of(logs: &[Vec<Entry>]) -> Vec<Overlap> {
         }
         inside.push(stay);
     }
-    add_those_too_short_for_the_clock(&logs, &mut found);
+    add_overlaps_too_short_for_the_clock(logs, &mut found);
     found.sort_unstable_by_key(|overlap| overlap.at);
     found
 }
 
 /// The log shortens each stay a little, so an overlap seen in memory may be missing from the logs.
-fn add_those_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overlap>) {
+fn add_overlaps_too_short_for_the_clock(logs: &[Vec<Entry>], found: &mut Vec<Overlap>) {
     let known: Vec<Overlap> = found.clone();
     for (worker, log) in (0..).zip(logs) {
         for entry in log {
