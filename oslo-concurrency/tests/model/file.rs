@@ -119,7 +119,7 @@ const TWO: fn() -> Wait = || within(2);
 #[test]
 fn threads_pass_the_kernels_lock_on_and_leave_none_behind() {
     for fair in [false, true] {
-        many_interleavings(750, move || threads(fair, &[FOREVER, ONE], None));
+        many_interleavings(2_000, move || threads(fair, &[FOREVER, ONE], None));
         many_interleavings(750, move || threads(fair, &[FOREVER, ONE, TWO], None));
         many_interleavings(500, move || threads(fair, &[FOREVER, NEVER, ONE], None));
     }

@@ -174,8 +174,8 @@ fn released_to_a_thread_it_is_taken_by_one() {
             "it was passed on, and nobody took it"
         );
     }
-    many_interleavings(1_000, || model(2, &[Within(1), Within(2)]));
-    many_interleavings(1_000, || model(2, &[Within(1), Never]));
+    many_interleavings(3_000, || model(2, &[Within(1), Within(2)]));
+    many_interleavings(3_000, || model(2, &[Within(1), Never]));
     many_interleavings(500, || model(2, &[Forever, Within(1)]));
     // Short, so that a waiter may well arrive, queue and leave between any two steps of the
     // release.
