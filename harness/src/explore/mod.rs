@@ -26,6 +26,7 @@ mod syscalls;
 mod trace;
 mod tracer;
 
+pub use command::Command;
 pub use controller::Controller;
 pub use end::{End, FailureReason, StuckReason};
 pub use error::ExploreError;

@@ -20,7 +20,7 @@ impl Trace {
         matches!(self.end, End::Stuck(StuckReason::InRealTime { .. }))
     }
 
-    /// Who took each step.
+    /// The actor of each step.
     pub fn choices(&self) -> Vec<usize> {
         self.steps.iter().map(|step| step.actor).collect()
     }

@@ -9,8 +9,8 @@ use super::backoff::{Backoff, SHORTEST};
 use super::worker::WorkerState;
 use super::{Controller, HANGS};
 
-/// If all tasks of a worker have slept for so long, it waits for something that is not watched; a
-/// server on this machine answers sooner.
+/// How long all tasks of a worker sleep before it counts as waiting for something that is not
+/// watched. A server on this machine answers sooner.
 pub(super) const QUIET: Duration = Duration::from_millis(6);
 /// A helper may be about to wake another task, after its own nap.
 const QUIET_BESIDE_HELPERS: Duration = Duration::from_millis(15);

@@ -28,7 +28,7 @@ use super::trace::Trace;
 const MOST_STEPS: usize = 3_000;
 /// The longest time of a schedule.
 const MOST_TIME: Duration = Duration::from_secs(20);
-/// Steps per worker without anybody getting any further, after which all poll.
+/// Steps per worker without progress of any worker, after which all poll.
 const NO_PROGRESS: usize = 400;
 /// Rounds per worker in which all sleep and look again, and nothing has changed.
 const IDLE_ROUNDS: usize = 10;

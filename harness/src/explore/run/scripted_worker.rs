@@ -7,14 +7,12 @@ use super::super::command::Command;
 use super::super::schedule::Action;
 use super::super::syscalls::{Call, Effect};
 
-/// A worker that has made the same call with the same result so often, while nothing changed, looks
-/// in vain.
+/// Equal calls with equal results, while nothing changed, after which a worker looks in vain.
 const SPINS: usize = 6;
-/// A worker that has made so many calls without anybody getting any further may be waiting as well,
-/// whatever it changes itself.
+/// Calls without progress of any worker after which a worker may be waiting, whatever it changes
+/// itself.
 const CALLS: usize = 150;
-/// A worker that has slept so often without anybody getting any further comes last, whatever has
-/// changed.
+/// Sleeps without progress of any worker after which a worker comes last, whatever has changed.
 const NAPS: usize = 2;
 
 /// A worker with the commands that are left for it.
@@ -23,11 +21,11 @@ pub struct ScriptedWorker {
     pub script: VecDeque<Command>,
     /// Number of steps that it has taken.
     pub nth: usize,
-    /// Since when it is in the section.
+    /// Its stay in the section, if it is there.
     pub inside: Option<Hold>,
     /// The step after which it began to look.
     woke_at: usize,
-    /// Number of sleeps since anybody got any further.
+    /// Number of sleeps since the last answer of any worker.
     naps: usize,
     /// Number of calls since then.
     calls: usize,

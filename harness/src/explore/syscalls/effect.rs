@@ -1,6 +1,6 @@
 //! What a system call does to a lock, as far as scheduling goes.
 
-/// See the [module](self).
+/// The effect of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Removes or moves a name, or takes a kernel lock.

@@ -1,6 +1,6 @@
-//! What a system call does, whichever of several calls does it.
+//! What system calls do, by the words of the story.
 
-/// One row a word of the story; several system calls share an operation.
+/// An operation; several system calls may share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Access,
