@@ -17,10 +17,9 @@ use nix::unistd::{Pid, getpgrp, getsid, tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use lockutils_harness::procfs;
+use lockutils_harness::procfs::{self, ProcessRow, ProcessTable};
 
 use crate::guardian::{Guardian, is_guardian};
-use crate::process_table::{ProcessTable, Row};
 use crate::run_mark::RunMark;
 use crate::say;
 
@@ -161,15 +160,15 @@ impl Ended {
     fn left(&self) -> Vec<Pid> {
         let session = getsid(None).ok();
         // Who inherited children cannot tell an orphan of theirs from one of the command's.
-        let is_of_the_run = |row: &Row| {
+        let is_of_the_run = |row: &ProcessRow| {
             self.before.inherited.is_empty()
-                || Some(row.group) == self.group
+                || Some(row.stat.group) == self.group
                 || self.mark.is_on(row.pid)
         };
         ProcessTable::now()
             .descendants(&self.before.all())
             .into_iter()
-            .filter(|row| Some(row.session) == session && is_of_the_run(row))
+            .filter(|row| Some(row.stat.session) == session && is_of_the_run(row))
             .map(|row| row.pid)
             .filter(|&pid| !is_guardian(pid))
             .collect()

@@ -47,7 +47,7 @@ impl Guardian {
     /// If no process can be started.
     pub fn start(mark: Option<&RunMark>, directory: Option<&Path>) -> io::Result<Self> {
         let (reader, alarm) = io::pipe()?;
-        let pid = match has_one_thread() {
+        let pid = match procfs::is_single_threaded() {
             true => forked(reader, mark, directory)?,
             false => executed(reader, mark, directory)?,
         };
@@ -68,10 +68,6 @@ impl Guardian {
             let _ = alarm.write_all(ALL_IS_WELL);
         }
     }
-}
-
-fn has_one_thread() -> bool {
-    fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
 }
 
 fn forked(reader: PipeReader, mark: Option<&RunMark>, directory: Option<&Path>) -> io::Result<Pid> {
@@ -105,11 +101,7 @@ fn keep_only(reader: PipeReader) -> io::Result<()> {
     dup2_stderr(&null)?;
     // Their numbers are closed below.
     let _ = (reader.into_raw_fd(), null.into_raw_fd());
-    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|&fd| fd > 2)
-        .collect();
-    for fd in open {
+    for fd in procfs::own_descriptors()?.into_iter().filter(|&fd| fd > 2) {
         // That of the listing itself is closed already.
         let _ = nix::unistd::close(fd);
     }
@@ -154,7 +146,7 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
     let deadline = Instant::now() + LONGEST;
     while Instant::now() < deadline {
         let mut left = mark.map_or_else(Vec::new, RunMark::processes);
-        left.extend(directory.map_or_else(Vec::new, procfs::that_were_given));
+        left.extend(directory.map_or_else(Vec::new, procfs::with_lock_path_in));
         // The guardian of a run within ours sees that run's end, and cleans up after it.
         left.retain(|&pid| !is_guardian(pid));
         if left.is_empty() && directory.is_none_or(is_removed) {
@@ -169,8 +161,7 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
 
 /// Whether it is one of ours, or that of a run within or before this one, which is about to end.
 pub fn is_guardian(pid: Pid) -> bool {
-    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.trim_ascii_end() == NAME.to_bytes()
+    procfs::name(pid) == NAME.to_bytes()
 }
 
 fn is_removed(directory: &Path) -> bool {

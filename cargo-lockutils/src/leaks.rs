@@ -1,4 +1,4 @@
-//! Which lock files a run used, and which locks it still holds.
+//! Lock files that a run used, and locks that it still holds.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use lockutils_harness::procfs;
 
 use crate::lock_scan::{self, Role, lock_of_turnstile};
 
-/// A lock that is held though the tests are over.
+/// A lock that is still held after the tests have ended.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Leak {
     file: PathBuf,
@@ -27,7 +27,7 @@ impl fmt::Display for Leak {
     }
 }
 
-/// The names of the lock files under `lock_path`; the gates of fair locks are no locks of their own.
+/// The names of the lock files under `lock_path`, without the turnstiles of fair locks.
 pub fn lock_files(lock_path: &Path) -> BTreeSet<String> {
     lock_scan::below(lock_path)
         .iter()
@@ -36,7 +36,8 @@ pub fn lock_files(lock_path: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// The locks on files under `lock_path` that processes hold into which we may look: our own, or all if we are root.
+/// The locks on files under `lock_path` that processes of this user hold, or any process if this
+/// one runs as root.
 pub fn held(lock_path: &Path) -> BTreeSet<Leak> {
     let files = lock_scan::scan(lock_path).files;
     let holders = files.into_iter().flat_map(|(file, users)| {

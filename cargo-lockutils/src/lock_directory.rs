@@ -169,7 +169,7 @@ impl LockDirectory {
         let user = if unused {
             None
         } else {
-            procfs::that_use(&ours.base).into_iter().next()
+            procfs::with_files_in(&ours.base).into_iter().next()
         };
         if let Some(user) = user {
             say::warning(format_args!(
@@ -272,7 +272,7 @@ pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
 fn remove_what_killed_runs_left() {
     for directory in run_directories() {
         let is_gone = matches!(directory.state, RunState::Dead | RunState::Empty);
-        if is_gone && procfs::that_use(&directory.base).is_empty() {
+        if is_gone && procfs::with_files_in(&directory.base).is_empty() {
             let _ = remove_tree(&directory.base); // another run may be removing it as well
         }
     }

@@ -12,7 +12,6 @@ mod guardian;
 mod leaks;
 mod lock_directory;
 mod lock_scan;
-mod process_table;
 mod remove_tree;
 mod run_mark;
 mod say;

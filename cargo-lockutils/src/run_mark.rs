@@ -2,13 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use lockutils_harness::procfs::{self, ProcessRow, ProcessTable};
 use nix::unistd::Pid;
-
-use crate::process_table::{ProcessTable, Row};
 
 /// The environment variable; runs within runs add theirs at the end.
 const VARIABLE: &str = "LOCKUTILS_RUN_MARK";
@@ -43,18 +42,13 @@ impl RunMark {
         command.env::<_, OsString>(VARIABLE, value);
     }
 
-    /// Whether the process had the mark when it began; not if we may not look.
+    /// Returns `true` if the process was started with the mark; `false` if that may not be seen.
     pub fn is_on(&self, pid: Pid) -> bool {
-        let name = VARIABLE.as_bytes();
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-            environment
-                .split(|&byte| byte == 0)
-                .filter_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
-                .any(|value| {
-                    value
-                        .split(|&byte| byte == b',')
-                        .any(|mark| mark == self.0.as_bytes())
-                })
+        procfs::environment(pid).is_ok_and(|environment| {
+            environment.values(VARIABLE).any(|value| {
+                let mut marks = value.as_bytes().split(|&byte| byte == b',');
+                marks.any(|mark| mark == self.0.as_bytes())
+            })
         })
     }
 
@@ -64,14 +58,15 @@ impl RunMark {
         let table = ProcessTable::now();
         let marked: Vec<Pid> = table
             .rows()
-            .filter(|row| row.lives())
+            .filter(|row| row.stat.lives())
             .map(|row| row.pid)
             .filter(|&pid| self.is_on(pid))
             .collect();
-        let belongs = |row: &&Row| marked.contains(&row.pid) || marked.contains(&row.group);
+        let belongs =
+            |row: &&ProcessRow| marked.contains(&row.pid) || marked.contains(&row.stat.group);
         table
             .rows()
-            .filter(|row| row.lives())
+            .filter(|row| row.stat.lives())
             .filter(belongs)
             .map(|row| row.pid)
             .collect()

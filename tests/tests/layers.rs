@@ -1,6 +1,8 @@
-//! The locks reach the operating system through `oslo-concurrency/src/sys` alone.
+//! The locks reach the operating system through `oslo-concurrency/src/sys` alone, and the harness
+//! and the command read `/proc` through `harness/src/procfs` alone.
 //!
-//! So a port to another system has one place to look at, and the model tests can replace all of it.
+//! So a port to another system has one place to look at, and the model tests can replace all of
+//! what the locks use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,13 @@ fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Returns `true` for a string, of C or not, that is a file of /proc.
+fn names_proc(literal: &str) -> bool {
+    literal
+        .trim_start_matches(['b', 'c', 'r', '#'])
+        .starts_with("\"/proc/")
+}
+
 /// Paths that begin with one of [`CRATES`], and files of /proc, in code, not in comments.
 fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -39,7 +48,7 @@ fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
                     found.push(format!("{name}::"));
                 }
             }
-            TokenTree::Literal(literal) if literal.to_string().starts_with("\"/proc/") => {
+            TokenTree::Literal(literal) if names_proc(&literal.to_string()) => {
                 found.push(literal.to_string());
             }
             _ => {}
@@ -85,6 +94,34 @@ fn only_sys_names_system_calls() {
 }
 
 #[test]
+fn only_procfs_reads_proc() {
+    let mut outside = Vec::new();
+    let mut inside = 0;
+    for source in ["harness/src", "cargo-lockutils/src"] {
+        let mut files = Vec::new();
+        files_in(&workspace().join(source), &mut files);
+        for file in &files {
+            let mut found = Vec::new();
+            system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
+            found.retain(|path| names_proc(path));
+            let place = file.strip_prefix(workspace()).expect("below it");
+            if place.starts_with("harness/src/procfs") {
+                inside += found.len();
+            } else {
+                let named = |path: &String| format!("{}: {path}", place.display());
+                outside.extend(found.iter().map(named));
+            }
+        }
+    }
+    assert!(
+        outside.is_empty(),
+        "move these into harness/src/procfs:\n{}",
+        outside.join("\n")
+    );
+    assert!(inside > 0, "the test looks for what is there");
+}
+
+#[test]
 fn paths_are_found_and_neighbours_are_not() {
     let found = |text: &str| {
         let mut found = Vec::new();
@@ -98,6 +135,10 @@ fn paths_are_found_and_neighbours_are_not() {
     assert_eq!(
         found("fn f() { read(\"/proc/self/stat\") }"),
         ["\"/proc/self/stat\""]
+    );
+    assert_eq!(
+        found("fn f() { open(c\"/proc/self/fd\", \"see /proc/self\") }"),
+        ["c\"/proc/self/fd\""]
     );
     assert!(
         found("use std::os::unix::fs; use crate::nix::X; // libc::open\nfn libc() {}").is_empty()

@@ -5,37 +5,24 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What the name of a turnstile's file ends in: the gate in front of a fair lock, `.NAME.turnstile` (docs/locks.md).
+use lockutils_harness::procfs::FileId;
+
+/// Suffix of the file `.NAME.turnstile`, the gate in front of a fair lock
+/// (docs/explanation/locks.md).
 const TURNSTILE: &str = ".turnstile";
 
-/// Device and inode, as stat(2) gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    pub device: u64,
-    pub inode: u64,
-}
-
-impl Identity {
-    pub fn of(metadata: &Metadata) -> Self {
-        Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-}
-
-/// Regular files, and their paths below the directory.
+/// Regular files and their paths below a directory.
 #[derive(Debug, Default)]
 pub struct Files {
-    paths: HashMap<Identity, PathBuf>,
+    paths: HashMap<FileId, PathBuf>,
     inodes: HashSet<u64>,
-    /// Why some are no lock files.
+    /// Those that are no lock files, each with the reason.
     foreign: BTreeMap<PathBuf, &'static str>,
 }
 
 impl Files {
     fn insert(&mut self, metadata: &Metadata, path: PathBuf) {
-        let file = Identity::of(metadata);
+        let file = FileId::of(metadata);
         let is_hidden = || is_hidden(&path).then_some("hidden");
         if let Some(why) = why_no_lock_file(metadata).or_else(is_hidden) {
             self.foreign.insert(path.clone(), why);
@@ -44,11 +31,11 @@ impl Files {
         self.paths.insert(file, path);
     }
 
-    pub fn contains(&self, file: Identity) -> bool {
+    pub fn contains(&self, file: FileId) -> bool {
         self.paths.contains_key(&file)
     }
 
-    /// Whether one of the files has this inode, on whatever device.
+    /// Returns `true` if one of the files has this inode, on any device.
     pub fn has_inode(&self, inode: u64) -> bool {
         self.inodes.contains(&inode)
     }
@@ -57,17 +44,17 @@ impl Files {
         self.paths.is_empty()
     }
 
-    /// Those that no lock has made, with the reason.
+    /// The files that no lock has made, each with the reason.
     pub fn foreign(&self) -> &BTreeMap<PathBuf, &'static str> {
         &self.foreign
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Identity, &Path)> {
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Path)> {
         self.paths.iter().map(|(&file, path)| (file, &**path))
     }
 }
 
-/// All regular files below `directory`, links not followed; of a path that is a file, that one.
+/// All regular files below `directory`, links not followed; only the file itself if the path is one.
 pub fn below(directory: &Path) -> Files {
     let mut files = Files::default();
     if let Ok(metadata) = fs::symlink_metadata(directory)
@@ -94,7 +81,7 @@ pub fn below(directory: &Path) -> Files {
     files
 }
 
-/// Why the file is none that a lock made, but for its name.
+/// The reason, apart from its name, why a file is no lock file; `None` if it may be one.
 pub fn why_no_lock_file(metadata: &Metadata) -> Option<&'static str> {
     if !metadata.is_file() {
         Some("not a regular file")
@@ -107,13 +94,13 @@ pub fn why_no_lock_file(metadata: &Metadata) -> Option<&'static str> {
     }
 }
 
-/// Whether the name is one that no lock has; that of a turnstile is.
+/// Returns `true` for a hidden file, other than a turnstile: no lock has such a name.
 pub fn is_hidden(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') && lock_of_turnstile(file).is_none()
 }
 
-/// The lock whose turnstile this file is, if it is one.
+/// The lock behind a turnstile; `None` if the file is no turnstile.
 pub fn lock_of_turnstile(file: &Path) -> Option<PathBuf> {
     let name = file.file_name()?.to_str()?;
     let lock = name.strip_prefix('.')?.strip_suffix(TURNSTILE)?;
@@ -132,6 +119,13 @@ mod tests {
             (lock("b.turnstile"), lock("..turnstile"), lock("a/b")),
             (None, None, None)
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_is_a_turnstile_or_not(text in "(?s).{0,20}(\\.turnstile)?") {
+            lock_of_turnstile(Path::new(&text));
+        }
     }
 
     #[test]

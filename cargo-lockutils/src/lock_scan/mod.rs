@@ -1,51 +1,51 @@
 //! Which processes hold, wait for, or have open the lock files below a directory.
 //!
-//! Holders are found in /proc/PID/fdinfo, since /proc/locks names no process for open-file-description locks; /proc/locks then adds what
-//! processes hold and wait for into which we may not look. It is a snapshot: locks come and go while it is taken.
+//! Holders are found among the descriptors of processes, since `/proc/locks` names no process for
+//! open-file-description locks; it then adds the locks of processes whose descriptors may not be
+//! seen. The result is no exact snapshot: locks come and go while it is taken.
 
 mod files;
-mod kernel;
 mod process;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use lockutils_harness::procfs;
+pub use lockutils_harness::procfs::{FileId, FileLock, LockKind, LockMode};
+use lockutils_harness::procfs::{LockLine, read_locks};
 
-pub use files::{Files, Identity, below, is_hidden, lock_of_turnstile, why_no_lock_file};
-pub use kernel::{Kind, Lock, Mode};
+pub use files::{Files, below, is_hidden, lock_of_turnstile, why_no_lock_file};
 pub use process::Process;
-#[cfg(fuzzing)]
-pub use process::properties;
 
-/// What was found.
+/// Lock files and their users.
 #[derive(Debug)]
 pub struct Scan {
-    /// By path below the directory, the turnstiles of fair locks left out.
+    /// Users by path below the directory, without the turnstiles of fair locks.
     pub files: BTreeMap<PathBuf, Vec<User>>,
-    /// Why some of them are no lock files: `clean` leaves these alone.
+    /// Files that are no lock files, each with the reason: `clean` does not remove them.
     pub foreign: BTreeMap<PathBuf, &'static str>,
-    /// How many processes would not let us look: they are other users'.
+    /// Number of processes that could not be examined, since they belong to other users.
     pub hidden: usize,
 }
 
-/// Somebody who has to do with a lock file.
+/// One use of a lock file by a process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct User {
     pub role: Role,
-    /// `None` if it is in a process into which we may not look.
+    /// `None` if the process may not be examined.
     pub process: Option<Process>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    Holds(Lock),
-    Waits(Lock),
-    /// The file is open, without a lock: it was locked, is going to be, or somebody asks again and again, as Python's oslo does.
+    Holds(FileLock),
+    Waits(FileLock),
+    /// The file is open without a lock: it was locked, will be, or is being polled, as Python's
+    /// oslo does.
     HasOpen,
 }
 
-/// Looks at all processes.
+/// Finds the users of all lock files below `directory`.
 pub fn scan(directory: &Path) -> Scan {
     let files = below(directory);
     let mut found = Found::default();
@@ -53,7 +53,7 @@ pub fn scan(directory: &Path) -> Scan {
         found.look_into_processes(&files);
         found.look_at_kernel(
             &files,
-            &kernel::read(|inode| files.iter().any(|(file, _)| file.inode == inode)),
+            &read_locks(|inode| files.iter().any(|(file, _)| file.inode == inode)),
         );
     }
     let mut by_path: BTreeMap<PathBuf, Vec<User>> = files
@@ -76,7 +76,7 @@ pub fn scan(directory: &Path) -> Scan {
     }
 }
 
-/// The processes that have `file` open, and how many would not let us look.
+/// The processes that have the file open, and the number of those that could not be examined.
 pub fn that_have_open(path: &Path) -> (Vec<Process>, usize) {
     let files = below(path);
     let mut found = Found::default();
@@ -90,9 +90,9 @@ pub fn that_have_open(path: &Path) -> (Vec<Process>, usize) {
 
 #[derive(Default)]
 struct Found {
-    users: HashMap<Identity, Vec<User>>,
-    /// The device of a file as /proc/locks has it, where a lock has shown it.
-    kernel_devices: HashMap<Identity, u64>,
+    users: HashMap<FileId, Vec<User>>,
+    /// The device of a file as lists of locks have it, known for files with a lock.
+    kernel_devices: HashMap<FileId, u64>,
     hidden: usize,
 }
 
@@ -126,10 +126,10 @@ impl Found {
         }
     }
 
-    fn look_at_kernel(&mut self, files: &Files, locks: &[kernel::Line]) {
+    fn look_at_kernel(&mut self, files: &Files, locks: &[LockLine]) {
         for (file, _) in files.iter() {
             let device = self.kernel_devices.get(&file).copied();
-            let in_kernel = Identity {
+            let in_kernel = FileId {
                 device: device.unwrap_or(file.device),
                 inode: file.inode,
             };
@@ -145,8 +145,8 @@ impl Found {
     }
 }
 
-/// Adds the locks that no process into which we could look holds.
-fn add_holders(users: &mut Vec<User>, held: &[&kernel::Line]) {
+/// Adds the locks that no examined process holds.
+fn add_holders(users: &mut Vec<User>, held: &[&LockLine]) {
     for line in held {
         let role = Role::Holds(line.lock);
         if !users.iter().any(|user| user.role == role) {
@@ -158,14 +158,15 @@ fn add_holders(users: &mut Vec<User>, held: &[&kernel::Line]) {
     }
 }
 
-/// Gives the waiters that were seen the mode that the kernel knows, and adds those that were not seen.
-fn add_waiters(users: &mut Vec<User>, waiting: &[&kernel::Line]) {
+/// Sets the mode of waiters to the one that the kernel reports, and adds waiters that were not
+/// found in processes.
+fn add_waiters(users: &mut Vec<User>, waiting: &[&LockLine]) {
     let mut claimed = vec![false; users.len()];
     for line in waiting {
         let seen = users.iter().zip(&claimed).position(|(user, claimed)| {
             let pid = user.process.as_ref().map(|process| process.pid);
             let waits = matches!(user.role, Role::Waits(lock) if lock.kind == line.lock.kind);
-            // A waiter whose system call we may not see is known by its number.
+            // The system call of a waiter may be invisible; then only its process identifies it.
             let is_polite = user.role == Role::HasOpen && line.pid.is_some();
             !claimed && (waits || is_polite) && (line.pid.is_none() || line.pid == pid)
         });
@@ -185,7 +186,7 @@ fn add_waiters(users: &mut Vec<User>, waiting: &[&kernel::Line]) {
     }
 }
 
-/// Whoever holds a turnstile or waits for it waits for the lock behind it.
+/// A process that holds a turnstile or waits for it is a waiter for the lock behind it.
 fn fold_turnstiles(files: &mut BTreeMap<PathBuf, Vec<User>>) {
     let turnstiles: Vec<(PathBuf, PathBuf)> = files
         .keys()
@@ -204,7 +205,7 @@ fn fold_turnstiles(files: &mut BTreeMap<PathBuf, Vec<User>>) {
     }
 }
 
-/// One line for each thing that a process does, and none for the descriptors that it keeps besides.
+/// Sorts users and removes duplicates, and open descriptors of processes that hold or wait.
 fn tidy(users: &mut Vec<User>) {
     users.sort();
     let hidden_apart = |a: &mut User, b: &mut User| a.process.is_some() && a == b;
@@ -227,8 +228,8 @@ fn tidy(users: &mut Vec<User>) {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> kernel::Line {
-        kernel::parse(text).unwrap()
+    fn line(text: &str) -> LockLine {
+        LockLine::parse(text).unwrap()
     }
 
     fn user(role: Role, pid: i32) -> User {
@@ -243,9 +244,9 @@ mod tests {
         }
     }
 
-    const OFD: Lock = Lock {
-        kind: Kind::Ofd,
-        mode: Mode::Exclusive,
+    const OFD: FileLock = FileLock {
+        kind: LockKind::Ofd,
+        mode: LockMode::Exclusive,
     };
 
     #[test]
@@ -256,8 +257,8 @@ mod tests {
             line("1: -> OFDLCK ADVISORY WRITE -1 fe:01:7 0 EOF"),
         ];
         add_waiters(&mut users, &waiting.each_ref());
-        let shared = Lock {
-            mode: Mode::Shared,
+        let shared = FileLock {
+            mode: LockMode::Shared,
             ..OFD
         };
         assert_eq!(users[1].role, Role::Waits(shared));
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_of_a_process_that_cannot_be_seen_is_told_nevertheless() {
+    fn a_lock_of_a_process_that_cannot_be_seen_is_listed() {
         let mut users = vec![user(Role::HasOpen, 2)];
         let held = [line("1: OFDLCK ADVISORY WRITE -1 fe:01:7 0 EOF")];
         add_holders(&mut users, &held.each_ref());
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turnstile_is_not_a_lock_of_its_own_and_a_process_that_waits_is_not_told_to_have_it_open() {
+    fn a_turnstile_is_no_lock_and_a_waiter_is_not_listed_as_an_opener() {
         let mut files = BTreeMap::from([
             (PathBuf::from("x"), vec![user(Role::HasOpen, 1)]),
             (

@@ -203,7 +203,7 @@ impl<'a> Trial<'a> {
                 .is_ok_and(|status| status.pid().is_some())
             {}
             let adopted = procfs::children().filter(|pid| !self.strangers.contains(pid));
-            let left: HashSet<Pid> = procfs::that_were_given(&self.base)
+            let left: HashSet<Pid> = procfs::with_lock_path_in(&self.base)
                 .into_iter()
                 .chain(adopted)
                 .collect();

@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::lease::Lease;
-use crate::lock_scan::{self, Identity};
+use crate::lock_scan::{self, FileId};
 
 /// What became of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn lock(file: &File) -> io::Result<bool> {
 
 fn names(path: &Path, file: &File) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Identity::of(&metadata) == Identity::of(&file.metadata()?)),
+        Ok(metadata) => Ok(FileId::of(&metadata) == FileId::of(&file.metadata()?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

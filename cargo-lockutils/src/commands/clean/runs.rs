@@ -25,7 +25,7 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
             }
             RunState::Kept | RunState::Dead | RunState::Empty => {}
         }
-        if let Some(user) = procfs::that_use(&directory.base).into_iter().next() {
+        if let Some(user) = procfs::with_files_in(&directory.base).into_iter().next() {
             let command = say::printable(&procfs::command(user));
             say::on_stdout(format_args!(
                 "{shown} stays: process {user} uses it: {command}"

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::lock_scan::{Kind, Lock, Mode, Role, Scan, User};
+use crate::lock_scan::{FileLock, LockKind, LockMode, Role, Scan, User};
 
 /// Grows when a field changes its meaning or goes away.
 const SCHEMA: u32 = 1;
@@ -31,8 +31,8 @@ struct File {
 #[derive(Serialize)]
 struct Entry {
     role: &'static str,
-    kind: Option<Kind>,
-    mode: Option<Mode>,
+    kind: Option<LockKind>,
+    mode: Option<LockMode>,
     pid: Option<i32>,
     command: Option<String>,
     process_started_unix: Option<f64>,
@@ -40,7 +40,7 @@ struct Entry {
 
 impl Entry {
     fn of(user: &User, now: f64) -> Self {
-        let (role, lock): (_, Option<Lock>) = match user.role {
+        let (role, lock): (_, Option<FileLock>) = match user.role {
             Role::Holds(lock) => ("holds", Some(lock)),
             Role::Waits(lock) => ("waits", Some(lock)),
             Role::HasOpen => ("has-open", None),

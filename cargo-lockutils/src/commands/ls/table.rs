@@ -134,7 +134,7 @@ fn short(age: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lock_scan::{Kind, Lock, Mode, Process};
+    use crate::lock_scan::{FileLock, LockKind, LockMode, Process};
 
     #[test]
     fn the_widest_row_has_eighty_columns() {
@@ -143,9 +143,9 @@ mod tests {
             command: "x".repeat(200),
             age: Some(Duration::from_secs(86_400 * 365)),
         };
-        let lock = Lock {
-            kind: Kind::Posix,
-            mode: Mode::Exclusive,
+        let lock = FileLock {
+            kind: LockKind::Posix,
+            mode: LockMode::Exclusive,
         };
         let user = |role| User {
             role,

@@ -1,6 +1,5 @@
 //! One step of a worker: a command, or the call before which it stands.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
@@ -162,6 +161,6 @@ impl Controller<'_> {
 /// The inode of the file that a finished call was about.
 fn inode(tid: Pid, call: &Call, result: i64) -> Option<u64> {
     let fd = call.descriptor_after(result)?;
-    let meta = fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    let meta = procfs::descriptor_metadata(tid, fd).ok()?;
     Some(meta.ino())
 }

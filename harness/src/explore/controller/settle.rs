@@ -1,9 +1,10 @@
 //! Waits until nothing moves in a worker any more.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
+
+use crate::procfs::Status;
 
 use super::backoff::{Backoff, SHORTEST};
 use super::worker::WorkerState;
@@ -126,18 +127,8 @@ impl Controller<'_> {
                     && worker.held_waits.iter().all(|wait| wait.tid != *tid)
             })
             .filter_map(|tid| {
-                let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-                let field = |name: &str| {
-                    let mut lines = status.lines();
-                    lines
-                        .find_map(|line| line.strip_prefix(name))
-                        .map(str::trim)
-                };
-                let switches = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"]
-                    .iter()
-                    .filter_map(|name| field(name)?.parse::<u64>().ok())
-                    .sum();
-                Some((tid, field("State:")?.chars().next()?, switches))
+                let status = Status::of(tid)?;
+                Some((tid, status.state, status.context_switches))
             })
             .collect();
         scan.sort_unstable();

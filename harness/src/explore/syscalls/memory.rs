@@ -1,7 +1,6 @@
 //! What the arguments of a stopped task point to, and what /proc says of the task.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::IoSliceMut;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
@@ -10,6 +9,8 @@ use nix::libc;
 use nix::sys::time::TimeSpec;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
+
+use crate::procfs::{self, Status};
 
 /// The two bytes at this address.
 pub fn short(tid: Pid, address: u64) -> Option<u16> {
@@ -82,7 +83,7 @@ pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
         return of_descriptor(tid, dir);
     }
     let base = match dir {
-        libc::AT_FDCWD => fs::read_link(format!("/proc/{tid}/cwd")).ok()?,
+        libc::AT_FDCWD => procfs::working_directory(tid).ok()?,
         fd => of_descriptor(tid, fd)?,
     };
     Some(clean(&base.join(path)))
@@ -90,20 +91,7 @@ pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
 
 /// Replaces `/proc/self/fd/3` and `/dev/fd/3` by what that descriptor is open on.
 fn resolve_own_descriptor(tid: Pid, path: PathBuf) -> PathBuf {
-    let own = format!("/proc/{tid}/fd");
-    let folders = [
-        "/proc/self/fd",
-        "/proc/thread-self/fd",
-        "/dev/fd",
-        own.as_str(),
-    ];
-    let descriptor = folders.iter().find_map(|folder| {
-        path.strip_prefix(folder)
-            .ok()?
-            .to_str()?
-            .parse::<i32>()
-            .ok()
-    });
+    let descriptor = procfs::descriptor_number(tid, &path);
     match descriptor.and_then(|fd| of_descriptor(tid, fd)) {
         Some(open_on) => open_on,
         None => path,
@@ -112,7 +100,7 @@ fn resolve_own_descriptor(tid: Pid, path: PathBuf) -> PathBuf {
 
 /// The file that a descriptor is open on, even if its name is gone.
 pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
-    let link = fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    let link = procfs::descriptor_target(tid, fd).ok()?;
     match link
         .to_str()
         .and_then(|text| text.strip_suffix(" (deleted)"))
@@ -124,11 +112,9 @@ pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
 
 /// The open descriptors between these two.
 pub fn descriptors(tid: Pid, from: u64, to: u64) -> Vec<i32> {
-    fs::read_dir(format!("/proc/{tid}/fd"))
+    procfs::descriptors(tid)
         .into_iter()
         .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(|fd| (from..=to).contains(&u64::from(fd.unsigned_abs())))
         .collect()
 }
@@ -148,15 +134,10 @@ fn clean(path: &Path) -> PathBuf {
 
 /// Returns `true` for the thread with which its process began.
 pub fn is_first(tid: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{tid}/status")).is_ok_and(|status| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("Tgid:"))
-            .is_some_and(|process| process.trim().parse() == Ok(tid.as_raw()))
-    })
+    Status::of(tid).is_some_and(|status| status.process == tid)
 }
 
 /// Returns `true` if its process has no other thread.
 pub fn is_alone(tid: Pid) -> bool {
-    fs::read_dir(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.count() == 1)
+    procfs::has_one_thread(tid)
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use nix::unistd::Pid;
 
+use crate::procfs;
+
 /// Device and inode.
 pub type FileId = (u64, u64);
 
@@ -38,7 +40,7 @@ impl Resources {
 
     /// Adds the file that a descriptor is open on, whatever its name is by now.
     pub fn add_descriptor(&mut self, tid: Pid, fd: i32) {
-        self.add_file(fs::metadata(format!("/proc/{tid}/fd/{fd}")));
+        self.add_file(procfs::descriptor_metadata(tid, fd));
     }
 
     fn add_file(&mut self, metadata: std::io::Result<fs::Metadata>) {

@@ -7,7 +7,6 @@ mod filter;
 mod inject;
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -115,15 +114,8 @@ impl Tracer {
         // A thread may start others meanwhile.
         loop {
             let mut found = false;
-            for entry in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
-                let Some(tid) = entry
-                    .file_name()
-                    .to_str()
-                    .and_then(|name| name.parse().ok())
-                else {
-                    continue;
-                };
-                let tid = Pid::from_raw(tid);
+            for thread in procfs::threads(process)? {
+                let tid = thread.id();
                 if self.tasks.contains_key(&tid) {
                     continue;
                 }

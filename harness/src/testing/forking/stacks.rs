@@ -1,7 +1,10 @@
 //! Where the threads of a stuck process are, according to the kernel.
 
 use std::fmt::Write;
-use std::fs;
+
+use nix::unistd::Pid;
+
+use crate::procfs::{self, SystemCall, Thread};
 
 /// Maximum number of threads shown.
 const THREADS: usize = 8;
@@ -11,40 +14,25 @@ const FRAMES: usize = 8;
 /// A few lines per thread: its state, its system call and, for root, its kernel stack.
 pub(crate) fn of_process(pid: i32) -> String {
     let mut story = String::new();
-    let folder = format!("/proc/{pid}/task");
-    let mut threads: Vec<String> = fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    threads.sort_by_key(|thread| thread.parse::<u32>().unwrap_or(0));
+    let threads = procfs::threads(Pid::from_raw(pid));
+    let mut threads: Vec<Thread> = threads.into_iter().flatten().collect();
+    threads.sort();
     for thread in threads.iter().take(THREADS) {
-        let read = |name: &str| {
-            let text = fs::read_to_string(format!("{folder}/{thread}/{name}"));
-            text.map(|text| text.trim().to_owned()).unwrap_or_default()
-        };
-        let stat = read("stat");
-        let state = stat
-            .rsplit(") ")
-            .next()
-            .and_then(|rest| rest.chars().next());
-        let state = match state {
+        let state = match thread.stat().map(|stat| stat.state) {
             Some('R') => "is running",
             Some('S' | 'D') => "is sleeping",
             Some('T' | 't') => "is stopped",
             _ => "has ended",
         };
-        let _ = write!(story, "\n    thread {thread} of process {pid} {state}");
-        let place = read("wchan");
-        if !matches!(place.as_str(), "" | "0") {
-            let _ = write!(story, " in {place}");
+        let id = thread.id();
+        let _ = write!(story, "\n    thread {id} of process {pid} {state}");
+        if let Some(function) = thread.wait_channel() {
+            let _ = write!(story, " in {function}");
         }
-        let call = read("syscall");
-        if let Some(number) = call.split(' ').next().and_then(|n| n.parse::<i64>().ok()) {
+        if let Some(SystemCall { number, .. }) = thread.system_call() {
             let _ = write!(story, ", system call {number}{}", name_of(number));
         }
-        for frame in read("stack").lines().take(FRAMES) {
-            let frame = frame.split_once("] ").map_or(frame, |(_, frame)| frame);
+        for frame in thread.kernel_stack().iter().take(FRAMES) {
             let _ = write!(story, "\n      {frame}");
         }
     }

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
+use crate::procfs::{self, LockLine, LockMode};
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 
 /// How long the other process tries: a child forked in a section may keep its copies for a moment.
@@ -98,24 +99,15 @@ fn kernel_locks(processes: &[Pid], which: &dyn Fn(&Path) -> bool) -> Vec<String>
     found
 }
 
-/// The exclusive locks of the open files of a process: the lines `lock:` of proc_pid_fdinfo(5).
+/// The exclusive locks of the open files of a process.
 fn locks_of(process: Pid) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let folder = format!("/proc/{process}/fdinfo");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(entry.path()).unwrap_or_default();
-        for line in text.lines() {
-            let Some(lock) = line.strip_prefix("lock:") else {
-                continue;
-            };
-            let words: Vec<&str> = lock.split_whitespace().collect();
-            if let [_, kind, advisory, "WRITE", ..] = words[..]
-                && let Ok(path) = fs::read_link(format!(
-                    "/proc/{process}/fd/{}",
-                    entry.file_name().to_string_lossy()
-                ))
+    for (fd, info) in procfs::descriptor_infos(process).into_iter().flatten() {
+        for LockLine { lock, .. } in info.locks {
+            if lock.mode == LockMode::Exclusive
+                && let Ok(path) = procfs::descriptor_target(process, fd)
             {
-                found.push((path, format!("an exclusive lock ({kind} {advisory})")));
+                found.push((path, format!("an exclusive lock ({})", lock.kind)));
             }
         }
     }

@@ -1,16 +1,16 @@
 //! The order in which waiters acquire the lock.
 
 use std::error::Error;
-use std::fs;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use nix::unistd::gettid;
+use nix::unistd::{Pid, gettid};
 
 use super::super::load::Load;
 use super::support::Make;
+use crate::procfs::Thread;
 use crate::testing::checker;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Guarantee, Lock, WaitLimit};
@@ -128,9 +128,6 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
 
 /// Returns `true` if a thread of this process sleeps in the kernel (proc_pid_stat(5)).
 fn sleeps(tid: i32) -> bool {
-    fs::read_to_string(format!("/proc/self/task/{tid}/stat")).is_ok_and(|stat| {
-        stat.rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with('S'))
-    })
+    let stat = Thread::of_this_process(Pid::from_raw(tid)).stat();
+    stat.is_some_and(|stat| stat.state == 'S')
 }
