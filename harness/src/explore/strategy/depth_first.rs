@@ -153,11 +153,24 @@ struct Walk {
     slept: Rc<RefCell<Vec<Sleep>>>,
 }
 
+impl Walk {
+    /// The given sleep set, with what each step touches in this run: its files have other inodes
+    /// than those of the run in which the step was put to sleep.
+    fn given_here(&mut self, view: &View<'_>) -> Sleep {
+        let here = |(actor, slept): (usize, Footprint)| {
+            let candidate = view.candidates.iter().find(|one| one.actor == actor)?;
+            Some((actor, slept.with_resources_of(&candidate.next)))
+        };
+        let given = std::mem::take(&mut self.given);
+        given.into_iter().filter_map(here).collect()
+    }
+}
+
 impl Scheduler for Walk {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let at = view.at();
         if at + 1 == self.prefix.len() {
-            self.sleep = std::mem::take(&mut self.given);
+            self.sleep = self.given_here(view);
         } else if at >= self.prefix.len()
             && let Some(last) = view.steps.last()
         {
@@ -265,6 +278,48 @@ mod tests {
         // The first ones have no preemption.
         let (orders, ..) = explore(&[&writes, &writes]);
         assert_eq!(orders[0], [0, 0, 1, 1]);
+    }
+
+    /// A file has another inode in each run. Two calls that name it differently still depend on
+    /// each other.
+    #[test]
+    fn a_sleeping_step_touches_the_files_of_this_run() {
+        let run = |inode: u64| {
+            let call = |effect, target| {
+                let mut call = Call::from_outside(Operation::Open, effect, target);
+                call.resources.files = vec![(1, inode)];
+                call
+            };
+            let write = call(Effect::Modify, "a");
+            let read = call(Effect::Observe, "b");
+            [Footprint::of(&write, false), Footprint::of(&read, false)]
+        };
+        let [_, read_before] = run(1);
+        let [write, read] = run(2);
+        assert!(read_before.commutes_with(&write));
+        let candidate = |actor, next| Candidate {
+            actor,
+            nth: 0,
+            readiness: Readiness::Ready,
+            next,
+        };
+        let candidates = [candidate(0, write.clone()), candidate(1, read)];
+        let view = View {
+            candidates: &candidates,
+            last: None,
+            steps: &[],
+        };
+        let mut walk = Walk {
+            prefix: vec![0],
+            given: vec![(1, read_before)],
+            sleep: Vec::new(),
+            slept: Rc::default(),
+        };
+        assert_eq!(walk.choose(&view), Some(0));
+        let [(1, asleep)] = &walk.sleep[..] else {
+            panic!("{:?}", walk.sleep);
+        };
+        assert!(!asleep.commutes_with(&write));
     }
 
     #[test]

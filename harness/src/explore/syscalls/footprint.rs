@@ -58,6 +58,14 @@ impl Footprint {
         !targets.any(|one| other.targets.iter().any(|two| clash(one, two)))
     }
 
+    /// The same with the files that the step touches in another run.
+    pub fn with_resources_of(self, step: &Footprint) -> Self {
+        Footprint {
+            resources: step.resources.clone(),
+            ..self
+        }
+    }
+
     fn touches_files(&self) -> bool {
         self.any_file || !self.targets.is_empty()
     }
