@@ -1,4 +1,5 @@
-//! What must be true of the parsers whatever they read: for the random tests below, and for the programs in `fuzz/`.
+//! What must be true of the parsers whatever they read: for the random tests below, and for the
+//! programs in `fuzz/`.
 
 #![allow(missing_docs, reason = "public only to the programs in fuzz/")]
 

@@ -1,6 +1,6 @@
 //! `cargo lockutils worker-check`: what a worker gets wrong.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::workers::LockUnderTest;
 use lockutils_harness::workers::check::check;
@@ -19,7 +19,7 @@ pub fn run(command: Vec<String>) -> Result<u8> {
     let findings = check(&lock, directory.lock_path());
     directory.finish(false, true)?;
     guardian.dismiss();
-    let findings = findings.map_err(|why| anyhow!("{why}"))?;
+    let findings = findings?;
     for finding in &findings {
         match &finding.wrong {
             None => say::on_stdout(format_args!("{GOOD}✔{GOOD:#} {}", finding.what)),

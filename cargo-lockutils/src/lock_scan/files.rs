@@ -54,7 +54,7 @@ impl Files {
     }
 }
 
-/// All regular files below `directory`, links not followed; only the file itself if the path is one.
+/// All regular files below `directory`, links not followed; the path itself if it is a file.
 pub fn below(directory: &Path) -> Files {
     let mut files = Files::default();
     if let Ok(metadata) = fs::symlink_metadata(directory)

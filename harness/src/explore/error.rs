@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::protocol::Answer;
+use crate::workers::WorkerError;
 
 /// An error of the explorer or of its workers; what the lock does wrong is an [`End`](super::End).
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +18,9 @@ pub enum ExploreError {
     /// The directory for the workers could not be made or read.
     #[error("no directory for the workers: {0}")]
     Directory(#[source] io::Error),
-    /// A worker did not start; the text says why.
-    #[error("{0}")]
-    Start(String),
+    /// A worker did not start.
+    #[error(transparent)]
+    Start(#[from] WorkerError),
     /// The kernel does not let us trace a worker.
     #[error(
         "the worker cannot be traced ({0}): ptrace must be allowed. In a container add \

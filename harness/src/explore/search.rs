@@ -87,9 +87,8 @@ impl<'a> Search<'a> {
             return Err(ExploreError::Processor { architecture });
         }
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
-        let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)
-            .map_err(ExploreError::Directory)?
-            .unless(self.interrupted);
+        let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)?
+            .stop_when(self.interrupted);
         on_one_processor();
         Controller::new(spawner).map_err(ExploreError::Directory)
     }

@@ -1,9 +1,9 @@
-//! What a worker can do.
+//! Capabilities of workers.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What a worker can do beyond `acquire`, `try` and `release`.
+/// A capability beyond `acquire`, `try` and `release`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
     /// Its slots are threads.
@@ -20,14 +20,14 @@ pub enum Capability {
     Reopen,
     /// `kill-wrapper`.
     Wrapper,
-    /// It has no `try`.
+    /// No `try`.
     NoTry,
-    /// It forks a fresh process for each schedule.
+    /// A fresh process for each schedule, by fork.
     Zygote,
 }
 
 impl Capability {
-    /// All of them.
+    /// All capabilities.
     pub const ALL: [Capability; 9] = [
         Capability::Threads,
         Capability::Timeout,
@@ -61,7 +61,7 @@ impl Capability {
 pub struct Capabilities(BTreeSet<Capability>);
 
 impl Capabilities {
-    /// Whether it has this one.
+    /// Returns `true` if the worker has this capability.
     pub fn has(&self, capability: Capability) -> bool {
         self.0.contains(&capability)
     }

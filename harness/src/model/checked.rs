@@ -7,14 +7,16 @@ use serde::Serialize;
 
 use super::{Outcome, Report, Scenario, Verdict};
 
-/// A report under the name that the lock has in a configuration, measured by what is expected of it.
+/// A report under the name that the lock has in a configuration, measured by what is expected of
+/// it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckedReport {
     /// The name; `None` if the lock was given on the command line.
     pub name: Option<String>,
     /// The expectations.
     pub expectations: Vec<Expectation>,
-    /// That of the report, except that an expected verdict is no failure and an unmet expectation is.
+    /// That of the report, except that an expected verdict is no failure and an unmet expectation
+    /// is.
     pub exit_status: u8,
     /// The findings.
     pub report: Report,
@@ -203,8 +205,8 @@ pub enum Rank {
     Fine,
 }
 
-/// The exit status of several: broken outranks stuck, stuck an interruption, and that what could not
-/// be tried.
+/// The exit status of several: broken outranks stuck, stuck an interruption, and that what could
+/// not be tried.
 pub fn worst(statuses: impl IntoIterator<Item = u8>) -> u8 {
     let badness = |status: &u8| match status {
         0 => 0,

@@ -1,24 +1,24 @@
-//! What is done to the holder of a lock.
+//! Faults injected into a lock and its holders.
 
 use std::time::Duration;
 
 use super::Verb;
 
-/// Something that is done to a holder, or by it.
+/// A fault that is injected while a worker holds the lock, or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// It is killed in the section.
+    /// Kill the holder.
     Kill,
-    /// It is killed so long after its release was written.
+    /// Kill the holder this long after its `release` was written.
     KillReleasing(Duration),
-    /// It is stopped for so long.
+    /// Stop the holder for this long.
     Pause(Duration),
-    /// The files of the lock are deleted.
+    /// Delete the files of the lock.
     Unlink,
-    /// It is told to do this before it goes on.
-    Tell(Verb),
-    /// It leaves after the release.
+    /// Have the holder perform this verb.
+    Perform(Verb),
+    /// Have the holder exit after the release.
     Leave,
-    /// It removes the lock after the release.
+    /// Have the holder remove the lock after the release.
     Remove,
 }

@@ -15,7 +15,7 @@ pub struct Random(u64);
 
 #[cfg(feature = "stress")]
 impl Random {
-    /// From this seed.
+    /// A source with this seed.
     pub fn new(seed: u64) -> Self {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d | 1)
     }
@@ -25,23 +25,23 @@ impl Random {
         self.0
     }
 
-    /// Another source, which goes its own way.
+    /// An independent source.
     #[cfg(feature = "explore")]
     pub fn split(&mut self) -> Self {
         Random::new(self.next())
     }
 
-    /// A number below `limit`; 0 if the limit is.
+    /// A number below `limit`; 0 if `limit` is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.next().checked_rem(limit).unwrap_or(0)
     }
 
-    /// True once in `n` times.
+    /// `true` with probability `1/n`.
     pub fn once_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    /// One of these.
+    /// A random element.
     pub fn choose<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }

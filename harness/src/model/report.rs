@@ -1,5 +1,5 @@
-//! What a trial of a lock has shown: one model for `stress` and `explore`, from which every exporter
-//! in [`report`](crate::report) makes its text.
+//! Results of a trial: one model for `stress` and `explore`, from which every exporter in
+//! [`report`](crate::report) makes its text.
 //!
 //! Its JSON is the public format; `docs/reference/report.md` describes it.
 
@@ -77,7 +77,7 @@ pub struct Lock {
     pub title: String,
     /// As on the command line, quoted for a shell.
     pub arguments: String,
-    /// What the worker offered on its line `ready`.
+    /// Capabilities that the worker listed on its line `ready`.
     pub offers: Vec<&'static str>,
 }
 
@@ -86,7 +86,7 @@ pub struct Lock {
 pub struct Outcome {
     /// The scenario.
     pub scenario: Scenario,
-    /// What happens in it.
+    /// Description of the scenario.
     pub meaning: &'static str,
     /// `true` if it affects the exit status.
     pub counts: bool,
@@ -94,15 +94,15 @@ pub struct Outcome {
     pub promise: bool,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why nothing can be said, what is stuck, or which answer was wrong.
+    /// Why nothing is known, which waiter is stuck, or which answer was wrong.
     pub reason: Option<String>,
     /// Duration, without the start of the workers.
     pub seconds: f64,
-    /// What the library or the worker got wrong.
+    /// Errors of the library or of the worker.
     pub errors: Vec<Quoted>,
     /// Other observations.
     pub notes: Vec<Quoted>,
-    /// What was tried and seen.
+    /// Extent of the trial and its evidence.
     #[serde(flatten)]
     pub evidence: Evidence,
     /// The command that runs it again: the scenario, or its counterexample. `None` if `explore`
@@ -110,7 +110,7 @@ pub struct Outcome {
     pub again: Option<String>,
 }
 
-/// What was tried and seen in a scenario.
+/// Extent of a trial and its evidence.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Evidence {
@@ -177,11 +177,11 @@ pub struct Search {
 /// A schedule that breaks the lock or gets it stuck.
 #[derive(Clone, Debug, Serialize)]
 pub struct Counterexample {
-    /// What it comes to.
+    /// The result, such as an overlap.
     pub ending: String,
     /// Number of context switches.
     pub switches: usize,
-    /// How many of `runs` replays came to the same.
+    /// Number of replays with the same result, out of `runs`.
     pub same: usize,
     /// Number of replays.
     pub runs: usize,
@@ -196,13 +196,13 @@ pub struct Counterexample {
 /// One step of a counterexample.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// Who made it.
+    /// Name of the process.
     pub who: String,
     /// Number of the worker; `None` if it was not one.
     pub worker: Option<usize>,
-    /// What was done.
+    /// The step.
     pub what: String,
-    /// What that means.
+    /// Its meaning for the lock.
     pub means: String,
     /// `true` if the worker holds the lock after the step.
     pub inside: bool,
@@ -291,7 +291,7 @@ pub struct Quoted {
 /// Two holders at once.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overlap {
-    /// When the second acquired the lock, in nanoseconds since the scenario began.
+    /// Time of the second acquisition, in nanoseconds since the scenario began.
     pub at_ns: u64,
     /// For how long both held it, if that is known.
     pub both_ns: Option<u64>,
@@ -310,9 +310,9 @@ pub struct Holder {
     pub worker: usize,
     /// Its slot.
     pub slot: usize,
-    /// When it acquired the lock, in nanoseconds since the scenario began.
+    /// Time of the acquisition, in nanoseconds since the scenario began.
     pub from_ns: u64,
-    /// When it was asked to release, or killed.
+    /// Time of the release or of the kill.
     pub until_ns: Option<u64>,
     /// `true` if it held the lock shared.
     pub shared: bool,
@@ -323,13 +323,13 @@ pub struct Holder {
 /// An event of the timeline.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Event {
-    /// When, in nanoseconds since the scenario began.
+    /// Time, in nanoseconds since the scenario began.
     pub at_ns: u64,
     /// Number of the worker.
     pub worker: usize,
     /// Its slot.
     pub slot: usize,
-    /// What happened.
+    /// Kind of the event.
     pub what: EventKind,
 }
 

@@ -31,32 +31,32 @@ pub enum Scenario {
     WrapperKill,
 }
 
-/// What a lock owes in a scenario.
+/// The obligation of a lock in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Every lock promises to survive it: it decides the exit status.
+    /// Every lock promises to survive it, so it decides the exit status.
     Promise,
-    /// Many a good lock does not claim to survive it: it counts only when it is asked for.
+    /// Good locks need not survive it: it counts only on request.
     Hazard,
 }
 
-/// What is known of one scenario: the columns of [`Scenario::row`].
+/// The columns of [`Scenario::row`].
 struct Row {
-    /// On the command line, in JSON and in a configuration.
+    /// The word on the command line, in JSON and in configurations.
     word: &'static str,
     role: Role,
-    /// What a worker must be able to do to take part.
+    /// The capability that a worker needs to take part.
     needs: Option<Capability>,
-    /// What happens in `stress`.
+    /// Description under `stress`.
     stress: &'static str,
-    /// Share of the whole time of `stress`, compared with the others'.
+    /// Share of the whole time of `stress`, compared with other scenarios.
     weight: u32,
-    /// What happens in `explore`, if it can explore the scenario.
+    /// Description under `explore`, if it supports the scenario.
     explore: Option<&'static str>,
 }
 
 impl Scenario {
-    /// All of them, in the order of the report.
+    /// All scenarios, in the order of the report.
     pub const ALL: [Scenario; 10] = [
         Scenario::Contend,
         Scenario::Threads,
@@ -167,7 +167,7 @@ impl Scenario {
         }
     }
 
-    /// Those that `explore` can try, in the order of the report.
+    /// The scenarios that `explore` supports, in the order of the report.
     pub fn explorable() -> impl Iterator<Item = Scenario> {
         Scenario::ALL
             .into_iter()
@@ -186,27 +186,27 @@ impl Scenario {
         self.row().word
     }
 
-    /// What happens in it under `stress`, for a reader who has never seen the word.
+    /// Description under `stress`, for a reader who has never seen the word.
     pub fn meaning(self) -> &'static str {
         self.row().stress
     }
 
-    /// What happens in it under `explore`; `None` if `explore` cannot try it.
+    /// Description under `explore`; `None` if it does not support the scenario.
     pub fn explored(self) -> Option<&'static str> {
         self.row().explore
     }
 
-    /// What a lock owes in it.
+    /// The obligation of a lock in it.
     pub fn role(self) -> Role {
         self.row().role
     }
 
-    /// What a worker must be able to do to take part.
+    /// The capability that a worker needs to take part.
     pub fn needs(self) -> Option<Capability> {
         self.row().needs
     }
 
-    /// Its share of the whole time of `stress`, compared with the others'.
+    /// Share of the whole time of `stress`, compared with other scenarios.
     pub fn weight(self) -> u32 {
         self.row().weight
     }

@@ -1,4 +1,4 @@
-//! What the driver asks of a slot.
+//! Requests of the driver.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,32 @@ use std::str::FromStr;
 /// A request to one slot of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Take the lock, however long it takes.
+    /// Acquire the lock, without a time limit.
     Acquire,
-    /// Take it if it is free.
+    /// Acquire it if it is free.
     Try,
-    /// Take it within so many milliseconds.
+    /// Acquire it within this number of milliseconds.
     AcquireTimeout(u64),
-    /// Take it shared.
+    /// Acquire it shared, without a time limit.
     Read,
-    /// Take it shared if nobody has it exclusively.
+    /// Acquire it shared unless it is held exclusively.
     TryRead,
-    /// Give it back.
+    /// Release it.
     Release,
-    /// Delete what the lock is made of, in the library's own way.
+    /// Remove the lock's files, by the library's own means.
     Remove,
-    /// In the section: fork a child that releases its copy of the lock.
+    /// While holding it: fork a child that releases its copy of the lock.
     ForkRelease,
-    /// In the section: fork a child that exits as a program does.
+    /// While holding it: fork a child that exits as a program does.
     ForkExit,
-    /// In the section: open and close the lock file once more.
+    /// While holding it: open and close the lock file once more.
     Reopen,
-    /// In the section: end the wrapper with SIGKILL, but not the command that it runs.
+    /// While holding it: kill the wrapper, but not the command that it runs.
     KillWrapper,
 }
 
 impl Verb {
-    /// Whether the answer may be `acquired`.
+    /// Returns `true` if the answer may be `acquired`.
     pub fn asks(self) -> bool {
         matches!(
             self,
@@ -39,7 +39,7 @@ impl Verb {
         )
     }
 
-    /// Whether others may hold it at the same time, if they share as well.
+    /// Returns `true` if others may hold the lock shared at the same time.
     pub fn is_shared(self) -> bool {
         matches!(self, Verb::Read | Verb::TryRead)
     }

@@ -2,30 +2,30 @@
 
 use serde::Serialize;
 
-/// A verdict, in one word or two.
+/// Verdict on a lock in one scenario or in a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Nobody else was ever in, as far as was tried.
+    /// No violation was found.
     Held,
-    /// Two were in at once.
+    /// Two workers held the lock at once.
     Broken,
-    /// Nobody gets the lock any more.
+    /// No worker gets the lock any more.
     Stuck,
-    /// Somebody waits for ever while others get it.
+    /// One worker waits for ever while others get the lock.
     Starved,
-    /// A holder that was stopped beyond the lock's lease was not alone; not a race.
+    /// A holder that was stopped beyond the lock's lease overlapped with the next one; not a race.
     LeaseExpired,
-    /// Refused although nobody held it, or a timed wait that ended early or late.
+    /// A refusal of a free lock, or a timed wait that ended early or late.
     WrongAnswer,
     /// Acquiring or releasing failed.
     Errors,
-    /// Nothing can be said.
+    /// Nothing is known.
     NotKnown,
 }
 
 impl Verdict {
-    /// All of them, from good to bad, and what is not known.
+    /// All verdicts, from good to bad, and *not known*.
     pub const ALL: [Verdict; 8] = [
         Verdict::Held,
         Verdict::LeaseExpired,
@@ -37,7 +37,7 @@ impl Verdict {
         Verdict::NotKnown,
     ];
 
-    /// As it stands in the JSON and in a configuration.
+    /// The word in JSON and in configurations.
     pub fn word(self) -> &'static str {
         match self {
             Verdict::Held => "held",
@@ -51,7 +51,7 @@ impl Verdict {
         }
     }
 
-    /// For people.
+    /// The word in texts for people.
     pub fn text(self) -> &'static str {
         match self {
             Verdict::Held => "held",
@@ -65,7 +65,8 @@ impl Verdict {
         }
     }
 
-    /// The exit status of a run whose worst verdict this is: 1 for safety, 3 for liveness, 2 if it could not be tried.
+    /// The exit status of a run with this worst verdict: 1 for safety, 3 for liveness, 2 if the
+    /// lock could not be tried.
     pub fn exit_status(self) -> u8 {
         match self {
             Verdict::Held | Verdict::LeaseExpired => 0,
@@ -75,17 +76,18 @@ impl Verdict {
         }
     }
 
-    /// The same of a run that somebody may have stopped: it has not shown that the lock holds, and exits as one that SIGINT has ended.
+    /// The exit status of a run that may have been interrupted: without a violation it is that of a
+    /// process ended by SIGINT.
     pub fn exit_status_if(self, interrupted: bool) -> u8 {
         match self {
             Verdict::Held | Verdict::LeaseExpired | Verdict::NotKnown if interrupted => {
                 128 + libc::SIGINT as u8
             }
-            word => word.exit_status(),
+            verdict => verdict.exit_status(),
         }
     }
 
-    /// How bad it is, compared with the others.
+    /// Severity, compared with other verdicts.
     fn badness(self) -> u8 {
         match self {
             Verdict::NotKnown => 0,
@@ -99,19 +101,19 @@ impl Verdict {
         }
     }
 
-    /// The same of a run in which something that was to be tried was not, or came to nothing.
+    /// *Not known* instead of a good verdict, if `something` was not tried.
     pub fn unless_not_known(self, something: bool) -> Verdict {
         match self {
             Verdict::Held | Verdict::LeaseExpired if something => Verdict::NotKnown,
-            word => word,
+            verdict => verdict,
         }
     }
 
-    /// The worst of several; *not known* if there are none.
-    pub fn worst(words: impl IntoIterator<Item = Verdict>) -> Verdict {
-        words
+    /// The worst of several verdicts; *not known* if there are none.
+    pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        verdicts
             .into_iter()
-            .max_by_key(|word| word.badness())
+            .max_by_key(|verdict| verdict.badness())
             .unwrap_or(Verdict::NotKnown)
     }
 }

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use super::locks::LockLine;
 
-/// What the kernel tells about one descriptor (proc_pid_fdinfo(5)).
+/// Contents of `fdinfo` of one descriptor (proc_pid_fdinfo(5)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DescriptorInfo {
     /// Inode of the open file, since Linux 5.14.
@@ -29,10 +29,10 @@ impl DescriptorInfo {
     }
 }
 
-/// The open descriptors of a process, each with what the kernel tells about it.
+/// The open descriptors of a process, each with its `fdinfo`.
 ///
 /// # Errors
-/// If the process is gone or belongs to another user.
+/// Returns an error if the process is gone or belongs to another user.
 pub fn descriptor_infos(pid: Pid) -> io::Result<impl Iterator<Item = (i32, DescriptorInfo)>> {
     let folder = format!("/proc/{pid}/fdinfo");
     Ok(numbers(&folder)?.filter_map(move |fd| {
@@ -44,7 +44,7 @@ pub fn descriptor_infos(pid: Pid) -> io::Result<impl Iterator<Item = (i32, Descr
 /// The open descriptors of a process.
 ///
 /// # Errors
-/// If the process is gone or belongs to another user.
+/// Returns an error if the process is gone or belongs to another user.
 pub fn descriptors(pid: Pid) -> io::Result<impl Iterator<Item = i32>> {
     numbers(&format!("/proc/{pid}/fd"))
 }
@@ -52,7 +52,7 @@ pub fn descriptors(pid: Pid) -> io::Result<impl Iterator<Item = i32>> {
 /// The open descriptors of this process, including the one with which they are listed.
 ///
 /// # Errors
-/// If `/proc` is not mounted.
+/// Returns an error if `/proc` is not mounted.
 pub fn own_descriptors() -> io::Result<Vec<i32>> {
     numbers("/proc/self/fd").map(Iterator::collect)
 }
@@ -67,7 +67,8 @@ fn numbers(folder: &str) -> io::Result<impl Iterator<Item = i32> + use<>> {
 /// ` (deleted)` if its name is gone.
 ///
 /// # Errors
-/// If the process or the descriptor is gone, or the process belongs to another user.
+/// Returns an error if the process or the descriptor is gone, or the process belongs to another
+/// user.
 pub fn descriptor_target(pid: Pid, fd: i32) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/fd/{fd}"))
 }
@@ -75,7 +76,8 @@ pub fn descriptor_target(pid: Pid, fd: i32) -> io::Result<PathBuf> {
 /// The metadata of the file that a descriptor is open on, whatever its name is by now.
 ///
 /// # Errors
-/// If the process or the descriptor is gone, or the process belongs to another user.
+/// Returns an error if the process or the descriptor is gone, or the process belongs to another
+/// user.
 pub fn descriptor_metadata(pid: Pid, fd: i32) -> io::Result<Metadata> {
     fs::metadata(format!("/proc/{pid}/fd/{fd}"))
 }
@@ -92,7 +94,7 @@ pub fn descriptor_number(pid: Pid, path: &Path) -> Option<i32> {
 /// The current directory of a process.
 ///
 /// # Errors
-/// If the process is gone or belongs to another user.
+/// Returns an error if the process is gone or belongs to another user.
 pub fn working_directory(pid: Pid) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd"))
 }

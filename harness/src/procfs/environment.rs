@@ -13,7 +13,7 @@ pub struct Environment(Vec<u8>);
 /// Reads the environment with which a process was started.
 ///
 /// # Errors
-/// If the process is gone or belongs to another user.
+/// Returns an error if the process is gone or belongs to another user.
 pub fn environment(pid: Pid) -> io::Result<Environment> {
     fs::read(format!("/proc/{pid}/environ")).map(Environment::parse)
 }

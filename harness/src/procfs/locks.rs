@@ -23,7 +23,7 @@ pub enum LockKind {
     Flock,
 }
 
-/// Whether a lock excludes all others or only exclusive ones.
+/// Mode of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(
     feature = "stress",

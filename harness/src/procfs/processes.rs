@@ -19,8 +19,8 @@ pub fn all() -> impl Iterator<Item = Pid> {
         .filter(|&pid| pid != Pid::this())
 }
 
-/// The children of this process, including those that have ended and were not reaped; none if the
-/// kernel does not tell (`CONFIG_PROC_CHILDREN`).
+/// The children of this process, including those that have ended and were not reaped; none without
+/// the kernel's `CONFIG_PROC_CHILDREN`.
 pub fn children() -> impl Iterator<Item = Pid> {
     children_of(Pid::this())
 }
@@ -31,7 +31,7 @@ pub fn children_of(process: Pid) -> impl Iterator<Item = Pid> {
     threads.flat_map(|thread| thread.children())
 }
 
-/// The variables that tell a process where the locks of a run are.
+/// Variables that name the lock directory of a run.
 const LOCK_PATHS: [&str; 2] = ["LOCKUTILS_DIR", "OSLO_LOCK_PATH"];
 
 /// The living processes that were started with a lock path in `directory`.

@@ -27,8 +27,8 @@ impl SystemCall {
 
     /// The descriptor and the lock for which the call waits, if it waits for a file lock.
     ///
-    /// The memory of the thread knows whether a lock of fcntl(2) is shared; this says exclusive.
-    /// `/proc/locks` knows it as well.
+    /// For fcntl(2) the mode is always exclusive here: the real one is in the memory of the thread,
+    /// and in `/proc/locks`.
     pub fn lock_wait(&self) -> Option<(i32, FileLock)> {
         let &[first, second, ..] = &self.arguments[..] else {
             return None;

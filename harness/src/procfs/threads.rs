@@ -17,7 +17,7 @@ pub struct Thread {
 /// The threads of a process.
 ///
 /// # Errors
-/// If the process is gone.
+/// Returns an error if the process is gone.
 pub fn threads(process: Pid) -> io::Result<impl Iterator<Item = Thread>> {
     Ok(ids(&format!("/proc/{process}/task"))?.map(move |id| Thread { process, id }))
 }
@@ -74,8 +74,7 @@ impl Thread {
         text.trim().lines().map(frame).collect()
     }
 
-    /// The child processes that it started; none if the kernel does not tell
-    /// (`CONFIG_PROC_CHILDREN`).
+    /// The child processes that it started; none without the kernel's `CONFIG_PROC_CHILDREN`.
     pub(super) fn children(self) -> Vec<Pid> {
         let text = self.read("children").unwrap_or_default();
         let numbers = text.split_whitespace().filter_map(|word| word.parse().ok());

@@ -1,4 +1,6 @@
-//! The line protocol, version 1, between the driver and its workers; `docs/reference/protocol.md` describes it for authors of workers.
+//! The line protocol, version 1, between the driver and its workers.
+//!
+//! `docs/reference/protocol.md` describes it for authors of workers.
 
 pub mod serve;
 
@@ -8,26 +10,26 @@ use std::str::FromStr;
 
 pub use crate::model::{Capabilities, Capability, Verb};
 
-/// What a slot says.
+/// The answer of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It holds the lock.
+    /// The slot has acquired the lock.
     Acquired,
-    /// Somebody else does.
+    /// Another slot holds the lock.
     Busy,
-    /// Somebody else did, for as long as it was to wait.
+    /// The lock was held for the whole time of the wait.
     TimedOut,
-    /// It has given the lock back.
+    /// The slot has released the lock.
     Released,
-    /// It has deleted what the lock was made of.
+    /// The slot has removed the lock's files.
     Removed,
-    /// It has done what was asked in the section.
+    /// The slot has performed a verb while holding the lock.
     Done,
-    /// It does not know the verb.
+    /// The slot does not know the verb.
     Unsupported,
     /// The library failed.
     Error(String),
-    /// The library says that the lock was lost while it was held; may come unasked.
+    /// The library reports that the lock was lost while it was held; needs no request.
     Lost(String),
 }
 
@@ -41,7 +43,7 @@ impl fmt::Display for Answer {
             Answer::Removed => f.write_str("removed"),
             Answer::Done => f.write_str("done"),
             Answer::Unsupported => f.write_str("unsupported"),
-            // A line, whatever a library said.
+            // Always one line, whatever the text of the library.
             Answer::Error(text) => write!(f, "error {}", text.replace('\n', " ")),
             Answer::Lost(text) => write!(f, "lost {}", text.replace('\n', " ")),
         }
@@ -72,11 +74,11 @@ impl FromStr for Answer {
 /// A line that a worker wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// It is ready; words that are not known are listed.
+    /// The worker is ready; words that are no capabilities are listed.
     Ready(Capabilities, Vec<String>),
     /// The answer of a slot.
     Answer(usize, Answer),
-    /// Nothing of the protocol.
+    /// Not a line of the protocol.
     Garbage(String),
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn excerpt(line: &str) -> String {
 }
 
 impl Line {
-    /// Reads a line, without its end.
+    /// Parses a line, without its end.
     pub fn parse(line: &str) -> Self {
         let line = line.trim_end_matches('\r');
         let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -112,12 +114,12 @@ impl Line {
     }
 }
 
-/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
+/// Properties of the parser, for random tests and for the programs in `fuzz/`.
 #[cfg(any(test, fuzzing))]
 pub mod properties {
     use super::*;
 
-    /// Each line is garbage, or is written again as it was read; so is what a worker is told.
+    /// Each line is garbage or round-trips, and so does each request.
     pub fn protocol(text: &str) {
         text.split('\n').for_each(line);
     }
@@ -140,7 +142,7 @@ pub mod properties {
         assert!(excerpt(text).lines().count() == 1);
     }
 
-    /// An answer is one line, whatever the library said.
+    /// An answer is one line, whatever the text of the library.
     pub fn answer(slot: usize, why: &str) {
         for answer in [Answer::Error(why.to_owned()), Answer::Lost(why.to_owned())] {
             let line = format!("{slot} {answer}");

@@ -34,49 +34,50 @@ use std::time::Duration;
 
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
 
-/// One slot: what a thread does with the lock.
+/// A slot of a worker: uses the lock in one thread.
 pub trait Slot {
-    /// Takes the lock, however long it takes.
+    /// Acquires the lock, without a time limit.
     ///
     /// # Errors
-    /// What the library says; its text is shown to the user.
+    /// Returns the error of the library; the user sees its text.
     fn acquire(&mut self) -> Result<(), Box<dyn Error>>;
 
-    /// Takes the lock if it is free, and says whether.
+    /// Acquires the lock if it is free. Returns `true` if it did.
     ///
     /// # Errors
-    /// What the library says.
+    /// Returns the error of the library.
     fn try_acquire(&mut self) -> Result<bool, Box<dyn Error>>;
 
-    /// Gives it back.
+    /// Releases the lock.
     ///
     /// # Errors
-    /// What the library says.
+    /// Returns the error of the library.
     fn release(&mut self) -> Result<(), Box<dyn Error>>;
 
-    /// Takes it within this time, and says whether; for [`Capability::Timeout`].
+    /// Acquires the lock within this time. Returns `true` if it did; for [`Capability::Timeout`].
     ///
     /// # Errors
-    /// What the library says.
+    /// Returns the error of the library.
     fn acquire_timeout(&mut self, _time: Duration) -> Result<bool, Box<dyn Error>> {
         Err("unsupported".into())
     }
 
-    /// Takes it shared, or tries to, and says whether; for [`Capability::Shared`].
+    /// Acquires the lock shared, or tries to unless `wait`. Returns `true` if it did; for
+    /// [`Capability::Shared`].
     ///
     /// # Errors
-    /// What the library says.
+    /// Returns the error of the library.
     fn read(&mut self, _wait: bool) -> Result<bool, Box<dyn Error>> {
         Err("unsupported".into())
     }
 
-    /// Does what only some locks can; nothing if this one cannot.
+    /// Performs a verb that only some locks support; `None` if this one does not.
     fn other(&mut self, _verb: Verb) -> Option<Result<(), Box<dyn Error>>> {
         None
     }
 }
 
-/// An error with a word of its own in the protocol.
+/// An error with its own word in the protocol.
 #[derive(Debug)]
 pub enum Failure {
     /// The lock was lost while it was held.
@@ -92,10 +93,11 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// Says `ready` and obeys until the input ends. Each slot lives in a thread of its own, unless there is only one.
+/// Writes `ready` and serves requests until the input ends. Each slot has its own thread, unless
+/// there is only one.
 ///
 /// # Errors
-/// If standard input or output fails.
+/// Returns an error if standard input or output fails.
 pub fn serve<S: Slot + 'static>(
     offers: &[Capability],
     make: impl Fn(usize) -> S + Send + Sync + 'static,
@@ -106,18 +108,18 @@ pub fn serve<S: Slot + 'static>(
         .unwrap_or(1);
     let zygote = (threads <= 1).then_some(Capability::Zygote);
     let offers: Capabilities = offers.iter().copied().chain(zygote).collect();
-    say(format_args!("{offers}"))?;
+    write_line(format_args!("{offers}"))?;
     let lines = io::stdin().lock().lines();
     let lines = lines.map_while(Result::ok);
     if threads <= 1 {
-        return obey_alone(&offers, lines, make);
+        return serve_one_slot(&offers, lines, make);
     }
     let make = std::sync::Arc::new(make);
     let slots: Vec<_> = (0..threads)
         .map(|number| {
             let (sender, receiver) = channel();
             let make = std::sync::Arc::clone(&make);
-            thread::spawn(move || obey(number, make(number), &receiver));
+            thread::spawn(move || serve_slot(number, make(number), &receiver));
             sender
         })
         .collect();
@@ -131,12 +133,12 @@ pub fn serve<S: Slot + 'static>(
             let _ = slot.send(text.to_owned());
         }
     }
-    // Threads that wait for the lock would keep us here.
+    // Threads that wait for the lock would keep the process alive.
     std::process::exit(0)
 }
 
-/// One slot, in the thread that there is; a fresh process for each `* fork`.
-fn obey_alone<S: Slot>(
+/// Serves one slot in the main thread; each `* fork` starts a fresh process.
+fn serve_one_slot<S: Slot>(
     offers: &Capabilities,
     lines: impl Iterator<Item = String>,
     make: impl Fn(usize) -> S,
@@ -144,15 +146,16 @@ fn obey_alone<S: Slot>(
     let mut slot = None;
     for line in lines {
         match line.as_str() {
-            // SAFETY: this process has one thread, so the child can go on as if nothing had happened.
+            // SAFETY: this process has one thread, so the child may do anything that the parent
+            // may.
             "* fork" => match unsafe { nix::unistd::fork() }? {
                 nix::unistd::ForkResult::Child => {
                     slot = Some(make(0));
-                    say(format_args!("{offers}"))?;
+                    write_line(format_args!("{offers}"))?;
                 }
                 nix::unistd::ForkResult::Parent { child } => {
                     nix::sys::wait::waitpid(child, None)?;
-                    say(format_args!("{offers}"))?;
+                    write_line(format_args!("{offers}"))?;
                 }
             },
             "* quit" => break,
@@ -165,7 +168,7 @@ fn obey_alone<S: Slot>(
     Ok(())
 }
 
-fn obey(number: usize, mut slot: impl Slot, commands: &Receiver<String>) {
+fn serve_slot(number: usize, mut slot: impl Slot, commands: &Receiver<String>) {
     while let Ok(text) = commands.recv() {
         if answer(number, &mut slot, &text).is_err() {
             return;
@@ -175,14 +178,14 @@ fn obey(number: usize, mut slot: impl Slot, commands: &Receiver<String>) {
 
 fn answer(number: usize, slot: &mut impl Slot, text: &str) -> io::Result<()> {
     let answer = match text.parse() {
-        Ok(verb) => act(slot, verb),
+        Ok(verb) => perform(slot, verb),
         Err(()) => Answer::Unsupported,
     };
-    say(format_args!("{number} {answer}"))
+    write_line(format_args!("{number} {answer}"))
 }
 
-fn act(slot: &mut impl Slot, verb: Verb) -> Answer {
-    let done = match verb {
+fn perform(slot: &mut impl Slot, verb: Verb) -> Answer {
+    let result = match verb {
         Verb::Acquire => slot.acquire().map(|()| Answer::Acquired),
         Verb::Try => slot
             .try_acquire()
@@ -199,25 +202,25 @@ fn act(slot: &mut impl Slot, verb: Verb) -> Answer {
             .map(|got| if got { Answer::Acquired } else { Answer::Busy }),
         Verb::Release => slot.release().map(|()| Answer::Released),
         Verb::Remove => match slot.other(verb) {
-            Some(done) => done.map(|()| Answer::Removed),
+            Some(result) => result.map(|()| Answer::Removed),
             None => Ok(Answer::Unsupported),
         },
         Verb::ForkRelease | Verb::ForkExit | Verb::Reopen | Verb::KillWrapper => {
             match slot.other(verb) {
-                Some(done) => done.map(|()| Answer::Done),
+                Some(result) => result.map(|()| Answer::Done),
                 None => Ok(Answer::Unsupported),
             }
         }
     };
-    done.unwrap_or_else(|error| match error.downcast_ref() {
+    result.unwrap_or_else(|error| match error.downcast_ref() {
         Some(Failure::Lost(why)) => Answer::Lost(why.clone()),
         None => Answer::Error(error.to_string()),
     })
 }
 
-fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+fn write_line(line: fmt::Arguments<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    // As a whole, so that the lines of two threads do not mix.
+    // One write, so that the lines of two threads do not mix.
     out.write_all(format!("{line}\n").as_bytes())?;
     out.flush()
 }

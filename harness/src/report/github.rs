@@ -1,5 +1,5 @@
-//! GitHub Actions: annotations, as workflow commands on standard error, and the summary of a job, in
-//! Markdown.
+//! GitHub Actions: annotations, as workflow commands on standard error, and the summary of a job,
+//! in Markdown.
 
 use std::fmt::Write;
 
@@ -182,8 +182,8 @@ fn replay(outcome: &Outcome, counterexample: &Counterexample) -> String {
         steps += "…\n";
     }
     format!(
-        "\nTo replay the counterexample of `{}`, from the folder of the project:\n\n```sh\ncargo lockutils \
-         replay - <<'END'\n{}END\n```\n\n<details><summary>The steps</summary>\n\n```text\n{steps}```\n\n\
+        "\nTo replay the counterexample of `{}`, from the folder of the project:\n\n```sh\n\
+         cargo lockutils replay - <<'END'\n{}END\n```\n\n<details><summary>The steps</summary>\n\n```text\n{steps}```\n\n\
          </details>\n",
         outcome.scenario, counterexample.replay
     )

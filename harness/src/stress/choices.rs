@@ -1,30 +1,31 @@
-//! Random choices of the load: how a slot asks for the lock, and what happens in its section.
+//! Random choices of the load: the verb of a request, and the fault in a critical section.
 
 use std::time::Duration;
 
 use crate::model::{Capabilities, Capability, FaultKind, Random, Scenario, Verb};
 
-/// The verb with which a slot asks for the lock.
-pub(super) fn ask(can: &Capabilities, random: &mut Random) -> Verb {
-    if can.has(Capability::Shared) && random.once_in(3) {
-        return match random.once_in(4) && !can.has(Capability::NoTry) {
+/// The verb with which a slot requests the lock.
+pub(super) fn request_verb(capabilities: &Capabilities, random: &mut Random) -> Verb {
+    if capabilities.has(Capability::Shared) && random.once_in(3) {
+        return match random.once_in(4) && !capabilities.has(Capability::NoTry) {
             true => Verb::TryRead,
             false => Verb::Read,
         };
     }
-    if can.has(Capability::Timeout) && random.once_in(8) {
+    if capabilities.has(Capability::Timeout) && random.once_in(8) {
         return Verb::AcquireTimeout(1 + random.below(20));
     }
-    match random.once_in(8) && !can.has(Capability::NoTry) {
+    match random.once_in(8) && !capabilities.has(Capability::NoTry) {
         true => Verb::Try,
         false => Verb::Acquire,
     }
 }
 
-/// What happens while a slot is in the section. `spare` says whether a worker could take the place of one that dies.
+/// The fault for a slot that has just acquired the lock. `spare` is `true` if another worker can
+/// replace one that dies.
 pub(super) fn in_section(
     scenario: Scenario,
-    plan: &Pauses,
+    pauses: &Pauses,
     spare: bool,
     random: &mut Random,
 ) -> Option<FaultKind> {
@@ -33,20 +34,21 @@ pub(super) fn in_section(
             true => FaultKind::KillReleasing(Duration::from_micros(random.below(300))),
             false => FaultKind::Kill,
         }),
-        Scenario::Pause => plan.next(random).map(FaultKind::Pause),
+        Scenario::Pause => pauses.next(random).map(FaultKind::Pause),
         Scenario::Unlink if random.once_in(3) => Some(FaultKind::Unlink),
-        Scenario::Fork if random.once_in(3) => Some(FaultKind::Tell(
+        Scenario::Fork if random.once_in(3) => Some(FaultKind::Perform(
             random.choose(&[Verb::ForkRelease, Verb::ForkExit]),
         )),
-        Scenario::Reopen if random.once_in(3) => Some(FaultKind::Tell(Verb::Reopen)),
-        Scenario::WrapperKill if random.once_in(3) => Some(FaultKind::Tell(Verb::KillWrapper)),
+        Scenario::Reopen if random.once_in(3) => Some(FaultKind::Perform(Verb::Reopen)),
+        Scenario::WrapperKill if random.once_in(3) => Some(FaultKind::Perform(Verb::KillWrapper)),
         Scenario::Respawn if spare && random.once_in(2) => Some(FaultKind::Leave),
         Scenario::Remove if random.once_in(20) => Some(FaultKind::Remove),
         _ => None,
     }
 }
 
-/// For how long holders are stopped: mostly for less than any lease, sometimes for longer than a short one.
+/// Durations for which holders are stopped: mostly shorter than any lease, sometimes longer than a
+/// short one.
 #[derive(Clone, Copy, Debug)]
 pub struct Pauses {
     short: Duration,
@@ -67,7 +69,7 @@ impl Pauses {
         }
     }
 
-    /// The longest.
+    /// The longest pause.
     pub fn long(&self) -> Duration {
         self.long
     }

@@ -1,4 +1,4 @@
-//! How long and how hard a lock is tried.
+//! Options of a trial, and the share of time of each scenario.
 
 use std::time::Duration;
 
@@ -6,38 +6,40 @@ use super::choices::Pauses;
 use crate::model::{Role, Scenario};
 use crate::protocol::{Capabilities, Capability};
 
-/// Enough for several of the long sections in which somebody else may come in after such a deed.
+/// Enough time for several of the long holds that follow such a fault.
 const EXPOSURES: Duration = Duration::from_millis(800);
 
-/// What a user may choose.
+/// Options of a trial.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Of all random choices. The workers' timing is their own, so the same seed gives the same load, not the same history.
+    /// Seed of every random choice. Workers keep their own timing, so the same seed gives the same
+    /// load, not the same history.
     pub seed: u64,
-    /// For all scenarios together; starting workers and waiting for a lock that is stuck come on top.
+    /// Duration of all scenarios together, without the start of workers and the wait for a stuck
+    /// lock.
     pub duration: Duration,
-    /// Workers, where processes compete.
+    /// Number of worker processes.
     pub workers: usize,
-    /// Slots of the one worker, where threads compete.
+    /// Number of threads of the worker in the scenario `threads`.
     pub threads: usize,
-    /// How long a section lasts at most.
+    /// Longest hold.
     pub hold: Duration,
-    /// The time after which the lock may give itself to somebody else while its holder lives.
+    /// Lease after which the lock may be given to another worker while its holder lives.
     pub lease: Option<Duration>,
-    /// For how long nobody may get the lock before it is called stuck.
+    /// Time without an acquisition after which the verdict is *stuck*.
     pub stuck_after: Option<Duration>,
-    /// Only these; all that the lock can take part in, if there are none.
+    /// Scenarios to run; all that the lock supports if empty.
     pub scenarios: Vec<Scenario>,
-    /// Hazards count as promises do.
+    /// `true` if hazards affect the exit status.
     pub deny_hazards: bool,
 }
 
-/// What will run, and what will not.
+/// Scenarios that will run, and those that cannot.
 #[derive(Debug)]
 pub(super) struct Shares {
-    /// For how long each.
+    /// Each scenario with its share of the time.
     pub able: Vec<(Scenario, Duration)>,
-    /// Why not.
+    /// Each scenario with the reason.
     pub unable: Vec<(Scenario, String)>,
 }
 
@@ -58,7 +60,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// For how long nobody may get the lock before it is called stuck: longer than any lease that is likely.
+    /// Time without an acquisition after which the verdict is *stuck*; by default longer than any
+    /// likely lease.
     pub fn stuck_after(&self) -> Duration {
         let at_least = self
             .lease
@@ -67,20 +70,20 @@ impl Options {
             .unwrap_or(Duration::from_secs(30).max(at_least))
     }
 
-    /// Whether the verdict on this scenario decides about the exit status.
+    /// Returns `true` if the scenario affects the exit status.
     pub fn counts(&self, scenario: Scenario) -> bool {
         scenario.role() == Role::Promise || self.deny_hazards || self.scenarios.contains(&scenario)
     }
 
-    /// Which scenarios run, for how long each; and those that were wished for but cannot run, with the reason.
-    pub(super) fn shares(&self, can: &Capabilities) -> Shares {
-        let wished: Vec<Scenario> = Scenario::ALL
+    /// Divides the time among the requested scenarios that the worker supports.
+    pub(super) fn shares(&self, capabilities: &Capabilities) -> Shares {
+        let requested: Vec<Scenario> = Scenario::ALL
             .into_iter()
             .filter(|scenario| self.scenarios.is_empty() || self.scenarios.contains(scenario))
             .collect();
-        let (able, unable): (Vec<_>, Vec<_>) = wished
+        let (able, unable): (Vec<_>, Vec<_>) = requested
             .into_iter()
-            .partition(|scenario| scenario.needs().is_none_or(|needs| can.has(needs)));
+            .partition(|scenario| scenario.needs().is_none_or(|needs| capabilities.has(needs)));
         let weights: u32 = able.iter().map(|scenario| scenario.weight()).sum();
         let shares = able
             .into_iter()
@@ -100,7 +103,7 @@ impl Options {
                 let needs = scenario.needs()?;
                 let why = match needs {
                     Capability::Wrapper => "only for a command that is tried with --wrapper".into(),
-                    needs if can.has(Capability::Wrapper) => format!(
+                    needs if capabilities.has(Capability::Wrapper) => format!(
                         "not with --wrapper: it takes a worker that offers `{}`",
                         needs.word()
                     ),
@@ -123,11 +126,11 @@ mod tests {
     #[test]
     fn the_time_is_shared_among_those_that_can_run() {
         let options = Options::default();
-        let can = [Capability::Threads].into_iter().collect();
+        let capabilities = [Capability::Threads].into_iter().collect();
         let Shares {
             able: shares,
             unable,
-        } = options.shares(&can);
+        } = options.shares(&capabilities);
         let whole: Duration = shares.iter().map(|(_, share)| *share).sum();
         assert!(
             whole.abs_diff(options.duration) < Duration::from_millis(500),

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use crate::model::{Bucket, FaultCount, Quoted, Waits};
 
 const HOUR: u64 = 3_600_000_000_000;
-/// How many errors of different wording are kept.
+/// Maximum number of different messages kept.
 const DIFFERENT: usize = 12;
 const LONGEST_QUOTE: usize = 600;
 
@@ -15,11 +15,11 @@ const LONGEST_QUOTE: usize = 600;
 pub struct Statistics {
     waits: Histogram<u64>,
     hand_overs: Histogram<u64>,
-    /// Sections of each slot of each place.
+    /// Sections of each slot of each worker.
     pub sections: Vec<u64>,
     pub busy: u64,
     pub timed_out: u64,
-    /// Holds that the library itself gave up.
+    /// Holds that ended with a lost lock, as the library reported.
     pub lost: u64,
     errors: Quotes,
     notes: Quotes,
@@ -70,7 +70,7 @@ impl Statistics {
         !self.errors.is_empty()
     }
 
-    /// The most frequent first.
+    /// Messages with their counts, the most frequent first.
     pub fn errors(&self) -> Vec<Quoted> {
         self.errors.all()
     }
@@ -92,7 +92,7 @@ impl Statistics {
         summary(&self.hand_overs)
     }
 
-    /// How many waits were shorter than each power of two of microseconds.
+    /// Number of waits below each power of two of microseconds.
     pub fn histogram(&self) -> Vec<Bucket> {
         self.waits
             .iter_log(1_000, 2.0)
@@ -103,7 +103,7 @@ impl Statistics {
             .collect()
     }
 
-    /// Jain's index over those that took part: 1 if all entered equally often, 1/n if one alone did.
+    /// Jain's fairness index: 1 if all slots entered equally often, 1/n if only one entered.
     pub fn fairness(&self) -> Option<f64> {
         let sum: f64 = self.sections.iter().map(|n| *n as f64).sum();
         let squares: f64 = self.sections.iter().map(|n| (*n as f64).powi(2)).sum();
@@ -111,12 +111,12 @@ impl Statistics {
     }
 }
 
-/// What was said, and how often: texts that differ in digits only are one.
+/// Messages with their counts. Texts that differ only in digits count as one.
 #[derive(Clone, Debug, Default)]
 pub struct Quotes(BTreeMap<String, u64>);
 
 impl Quotes {
-    /// It was said once more.
+    /// Adds a message.
     pub fn add(&mut self, text: &str) {
         let text: String = text.chars().take(LONGEST_QUOTE).collect();
         let shape = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
@@ -133,7 +133,7 @@ impl Quotes {
         *self.0.entry(key).or_default() += 1;
     }
 
-    /// The most frequent first.
+    /// Messages with their counts, the most frequent first.
     pub fn all(&self) -> Vec<Quoted> {
         let mut all: Vec<Quoted> = self
             .0
@@ -168,26 +168,26 @@ mod tests {
 
     #[test]
     fn errors_that_differ_in_numbers_only_are_one() {
-        let mut tally = Statistics::new(1);
+        let mut statistics = Statistics::new(1);
         for number in 0..1000 {
-            tally.error(format!("no such file: /tmp/{number}"));
+            statistics.error(format!("no such file: /tmp/{number}"));
         }
-        tally.error("disk full");
-        let errors = tally.errors();
+        statistics.error("disk full");
+        let errors = statistics.errors();
         assert_eq!((errors.len(), errors[0].count), (2, 1000));
         for word in 'a'..='z' {
-            tally.error(word.to_string());
+            statistics.error(word.to_string());
         }
-        assert!(tally.errors().len() <= DIFFERENT + 1);
+        assert!(statistics.errors().len() <= DIFFERENT + 1);
     }
 
     #[test]
     fn fairness_is_one_if_all_are_equal() {
-        let mut tally = Statistics::new(4);
-        assert_eq!(tally.fairness(), None);
-        tally.sections = vec![5; 4];
-        assert_eq!(tally.fairness(), Some(1.0));
-        tally.sections = vec![8, 0, 0, 0];
-        assert_eq!(tally.fairness(), Some(0.25));
+        let mut statistics = Statistics::new(4);
+        assert_eq!(statistics.fairness(), None);
+        statistics.sections = vec![5; 4];
+        assert_eq!(statistics.fairness(), Some(1.0));
+        statistics.sections = vec![8, 0, 0, 0];
+        assert_eq!(statistics.fairness(), Some(0.25));
     }
 }

@@ -1,15 +1,15 @@
-//! The part of a history that is worth looking at, in bounded memory.
+//! The part of a history that a report shows, in bounded memory.
 
 use std::collections::VecDeque;
 
 use crate::model::{Event, EventKind};
 
-use super::judge::Who;
+use super::judge::SlotId;
 
 const BEFORE: usize = 400;
 const AFTER: usize = 200;
 
-/// Keeps the opening, what came last, and what lies around the first overlap.
+/// Keeps the first events, the last ones, and those around the first overlap.
 #[derive(Debug, Default)]
 pub struct Timeline {
     opening: Vec<Event>,
@@ -19,11 +19,11 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    pub fn note(&mut self, at: u64, who: Who, what: EventKind) {
+    pub fn note(&mut self, at: u64, id: SlotId, what: EventKind) {
         let event = Event {
             at_ns: at,
-            worker: who.place,
-            slot: who.slot,
+            worker: id.worker,
+            slot: id.slot,
             what,
         };
         if self.opening.len() < BEFORE {
@@ -41,15 +41,15 @@ impl Timeline {
         self.recent.push_back(event);
     }
 
-    /// An overlap was seen now. `again` says that the one before came to nothing.
-    pub fn look_here(&mut self, again: bool) {
+    /// Marks an overlap at the last event. `again` is `true` if the previous one was discarded.
+    pub fn mark_overlap(&mut self, again: bool) {
         if self.around.is_none() || (again && self.to_come == 0) {
             self.around = Some(self.recent.iter().copied().collect());
             self.to_come = AFTER;
         }
     }
 
-    /// What lies around this moment, or else the last, or the first that happened.
+    /// The events around this moment; otherwise the last or the first events.
     pub fn excerpt(self, overlap: Option<u64>, show_the_end: bool) -> Vec<Event> {
         let covers = |events: &Vec<Event>, at: u64| {
             events.first().is_some_and(|first| first.at_ns <= at)

@@ -16,82 +16,85 @@ use super::plan::{Options, Shares};
 use crate::model::Scenario;
 use crate::procfs;
 use crate::protocol::Capabilities;
-use crate::workers::LockUnderTest;
 use crate::workers::pool::{WorkerPool, WorkerSpawner};
 use crate::workers::worker::allow_many_descriptors;
+use crate::workers::{LockUnderTest, WorkerError};
 
 pub use super::load::Progress;
 
-/// What is told while a trial runs.
+/// Events of a running trial.
 #[derive(Debug)]
 pub enum TrialEvent<'a> {
-    /// The worker works; these scenarios will run.
-    Begun(&'a [Scenario]),
-    /// A scenario is under way.
+    /// The first worker became ready; these scenarios will run.
+    Started(&'a [Scenario]),
+    /// Progress of a scenario with its share of the time.
     Running(Scenario, Duration, Progress),
-    /// A scenario is done.
+    /// The outcome of a scenario.
     Done(&'a Outcome),
 }
 
-/// A lock, and how it is tried.
+/// A trial of one lock.
 #[derive(Debug)]
 pub struct Trial<'a> {
     lock: &'a LockUnderTest,
     options: &'a Options,
     base: PathBuf,
-    /// Children of this process that have nothing to do with the trial.
-    strangers: HashSet<Pid>,
+    /// Children of this process that do not belong to the trial.
+    unrelated: HashSet<Pid>,
 }
 
 impl<'a> Trial<'a> {
-    /// A trial that keeps the locks and everything else below `base`, which must be empty.
+    /// A trial that keeps its locks and pipes below `base`, which must be empty.
     pub fn new(lock: &'a LockUnderTest, options: &'a Options, base: &Path) -> Self {
         Trial {
             lock,
             options,
             base: base.to_owned(),
-            strangers: procfs::children().collect(),
+            unrelated: procfs::children().collect(),
         }
     }
 
-    /// Runs all scenarios, until `interrupted` is set. No process that it started lives on; what workers leave behind becomes a child of
-    /// this process and is ended, so nothing else may start children meanwhile.
+    /// Runs all scenarios, or until `interrupted` is set.
+    ///
+    /// Every process that the trial started is dead when this returns. Orphans of workers become
+    /// children of this process and are killed, so the caller must not start children meanwhile.
     ///
     /// # Errors
-    /// If no worker starts: a sentence for the user.
+    /// Returns an error if no worker becomes ready.
     pub fn run(
         &self,
         interrupted: &AtomicBool,
-        tell: &mut dyn FnMut(TrialEvent<'_>),
-    ) -> Result<Report, String> {
-        // What workers leave behind becomes our child, so that it can be ended and reaped (prctl(2), Linux 3.4).
+        on_event: &mut dyn FnMut(TrialEvent<'_>),
+    ) -> Result<Report, WorkerError> {
+        // Orphans of workers become our children, so that they can be reaped (prctl(2), Linux 3.4).
         let _ = nix::sys::prctl::set_child_subreaper(true);
         allow_many_descriptors();
         let began = Instant::now();
         let began_unix = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |time| time.as_secs());
-        let can = self.first_worker(interrupted);
-        self.end_what_is_left();
-        let can = can?;
-        let Shares { able, unable } = self.options.shares(&can);
+        let capabilities = self.first_worker(interrupted);
+        self.kill_leftovers();
+        let capabilities = capabilities?;
+        let Shares { able, unable } = self.options.shares(&capabilities);
         let running: Vec<Scenario> = able.iter().map(|(scenario, _)| *scenario).collect();
-        tell(TrialEvent::Begun(&running));
+        on_event(TrialEvent::Started(&running));
         let mut outcomes = Vec::new();
         for scenario in Scenario::ALL {
             let outcome = if let Some((_, share)) = able.iter().find(|(s, _)| *s == scenario) {
                 if interrupted.load(Ordering::Relaxed) {
                     self.not_known(scenario, "interrupted before its turn".into())
                 } else {
-                    let mut progress = |sofar| tell(TrialEvent::Running(scenario, *share, sofar));
-                    self.one(scenario, *share, &can, interrupted, &mut progress)
+                    let mut progress =
+                        |so_far| on_event(TrialEvent::Running(scenario, *share, so_far));
+                    self.run_scenario(scenario, *share, &capabilities, interrupted, &mut progress)
                 }
             } else if let Some((_, why)) = unable.iter().find(|(s, _)| *s == scenario) {
                 self.not_known(scenario, why.clone())
             } else {
                 continue;
             };
-            tell(TrialEvent::Done(&outcome));
+            on_event(TrialEvent::Done(&outcome));
             outcomes.push(outcome);
         }
         let interrupted = interrupted.load(Ordering::Relaxed);
@@ -103,7 +106,7 @@ impl<'a> Trial<'a> {
                 kind: self.lock.kind(),
                 title: self.lock.title(),
                 arguments: self.lock.arguments(),
-                offers: can.words(),
+                offers: capabilities.words(),
             },
             seed: format!("{:#x}", self.options.seed),
             command: Command::Stress,
@@ -120,8 +123,8 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// The worst of what counts. What was asked for by name and could not be tried is not passed over, nor is a promise that the lock can be asked to
-    /// keep and that came to nothing.
+    /// The worst verdict among the scenarios that count; *not known* if one of them was named, or
+    /// is supported, and has no verdict.
     fn verdict(&self, outcomes: &[Outcome], running: &[Scenario]) -> Verdict {
         let counted = || outcomes.iter().filter(|outcome| outcome.counts);
         let worst = Verdict::worst(counted().map(|outcome| outcome.verdict));
@@ -135,29 +138,23 @@ impl<'a> Trial<'a> {
         worst.unless_not_known(not_known)
     }
 
-    fn spawner(&self, place: &str, threads: usize) -> Result<WorkerSpawner<'a>, String> {
-        let seed = self.options.seed ^ number_of(place);
-        // Servers keep locks from one scenario to the next, and from one run to the next: the name is new each time.
+    fn spawner(&self, folder: &str, threads: usize) -> Result<WorkerSpawner<'a>, WorkerError> {
+        let seed = self.options.seed ^ hash(folder);
+        // Servers keep locks between scenarios and between runs, so every name is new.
         let name = format!(
-            "lock-{:x}-{place}",
+            "lock-{:x}-{folder}",
             (self.options.seed ^ u64::from(std::process::id())) & 0xff_ffff
         );
-        WorkerSpawner::new(self.lock, self.base.join(place), name, threads, seed).map_err(|error| {
-            format!(
-                "no directory for the workers below {}: {error}",
-                self.base.display()
-            )
-        })
+        WorkerSpawner::new(self.lock, self.base.join(folder), name, threads, seed)
     }
 
-    /// Starts one worker alone, to learn what it can do.
-    fn first_worker(&self, interrupted: &AtomicBool) -> Result<Capabilities, String> {
-        let (process, can, _) = self
+    /// Starts one worker alone, to learn its capabilities.
+    fn first_worker(&self, interrupted: &AtomicBool) -> Result<Capabilities, WorkerError> {
+        let (_, capabilities) = self
             .spawner("first", self.options.threads)?
-            .unless(interrupted)
+            .stop_when(interrupted)
             .start_ready(0)?;
-        drop(process);
-        Ok(can)
+        Ok(capabilities)
     }
 
     fn not_known(&self, scenario: Scenario, why: String) -> Outcome {
@@ -165,44 +162,44 @@ impl<'a> Trial<'a> {
         Outcome::not_tried(scenario, self.options.counts(scenario), why, again)
     }
 
-    fn one(
+    fn run_scenario(
         &self,
         scenario: Scenario,
         share: Duration,
-        can: &Capabilities,
+        capabilities: &Capabilities,
         interrupted: &AtomicBool,
         progress: &mut dyn FnMut(Progress),
     ) -> Outcome {
         let processes = self.options.workers;
         let (processes, threads, spares) = match scenario {
             Scenario::Threads => (1, self.options.threads, 0),
-            // The more wait for a lock whose holder has died, the likelier two of them take it over at once.
+            // The more workers wait for the lock of a dead holder, the likelier two of them take it
+            // over.
             Scenario::Die => (2 * processes, 1, processes),
             Scenario::Respawn => (processes, 1, processes),
             _ => (processes, 1, 0),
         };
         let pool = self
             .spawner(scenario.word(), threads)
-            .map(|spawner| spawner.unless(interrupted))
+            .map(|spawner| spawner.stop_when(interrupted))
             .and_then(|spawner| WorkerPool::gather(spawner, processes, spares));
         let outcome = match pool {
-            Ok(pool) => {
-                Load::new(scenario, self.options, can, interrupted, pool).run(share, progress)
-            }
-            Err(why) => self.not_known(scenario, why),
+            Ok(pool) => Load::new(scenario, self.options, capabilities, interrupted, pool)
+                .run(share, progress),
+            Err(error) => self.not_known(scenario, error.to_string()),
         };
-        self.end_what_is_left();
+        self.kill_leftovers();
         outcome
     }
 
-    /// Ends what workers started and left behind, also what has left their process groups.
-    fn end_what_is_left(&self) {
+    /// Kills processes that workers left behind, even outside their process groups.
+    fn kill_leftovers(&self) {
         let deadline = Instant::now() + Duration::from_secs(2);
         loop {
             while waitpid(None, Some(WaitPidFlag::WNOHANG))
                 .is_ok_and(|status| status.pid().is_some())
             {}
-            let adopted = procfs::children().filter(|pid| !self.strangers.contains(pid));
+            let adopted = procfs::children().filter(|pid| !self.unrelated.contains(pid));
             let left: HashSet<Pid> = procfs::with_lock_path_in(&self.base)
                 .into_iter()
                 .chain(adopted)
@@ -218,24 +215,23 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What a worker of this lock says that it can do.
+/// The capabilities of a worker of this lock.
 ///
 /// # Errors
-/// If it does not start: a sentence for the user.
+/// Returns an error if the worker does not become ready.
 pub fn offers(
     lock: &LockUnderTest,
     base: &Path,
     interrupted: &AtomicBool,
-) -> Result<Capabilities, String> {
-    WorkerSpawner::new(lock, base.to_owned(), "lock-1".into(), 1, 1)
-        .map_err(|error| format!("no directory for the workers: {error}"))?
-        .unless(interrupted)
+) -> Result<Capabilities, WorkerError> {
+    WorkerSpawner::new(lock, base.to_owned(), "lock-1".into(), 1, 1)?
+        .stop_when(interrupted)
         .start_ready(0)
-        .map(|(_, can, _)| can)
+        .map(|(_, capabilities)| capabilities)
 }
 
-/// A number for a word (FNV-1a).
-fn number_of(word: &str) -> u64 {
+/// A hash of a word (FNV-1a).
+fn hash(word: &str) -> u64 {
     word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     })

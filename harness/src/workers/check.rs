@@ -1,50 +1,52 @@
-//! Tells the author of a worker what it gets wrong, one request at a time.
+//! Checks a worker against the protocol, one request at a time.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::error::WorkerError;
 use super::lock_under_test::LockUnderTest;
 use super::pool::{Ready, WorkerSpawner, answer_of, answers_of, wait_for};
 use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
 
-/// How long an answer may take when nobody else uses the lock.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may take while no other process uses the lock.
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolCheck {
-    /// What was tried.
+    /// What was checked.
     pub what: String,
-    /// What is wrong with the answer, if anything.
+    /// The defect; `None` if there is none.
     pub wrong: Option<String>,
 }
 
-/// Talks to workers of this lock through the whole protocol. `base` is an empty directory.
+/// Runs two workers of this lock through the whole protocol. `base` is an empty directory.
 ///
 /// # Errors
-/// If no worker starts: a sentence for the user.
-pub fn check(lock: &LockUnderTest, base: &Path) -> Result<Vec<ProtocolCheck>, String> {
-    let mut spawner = WorkerSpawner::new(lock, base.to_owned(), "lock-1".into(), 2, 1)
-        .map_err(|error| format!("no directory for the workers: {error}"))?;
-    let not_started = |error| format!("the worker cannot be started: {error}");
-    let first = spawner.start(0).map_err(not_started)?;
+/// Returns an error if a worker does not become ready.
+pub fn check(lock: &LockUnderTest, base: &Path) -> Result<Vec<ProtocolCheck>, WorkerError> {
+    let mut spawner = WorkerSpawner::new(lock, base.to_owned(), "lock-1".into(), 2, 1)?;
+    let first = spawner.start(0)?;
     let (first, ready) = spawner.until_ready(first)?;
-    let (second, ..) = spawner.start_ready(1)?;
+    let (second, _) = spawner.start_ready(1)?;
     let mut check = Check {
         findings: Vec::new(),
         first,
         second,
     };
     let Ready {
-        can,
+        capabilities,
         unknown,
         before,
     } = ready;
     check.note(
-        format!("says `{can}`"),
+        format!("says `{capabilities}`"),
         before.first().map(|line| {
-            format!("something else came before it: {line:?}; standard output is for the protocol alone, log to standard error")
+            format!(
+                "something else came before it: {line:?}; standard output is for the protocol \
+                 alone, log to standard error"
+            )
         }),
     );
     if let Some(word) = unknown.first() {
@@ -55,9 +57,9 @@ pub fn check(lock: &LockUnderTest, base: &Path) -> Result<Vec<ProtocolCheck>, St
             Some(format!("`{word}` is no capability; there are: {known}")),
         );
     }
-    check.basics(&can);
-    check.extras(&can);
-    if can.has(Capability::Threads) {
+    check.basics(&capabilities);
+    check.extras(&capabilities);
+    if capabilities.has(Capability::Threads) {
         check.threads();
     }
     check.strange_verbs();
@@ -85,7 +87,7 @@ impl Check {
         });
     }
 
-    /// Whether the answer was the expected one.
+    /// Sends a request and returns `true` if the answer is the expected one.
     fn expect(
         &mut self,
         by: By,
@@ -98,20 +100,21 @@ impl Check {
             By::First => &mut self.first,
             By::Second => &mut self.second,
         };
-        let answer = match worker.tell(slot, verb) {
-            Ok(()) => answer_of(worker, slot, PATIENCE),
+        let answer = match worker.send(slot, verb) {
+            Ok(()) => answer_of(worker, slot, WAIT_LIMIT),
             Err(_) => None,
         };
         if answer == Some(Answer::Acquired) && *expected != Answer::Acquired {
-            // Else what follows would be wrong for this reason alone.
-            let _ = worker.tell(slot, Verb::Release);
-            answer_of(worker, slot, PATIENCE);
+            // Otherwise the next checks would fail for this reason alone.
+            let _ = worker.send(slot, Verb::Release);
+            answer_of(worker, slot, WAIT_LIMIT);
         }
         let wrong = match &answer {
             Some(answer) if answer == expected => None,
             Some(Answer::Error(error)) => Some(format!("the library failed: {error}")),
             Some(Answer::Acquired) => Some(format!(
-                "it answered `{slot} acquired` instead of `{slot} {expected}`: do both workers use one lock, in LOCKUTILS_DIR and named LOCKUTILS_NAME? \
+                "it answered `{slot} acquired` instead of `{slot} {expected}`: do both workers \
+                 use one lock, in LOCKUTILS_DIR and named LOCKUTILS_NAME? \
                  Or does the lock not exclude between processes? Then `stress` tells more"
             )),
             Some(answer) => Some(format!(
@@ -125,7 +128,7 @@ impl Check {
                 ),
                 None => format!(
                     "no answer within {} s; does it flush its standard output after each line?",
-                    PATIENCE.as_secs()
+                    WAIT_LIMIT.as_secs()
                 ),
             }),
         };
@@ -134,7 +137,7 @@ impl Check {
         right
     }
 
-    fn basics(&mut self, can: &Capabilities) {
+    fn basics(&mut self, capabilities: &Capabilities) {
         use By::{First, Second};
         self.expect(
             First,
@@ -143,7 +146,7 @@ impl Check {
             &Answer::Acquired,
             "takes a free lock",
         );
-        if !can.has(Capability::NoTry) {
+        if !capabilities.has(Capability::NoTry) {
             self.expect(
                 Second,
                 0,
@@ -152,7 +155,7 @@ impl Check {
                 "is refused while another worker holds it",
             );
         }
-        self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+        self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         self.expect(
             Second,
             0,
@@ -160,16 +163,16 @@ impl Check {
             &Answer::Acquired,
             "takes it in another worker afterwards",
         );
-        self.expect(Second, 0, Verb::Release, &Answer::Released, "gives it back");
-        if !can.has(Capability::NoTry) {
+        self.expect(Second, 0, Verb::Release, &Answer::Released, "releases it");
+        if !capabilities.has(Capability::NoTry) {
             self.expect(First, 0, Verb::Try, &Answer::Acquired, "takes a free lock");
-            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+            self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         }
     }
 
-    fn extras(&mut self, can: &Capabilities) {
+    fn extras(&mut self, capabilities: &Capabilities) {
         use By::{First, Second};
-        if can.has(Capability::Timeout) {
+        if capabilities.has(Capability::Timeout) {
             self.expect(
                 First,
                 0,
@@ -184,9 +187,9 @@ impl Check {
                 &Answer::TimedOut,
                 "gives up while another holds it",
             );
-            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+            self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         }
-        if can.has(Capability::Shared) {
+        if capabilities.has(Capability::Shared) {
             self.expect(
                 First,
                 0,
@@ -201,8 +204,8 @@ impl Check {
                 &Answer::Acquired,
                 "shares it with another",
             );
-            self.expect(Second, 0, Verb::Release, &Answer::Released, "gives it back");
-            if !can.has(Capability::NoTry) {
+            self.expect(Second, 0, Verb::Release, &Answer::Released, "releases it");
+            if !capabilities.has(Capability::NoTry) {
                 self.expect(
                     Second,
                     0,
@@ -211,7 +214,7 @@ impl Check {
                     "is refused while another worker shares it",
                 );
             }
-            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+            self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
             self.expect(
                 First,
                 0,
@@ -226,15 +229,15 @@ impl Check {
                 &Answer::Busy,
                 "is refused while another worker holds it",
             );
-            self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+            self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         }
-        if can.has(Capability::Remove) {
+        if capabilities.has(Capability::Remove) {
             self.expect(
                 First,
                 0,
                 Verb::Remove,
                 &Answer::Removed,
-                "removes the lock while nobody holds it",
+                "removes a free lock",
             );
         }
         for (capability, verbs) in [
@@ -242,7 +245,7 @@ impl Check {
             (Capability::Reopen, &[Verb::Reopen]),
             (Capability::Wrapper, &[Verb::KillWrapper]),
         ] {
-            for verb in verbs.iter().filter(|_| can.has(capability)) {
+            for verb in verbs.iter().filter(|_| capabilities.has(capability)) {
                 self.expect(
                     First,
                     0,
@@ -252,17 +255,17 @@ impl Check {
                 );
                 self.expect(First, 0, *verb, &Answer::Done, "does it in the section");
                 if *verb == Verb::ForkRelease {
-                    // Whether the child's release was the parent's as well is the lock's affair.
-                    let _ = self.first.tell(0, Verb::Release);
-                    answer_of(&mut self.first, 0, PATIENCE);
+                    // A lock may or may not treat the child's release as the parent's.
+                    let _ = self.first.send(0, Verb::Release);
+                    answer_of(&mut self.first, 0, WAIT_LIMIT);
                     continue;
                 }
-                self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+                self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
             }
         }
     }
 
-    /// A slot that waits must not keep the other from being heard.
+    /// A waiting slot must not block requests to the other.
     fn threads(&mut self) {
         use By::First;
         self.expect(
@@ -272,35 +275,39 @@ impl Check {
             &Answer::Acquired,
             "takes a free lock in the second slot",
         );
-        let told = self
+        let sent = self
             .first
-            .tell(0, Verb::Acquire)
-            .and_then(|()| self.first.tell(1, Verb::Release));
-        let answers = match told {
-            Ok(()) => answers_of(&mut self.first, [0, 1], PATIENCE),
+            .send(0, Verb::Acquire)
+            .and_then(|()| self.first.send(1, Verb::Release));
+        let answers = match sent {
+            Ok(()) => answers_of(&mut self.first, [0, 1], WAIT_LIMIT),
             Err(_) => [None, None],
         };
         let what = [
             (
                 0,
                 Answer::Acquired,
-                "slot 0 waits for the lock, and gets it when slot 1 gives it back",
+                "slot 0 waits for the lock, and gets it when slot 1 releases it",
             ),
             (1, Answer::Released, "slot 1 is heard while slot 0 waits"),
         ];
         for ((slot, expected, what), answer) in what.into_iter().zip(answers) {
             let wrong = (answer.as_ref() != Some(&expected)).then(|| match answer {
                 Some(answer) => format!("slot {slot} answered `{answer}`"),
-                None => format!("slot {slot} did not answer within {} s; does each slot have a thread of its own?", PATIENCE.as_secs()),
+                None => format!(
+                    "slot {slot} did not answer within {} s; does each slot have a thread of its \
+                     own?",
+                    WAIT_LIMIT.as_secs()
+                ),
             });
             self.note(what, wrong);
         }
-        self.expect(First, 0, Verb::Release, &Answer::Released, "gives it back");
+        self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
     }
 
     fn strange_verbs(&mut self) {
-        let right = self.first.say("0 teleport\n").is_ok()
-            && answer_of(&mut self.first, 0, PATIENCE) == Some(Answer::Unsupported);
+        let right = self.first.write_line("0 teleport\n").is_ok()
+            && answer_of(&mut self.first, 0, WAIT_LIMIT) == Some(Answer::Unsupported);
         let wrong = (!right)
             .then(|| "it has to answer `0 unsupported` to what it does not know".to_owned());
         self.note(

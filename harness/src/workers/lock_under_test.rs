@@ -1,4 +1,4 @@
-//! What the user names as the lock: a command line with placeholders.
+//! The lock under test: a command line with placeholders.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
@@ -7,12 +7,12 @@ use std::process::Command;
 
 use super::probe;
 
-/// A lock that is tried.
+/// A lock under test.
 #[derive(Clone, Debug)]
 pub struct LockUnderTest {
     kind: Kind,
     words: Vec<String>,
-    /// Our own program: the adapter of a wrapper, the worker of a built-in, the probe.
+    /// This program: the adapter of a wrapper, the worker of a built-in lock, the probe.
     ours: PathBuf,
 }
 
@@ -23,54 +23,56 @@ enum Kind {
     Builtin,
 }
 
-/// The hidden subcommand of our own program that turns a wrapper into a worker.
+/// Hidden subcommand of this program that turns a wrapper into a worker.
 pub const WRAPPER_ADAPTER: &str = "wrapper-worker";
-/// The hidden subcommand of our own program that is the worker of a built-in lock.
+/// Hidden subcommand of this program that is the worker of a built-in lock.
 pub const BUILTIN_WORKER: &str = "builtin-worker";
 
-/// What is wrong with the lock's command line.
+/// A command line that names no usable lock.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    /// Nothing was given.
+    /// It is empty.
     #[error(
         "no lock is named: give a worker after `--`, or `--wrapper -- COMMAND`, or `--builtin NAME`"
     )]
     Empty,
-    /// A wrapper has to run something.
+    /// The wrapper runs no command.
     #[error(
-        "the wrapper command has no {{cmd}}: write it where the command goes, as in `--wrapper -- flock {{lock}} {{cmd}}`"
+        "the wrapper command has no {{cmd}}: write it where the command goes, as in \
+         `--wrapper -- flock {{lock}} {{cmd}}`"
     )]
     NoCommand,
-    /// The program is not there.
+    /// The program does not exist.
     #[error("{program} was not found: check its spelling and PATH")]
     NotFound {
-        /// As it was written.
+        /// Its name, as given.
         program: String,
     },
-    /// The program may not be run.
+    /// The program is not executable.
     #[error(
-        "{program} cannot be executed: is it a program, and executable (chmod +x)? A script can be given to its interpreter, as in `-- python3 {program}`"
+        "{program} cannot be executed: is it a program, and executable (chmod +x)? A script \
+         can be given to its interpreter, as in `-- python3 {program}`"
     )]
     NotExecutable {
-        /// As it was written.
+        /// Its name, as given.
         program: String,
     },
 }
 
-/// Where one worker works.
+/// Directories, name and number of one worker.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// Its number, from 0.
+pub struct WorkerConfig {
+    /// Number of the worker, from 0.
     pub number: usize,
-    /// The directory of the locks.
+    /// Directory of the locks.
     pub directory: PathBuf,
-    /// The name of the lock.
+    /// Name of the lock.
     pub name: String,
-    /// A directory of its own, not for locks.
+    /// Directory of the worker's own pipes.
     pub control: PathBuf,
-    /// Slots.
+    /// Number of slots.
     pub threads: usize,
-    /// For the worker's own random numbers.
+    /// Seed for the worker's own random numbers.
     pub seed: u64,
 }
 
@@ -78,16 +80,18 @@ impl LockUnderTest {
     /// A program that speaks the line protocol.
     ///
     /// # Errors
-    /// If it cannot be found.
+    /// Returns an error if the program cannot be found.
     pub fn worker(words: Vec<String>) -> Result<Self, UsageError> {
         Self::checked(Kind::Worker, words, PathBuf::new())
     }
 
-    /// A command that runs another one, `{cmd}`, while it holds the lock. `ours` is a program that obeys [`WRAPPER_ADAPTER`] and
-    /// is a [probe](super::probe) when it is called so; `busy_status` is the exit status with which the wrapper says that it did not get the lock.
+    /// A command that runs another one, `{cmd}`, while it holds the lock.
+    ///
+    /// `ours` is a program that obeys [`WRAPPER_ADAPTER`] and acts as a [probe](super::probe) when
+    /// called by that name. The wrapper exits with `busy_status` if it did not get the lock.
     ///
     /// # Errors
-    /// If it cannot be found, or has no `{cmd}`.
+    /// Returns an error if the program cannot be found, or the command has no `{cmd}`.
     pub fn wrapper(
         words: Vec<String>,
         busy_status: Option<u8>,
@@ -99,7 +103,7 @@ impl LockUnderTest {
         Self::checked(Kind::Wrapper { busy_status }, words, ours)
     }
 
-    /// One of the locks that `ours` brings along, as [`BUILTIN_WORKER`].
+    /// A lock of `ours`, by way of [`BUILTIN_WORKER`].
     pub fn builtin(name: &str, ours: PathBuf) -> Self {
         LockUnderTest {
             kind: Kind::Builtin,
@@ -108,10 +112,10 @@ impl LockUnderTest {
         }
     }
 
-    /// The opposite of [`arguments`](Self::arguments).
+    /// Parses the output of [`arguments`](Self::arguments).
     ///
     /// # Errors
-    /// If it is nothing of the kind, or the lock cannot be found.
+    /// Returns an error if the text names no lock, or the program cannot be found.
     pub fn from_arguments(text: &str, ours: PathBuf) -> Result<Self, UsageError> {
         let words = shell_words::split(text).map_err(|_| UsageError::Empty)?;
         let mut words = words.into_iter();
@@ -141,7 +145,7 @@ impl LockUnderTest {
         Ok(LockUnderTest { kind, words, ours })
     }
 
-    /// As it stands on the command line of `cargo lockutils stress`, quoted for a shell.
+    /// The arguments of `cargo lockutils stress` that name the lock, quoted for a shell.
     pub fn arguments(&self) -> String {
         match &self.kind {
             Kind::Worker => format!("-- {}", shell_words::join(&self.words)),
@@ -154,7 +158,7 @@ impl LockUnderTest {
         }
     }
 
-    /// For a headline.
+    /// The name in a headline.
     pub fn title(&self) -> String {
         match &self.kind {
             Kind::Builtin => format!("{} (built in)", self.words[0]),
@@ -172,8 +176,8 @@ impl LockUnderTest {
     }
 
     /// The command that starts a worker.
-    pub fn command(&self, place: &Place) -> Command {
-        let mut words = self.words.iter().map(|word| fill(word, place));
+    pub fn command(&self, config: &WorkerConfig) -> Command {
+        let mut words = self.words.iter().map(|word| fill(word, config));
         let mut command = match &self.kind {
             Kind::Worker => Command::new(words.next().unwrap_or_default()),
             Kind::Wrapper { busy_status } => {
@@ -193,24 +197,24 @@ impl LockUnderTest {
         };
         command
             .args(words)
-            .env("OSLO_LOCK_PATH", &place.directory)
-            .env("LOCKUTILS_DIR", &place.directory)
-            .env("LOCKUTILS_NAME", &place.name)
-            .env("LOCKUTILS_THREADS", place.threads.to_string())
-            .env("LOCKUTILS_SEED", format!("{:#x}", place.seed))
-            .env("LOCKUTILS_WORKER", place.number.to_string())
-            .env(probe::CONTROL, &place.control);
+            .env("OSLO_LOCK_PATH", &config.directory)
+            .env("LOCKUTILS_DIR", &config.directory)
+            .env("LOCKUTILS_NAME", &config.name)
+            .env("LOCKUTILS_THREADS", config.threads.to_string())
+            .env("LOCKUTILS_SEED", format!("{:#x}", config.seed))
+            .env("LOCKUTILS_WORKER", config.number.to_string())
+            .env(probe::CONTROL, &config.control);
         command
     }
 }
 
-fn fill(word: &str, place: &Place) -> OsString {
+fn fill(word: &str, config: &WorkerConfig) -> OsString {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    word.replace("{lock}", &text(&place.directory.join(&place.name)))
-        .replace("{dir}", &text(&place.directory))
-        .replace("{name}", &place.name)
-        .replace("{worker}", &place.number.to_string())
-        .replace("{cmd}", &text(&place.control.join(probe::NAME)))
+    word.replace("{lock}", &text(&config.directory.join(&config.name)))
+        .replace("{dir}", &text(&config.directory))
+        .replace("{name}", &config.name)
+        .replace("{worker}", &config.number.to_string())
+        .replace("{cmd}", &text(&config.control.join(probe::NAME)))
         .into()
 }
 
@@ -250,7 +254,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in_wherever_they_stand() {
-        let place = Place {
+        let config = WorkerConfig {
             number: 3,
             directory: "/run/d".into(),
             name: "lock-1".into(),
@@ -260,7 +264,7 @@ mod tests {
         };
         let lock =
             LockUnderTest::worker(words("sh -c x={lock}:{dir}:{name}:{worker}:{other}")).unwrap();
-        let command = lock.command(&place);
+        let command = lock.command(&config);
         let last = command.get_args().last().unwrap();
         assert_eq!(last, "x=/run/d/lock-1:/run/d:lock-1:3:{other}");
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Worker processes of a lock under test: how they are started, watched and stopped.
 
 pub mod check;
+mod error;
 mod lock_under_test;
 pub(crate) mod pool;
 pub mod probe;
@@ -8,4 +9,7 @@ pub(crate) mod spawner;
 pub(crate) mod worker;
 pub mod wrapper;
 
-pub use lock_under_test::{BUILTIN_WORKER, LockUnderTest, Place, UsageError, WRAPPER_ADAPTER};
+pub use error::{NotReady, WorkerError};
+pub use lock_under_test::{
+    BUILTIN_WORKER, LockUnderTest, UsageError, WRAPPER_ADAPTER, WorkerConfig,
+};

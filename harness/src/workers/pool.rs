@@ -1,10 +1,11 @@
-//! The workers of one scenario: who works where, and who stands by to take the place of one that goes.
+//! The worker processes of one scenario, and spares that replace those that end.
 
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 
+use super::error::WorkerError;
 use super::spawner::START_UP;
 use super::worker::WorkerProcess;
 use crate::model::FaultKind;
@@ -14,38 +15,38 @@ pub use super::spawner::{
     Ready, WorkerSpawner, answer_of, answers_of, in_background, stderr_of, wait_for,
 };
 
-/// How many may be starting at once besides those that work.
+/// Maximum number of spares that start at once.
 const STARTING: usize = 2;
 
-/// What a slot is at. Times are nanoseconds since the scenario began.
+/// The state of a slot. Times are nanoseconds since the scenario began.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum State {
-    /// It asks at this time.
+    /// Sends its next request at this time.
     Idle { until: u64 },
-    /// It has asked.
+    /// Waits for the answer to a request.
     Asked { verb: Verb, at: u64 },
-    /// It is in the section, and leaves at this time.
+    /// Holds the lock and releases it at this time.
     Inside { until: u64 },
-    /// It is in the section and does something there.
-    Telling { verb: Verb, at: u64 },
-    /// It was told to release.
+    /// Holds the lock and performs a verb there.
+    Executing { verb: Verb, at: u64 },
+    /// Waits for the answer to `release`.
     Releasing { at: u64 },
-    /// It was told to remove the lock.
+    /// Waits for the answer to `remove`.
     Removing { at: u64 },
 }
 
 impl State {
-    /// What it was told and has not answered, and since when.
+    /// The verb without an answer yet, and when it was sent.
     pub fn pending(&self) -> Option<(Verb, u64)> {
         match *self {
-            State::Asked { verb, at } | State::Telling { verb, at } => Some((verb, at)),
+            State::Asked { verb, at } | State::Executing { verb, at } => Some((verb, at)),
             State::Releasing { at } => Some((Verb::Release, at)),
             State::Removing { at } => Some((Verb::Remove, at)),
             State::Idle { .. } | State::Inside { .. } => None,
         }
     }
 
-    /// Whether it waits for the lock, however long it takes.
+    /// Returns `true` if it waits for the lock without a time limit.
     pub fn waits(&self) -> bool {
         matches!(
             self,
@@ -60,31 +61,31 @@ impl State {
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     pub state: State,
-    /// What is to happen in this section, or after it.
-    pub act: Option<FaultKind>,
-    /// Sections of all when it asked.
-    pub seen: u64,
-    /// The machine stood still after it had asked.
+    /// Fault to inject during this hold, or after it.
+    pub fault: Option<FaultKind>,
+    /// Number of sections of all slots at the time of the request.
+    pub sections_before: u64,
+    /// `true` if the machine stood still after the request.
     pub stalled: bool,
-    /// Since it asked nobody else can have held the lock.
-    pub alone: bool,
-    /// When it came in last.
+    /// `true` if no other slot can have held the lock since the request.
+    pub uncontended: bool,
+    /// Time of the last acquisition.
     pub entered: u64,
 }
 
-/// A place in which one worker after the other works.
+/// A worker number, under which one process runs after the other.
 #[derive(Debug)]
 pub struct WorkerSlot {
     pub process: Option<WorkerProcess>,
     pub life: u32,
     pub slots: Vec<Slot>,
-    /// Stopped until then.
+    /// End of a pause.
     pub stopped_until: Option<u64>,
-    /// To be killed then.
+    /// Time of its SIGKILL.
     pub killed_at: Option<u64>,
-    /// It was told to leave, and has until then.
+    /// Deadline for its exit.
     pub leaves_by: Option<u64>,
-    /// Lines since the last one that was of the protocol.
+    /// Lines that were not of the protocol since the last one that was.
     pub garbage: u64,
     spare: Option<Spare>,
 }
@@ -100,10 +101,10 @@ impl WorkerSlot {
     fn new(slots: usize) -> Self {
         let slot = Slot {
             state: State::Idle { until: 0 },
-            act: None,
-            seen: 0,
+            fault: None,
+            sections_before: 0,
             stalled: false,
-            alone: false,
+            uncontended: false,
             entered: 0,
         };
         WorkerSlot {
@@ -118,29 +119,29 @@ impl WorkerSlot {
         }
     }
 
-    /// Whether another could take its place at once.
+    /// Returns `true` if a ready spare can replace the process.
     pub fn has_spare(&self) -> bool {
         self.spare.as_ref().is_some_and(|spare| spare.ready)
     }
 }
 
-/// All of them.
+/// The workers of one scenario.
 #[derive(Debug)]
 pub struct WorkerPool<'a> {
     pub spawner: WorkerSpawner<'a>,
     pub workers: Vec<WorkerSlot>,
-    /// For so many of the places somebody stands by.
+    /// Number of workers that have a spare.
     spares: usize,
     failed_starts: u32,
 }
 
 impl<'a> WorkerPool<'a> {
-    /// Starts everybody and waits until all are ready.
+    /// Starts all workers and spares, and waits until they are ready.
     pub fn gather(
         spawner: WorkerSpawner<'a>,
         processes: usize,
         spares: usize,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, WorkerError> {
         let slots = spawner.threads;
         let mut pool = WorkerPool {
             spawner,
@@ -148,15 +149,14 @@ impl<'a> WorkerPool<'a> {
             spares,
             failed_starts: 0,
         };
-        let problem = |error| format!("a worker cannot be started: {error}");
         let started: Vec<WorkerProcess> = (0..processes)
-            .map(|number| pool.spawner.start(number).map_err(problem))
+            .map(|number| pool.spawner.start(number))
             .collect::<Result<_, _>>()?;
         for (number, process) in started.into_iter().enumerate() {
             pool.workers[number].process = Some(pool.spawner.until_ready(process)?.0);
         }
         let standing_by: Vec<WorkerProcess> = (0..spares)
-            .map(|number| pool.spawner.start(number).map_err(problem))
+            .map(|number| pool.spawner.start(number))
             .collect::<Result<_, _>>()?;
         for (number, process) in standing_by.into_iter().enumerate() {
             let process = pool.spawner.until_ready(process)?.0;
@@ -169,8 +169,9 @@ impl<'a> WorkerPool<'a> {
         Ok(pool)
     }
 
-    /// Fills empty places and looks after those that stand by. Says why if workers do not start any more.
-    pub fn replenish(&mut self, now: u64) -> Result<(), String> {
+    /// Replaces workers that ended and starts new spares. Returns an error if workers no longer
+    /// start.
+    pub fn replenish(&mut self, now: u64) -> Result<(), WorkerError> {
         let mut starting = self
             .workers
             .iter()
@@ -191,19 +192,16 @@ impl<'a> WorkerPool<'a> {
                 let dead = !open && spare.process.ended().is_some();
                 if dead || (!spare.ready && spare.since.elapsed() > START_UP) {
                     self.failed_starts += 1;
-                    let why = stderr_of(&mut spare.process);
+                    let stderr = stderr_of(&mut spare.process);
                     worker_slot.spare = None;
                     if self.failed_starts >= 10 {
-                        return Err(format!("10 workers did not start{why}"));
+                        return Err(WorkerError::ManyNotReady { stderr });
                     }
                 }
             }
             let wanted = number < self.spares || worker_slot.process.is_none();
             if wanted && worker_slot.spare.is_none() && starting < STARTING {
-                let process = self
-                    .spawner
-                    .start(number)
-                    .map_err(|error| format!("a worker cannot be started: {error}"))?;
+                let process = self.spawner.start(number)?;
                 worker_slot.spare = Some(Spare {
                     process,
                     ready: false,
@@ -215,7 +213,7 @@ impl<'a> WorkerPool<'a> {
         Ok(())
     }
 
-    /// Takes the status of processes that workers had started, which became our children when the workers died.
+    /// Reaps orphans of workers, which became children of this process.
     pub fn reap_orphans(&self) {
         let ours: Vec<_> = self.processes().map(WorkerProcess::pid).collect();
         let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
@@ -226,6 +224,16 @@ impl<'a> WorkerPool<'a> {
         {}
     }
 
+    /// All slots of all workers.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.workers.iter().flat_map(|worker| &worker.slots)
+    }
+
+    /// All slots of all workers.
+    pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.workers.iter_mut().flat_map(|worker| &mut worker.slots)
+    }
+
     fn processes(&self) -> impl Iterator<Item = &WorkerProcess> {
         self.workers.iter().flat_map(|worker_slot| {
             let spare = worker_slot.spare.as_ref().map(|spare| &spare.process);
@@ -233,7 +241,7 @@ impl<'a> WorkerPool<'a> {
         })
     }
 
-    /// Returns at `deadline`, or earlier if anybody has something to say; the numbers of those workers.
+    /// Waits until workers have written or ended, or the time has passed. Returns their numbers.
     pub fn wait(&self, timeout: Duration) -> Vec<usize> {
         let mut fds = Vec::with_capacity(self.workers.len() * 4);
         let mut owners = Vec::with_capacity(fds.capacity());
@@ -250,7 +258,7 @@ impl<'a> WorkerPool<'a> {
             }
         }
         let timeout = nix::sys::time::TimeSpec::from_duration(timeout);
-        // Interrupted or not: the loop looks at everything anew.
+        // An interruption is no error: the loop checks everything again.
         let _ = nix::poll::ppoll(&mut fds, Some(timeout), None);
         let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
         let mut numbers: Vec<usize> = fds
@@ -263,10 +271,10 @@ impl<'a> WorkerPool<'a> {
         numbers
     }
 
-    /// Lets everybody go; those that do not are killed, and counted.
+    /// Ends the input of all workers, kills those that do not exit, and returns their number.
     pub fn dismiss(self) -> usize {
         const GRACE: Duration = Duration::from_secs(3);
-        // Those that stand by have held nothing, and may not have started yet.
+        // Spares have never held the lock, and may not have started yet.
         let mut left: Vec<WorkerProcess> = self
             .workers
             .into_iter()

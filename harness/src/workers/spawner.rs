@@ -1,4 +1,4 @@
-//! Starts workers, waits until they are ready, and asks one alone.
+//! Starts workers, waits until they are ready, and reads answers of a single one.
 
 use std::fs;
 use std::io;
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::lock_under_test::{LockUnderTest, Place};
-use super::worker::{WorkerProcess, describe};
+use super::error::{NotReady, WorkerError};
+use super::lock_under_test::{LockUnderTest, WorkerConfig};
+use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Line};
 
-/// How long a worker may take to say `ready`.
+/// How long a worker may take to write `ready`.
 pub const START_UP: Duration = Duration::from_secs(30);
 
-/// How workers are started.
+/// Starts the workers of one lock.
 #[derive(Debug)]
 pub struct WorkerSpawner<'a> {
     pub lock: &'a LockUnderTest,
@@ -24,7 +25,7 @@ pub struct WorkerSpawner<'a> {
     pub control: PathBuf,
     pub threads: usize,
     pub seed: u64,
-    /// Somebody wants us to stop.
+    /// Set when the user interrupts the run.
     interrupted: Option<&'a AtomicBool>,
     started: u64,
 }
@@ -36,10 +37,14 @@ impl<'a> WorkerSpawner<'a> {
         name: String,
         threads: usize,
         seed: u64,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, WorkerError> {
         let (directory, control) = (base.join("locks"), base.join("control"));
-        fs::create_dir_all(&directory)?;
-        fs::create_dir_all(&control)?;
+        for folder in [&directory, &control] {
+            fs::create_dir_all(folder).map_err(|error| WorkerError::Directory {
+                base: base.clone(),
+                error,
+            })?;
+        }
         Ok(WorkerSpawner {
             lock,
             directory,
@@ -52,24 +57,28 @@ impl<'a> WorkerSpawner<'a> {
         })
     }
 
-    /// Gives up waiting for a worker to start when this is set.
-    pub fn unless(mut self, interrupted: &'a AtomicBool) -> Self {
+    /// Stops waiting for a worker to become ready once this is set.
+    pub fn stop_when(mut self, interrupted: &'a AtomicBool) -> Self {
         self.interrupted = Some(interrupted);
         self
     }
 
-    /// Whether somebody wants us to stop.
+    /// Returns `true` if the user has interrupted the run.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted
             .is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Starts a worker with this number.
-    pub fn start(&mut self, number: usize) -> io::Result<WorkerProcess> {
+    pub fn start(&mut self, number: usize) -> Result<WorkerProcess, WorkerError> {
+        self.try_start(number).map_err(WorkerError::Start)
+    }
+
+    fn try_start(&mut self, number: usize) -> io::Result<WorkerProcess> {
         self.started += 1;
         let control = self.control.join(self.started.to_string());
         fs::create_dir(&control)?;
-        let place = Place {
+        let config = WorkerConfig {
             number,
             directory: self.directory.clone(),
             name: self.name.clone(),
@@ -77,11 +86,11 @@ impl<'a> WorkerSpawner<'a> {
             threads: self.threads,
             seed: self.seed.wrapping_add(self.started),
         };
-        let process = WorkerProcess::start(self.lock.command(&place))?;
+        let process = WorkerProcess::start(self.lock.command(&config))?;
         Ok(process.with_directory(control))
     }
 
-    /// Deletes everything in the directory of the locks; says how many entries that were.
+    /// Deletes everything in the directory of the locks. Returns the number of entries.
     pub fn delete_files(&self) -> usize {
         let entries = fs::read_dir(&self.directory)
             .into_iter()
@@ -100,19 +109,17 @@ impl<'a> WorkerSpawner<'a> {
     pub fn start_ready(
         &mut self,
         number: usize,
-    ) -> Result<(WorkerProcess, Capabilities, Vec<String>), String> {
-        let process = self
-            .start(number)
-            .map_err(|error| format!("the worker cannot be started: {error}"))?;
+    ) -> Result<(WorkerProcess, Capabilities), WorkerError> {
+        let process = self.start(number)?;
         self.until_ready(process)
-            .map(|(process, ready)| (process, ready.can, ready.before))
+            .map(|(process, ready)| (process, ready.capabilities))
     }
 
-    /// Waits for the line `ready`; what else it says before is let pass, as long as it is not too much.
+    /// Waits for the line `ready`. Up to 1000 other lines may come first.
     pub fn until_ready(
         &self,
         mut process: WorkerProcess,
-    ) -> Result<(WorkerProcess, Ready), String> {
+    ) -> Result<(WorkerProcess, Ready), WorkerError> {
         let deadline = Instant::now() + START_UP;
         let mut before = Vec::new();
         let problem = loop {
@@ -120,9 +127,9 @@ impl<'a> WorkerSpawner<'a> {
             let open = process.lines(&mut lines);
             for line in lines {
                 match line {
-                    Line::Ready(can, unknown) => {
+                    Line::Ready(capabilities, unknown) => {
                         let ready = Ready {
-                            can,
+                            capabilities,
                             unknown,
                             before,
                         };
@@ -133,10 +140,10 @@ impl<'a> WorkerSpawner<'a> {
                 }
             }
             if before.len() > 1000 {
-                break "wrote 1000 lines without saying `ready`".to_owned();
+                break NotReady::Output;
             }
             if self.is_interrupted() {
-                return Err("interrupted before the worker was ready".to_owned());
+                return Err(WorkerError::Interrupted);
             }
             if !open {
                 let deadline = Instant::now() + Duration::from_secs(2);
@@ -144,43 +151,37 @@ impl<'a> WorkerSpawner<'a> {
                     wait_for(&process, Duration::from_millis(5));
                 }
                 break match process.ended() {
-                    Some(status) => {
-                        format!(
-                            "{} before it said `ready`{}",
-                            describe(status),
-                            in_background(&process, status)
-                        )
-                    }
-                    None => "closed its standard output before it said `ready`".to_owned(),
+                    Some(status) => NotReady::Ended {
+                        status,
+                        background: in_background(&process, status),
+                    },
+                    None => NotReady::Closed,
                 };
             }
             if Instant::now() >= deadline {
-                break format!("did not say `ready` within {} s", START_UP.as_secs());
+                break NotReady::Silent(START_UP);
             }
             wait_for(&process, Duration::from_millis(50));
         };
-        let garbage = before;
-        let said = garbage
-            .first()
-            .map_or_else(String::new, |line| format!("; it said: {line}"));
-        Err(format!(
-            "the worker {problem}{said}{}",
-            stderr_of(&mut process)
-        ))
+        Err(WorkerError::NotReady {
+            problem,
+            output: before.into_iter().next(),
+            stderr: stderr_of(&mut process),
+        })
     }
 }
 
-/// What a worker said of itself.
+/// What a worker wrote before and on its line `ready`.
 #[derive(Debug)]
 pub struct Ready {
-    pub can: Capabilities,
-    /// Words that are no capability.
+    pub capabilities: Capabilities,
+    /// Words that are no capabilities.
     pub unknown: Vec<String>,
-    /// What else came before.
+    /// Lines before it.
     pub before: Vec<String>,
 }
 
-/// What to say of a worker that ended well while something that it started goes on.
+/// Explains a worker that exited successfully while a child of it lives on.
 pub fn in_background(process: &WorkerProcess, status: std::process::ExitStatus) -> &'static str {
     match status.success() && process.is_outlived() {
         true => " (and left something running: a worker must stay in the foreground)",
@@ -188,17 +189,17 @@ pub fn in_background(process: &WorkerProcess, status: std::process::ExitStatus) 
     }
 }
 
-/// What it said on standard error, as the end of a message.
+/// The last line of its standard error, as the end of a sentence.
 pub fn stderr_of(process: &mut WorkerProcess) -> String {
     let errors = process.errors();
     match errors.lines().rev().find(|line| !line.trim().is_empty()) {
-        // The last line of a traceback is what it is about.
+        // The last line of a traceback names the error.
         Some(line) => format!("; its standard error ends: {}", line.trim()),
         None => String::new(),
     }
 }
 
-/// Returns when the worker has something to say, or the time is over.
+/// Waits until the worker has written or ended, or the time has passed.
 pub fn wait_for(process: &WorkerProcess, time: Duration) {
     let mut fds: Vec<PollFd<'_>> = process
         .descriptors()
@@ -206,7 +207,7 @@ pub fn wait_for(process: &WorkerProcess, time: Duration) {
         .collect();
     let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
     let _ = poll(&mut fds, timeout);
-    // A closed pipe is always ready; nobody is kept busy by it.
+    // A closed pipe is always ready, and must not make the caller spin.
     if fds.iter().any(|fd| {
         fd.revents()
             .is_some_and(|events| events.contains(PollFlags::POLLHUP))
@@ -215,13 +216,13 @@ pub fn wait_for(process: &WorkerProcess, time: Duration) {
     }
 }
 
-/// The next answer of this slot; what others say meanwhile is lost.
+/// The next answer of this slot; answers of other slots are dropped.
 pub fn answer_of(process: &mut WorkerProcess, slot: usize, within: Duration) -> Option<Answer> {
     let [answer] = answers_of(process, [slot], within);
     answer
 }
 
-/// The next answer of each of these slots, in whichever order they come.
+/// The next answer of each of these slots, in any order.
 pub fn answers_of<const N: usize>(
     process: &mut WorkerProcess,
     slots: [usize; N],
@@ -234,9 +235,9 @@ pub fn answers_of<const N: usize>(
         let open = process.lines(&mut lines);
         for line in lines {
             if let Line::Answer(slot, answer) = line
-                && let Some(place) = slots.iter().position(|wanted| *wanted == slot)
+                && let Some(index) = slots.iter().position(|wanted| *wanted == slot)
             {
-                answers[place].get_or_insert(answer);
+                answers[index].get_or_insert(answer);
             }
         }
         let left = deadline.saturating_duration_since(Instant::now());

@@ -1,4 +1,4 @@
-//! One worker process: what goes in, what comes out, and how it ends.
+//! One worker process: its input, its output and its end.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,11 +16,11 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::protocol::{Line, Verb};
 
-/// A line that is longer is no line of the protocol.
+/// Maximum length of a line of the protocol, in bytes.
 const LONGEST_LINE: usize = 16 * 1024;
-/// How much is read at a time, so that one worker that writes without end does not keep us from the others.
+/// Bytes read at a time, so that a worker that writes without end does not starve the others.
 const AT_ONCE: usize = 16 * 1024;
-/// How much of its standard error is kept.
+/// Bytes of standard error that are kept.
 const EXCERPT: usize = 4 * 1024;
 
 /// A worker process in a process group of its own.
@@ -35,21 +35,22 @@ pub struct WorkerProcess {
     errors: Vec<u8>,
     errors_dropped: u64,
     outlived: bool,
-    /// Removed when it is gone.
+    /// Removed with the process.
     directory: Option<PathBuf>,
-    /// Somebody else has reaped it: its number may belong to another process by now.
+    /// `true` once another module has reaped the process: its number may have been reused.
     reaped: bool,
 }
 
 impl WorkerProcess {
-    /// Starts it; it dies with us.
+    /// Starts the process, which dies with this one.
     pub fn start(mut command: Command) -> io::Result<Self> {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        // SAFETY: prctl and setrlimit are plain system calls, and nothing else is done between fork and exec.
+        // SAFETY: prctl and setrlimit are plain system calls; nothing else happens between fork and
+        // exec.
         unsafe {
             command.pre_exec(|| {
                 nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -86,13 +87,13 @@ impl WorkerProcess {
         })
     }
 
-    /// This directory is its own, and goes with it.
+    /// Gives the process a directory that is removed with it.
     pub fn with_directory(mut self, directory: PathBuf) -> Self {
         self.directory = Some(directory);
         self
     }
 
-    /// What to poll: it may have written something, or ended.
+    /// The descriptors to poll: readable when the worker has written or ended.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         [
             self.stdout.as_ref().map(AsFd::as_fd),
@@ -103,24 +104,24 @@ impl WorkerProcess {
         .flatten()
     }
 
-    /// Tells a slot to do something. Fails if the worker does not read, or is gone.
-    pub fn tell(&mut self, slot: usize, verb: Verb) -> io::Result<()> {
-        self.say(&format!("{slot} {verb}\n"))
+    /// Sends a request to a slot. Fails if the worker does not read, or is gone.
+    pub fn send(&mut self, slot: usize, verb: Verb) -> io::Result<()> {
+        self.write_line(&format!("{slot} {verb}\n"))
     }
 
     /// Writes a line as it is.
-    pub fn say(&mut self, line: &str) -> io::Result<()> {
+    pub fn write_line(&mut self, line: &str) -> io::Result<()> {
         let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        // One write of less than PIPE_BUF bytes is done as a whole or not at all (pipe(7)).
+        // A write of less than PIPE_BUF bytes is atomic (pipe(7)).
         stdin.write(line.as_bytes()).map(drop)
     }
 
-    /// End of input: it is to leave.
+    /// Ends the input: the worker has to exit.
     pub fn end_input(&mut self) {
         self.stdin = None;
     }
 
-    /// The lines that have come in; nothing more will come once `false` is returned.
+    /// Reads the lines that have arrived. Returns `false` once no more will come.
     pub fn lines(&mut self, lines: &mut Vec<Line>) -> bool {
         self.read_errors();
         let Some(stdout) = &mut self.stdout else {
@@ -134,7 +135,8 @@ impl WorkerProcess {
                 self.partial.extend_from_slice(&buffer[..length]);
                 true
             }
-            // Something that it started may keep the pipe open; what it wrote itself was there before it ended.
+            // A child of the worker may keep the pipe open; the worker's own output came before its
+            // end.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.outlived = over;
                 !over
@@ -179,7 +181,7 @@ impl WorkerProcess {
         }
     }
 
-    /// The end of what it wrote to standard error.
+    /// The last part of its standard error.
     pub fn errors(&mut self) -> String {
         for _ in 0..4 {
             self.read_errors();
@@ -191,12 +193,12 @@ impl WorkerProcess {
         }
     }
 
-    /// Whether its output was still open when it had ended: something that it started goes on.
+    /// Returns `true` if its output was still open after its end: a child of it lives on.
     pub fn is_outlived(&self) -> bool {
         self.outlived
     }
 
-    /// How it ended, if it has.
+    /// Its exit status; `None` while it runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -205,25 +207,25 @@ impl WorkerProcess {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// Sends a signal to it and everything that it started and that stayed in its group.
+    /// Sends a signal to its process group.
     pub fn signal(&self, signal: Signal) {
         let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
     }
 
-    /// It has ended, and somebody else has reaped it.
+    /// Marks it as reaped by another module.
     #[cfg(feature = "explore")]
-    pub fn was_reaped(&mut self) {
+    pub fn mark_reaped(&mut self) {
         self.reaped = true;
     }
 
-    /// Ends it now. Whatever was in its pipes is lost.
+    /// Kills its process group. Output that was not read yet is lost.
     pub fn kill(&mut self) {
         if self.reaped {
             return;
         }
         self.signal(Signal::SIGKILL);
         self.stdin = None;
-        // A killed process may stay in an uninterruptible wait of the kernel for a while, but ends without our help.
+        // It may stay in an uninterruptible wait of the kernel for a while, but then ends.
         let _ = self.child.wait();
     }
 }
@@ -232,13 +234,15 @@ impl Drop for WorkerProcess {
     fn drop(&mut self) {
         self.kill();
         if let Some(directory) = &self.directory {
-            // The rest of it is removed with everything else, if something still writes there.
+            // A directory in use is removed later, together with the base directory.
             let _ = std::fs::remove_dir_all(directory);
         }
     }
 }
 
-/// Whether the process has ended. Unlike waitpid(2), this does not take its status, nor the stops of a process that is traced.
+/// Returns `true` if the process has ended.
+///
+/// Unlike waitpid(2), this takes neither its status nor the stops of a traced process.
 fn has_ended(pid_fd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pid_fd.as_fd(), PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
@@ -247,7 +251,7 @@ fn has_ended(pid_fd: &OwnedFd) -> bool {
 /// The limit of descriptors that workers get back.
 static LIMITS_BEFORE: OnceLock<(rlim_t, rlim_t)> = OnceLock::new();
 
-/// Lets us have as many descriptors as we may: each worker takes four of them.
+/// Raises the limit of descriptors of this process: each worker needs four.
 pub fn allow_many_descriptors() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok()
@@ -264,7 +268,7 @@ pub fn end_of(child: &Child) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// How a process ended, in words.
+/// Describes how a process ended.
 pub fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exited with status {code}"),

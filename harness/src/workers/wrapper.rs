@@ -1,4 +1,4 @@
-//! Makes a worker of a command that runs another one under a lock, as flock(1) does.
+//! A worker from a command that runs another one under a lock, as flock(1) does.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -21,7 +21,7 @@ use crate::protocol::{Capability, Verb};
 /// Serves the protocol for the wrapper command `words`.
 ///
 /// # Errors
-/// If the driver has not said where the probe is, or is gone.
+/// Returns an error if the driver did not name the directory of the probe, or is gone.
 pub fn run(words: Vec<String>, busy_status: Option<u8>) -> io::Result<()> {
     let control = std::env::var_os(probe::CONTROL).map(PathBuf::from);
     let control =
@@ -46,32 +46,32 @@ struct Wrapper {
     run: Option<Run>,
 }
 
-/// A wrapper that gives up is run again after so long.
+/// Pause before a wrapper that gave up is run again.
 const AGAIN: Duration = Duration::from_millis(2);
-/// A wrapper that runs its command in the background may have ended before the command begins.
+/// How long the command may take to begin after a wrapper that runs it in the background.
 const BACKGROUND: Duration = Duration::from_secs(1);
-/// So long the command may take to leave, and the wrapper to end after it.
+/// How long the command may take to exit, and the wrapper after it.
 const LEAVE: Duration = Duration::from_secs(10);
 
-/// The wrapper, and the probe that it runs.
+/// A running wrapper and its probe.
 struct Run {
     child: Child,
     probe: u32,
     /// Readable when the wrapper has ended.
     end: OwnedFd,
-    /// What the probe says; it ends when the probe does.
+    /// Output of the probe, which ends when the probe does.
     pipe: File,
     leave: File,
     killed: bool,
 }
 
 impl Run {
-    /// What the probe has said when it has ended, or when that takes too long.
-    fn last_words(&mut self) -> io::Result<String> {
+    /// The output of the probe until it ends or a limit passes.
+    fn remaining_output(&mut self) -> io::Result<String> {
         let limit = limit(LEAVE)?;
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         loop {
-            match self.pipe.read_to_end(&mut said) {
+            match self.pipe.read_to_end(&mut output) {
                 Ok(_) => break,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
@@ -80,16 +80,16 @@ impl Run {
                 break;
             }
         }
-        Ok(String::from_utf8_lossy(&said).trim().to_owned())
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
     }
 }
 
 impl Wrapper {
-    /// Runs the wrapper until the probe says that it is in; nothing, if the wrapper says that the lock is busy.
+    /// Runs the wrapper until the probe has entered; `None` if the wrapper reports a busy lock.
     fn start(&self) -> Result<Option<Run>, Box<dyn Error>> {
-        // A file never fills up, as a pipe that is read at the end only would.
+        // A file never fills up, unlike a pipe that is only read at the end.
         let errors = self.control.join("stderr");
-        // Before the command may come, which does not wait for us.
+        // Opened first, since the command does not wait for this process.
         let (mut pipe, leave) = (
             open(
                 &probe::entered(&self.control),
@@ -108,24 +108,24 @@ impl Wrapper {
             .spawn()
             .map_err(|error| format!("{} cannot be run: {error}", self.words[0]))?;
         let end = end_of(&child)?;
-        let (mut said, mut status) = (String::new(), None);
-        while status.is_none() && !read_line(&mut pipe, &mut said)? {
+        let (mut output, mut status) = (String::new(), None);
+        while status.is_none() && !read_line(&mut pipe, &mut output)? {
             wait(&[pipe.as_fd(), end.as_fd()])?;
             status = child.try_wait()?;
         }
         if let Some(status) = status
-            // It may have come in, and said so, since we looked.
-            && !read_line(&mut pipe, &mut said)?
+            // The probe may have entered since the last read.
+            && !read_line(&mut pipe, &mut output)?
         {
             if status.code().is_some() && status.code() == self.busy_status.map(i32::from) {
                 return Ok(None);
             }
-            if !(status.success() && comes_later(&mut pipe, &mut said)?) {
+            if !(status.success() && starts_later(&mut pipe, &mut output)?) {
                 return Err(self.without_the_command(status, &errors).into());
             }
         }
-        let probe = said.trim().parse().unwrap_or(0);
-        // The probe has its own end by now, so that this one ends when the probe does.
+        let probe = output.trim().parse().unwrap_or(0);
+        // The probe has opened its own end by now, so this one ends when the probe does.
         let pipe = open(&probe::entered(&self.control), File::options().read(true))?;
         Ok(Some(Run {
             child,
@@ -137,7 +137,7 @@ impl Wrapper {
         }))
     }
 
-    /// What to say of a wrapper that has ended and never ran its command.
+    /// The message about a wrapper that ended without running its command.
     fn without_the_command(&self, status: ExitStatus, errors: &Path) -> String {
         let errors = std::fs::read(errors).unwrap_or_default();
         let errors = String::from_utf8_lossy(&errors[..errors.len().min(2000)])
@@ -160,17 +160,17 @@ impl Wrapper {
     }
 }
 
-/// A named pipe that does not wait for its other end.
+/// Opens a named pipe without waiting for its other end.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.custom_flags(nix::libc::O_NONBLOCK).open(path)
 }
 
-/// Whether the command of a wrapper that has ended well still comes in.
-fn comes_later(pipe: &mut File, said: &mut String) -> io::Result<bool> {
+/// Returns `true` if the command enters after the wrapper has exited successfully.
+fn starts_later(pipe: &mut File, output: &mut String) -> io::Result<bool> {
     let limit = limit(BACKGROUND)?;
     loop {
         let first = wait(&[limit.as_fd(), pipe.as_fd()])?;
-        if read_line(pipe, said)? {
+        if read_line(pipe, output)? {
             return Ok(true);
         }
         if first == 0 {
@@ -179,23 +179,23 @@ fn comes_later(pipe: &mut File, said: &mut String) -> io::Result<bool> {
     }
 }
 
-/// Whether a whole line has come by now; it may come in pieces.
-fn read_line(pipe: &mut File, said: &mut String) -> io::Result<bool> {
+/// Reads until the end of a line, and returns `true` once it is there.
+fn read_line(pipe: &mut File, output: &mut String) -> io::Result<bool> {
     let mut bytes = [0; 64];
     loop {
-        if said.ends_with('\n') {
+        if output.ends_with('\n') {
             return Ok(true);
         }
         match pipe.read(&mut bytes) {
             Ok(0) => return Ok(false),
-            Ok(length) => said.push_str(&String::from_utf8_lossy(&bytes[..length])),
+            Ok(length) => output.push_str(&String::from_utf8_lossy(&bytes[..length])),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// A descriptor that is readable after so long.
+/// A descriptor that becomes readable after this time.
 fn limit(time: Duration) -> io::Result<TimerFd> {
     let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
     let once = Expiration::OneShot(TimeSpec::from_duration(time));
@@ -203,8 +203,9 @@ fn limit(time: Duration) -> io::Result<TimerFd> {
     Ok(timer)
 }
 
-/// Waits until one of them is readable or has ended, and says which is the first. Without a time limit of its own, which
-/// [`explore`](crate::explore) would have to sit out in every schedule.
+/// Waits until one of the descriptors is readable or closed, and returns the first.
+///
+/// It has no time limit, which [`explore`](crate::explore) would have to sit out in every schedule.
 fn wait(readable: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut fds: Vec<_> = readable
         .iter()
@@ -243,10 +244,11 @@ impl Slot for Wrapper {
             return Err("nothing is held".into());
         };
         run.leave.write_all(b".")?;
-        if run.last_words()? != probe::LEFT {
+        if run.remaining_output()? != probe::LEFT {
             let _ = run.child.kill();
             let _ = run.child.wait();
-            // Nobody knows when the section ended: no answer is true. The driver judges a worker that dies so.
+            // The end of the section is unknown, so no answer is true; the driver judges dead
+            // workers.
             eprintln!("the command under the lock ended by itself");
             std::process::exit(1);
         }

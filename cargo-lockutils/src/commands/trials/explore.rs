@@ -55,8 +55,7 @@ impl super::Trial for Explore<'_> {
         let title = subject.lock.title();
         run.screen.line(&report::headline(&title, &how));
         run.screen.show("starting a worker".to_owned());
-        let can = offers(&subject.lock, &base.join("first"), &run.interrupted)
-            .map_err(|why| anyhow!("{why}"))?;
+        let can = offers(&subject.lock, &base.join("first"), &run.interrupted)?;
         let scenarios = scenarios(subject, &can);
         let budget = Budget {
             time: self.duration / scenarios.len() as u32,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use lockutils_harness::model::{self, Report, Scenario};
 use lockutils_harness::report;
 use lockutils_harness::stress::{Options, Progress, Trial, TrialEvent};
@@ -41,8 +41,7 @@ impl super::Trial for Stress {
         let title = subject.lock.title();
         screen.line(&report::headline(&title, &load(&options)));
         let report = Trial::new(&subject.lock, &options, base)
-            .run(&run.interrupted, &mut |event| show(screen, &event))
-            .map_err(|why| anyhow!("{why}"))?;
+            .run(&run.interrupted, &mut |event| show(screen, &event))?;
         screen.clear();
         for evidence in report.outcomes.iter().filter_map(report::evidence) {
             screen.line(&format!("\n{}", evidence.trim_end()));
@@ -94,7 +93,7 @@ fn load(options: &Options) -> String {
 
 fn show(screen: &Screen, event: &TrialEvent<'_>) {
     match event {
-        TrialEvent::Begun(_) => screen.show("starting workers".to_owned()),
+        TrialEvent::Started(_) => screen.show("starting workers".to_owned()),
         TrialEvent::Running(scenario, share, progress) => {
             screen.show(running(*scenario, *share, *progress));
         }

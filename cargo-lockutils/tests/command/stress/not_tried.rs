@@ -22,7 +22,7 @@ fn a_promise_that_came_to_nothing_is_not_known_also_if_nobody_named_it() {
             "✔ contend",
             "✔ die",
             "- respawn",
-            "nobody ever got the lock",
+            "no worker ever acquired the lock",
         ],
     );
 }

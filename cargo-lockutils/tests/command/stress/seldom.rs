@@ -143,7 +143,11 @@ fn a_timed_wait_that_ends_early_once_in_twenty_is_a_wrong_answer() {
 
 #[test]
 fn a_wait_that_was_given_up_and_takes_the_lock_is_seen_by_the_next_try() {
-    let told = ["✘ contend", "wrong answer", "although nobody held the lock"];
+    let told = [
+        "✘ contend",
+        "wrong answer",
+        "although no other slot held the lock",
+    ];
     tried(&["lingering", "{worker}"], 3, &told);
 }
 
@@ -153,7 +157,7 @@ fn a_try_that_is_refused_once_in_fifty_though_the_lock_is_free_is_a_wrong_answer
         "✘ contend",
         "wrong answer",
         "answered `busy`",
-        "had given it back",
+        "had released it",
     ];
     tried(&["shy", "{worker}"], 3, &told);
 }
@@ -171,7 +175,7 @@ fn a_wake_up_that_is_lost_once_in_a_thousand_leaves_a_waiter_beside_a_free_lock(
         "✘ contend",
         "stuck",
         "has waited since",
-        "although nobody holds the lock",
+        "although the lock is free",
     ];
     tried(&["sleepy", "{worker}", "1000"], 3, &told);
 }

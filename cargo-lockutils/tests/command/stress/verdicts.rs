@@ -41,8 +41,8 @@ fn a_lock_that_excludes_is_held_and_stuck_when_its_holder_dies() {
         &[
             "✘ die",
             "stuck",
-            "nobody has got the lock",
-            "nor did a fresh worker",
+            "no worker has acquired the lock",
+            "a new worker did not get it either",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);

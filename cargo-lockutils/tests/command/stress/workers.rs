@@ -59,7 +59,7 @@ fn workers_that_misbehave_are_told_apart() {
         (
             answer("echo \"$slot error no luck $$\"", "true"),
             2,
-            "nobody ever got the lock: acquire: no luck",
+            "no worker ever acquired the lock: acquire: no luck",
         ),
         (
             answer(

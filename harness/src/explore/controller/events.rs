@@ -138,7 +138,7 @@ impl Controller<'_> {
                 worker.command = worker.command.filter(|it| *it != Command::Leave);
             }
             if worker.process.pid() == tid {
-                worker.process.was_reaped();
+                worker.process.mark_reaped();
             }
         }
     }

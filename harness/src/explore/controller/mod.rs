@@ -126,8 +126,7 @@ impl<'a> Controller<'a> {
     }
 
     fn start(&mut self, number: usize) -> Result<Worker, ExploreError> {
-        let started = self.spawner.start_ready(number);
-        let (process, capabilities, _) = started.map_err(ExploreError::Start)?;
+        let (process, capabilities) = self.spawner.start_ready(number)?;
         Ok(Worker::new(process, capabilities))
     }
 
@@ -148,7 +147,7 @@ impl<'a> Controller<'a> {
             worker.main = None;
             worker.readies = 0;
             worker.state = WorkerState::Active;
-            let said = worker.process.say("* fork\n");
+            let said = worker.process.write_line("* fork\n");
             said.map_err(ExploreError::ZygoteGone)?;
         }
         for &number in numbers {

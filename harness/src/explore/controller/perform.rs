@@ -50,8 +50,8 @@ impl Controller<'_> {
         worker.command = Some(command);
         worker.stir();
         let written = match command {
-            Command::Verb(verb) => worker.process.tell(0, verb),
-            Command::Leave if worker.is_zygote() => worker.process.say("* quit\n"),
+            Command::Verb(verb) => worker.process.send(0, verb),
+            Command::Leave if worker.is_zygote() => worker.process.write_line("* quit\n"),
             Command::Leave => {
                 worker.process.end_input();
                 Ok(())
@@ -69,7 +69,7 @@ impl Controller<'_> {
         self.unscheduled = true;
         let worker = &mut self.workers[number];
         worker.command = Some(Command::Verb(verb));
-        let written = worker.process.tell(0, verb);
+        let written = worker.process.send(0, verb);
         written.map_err(ExploreError::Command)?;
         let done = self.wait_for(number, |worker| worker.command.is_none(), "answered");
         self.unscheduled = false;

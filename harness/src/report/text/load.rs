@@ -13,7 +13,6 @@ const SEPARATOR: &str = " · ";
 
 /// The line of one scenario; several if it would be wider than `width`.
 pub fn line(outcome: &Outcome, load: &Load, width: Option<usize>) -> String {
-    let word = outcome.verdict;
     let (style, mark, text) = shown(outcome);
     let name = match outcome.counts {
         true => outcome.scenario.to_string(),
@@ -24,8 +23,11 @@ pub fn line(outcome: &Outcome, load: &Load, width: Option<usize>) -> String {
         column: INDENT,
         width: width.unwrap_or(usize::MAX),
     };
-    if load.sections == 0 || word == Verdict::NotKnown {
-        let reason = outcome.reason.as_deref().unwrap_or("nobody got the lock");
+    if load.sections == 0 || outcome.verdict == Verdict::NotKnown {
+        let reason = outcome
+            .reason
+            .as_deref()
+            .unwrap_or("no worker acquired the lock");
         reason
             .split(' ')
             .for_each(|word| line.add(" ", word, Style::new()));

@@ -45,7 +45,7 @@ pub fn evidence(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// What a scenario has shown, in a phrase.
+/// The result of a scenario, in a phrase.
 pub fn finding(outcome: &Outcome) -> String {
     if let Some(reason) = &outcome.reason {
         return reason.clone();
@@ -114,7 +114,7 @@ pub fn verdict_line(report: &Report) -> String {
     line
 }
 
-/// One line for a configured lock: whether it is as expected, and if not, why.
+/// One line for a configured lock: as expected, or the reasons why not.
 pub fn checked_line(checked: &CheckedReport) -> String {
     let name = checked.title();
     let failures = checked.failures();
@@ -152,7 +152,10 @@ mod tests {
         };
         let whole = plain(&outcome_line(&outcome, None));
         assert!(
-            whole.ends_with("5,067 sections, 5,067/s · 1 overlap · 1 kill · 1 long pause · 1 fork that exits · 1 wrapper killed"),
+            whole.ends_with(
+                "5,067 sections, 5,067/s · 1 overlap · 1 kill · 1 long pause · 1 fork that exits · \
+                 1 wrapper killed"
+            ),
             "{whole}"
         );
         for width in [60, 80, 100] {

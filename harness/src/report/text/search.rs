@@ -7,7 +7,7 @@ use super::steps::steps;
 use super::style::{BAD, DOUBTFUL, FAINT, GOOD};
 use crate::model::{Outcome, Search, Verdict};
 
-/// What was found: a line, and more below it.
+/// The result: a line, and details below it.
 pub fn lines(outcome: &Outcome, search: &Search) -> String {
     let mut out = String::new();
     let rate = search.schedules as f64 / outcome.seconds.max(1e-9);
@@ -50,7 +50,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
             let verdict = verdict.text();
             let _ = writeln!(
                 out,
-                "{BAD}✘ {name:<9} {verdict}{BAD:#} after {tried}\n  {}, {}; {} of {} replays came to the same",
+                "{BAD}✘ {name:<9} {verdict}{BAD:#} after {tried}\n  {}, {}; {} of {} replays \
+                 came to the same",
                 counted(found.switches as u64, "switches"),
                 counted(found.steps.len() as u64, "steps"),
                 found.same,
@@ -63,7 +64,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     if search.rest_ms > 0 {
         let _ = writeln!(
             out,
-            "  before each, the dead holder was left for {:.1} s: the lock looks at times that cannot be set back",
+            "  before each, the dead holder was left for {:.1} s: the lock looks at times that cannot be \
+             set back",
             search.rest_ms as f64 / 1e3
         );
     }
@@ -71,8 +73,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     if search.polls > usize::from(search.rest_ms > 0) && verdict != Verdict::NotKnown {
         let _ = writeln!(
             out,
-            "  {DOUBTFUL}in {} of them all waiters polled in vain again and again:{DOUBTFUL:#} `stress` tells whether \
-             the lock is stuck then",
+            "  {DOUBTFUL}in {} of them all waiters polled in vain again and again:{DOUBTFUL:#} `stress` \
+             tells whether the lock is stuck then",
             search.polls
         );
     }
@@ -86,8 +88,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     out
 }
 
-/// The steps without repetitions, and without the middle of what is still too long; the file has all
-/// of them.
+/// The steps without repetitions, and without the middle of what is still too long; the file has
+/// all of them.
 pub fn steps_in_short(steps: &str) -> String {
     const LINES: usize = 30;
     let lines = without_repetitions(steps.trim_end());

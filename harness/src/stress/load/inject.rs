@@ -1,4 +1,4 @@
-//! What is done to workers, and to the lock.
+//! Faults injected into workers and into the lock.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -7,72 +7,74 @@ use nix::sys::signal::Signal;
 
 use crate::model::EventKind;
 
-use super::super::judge::Who;
+use super::super::judge::SlotId;
 use super::Load;
 
 impl Load<'_> {
-    pub(super) fn kill(&mut self, place: usize) {
-        self.become_uncertain();
+    pub(super) fn kill(&mut self, worker: usize) {
+        self.note_uncertainty();
         let now = self.now();
-        let whos: Vec<Who> = (0..self.slots).map(|slot| self.who(place, slot)).collect();
-        for who in &whos {
-            self.judge.left(*who, now);
-            self.timeline.note(now, *who, EventKind::Killed);
+        let ids: Vec<SlotId> = (0..self.slots)
+            .map(|slot| self.slot_id(worker, slot))
+            .collect();
+        for id in &ids {
+            self.judge.left(*id, now);
+            self.timeline.note(now, *id, EventKind::Killed);
         }
-        self.note_leaving(now);
-        let Some(mut process) = self.pool.workers[place].process.take() else {
+        self.note_release(now);
+        let Some(mut process) = self.pool.workers[worker].process.take() else {
             return;
         };
         process.kill();
         let by_us = process
             .ended()
             .is_some_and(|status| status.signal() == Some(Signal::SIGKILL as i32));
-        for who in whos {
+        for id in ids {
             match by_us {
-                true => self.judge.proved(who),
-                false => self.judge.void(who),
+                true => self.judge.confirm(id),
+                false => self.judge.discard(id),
             }
         }
-        self.tally.fault("kills");
-        self.vacate(place);
+        self.statistics.fault("kills");
+        self.clear_worker(worker);
     }
 
-    pub(super) fn stop(&mut self, place: usize, time: Duration) {
+    pub(super) fn stop(&mut self, worker: usize, time: Duration) {
         let now = self.now();
-        let worker_slot = &mut self.pool.workers[place];
+        let worker_slot = &mut self.pool.workers[worker];
         worker_slot.stopped_until = Some(now + time.as_nanos() as u64);
         if let Some(process) = &worker_slot.process {
             process.signal(Signal::SIGSTOP);
         }
         for slot in 0..self.slots {
-            let who = self.who(place, slot);
-            self.judge.paused(Some(who));
-            self.timeline.note(now, who, EventKind::Paused);
+            let id = self.slot_id(worker, slot);
+            self.judge.paused(Some(id));
+            self.timeline.note(now, id, EventKind::Paused);
         }
         let long = time > self.pauses.long() / 2;
-        self.tally
+        self.statistics
             .fault(if long { "long pauses" } else { "short pauses" });
     }
 
-    pub(super) fn resume(&mut self, place: usize) {
+    pub(super) fn resume(&mut self, worker: usize) {
         let now = self.now();
-        self.pool.workers[place].stopped_until = None;
-        if let Some(process) = &self.pool.workers[place].process {
+        self.pool.workers[worker].stopped_until = None;
+        if let Some(process) = &self.pool.workers[worker].process {
             process.signal(Signal::SIGCONT);
         }
         for slot in 0..self.slots {
             self.timeline
-                .note(now, self.who(place, slot), EventKind::Resumed);
+                .note(now, self.slot_id(worker, slot), EventKind::Resumed);
         }
     }
 
-    pub(super) fn unlink(&mut self, place: usize, slot: usize, now: u64) {
+    pub(super) fn unlink(&mut self, worker: usize, slot: usize, now: u64) {
         if self.pool.spawner.delete_files() == 0 {
             return;
         }
-        self.tally.fault("deletions");
+        self.statistics.fault("deletions");
         self.timeline
-            .note(now, self.who(place, slot), EventKind::Unlinked);
-        self.expose(place, slot, now);
+            .note(now, self.slot_id(worker, slot), EventKind::Unlinked);
+        self.extend_hold(worker, slot, now);
     }
 }

@@ -1,14 +1,18 @@
-//! The load of one scenario: one loop that reads what workers say, judges it, and tells them what to do next.
+//! The load of one scenario: a loop that reads responses of workers, judges their holds and sends
+//! the next requests.
 //!
-//! Here is the loop; what workers say is in `hear`, what is done to them in `deeds`, what they are asked when the load stands back in `rounds`, who
-//! waits in vain in `stuck`, how the lock serves each of them in `service`, and what it all comes to in `outcome`.
+//! This file has the loop. `responses` handles the lines of workers, `sections` the holds,
+//! `endings` workers that end, `inject` the faults, `rounds` the rounds with one right answer,
+//! `stuck` waiters that never get the lock, `service` how evenly slots get it, and `outcome` the
+//! result.
 
+mod endings;
 mod inject;
-
 mod outcome;
 mod phase;
 mod responses;
 mod rounds;
+mod sections;
 mod service;
 mod stuck;
 
@@ -20,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::model::{EventKind, Outcome, Verdict};
 
 use super::choices::{self, Pauses};
-use super::judge::{Judge, LeaseRule, Who, nanoseconds};
+use super::judge::{Judge, LeaseRule, SlotId, nanoseconds};
 use super::plan::Options;
 use super::statistics::Statistics;
 use super::timeline::Timeline;
@@ -29,17 +33,18 @@ use crate::model::{FaultKind, Scenario};
 use crate::protocol::{Capabilities, Verb};
 use crate::workers::pool::{State, WorkerPool};
 
-/// If we are woken so much too late, or by a quarter of a shorter lease, the machine stood still, and holds lasted longer than we know.
+/// A delay of this process, in nanoseconds, after which holds may have lasted longer than measured;
+/// less for a short lease.
 const STALL: u64 = 250_000_000;
 
-/// What is told while it runs.
+/// Progress of a running scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// Since the scenario began.
+    /// Time since the scenario began.
     pub elapsed: Duration,
-    /// Sections entered.
+    /// Number of sections entered.
     pub sections: u64,
-    /// Pairs that overlapped.
+    /// Number of overlaps.
     pub overlaps: u64,
 }
 
@@ -47,35 +52,36 @@ pub struct Progress {
 pub struct Load<'a> {
     scenario: Scenario,
     options: &'a Options,
-    can: &'a Capabilities,
+    capabilities: &'a Capabilities,
     interrupted: &'a AtomicBool,
     pool: WorkerPool<'a>,
     random: Random,
     pauses: Pauses,
     judge: Judge,
-    tally: Statistics,
+    statistics: Statistics,
     timeline: Timeline,
     began: Instant,
     slots: usize,
     last_progress: u64,
-    /// When the last one left while others waited.
+    /// Time of the last release while other slots waited.
     left_at: Option<u64>,
     phase: phase::Phase,
     service: service::Services,
-    /// Who gave the lock back last, and when the answer to that was read.
-    last_release: Option<(Who, u64)>,
-    /// Somebody may hold the lock of whom we do not know.
+    /// The slot that released the lock last, and when its answer was read.
+    last_release: Option<(SlotId, u64)>,
+    /// `true` if an unknown process may hold the lock.
     uncertain: bool,
-    /// The first answer that the lock should not have given, in words.
+    /// The first wrong answer, as a sentence.
     wrong_answer: Option<String>,
     wrong_answers: u64,
-    /// For how long nobody has got the lock though it was free and waited for, counted while we were awake.
+    /// How long the lock has been free although a slot waits, in nanoseconds during which this
+    /// process ran.
     idle: u64,
-    looked_at: u64,
-    /// When a fresh worker was asked whether the lock is free.
-    asked_freely: Option<u64>,
+    checked_at: u64,
+    /// Time of the last probe with a new worker.
+    last_probe: Option<u64>,
     failures: u32,
-    /// A sentence that ends the scenario.
+    /// The verdict that ends the scenario early, with its reason.
     ended: Option<(Verdict, String)>,
 }
 
@@ -83,7 +89,7 @@ impl<'a> Load<'a> {
     pub fn new(
         scenario: Scenario,
         options: &'a Options,
-        can: &'a Capabilities,
+        capabilities: &'a Capabilities,
         interrupted: &'a AtomicBool,
         pool: WorkerPool<'a>,
     ) -> Self {
@@ -94,12 +100,12 @@ impl<'a> Load<'a> {
         Load {
             scenario,
             options,
-            can,
+            capabilities,
             interrupted,
             random: Random::new(pool.spawner.seed),
             pauses: Pauses::new(options.lease),
             judge: Judge::new(rule),
-            tally: Statistics::new(pool.workers.len() * slots),
+            statistics: Statistics::new(pool.workers.len() * slots),
             timeline: Timeline::default(),
             began: Instant::now(),
             slots,
@@ -112,8 +118,8 @@ impl<'a> Load<'a> {
             wrong_answer: None,
             wrong_answers: 0,
             idle: 0,
-            looked_at: 0,
-            asked_freely: None,
+            checked_at: 0,
+            last_probe: None,
             failures: 0,
             ended: None,
             pool,
@@ -124,41 +130,41 @@ impl<'a> Load<'a> {
         self.began.elapsed().as_nanos() as u64
     }
 
-    fn who(&self, place: usize, slot: usize) -> Who {
-        Who {
-            place,
+    fn slot_id(&self, worker: usize, slot: usize) -> SlotId {
+        SlotId {
+            worker,
             slot,
-            life: self.pool.workers[place].life,
+            life: self.pool.workers[worker].life,
         }
     }
 
-    /// Runs for so long, then lets those that are in leave and those that wait have their turn.
+    /// Runs the load for this time, then lets holders release and waiters finish.
     pub fn run(mut self, time: Duration, progress: &mut dyn FnMut(Progress)) -> Outcome {
         let end = time.as_nanos() as u64;
         let lease = self.options.lease.map_or(u64::MAX, nanoseconds);
-        let (mut told, stall) = (0, STALL.min(lease / 4));
+        let (mut next_progress, stall) = (0, STALL.min(lease / 4));
         loop {
             let now = self.now();
             let draining = now >= end;
             if self.interrupted.load(Ordering::Relaxed) || self.ended.is_some() {
                 break;
             }
-            self.act_on_time(now, draining);
+            self.perform_due_actions(now, draining);
             if !draining {
-                self.go_through_phases(now);
+                self.advance_phase(now);
             }
-            if let Err(why) = self.pool.replenish(now) {
-                self.end(Verdict::NotKnown, why);
+            if let Err(error) = self.pool.replenish(now) {
+                self.end(Verdict::NotKnown, error.to_string());
             }
-            if draining && self.all_are_done() {
+            if draining && self.all_idle() {
                 break;
             }
-            if now >= told {
-                told = now + 100_000_000;
+            if now >= next_progress {
+                next_progress = now + 100_000_000;
                 self.pool.reap_orphans();
                 progress(Progress {
                     elapsed: self.began.elapsed(),
-                    sections: self.tally.all_sections(),
+                    sections: self.statistics.all_sections(),
                     overlaps: self.judge.races() + self.judge.expiries(),
                 });
             }
@@ -167,35 +173,30 @@ impl<'a> Load<'a> {
             if self.now().saturating_sub(wake) > stall {
                 self.note_stall();
             }
-            for place in ready {
-                self.listen(place);
+            for worker in ready {
+                self.read_responses(worker);
             }
-            self.look_for_the_stuck();
+            self.check_stuck();
         }
         self.finish()
     }
 
-    fn end(&mut self, word: Verdict, why: impl Into<String>) {
-        self.ended.get_or_insert((word, why.into()));
+    fn end(&mut self, verdict: Verdict, why: impl Into<String>) {
+        self.ended.get_or_insert((verdict, why.into()));
     }
 
     fn note_stall(&mut self) {
         self.judge.paused(None);
         self.idle = 0;
-        self.service.begin_anew();
-        self.tally
+        self.service.reset();
+        self.statistics
             .note("the machine stood still for a while: longer holds than were asked for");
-        for slot in self
-            .pool
-            .workers
-            .iter_mut()
-            .flat_map(|worker_slot| &mut worker_slot.slots)
-        {
+        for slot in self.pool.slots_mut() {
             slot.stalled = true;
         }
     }
 
-    fn all_are_done(&self) -> bool {
+    fn all_idle(&self) -> bool {
         self.pool.workers.iter().all(|worker_slot| {
             worker_slot.process.is_none()
                 || worker_slot
@@ -237,112 +238,101 @@ impl<'a> Load<'a> {
             }
         }
         if now < end {
-            next = next.min(end).min(self.next_of_phase(now));
+            next = next.min(end).min(self.next_phase_check(now));
         }
         next.max(now)
     }
 
-    fn act_on_time(&mut self, now: u64, draining: bool) {
-        for place in 0..self.pool.workers.len() {
-            let worker_slot = &mut self.pool.workers[place];
+    fn perform_due_actions(&mut self, now: u64, draining: bool) {
+        for worker in 0..self.pool.workers.len() {
+            let worker_slot = &mut self.pool.workers[worker];
             if worker_slot.process.is_none() {
                 continue;
             }
             if worker_slot.killed_at.is_some_and(|at| at <= now) {
-                self.kill(place);
+                self.kill(worker);
                 continue;
             }
             if worker_slot.stopped_until.is_some_and(|until| until <= now) {
-                self.resume(place);
+                self.resume(worker);
             }
-            let worker_slot = &mut self.pool.workers[place];
+            let worker_slot = &mut self.pool.workers[worker];
             if worker_slot.leaves_by.is_some_and(|by| by <= now) {
-                self.tally
+                self.statistics
                     .note("a worker had not left 5 s after the end of its input, and was killed");
-                self.kill(place);
+                self.kill(worker);
                 continue;
             }
             if worker_slot.stopped_until.is_some() {
                 continue;
             }
             for slot in 0..self.slots {
-                match self.pool.workers[place].slots[slot].state {
+                match self.pool.workers[worker].slots[slot].state {
                     State::Idle { until } if until <= now && !draining && self.may_ask() => {
-                        self.ask(place, slot);
+                        self.send_request(worker, slot);
                     }
-                    State::Inside { until } if until <= now => self.leave_section(place, slot),
+                    State::Inside { until } if until <= now => self.release(worker, slot),
                     _ => {}
                 }
             }
         }
     }
 
-    fn tell(&mut self, place: usize, slot: usize, verb: Verb) {
-        let worker_slot = &mut self.pool.workers[place];
+    fn send(&mut self, worker: usize, slot: usize, verb: Verb) {
+        let worker_slot = &mut self.pool.workers[worker];
         if let Some(Err(error)) = worker_slot
             .process
             .as_mut()
-            .map(|process| process.tell(slot, verb))
+            .map(|process| process.send(slot, verb))
             && error.kind() == std::io::ErrorKind::WouldBlock
         {
-            self.distrust(place, "it does not read its standard input");
+            self.replace_untrusted(worker, "it does not read its standard input");
         }
-        // Another error means that the worker is gone, which is seen when its end is.
+        // Any other error means that the worker is gone; the loop will read the end of its output.
     }
 
-    fn ask(&mut self, place: usize, slot: usize) {
-        if self.pool.workers[place].leaves_by.is_some() {
+    fn send_request(&mut self, worker: usize, slot: usize) {
+        if self.pool.workers[worker].leaves_by.is_some() {
             return;
         }
-        let verb = choices::ask(self.can, &mut self.random);
-        self.ask_with(place, slot, verb);
+        let verb = choices::request_verb(self.capabilities, &mut self.random);
+        self.send_request_verb(worker, slot, verb);
     }
 
-    fn ask_with(&mut self, place: usize, slot: usize, verb: Verb) {
-        for other in self
-            .pool
-            .workers
-            .iter_mut()
-            .flat_map(|worker_slot| &mut worker_slot.slots)
-        {
-            other.alone = false;
+    fn send_request_verb(&mut self, worker: usize, slot: usize, verb: Verb) {
+        for other in self.pool.slots_mut() {
+            other.uncontended = false;
         }
-        let alone = self.is_alone(place, slot);
-        let (now, seen) = (self.now(), self.tally.all_sections());
-        let state = &mut self.pool.workers[place].slots[slot];
+        let uncontended = self.is_uncontended(worker, slot);
+        let (now, sections_before) = (self.now(), self.statistics.all_sections());
+        let state = &mut self.pool.workers[worker].slots[slot];
         state.state = State::Asked { verb, at: now };
         state.stalled = false;
-        state.alone = alone;
-        state.act = None;
-        state.seen = seen;
+        state.uncontended = uncontended;
+        state.fault = None;
+        state.sections_before = sections_before;
         self.timeline
-            .note(now, self.who(place, slot), EventKind::Asked);
-        self.tell(place, slot, verb);
+            .note(now, self.slot_id(worker, slot), EventKind::Asked);
+        self.send(worker, slot, verb);
     }
 
-    /// Somebody leaves: if others wait, the time until one of them is in is a hand-over.
-    fn note_leaving(&mut self, now: u64) {
-        let slots = || {
-            self.pool
-                .workers
-                .iter()
-                .flat_map(|worker_slot| &worker_slot.slots)
-        };
-        self.left_at = slots().any(|slot| slot.state.waits()).then_some(now);
+    /// Notes the time of a release, the start of a hand-over if other slots wait.
+    fn note_release(&mut self, now: u64) {
+        self.left_at = self.has_waiters().then_some(now);
     }
 
-    fn leave_section(&mut self, place: usize, slot: usize) {
+    fn release(&mut self, worker: usize, slot: usize) {
         let now = self.now();
-        self.judge.left(self.who(place, slot), now);
+        self.judge.left(self.slot_id(worker, slot), now);
         self.timeline
-            .note(now, self.who(place, slot), EventKind::Releasing);
-        self.note_leaving(now);
-        let state = &mut self.pool.workers[place].slots[slot];
+            .note(now, self.slot_id(worker, slot), EventKind::Releasing);
+        self.note_release(now);
+        let state = &mut self.pool.workers[worker].slots[slot];
         state.state = State::Releasing { at: now };
-        let act = state.act;
-        self.tell(place, slot, Verb::Release);
-        if let Some(FaultKind::KillReleasing(after)) = act {
-            self.pool.workers[place].killed_at = Some(now + after.as_nanos() as u64);
+        let fault = state.fault;
+        self.send(worker, slot, Verb::Release);
+        if let Some(FaultKind::KillReleasing(after)) = fault {
+            self.pool.workers[worker].killed_at = Some(now + after.as_nanos() as u64);
         }
     }
 }

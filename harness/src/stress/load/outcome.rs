@@ -1,4 +1,4 @@
-//! What a scenario comes to.
+//! The result of a scenario.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,23 +20,23 @@ impl Load<'_> {
         let files = std::fs::read_dir(&self.pool.spawner.directory).map_or(0, Iterator::count);
         let stayed = self.pool.dismiss();
         if stayed > 0 && self.ended.is_none() && !interrupted {
-            self.tally.note(format!(
+            self.statistics.note(format!(
                 "{stayed} workers had not left 3 s after the end of their input, and were killed"
             ));
         }
         if self.wrong_answers > 1 {
-            self.tally
+            self.statistics
                 .note(format!("{} answers were wrong in all", self.wrong_answers));
         }
-        let sections = self.tally.all_sections();
+        let sections = self.statistics.all_sections();
         let first_error = self
-            .tally
+            .statistics
             .errors()
             .into_iter()
             .next()
             .map(|error| error.text);
         let unlinked = self
-            .tally
+            .statistics
             .faults()
             .iter()
             .any(|fault| fault.name == "deletions");
@@ -44,31 +44,33 @@ impl Load<'_> {
             _ if self.judge.races() > 0 => (Verdict::Broken, None),
             Some((Verdict::Stuck, why)) if sections == 0 => (
                 Verdict::NotKnown,
-                Some(format!("nobody ever got the lock: {why}")),
+                Some(format!("no worker ever acquired the lock: {why}")),
             ),
-            Some((word, why)) => (word, Some(why)),
+            Some((verdict, why)) => (verdict, Some(why)),
             None if self.wrong_answer.is_some() => (Verdict::WrongAnswer, self.wrong_answer.take()),
             None if sections == 0 && interrupted => (
                 Verdict::NotKnown,
-                Some("interrupted before anybody got the lock".into()),
+                Some("interrupted before a worker acquired the lock".into()),
             ),
             None if sections == 0 => {
                 let why = first_error.map_or_else(String::new, |error| format!(": {error}"));
                 (
                     Verdict::NotKnown,
-                    Some(format!("nobody ever got the lock{why}")),
+                    Some(format!("no worker ever acquired the lock{why}")),
                 )
             }
             None if self.scenario == Scenario::Unlink && !unlinked && files == 0 => (
                 Verdict::NotKnown,
                 Some("the lock keeps no file in {dir}".into()),
             ),
-            None if self.judge.expiries() + self.tally.lost > 0 => (Verdict::LeaseExpired, None),
-            None if nothing_was_done(self.scenario, &self.tally) => (
+            None if self.judge.expiries() + self.statistics.lost > 0 => {
+                (Verdict::LeaseExpired, None)
+            }
+            None if had_no_fault(self.scenario, &self.statistics) => (
                 Verdict::NotKnown,
-                Some(why_nothing_was_done(self.scenario, interrupted)),
+                Some(no_fault_reason(self.scenario, interrupted)),
             ),
-            None if self.tally.has_errors() => (Verdict::Errors, None),
+            None if self.statistics.has_errors() => (Verdict::Errors, None),
             None => (Verdict::Held, None),
         };
         let first = self.judge.first().map(overlap);
@@ -77,19 +79,19 @@ impl Load<'_> {
             verdict,
             reason,
             seconds,
-            errors: self.tally.errors(),
-            notes: self.tally.notes(),
+            errors: self.statistics.errors(),
+            notes: self.statistics.notes(),
             evidence: Evidence::Load(Box::new(LoadEvidence {
                 sections,
                 overlaps: self.judge.races(),
                 expiries: self.judge.expiries(),
-                busy: self.tally.busy,
-                timed_out: self.tally.timed_out,
-                faults: self.tally.faults(),
-                waits: self.tally.waits(),
-                hand_overs: self.tally.hand_overs(),
-                fairness: self.tally.fairness(),
-                wait_histogram: self.tally.histogram(),
+                busy: self.statistics.busy,
+                timed_out: self.statistics.timed_out,
+                faults: self.statistics.faults(),
+                waits: self.statistics.waits(),
+                hand_overs: self.statistics.hand_overs(),
+                fairness: self.statistics.fairness(),
+                wait_histogram: self.statistics.histogram(),
                 first_overlap: first,
                 timeline: self.timeline.excerpt(
                     at,
@@ -109,12 +111,12 @@ impl Load<'_> {
     }
 }
 
-/// A scenario in which its fault did not happen shows nothing.
-fn nothing_was_done(scenario: Scenario, tally: &Statistics) -> bool {
-    !matches!(scenario, Scenario::Contend | Scenario::Threads) && tally.faults().is_empty()
+/// Returns `true` if the scenario shows nothing, since its fault never happened.
+fn had_no_fault(scenario: Scenario, statistics: &Statistics) -> bool {
+    !matches!(scenario, Scenario::Contend | Scenario::Threads) && statistics.faults().is_empty()
 }
 
-fn why_nothing_was_done(scenario: Scenario, interrupted: bool) -> String {
+fn no_fault_reason(scenario: Scenario, interrupted: bool) -> String {
     match scenario {
         _ if interrupted => "interrupted before anything was done to the lock".into(),
         Scenario::WrapperKill => {
@@ -126,8 +128,8 @@ fn why_nothing_was_done(scenario: Scenario, interrupted: bool) -> String {
 
 fn overlap(found: &judge::Overlap) -> Overlap {
     let holder = |hold: &judge::Hold| Holder {
-        worker: hold.who.place,
-        slot: hold.who.slot,
+        worker: hold.holder.worker,
+        slot: hold.holder.slot,
         from_ns: hold.from,
         until_ns: hold.until,
         shared: hold.shared,
@@ -142,7 +144,7 @@ fn overlap(found: &judge::Overlap) -> Overlap {
     }
 }
 
-/// A time as the command line takes it.
+/// A duration in the form of the command line.
 fn written(time: Duration) -> String {
     match time {
         time if time >= Duration::from_secs(1) => format!("{}s", time.as_secs_f64()),

@@ -1,19 +1,19 @@
-//! The phases of the load.
+//! Phases of the load.
 
-/// Time between two rounds with one right answer, in nanoseconds.
+/// Duration of free competition between two rounds, in nanoseconds.
 pub(super) const BETWEEN: u64 = 800_000_000;
 
-/// What the load is at.
+/// The current phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
-    /// Everybody does as chance has it, until then.
+    /// Slots compete at random until this time.
     Free { until: u64 },
-    /// Nobody asks any more.
+    /// No slot sends requests; the last ones finish.
     Gathering,
-    /// One slot was told to acquire, or holds the lock.
-    Holding { place: usize, slot: usize },
-    /// One slot after the other tries the lock, until then.
-    Alone { until: u64, next: usize },
+    /// One slot acquires or holds the lock; the others time out.
+    Holding { worker: usize, slot: usize },
+    /// The slots try the free lock one after the other until this time.
+    Solo { until: u64, next: usize },
 }
 
 impl Phase {

@@ -1,8 +1,8 @@
-//! Now and then the load stands back, so that what is asked has one right answer.
+//! Rounds between phases of free competition in which each request has exactly one right answer.
 //!
-//! First a round of waits that end in vain: one slot holds the lock, the others wait for some milliseconds, again and again. Then, with everybody
-//! outside, one slot after the other tries the lock. What is refused there has no reason: a lock that says busy although it is free, and one that a
-//! wait which was given up has taken behind everybody's back, are seen.
+//! First, one slot holds the lock while the others time out again and again. Then, with no holder,
+//! the slots try the lock one after the other. A refusal has no reason there, so two defects show:
+//! a lock that answers busy although it is free, and a timed-out request that acquires it later.
 
 use crate::model::EventKind;
 
@@ -12,29 +12,29 @@ use crate::model::Scenario;
 use crate::protocol::{Capability, Verb};
 use crate::workers::pool::State;
 
-/// For how long one slot holds the lock while the others wait in vain.
+/// How long one slot holds the lock while the others time out, in nanoseconds.
 const HELD: u64 = 30_000_000;
-/// For how long the lock is tried, one slot at a time.
+/// Duration of the tries one slot at a time, in nanoseconds.
 const ALONE: u64 = 25_000_000;
-/// A timed wait in a round, in milliseconds, at most.
+/// Longest timed wait while another slot holds the lock, in milliseconds.
 const LONGEST: u64 = 8;
-/// A timed wait for a lock that nobody has.
+/// Timed wait for a free lock, in milliseconds.
 const LONG_ENOUGH: u64 = 50;
 
 impl Load<'_> {
-    /// Whether nothing is done to the lock in this scenario but to use it, so that its answers can be judged.
+    /// Returns `true` if the scenario injects no faults, so that every answer can be judged.
     pub(super) fn is_undisturbed(&self) -> bool {
         matches!(self.scenario, Scenario::Contend | Scenario::Threads) && !self.uncertain
     }
 
-    /// Somebody may hold the lock of whom we do not know.
-    pub(super) fn become_uncertain(&mut self) {
+    /// Notes that an unknown process may hold the lock from now on.
+    pub(super) fn note_uncertainty(&mut self) {
         self.uncertain = true;
-        self.wake_the_parked(self.now());
+        self.unpark_all(self.now());
     }
 
-    /// Whether nobody but this slot can hold the lock.
-    pub(super) fn is_alone(&self, place: usize, slot: usize) -> bool {
+    /// Returns `true` if no other slot can hold the lock.
+    pub(super) fn is_uncontended(&self, worker: usize, slot: usize) -> bool {
         self.is_undisturbed()
             && self.options.lease.is_none()
             && self
@@ -45,26 +45,26 @@ impl Load<'_> {
                 .all(|(other, worker_slot)| {
                     let slots = worker_slot.slots.iter().enumerate();
                     slots
-                        .filter(|(number, _)| (other, *number) != (place, slot))
+                        .filter(|(number, _)| (other, *number) != (worker, slot))
                         .all(|(_, other)| matches!(other.state, State::Idle { .. }))
                 })
     }
 
-    /// Whether a slot that is outside may ask now, by itself.
+    /// Returns `true` if idle slots may send requests by themselves.
     pub(super) fn may_ask(&self) -> bool {
         matches!(self.phase, Phase::Free { .. })
     }
 
-    /// When the phase wants to be looked at again.
-    pub(super) fn next_of_phase(&self, now: u64) -> u64 {
+    /// The time of the next check of the phase.
+    pub(super) fn next_phase_check(&self, now: u64) -> u64 {
         match self.phase {
             Phase::Free { until } => until.max(now),
             _ => now + 1_000_000,
         }
     }
 
-    /// Goes on to the next phase if it is time, and has slots ask what belongs to this one.
-    pub(super) fn go_through_phases(&mut self, now: u64) {
+    /// Starts the next phase if it is time, and sends the requests of the current one.
+    pub(super) fn advance_phase(&mut self, now: u64) {
         if !self.is_undisturbed() {
             self.phase = Phase::Free { until: u64::MAX };
             return;
@@ -72,111 +72,106 @@ impl Load<'_> {
         match self.phase {
             Phase::Free { until } if until <= now => self.phase = Phase::Gathering,
             Phase::Free { .. } => {}
-            Phase::Gathering if !self.all_are_outside() => {}
+            Phase::Gathering if !self.all_outside() => {}
             Phase::Gathering => {
-                let (place, slot) = self.some_slot();
-                match self.can.has(Capability::Timeout) && self.slots_in_all() > 1 {
+                let (worker, slot) = self.random_slot();
+                match self.capabilities.has(Capability::Timeout) && self.slots_in_all() > 1 {
                     true => {
-                        self.phase = Phase::Holding { place, slot };
-                        self.ask_with(place, slot, Verb::Acquire);
+                        self.phase = Phase::Holding { worker, slot };
+                        self.send_request_verb(worker, slot, Verb::Acquire);
                     }
-                    false => self.begin_to_try(now),
+                    false => self.start_solo_tries(now),
                 }
             }
-            Phase::Holding { place, slot } => self.have_others_wait(place, slot, now),
-            Phase::Alone { until, .. } if until <= now => {
-                if self.all_are_outside() {
-                    self.go_free(now);
+            Phase::Holding { worker, slot } => self.start_timed_waits(worker, slot, now),
+            Phase::Solo { until, .. } if until <= now => {
+                if self.all_outside() {
+                    self.start_free_phase(now);
                 }
             }
-            Phase::Alone { until, next } => {
-                if self.all_are_outside() {
-                    self.try_alone(until, next);
+            Phase::Solo { until, next } => {
+                if self.all_outside() {
+                    self.try_solo(until, next);
                 }
             }
         }
     }
 
-    fn go_free(&mut self, now: u64) {
+    fn start_free_phase(&mut self, now: u64) {
         self.phase = Phase::Free {
             until: now + BETWEEN,
         };
-        for slot in self
-            .pool
-            .workers
-            .iter_mut()
-            .flat_map(|worker_slot| &mut worker_slot.slots)
-        {
+        for slot in self.pool.slots_mut() {
             if let State::Idle { until } = &mut slot.state {
                 *until = now;
             }
         }
     }
 
-    fn have_others_wait(&mut self, holder: usize, its: usize, now: u64) {
+    fn start_timed_waits(&mut self, holder: usize, its: usize, now: u64) {
         let until = match self.pool.workers[holder].slots[its].state {
             State::Inside { until } => until,
-            State::Idle { .. } if self.all_are_outside() => return self.begin_to_try(now),
+            State::Idle { .. } if self.all_outside() => return self.start_solo_tries(now),
             _ => return,
         };
-        for place in 0..self.pool.workers.len() {
+        for worker in 0..self.pool.workers.len() {
             for slot in 0..self.slots {
                 let outside = matches!(
-                    self.pool.workers[place].slots[slot].state,
+                    self.pool.workers[worker].slots[slot].state,
                     State::Idle { .. }
                 );
                 let time = 1 + self.random.below(LONGEST);
                 if outside
-                    && self.pool.workers[place].process.is_some()
+                    && self.pool.workers[worker].process.is_some()
                     && now + time * 1_000_000 < until
                 {
-                    self.ask_with(place, slot, Verb::AcquireTimeout(time));
+                    self.send_request_verb(worker, slot, Verb::AcquireTimeout(time));
                 }
             }
         }
     }
 
-    fn begin_to_try(&mut self, now: u64) {
-        self.phase = match self.can.has(Capability::NoTry) {
+    fn start_solo_tries(&mut self, now: u64) {
+        self.phase = match self.capabilities.has(Capability::NoTry) {
             true => Phase::Free {
                 until: now + BETWEEN,
             },
-            false => Phase::Alone {
+            false => Phase::Solo {
                 until: now + ALONE,
                 next: 0,
             },
         };
     }
 
-    fn try_alone(&mut self, until: u64, next: usize) {
+    fn try_solo(&mut self, until: u64, next: usize) {
         let slots = self.slots_in_all();
-        let (place, slot) = (next % slots / self.slots, next % self.slots);
+        let (worker, slot) = (next % slots / self.slots, next % self.slots);
         let next = next + 1;
-        self.phase = Phase::Alone { until, next };
-        if self.pool.workers[place].process.is_none() {
+        self.phase = Phase::Solo { until, next };
+        if self.pool.workers[worker].process.is_none() {
             return;
         }
-        let timed = self.can.has(Capability::Timeout) && self.random.once_in(5);
+        let timed = self.capabilities.has(Capability::Timeout) && self.random.once_in(5);
         let verb = match timed {
             true => Verb::AcquireTimeout(LONG_ENOUGH),
             false => Verb::Try,
         };
-        self.ask_with(place, slot, verb);
+        self.send_request_verb(worker, slot, verb);
     }
 
-    /// How long a slot that has come in stays there in this phase, if the phase says so.
-    pub(super) fn hold_of_phase(&self, place: usize, slot: usize) -> Option<u64> {
+    /// How long a slot holds the lock in this phase; `None` if that is random.
+    pub(super) fn phase_hold(&self, worker: usize, slot: usize) -> Option<u64> {
         match self.phase {
             Phase::Holding {
-                place: holder,
+                worker: holder,
                 slot: its,
-            } if (holder, its) == (place, slot) => Some(HELD),
-            Phase::Holding { .. } | Phase::Alone { .. } => Some(0),
+            } if (holder, its) == (worker, slot) => Some(HELD),
+            Phase::Holding { .. } | Phase::Solo { .. } => Some(0),
             _ => None,
         }
     }
 
-    fn some_slot(&mut self) -> (usize, usize) {
+    fn random_slot(&mut self) -> (usize, usize) {
         let number = self.random.below(self.slots_in_all() as u64) as usize;
         (number / self.slots, number % self.slots)
     }
@@ -185,7 +180,7 @@ impl Load<'_> {
         self.pool.workers.len() * self.slots
     }
 
-    fn all_are_outside(&self) -> bool {
+    fn all_outside(&self) -> bool {
         self.pool.workers.iter().all(|worker_slot| {
             let mut slots = worker_slot.slots.iter();
             worker_slot.process.is_some()
@@ -193,9 +188,9 @@ impl Load<'_> {
         })
     }
 
-    /// An attempt ended without the lock. Says what is wrong about that, if anything is.
-    pub(super) fn judge_refusal(&mut self, place: usize, slot: usize, what: EventKind, now: u64) {
-        let state = self.pool.workers[place].slots[slot];
+    /// Checks an attempt that ended without the lock, and notes a wrong answer.
+    pub(super) fn check_refusal(&mut self, worker: usize, slot: usize, what: EventKind, now: u64) {
+        let state = self.pool.workers[worker].slots[slot];
         let State::Asked { verb, at } = state.state else {
             return;
         };
@@ -205,7 +200,7 @@ impl Load<'_> {
         };
         let waited = now.saturating_sub(at);
         let asked = format!(
-            "worker {place} slot {slot} was asked `{verb}` at {} and answered `{answer}` {} later",
+            "worker {worker} slot {slot} was asked `{verb}` at {} and answered `{answer}` {} later",
             milliseconds(at),
             milliseconds(waited)
         );
@@ -217,63 +212,63 @@ impl Load<'_> {
                 let why = format!(
                     "{asked}, {} too early; {}",
                     milliseconds(early),
-                    self.who_holds()
+                    self.holder_description()
                 );
-                return self.answered_wrongly(why);
+                return self.note_wrong_answer(why);
             }
             if late > TOO_LATE && !state.stalled && self.is_undisturbed() {
                 let why = format!(
                     "{asked}, {} too late; {}",
                     milliseconds(late),
-                    self.who_holds()
+                    self.holder_description()
                 );
-                return self.answered_wrongly(why);
+                return self.note_wrong_answer(why);
             }
         }
-        if state.alone && self.is_undisturbed() {
+        if state.uncontended && self.is_undisturbed() {
             let why = format!(
-                "{asked}, although nobody held the lock or had been asked for it; {}",
-                self.who_holds()
+                "{asked}, although no other slot held the lock or had requested it; {}",
+                self.holder_description()
             );
-            self.answered_wrongly(why);
+            self.note_wrong_answer(why);
         }
     }
 
-    fn answered_wrongly(&mut self, why: String) {
+    fn note_wrong_answer(&mut self, why: String) {
         self.wrong_answers += 1;
         self.wrong_answer.get_or_insert(why);
     }
 
-    /// Who has the lock, or had it last.
-    pub(super) fn who_holds(&self) -> String {
-        for (place, worker_slot) in self.pool.workers.iter().enumerate() {
+    /// Describes the current or the last holder.
+    pub(super) fn holder_description(&self) -> String {
+        for (worker, worker_slot) in self.pool.workers.iter().enumerate() {
             for (number, slot) in worker_slot.slots.iter().enumerate() {
                 let what = match slot.state {
-                    State::Inside { .. } | State::Telling { .. } => "held it",
-                    State::Releasing { .. } => "was giving it back",
+                    State::Inside { .. } | State::Executing { .. } => "held it",
+                    State::Releasing { .. } => "was releasing it",
                     _ => continue,
                 };
                 return format!(
-                    "worker {place} slot {number} {what}, which had got it at {}",
+                    "worker {worker} slot {number} {what} (acquired at {})",
                     milliseconds(slot.entered)
                 );
             }
         }
         match self.last_release {
-            Some((who, at)) => format!(
-                "worker {} slot {} had given it back at {}",
-                who.place,
-                who.slot,
+            Some((id, at)) => format!(
+                "worker {} slot {} had released it at {}",
+                id.worker,
+                id.slot,
                 milliseconds(at)
             ),
-            None => "nobody had held it before".into(),
+            None => "no slot had held it before".into(),
         }
     }
 }
 
-/// A wait that ends so much before its time is too short on every clock.
+/// A wait that ends this much before its time is too short on every clock, in nanoseconds.
 const TOO_EARLY: u64 = 200_000;
-/// Later than a loaded machine delays anything.
+/// No loaded machine delays an answer by more than this, in nanoseconds.
 const TOO_LATE: u64 = 5_000_000_000;
 
 pub(super) fn milliseconds(nanoseconds: u64) -> String {

@@ -1,19 +1,19 @@
-//! How long each slot waits while others get the lock: one that is passed over again and again is seen within seconds.
+//! How long each slot waits while others get the lock.
 //!
-//! Where whoever looks first gets the lock, waits differ much, but all slots draw theirs from the same hat. That all of the last waits of one slot
-//! are far longer than three quarters of the others' is no chance.
+//! With a polling lock waits differ a lot, but all slots draw from the same distribution. If all of
+//! the last waits of one slot are far longer than three quarters of the others', that is no chance.
 
 use std::collections::VecDeque;
 
-/// Waits that are looked at, of each slot.
+/// Number of last waits of a slot that must all be long.
 const WAITS: usize = 8;
-/// So many times as long as those of the others.
+/// Factor by which they exceed the waits of the others.
 const LONGER: u64 = 3;
-/// Waits of each of the others, at least.
+/// Least number of waits of every other slot.
 const WAITS_OF_OTHERS: usize = 24;
-/// Shorter ones are nobody's loss.
+/// Shortest wait that counts as a loss, in nanoseconds.
 const AT_LEAST: u64 = 20_000_000;
-/// Of the others, so many are kept.
+/// Number of waits kept for each slot.
 const KEPT: usize = 256;
 
 /// The last waits of each slot in which others got the lock.
@@ -23,27 +23,27 @@ pub(super) struct Services {
     sections: Vec<u64>,
 }
 
-/// One wait in which others got the lock.
+/// A wait in which others got the lock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Wait {
     pub(super) asked: u64,
     pub(super) time: u64,
-    /// How often others got the lock meanwhile.
+    /// Number of acquisitions by others meanwhile.
     pub(super) passed_over: u64,
 }
 
-/// One slot that is passed over.
+/// A slot that is passed over.
 #[derive(Debug, PartialEq)]
 pub(super) struct Starved {
     pub(super) slot: usize,
     pub(super) sections: u64,
-    /// What the others got, by slot.
+    /// Sections of the other slots, by slot.
     pub(super) others: Vec<(usize, u64)>,
-    /// The longest of its waits.
+    /// The longest of its last waits.
     pub(super) longest: Wait,
-    /// Its last waits were all as long as this, or longer.
+    /// The shortest of its last waits.
     pub(super) shortest: u64,
-    /// And three quarters of the others' shorter than this.
+    /// Upper quartile of the others' waits.
     pub(super) usual: u64,
 }
 
@@ -55,10 +55,10 @@ impl Services {
         }
     }
 
-    /// A slot came in; says so if it is starved.
+    /// Adds a wait that ended with the lock. Returns the slot if it is starved.
     pub(super) fn entered(&mut self, slot: usize, wait: Wait) -> Option<Starved> {
         self.sections[slot] += 1;
-        // Passed over by one that was about to come in anyway is no loss.
+        // Being passed over once, by a slot that was about to enter anyway, is no loss.
         if wait.passed_over < 2 {
             return None;
         }
@@ -67,10 +67,10 @@ impl Services {
         if waits.len() > KEPT {
             waits.pop_front();
         }
-        self.is_starved(slot)
+        self.starvation(slot)
     }
 
-    fn is_starved(&self, slot: usize) -> Option<Starved> {
+    fn starvation(&self, slot: usize) -> Option<Starved> {
         let own = &self.waits[slot];
         let last = own.iter().skip(own.len().checked_sub(WAITS)?);
         let shortest = last.clone().map(|wait| wait.time).min()?;
@@ -81,7 +81,7 @@ impl Services {
         if self.waits.len() < 3 || others().any(|other| self.waits[other].len() < WAITS_OF_OTHERS) {
             return None;
         }
-        // Of each of the others, lest one of them speaks for all.
+        // The largest quartile, lest one slot speaks for all others.
         let usual = others()
             .map(|other| {
                 let mut times: Vec<u64> = self.waits[other].iter().map(|wait| wait.time).collect();
@@ -104,8 +104,8 @@ impl Services {
         })
     }
 
-    /// The machine stood still: what was seen until now may be its doing.
-    pub(super) fn begin_anew(&mut self) {
+    /// Forgets all waits: a pause of the machine may have caused them.
+    pub(super) fn reset(&mut self) {
         self.waits.iter_mut().for_each(VecDeque::clear);
     }
 }
@@ -114,7 +114,7 @@ impl Services {
 mod tests {
     use super::*;
 
-    /// Four slots that wait for so many milliseconds each time, half to one and a half of that.
+    /// Four slots with waits of half to one and a half times these milliseconds.
     fn served(waits: [u64; 4]) -> Option<Starved> {
         let mut services = Services::new(4);
         let mut random = crate::model::Random::new(7);
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(served([200, 200, 200, 200]), None);
     }
 
-    /// As fasteners: the longer one has waited, the more seldom it looks.
+    /// As in fasteners, which polls the more seldom the longer it waits.
     #[test]
     fn waits_of_all_lengths_are_nobodys_loss_if_all_have_them() {
         for seed in 1..200 {

@@ -1,0 +1,77 @@
+//! Why a worker could not be used.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::worker::describe;
+
+/// A worker process that could not be started, or ended at once.
+///
+/// The sentences include their causes, so none has a source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The directories for its locks and its pipes could not be created.
+    #[error("no directory for the workers below {}: {error}", base.display())]
+    Directory {
+        /// The directory that was to contain them.
+        base: PathBuf,
+        /// The error of the operating system.
+        error: io::Error,
+    },
+    /// The operating system started no process.
+    #[error("the worker cannot be started: {0}")]
+    Start(io::Error),
+    /// The process did not report that it is ready.
+    #[error("the worker {problem}{}{stderr}", said(.output))]
+    NotReady {
+        /// What it did instead.
+        problem: NotReady,
+        /// The first line that it wrote, if any.
+        output: Option<String>,
+        /// The end of its standard error, as the end of a sentence.
+        stderr: String,
+    },
+    /// Ten workers in one scenario did not become ready.
+    #[error("10 workers did not start{stderr}")]
+    ManyNotReady {
+        /// The end of the last one's standard error, as the end of a sentence.
+        stderr: String,
+    },
+    /// The user interrupted the run.
+    #[error("interrupted before the worker was ready")]
+    Interrupted,
+    /// The process ended before it was asked anything.
+    #[error("a new worker ended at once: {0}")]
+    Gone(io::Error),
+}
+
+/// What a worker did instead of writing `ready`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotReady {
+    /// It wrote other lines.
+    #[error("wrote 1000 lines without saying `ready`")]
+    Output,
+    /// It ended.
+    #[error("{} before it said `ready`{background}", describe(*status))]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// An explanation if something that it started goes on, as the end of a sentence.
+        background: &'static str,
+    },
+    /// It can write nothing any more.
+    #[error("closed its standard output before it said `ready`")]
+    Closed,
+    /// It wrote nothing within this time.
+    #[error("did not say `ready` within {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+fn said(output: &Option<String>) -> String {
+    let line = output.as_ref();
+    line.map_or_else(String::new, |line| format!("; it said: {line}"))
+}
