@@ -1,4 +1,4 @@
-//! What tells the processes of one run from all others: a word in their environment.
+//! The mark of a run: a word in the environment of all its processes.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::process_table::{ProcessTable, Row};
 
-/// The environment variable; runs within runs add theirs at the end.
+/// The environment variable. A nested run appends its own mark.
 const VARIABLE: &str = "LOCKUTILS_RUN_MARK";
 
 /// The mark of one run.
@@ -33,7 +33,7 @@ impl RunMark {
         &self.0
     }
 
-    /// Marks what the command starts, but for what clears its environment.
+    /// Marks the command and its descendants, except those that clear their environment.
     pub fn put_on(&self, command: &mut Command) {
         let mut value = env::var_os(VARIABLE).unwrap_or_default();
         if !value.is_empty() {
@@ -43,7 +43,8 @@ impl RunMark {
         command.env::<_, OsString>(VARIABLE, value);
     }
 
-    /// Whether the process had the mark when it began; not if we may not look.
+    /// Returns `true` if the process started with the mark; `false` if its environment is not
+    /// readable.
     pub fn is_on(&self, pid: Pid) -> bool {
         let name = VARIABLE.as_bytes();
         fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
@@ -58,8 +59,7 @@ impl RunMark {
         })
     }
 
-    /// The living processes that have the mark, and those of process groups that one of these
-    /// leads.
+    /// The living processes with the mark, and those in a process group that one of them leads.
     pub fn processes(&self) -> Vec<Pid> {
         let table = ProcessTable::now();
         let marked: Vec<Pid> = table
