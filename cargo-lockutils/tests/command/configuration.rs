@@ -150,7 +150,7 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
         ),
         (
             "[[package.metadata.lockutils.lock]]\nname = '../x'\nbuiltin = 'flock'",
-            ["the name `../x`", "letters, digits"],
+            ["invalid name `../x`", "letters, digits"],
         ),
         ("", ["none is configured", "cargo lockutils init"]),
     ] {
