@@ -1,7 +1,8 @@
-//! Cargo's configuration, as far as it could get in the way of ours: the files that cargo reads and
-//! what its command line adds.
+//! The parts of cargo's configuration that ours has to fit: the files that cargo reads, and
+//! `--config` on its command line.
 //!
-//! Cargo refuses to merge a text with a table or a list, so ours has to have the form of theirs.
+//! Cargo refuses to merge a string with a table or a list, so a value of ours needs the form of
+//! theirs.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,21 +11,21 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-/// In which form a value is written.
+/// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Text,
     Other,
 }
 
-/// One table for each file, and one for each `--config`, the last of which wins.
+/// One table per file and one per `--config`. The last `--config` wins.
 pub struct CargoConfig {
     files: Vec<Table>,
     command_line: Vec<Table>,
 }
 
 impl CargoConfig {
-    /// Reads the configuration that cargo uses in `folder`, with its `--config` arguments added.
+    /// Reads the configuration that cargo uses in `folder`, and its `--config` arguments.
     pub fn read<'a>(folder: &Path, given: impl Iterator<Item = &'a OsStr>) -> Self {
         let mut files = Vec::new();
         for folder in folder.ancestors() {
@@ -41,8 +42,7 @@ impl CargoConfig {
         }
     }
 
-    /// The form of the value at this path, wherever it is set; a text anywhere has to be met with a
-    /// text.
+    /// The form of the value at this path. One string among several values makes the form a string.
     pub fn form(&self, path: &[&str]) -> Option<Form> {
         let values = self.files.iter().chain(&self.command_line);
         let mut form = None;
@@ -55,12 +55,12 @@ impl CargoConfig {
         form
     }
 
-    /// `true` if a configuration file sets it.
+    /// Returns `true` if a configuration file sets the value at this path.
     pub fn is_in_files(&self, path: &[&str]) -> bool {
         self.files.iter().any(|table| at(table, path).is_some())
     }
 
-    /// The last value on the command line.
+    /// The last value at this path on the command line.
     pub fn on_command_line(&self, path: &[&str]) -> Option<&Value> {
         self.command_line
             .iter()
@@ -68,7 +68,7 @@ impl CargoConfig {
             .find_map(|table| at(table, path))
     }
 
-    /// All that the command line sets below the key, in one table.
+    /// Everything that the command line sets below the key, in one table.
     pub fn below_on_command_line(&self, key: &str) -> Table {
         let mut all = Table::new();
         for table in &self.command_line {
@@ -105,16 +105,17 @@ fn home() -> Option<PathBuf> {
 }
 
 fn read_folder(folder: &Path, into: &mut Vec<Table>) {
-    // Cargo reads the first of these two.
+    // Cargo prefers the first of these two.
     if !read_file(&folder.join("config"), into, 0) {
         read_file(&folder.join("config.toml"), into, 0);
     }
 }
 
-/// More files than this do not include each other.
+/// Maximum depth of `include`; deeper files are ignored.
 const DEEPEST: usize = 8;
 
-/// A file that cannot be read or parsed is left to cargo, which reports it.
+/// Reads one file and its includes. A file that cannot be read or parsed is left to cargo to
+/// report.
 fn read_file(file: &Path, into: &mut Vec<Table>, depth: usize) -> bool {
     let Ok(text) = fs::read_to_string(file) else {
         return false;
@@ -132,7 +133,7 @@ fn read_file(file: &Path, into: &mut Vec<Table>, depth: usize) -> bool {
     true
 }
 
-/// `include = "a"`, `["a", "b"]` or `[{ path = "a" }]`.
+/// The included paths, written `include = "a"`, `["a", "b"]` or `[{ path = "a" }]`.
 fn includes(table: &Table) -> Vec<String> {
     let path = |value: &Value| match value {
         Value::String(path) => Some(path.clone()),
@@ -145,7 +146,7 @@ fn includes(table: &Table) -> Vec<String> {
     }
 }
 
-/// The value of one `--config`: a file, or a line of TOML.
+/// The tables of one `--config`: those of a file, or one of a line of TOML.
 fn from_command_line(folder: &Path, given: &OsStr) -> Vec<Table> {
     let mut tables = Vec::new();
     let file = folder.join(given);

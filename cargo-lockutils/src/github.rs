@@ -1,4 +1,4 @@
-//! Notes for GitHub Actions, written if we run there.
+//! Annotations and job summary for GitHub Actions.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -13,7 +13,7 @@ fn is_here() -> bool {
     env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// Says, before the run, with which seed it can be repeated.
+/// Writes the seed to the summary before the run begins.
 pub fn begins(command: &str, seed: u64) -> Result<()> {
     if !is_here() {
         return Ok(());
@@ -23,7 +23,7 @@ pub fn begins(command: &str, seed: u64) -> Result<()> {
     ))
 }
 
-/// Annotations and summary of a trial.
+/// Writes the annotations and the summary of a trial.
 pub fn tried(checked: &[CheckedReport]) -> Result<()> {
     if !is_here() {
         return Ok(());
@@ -32,7 +32,7 @@ pub fn tried(checked: &[CheckedReport]) -> Result<()> {
     summary(&report::job_summary(checked))
 }
 
-/// Workflow commands are read from standard error as well; standard output may be JSON.
+/// GitHub also reads workflow commands from standard error; standard output may be JSON.
 fn annotate(commands: &str) {
     eprint!("{commands}");
 }
@@ -47,5 +47,5 @@ fn summary(text: &str) -> Result<()> {
         .create(true)
         .open(file)
         .and_then(|mut out| out.write_all(text.as_bytes()))
-        .with_context(|| format!("{} cannot be written", file.display()))
+        .with_context(|| format!("cannot write {}", file.display()))
 }

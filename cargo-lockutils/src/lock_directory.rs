@@ -1,4 +1,4 @@
-//! The lock path of one run: made, shown to be in use, and removed when nobody uses it any more.
+//! The lock path of one run: creation, marking as in use, and removal once it is unused.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -14,14 +14,13 @@ use crate::remove_tree::remove_tree;
 use crate::run_mark::RunMark;
 use crate::say;
 
-/// The environment variable that names the lock path; the same as oslo.concurrency's.
+/// The environment variable of the lock path, shared with oslo.concurrency.
 pub const VARIABLE: &str = "OSLO_LOCK_PATH";
 
 const PREFIX: &str = "cargo-lockutils-";
-/// Locked while the run that made the directory lives, so that a later run can tell whether it was
-/// killed.
+/// File that the run keeps locked while it lives. If it is unlocked, the run was killed.
 const OWNER: &str = "owner";
-/// There if the directory was kept on purpose.
+/// File that exists if the directory was kept on purpose.
 const KEPT: &str = "kept";
 const LOCKS: &str = "locks";
 
@@ -40,7 +39,7 @@ struct Ours {
 }
 
 impl LockDirectory {
-    /// A fresh directory of mode 0700, or the one that the user names.
+    /// Creates a fresh directory of mode 0700, or uses the one that the user names.
     pub fn make(options: &DirectoryOptions) -> Result<Self> {
         if let Some(directory) = &options.lock_path {
             fs::create_dir_all(directory)
@@ -49,14 +48,14 @@ impl LockDirectory {
                     lock_path,
                     ours: None,
                 })
-                .with_context(|| format!("the lock path {} cannot be made", directory.display()))
+                .with_context(|| format!("cannot create the lock path {}", directory.display()))
         } else {
             remove_what_killed_runs_left();
             Self::make_fresh(options.keep)
         }
     }
 
-    /// The one that the user names, whether it is there or not.
+    /// The directory that the user names, without creating it.
     pub fn imagined(path: &Path) -> Result<Self> {
         let lock_path = std::path::absolute(path)?;
         Ok(LockDirectory {
@@ -69,7 +68,8 @@ impl LockDirectory {
         let parent = std::env::temp_dir();
         let problem = || {
             format!(
-                "no directory for the locks can be made in {}: set TMPDIR to a directory that is writable, or give --lock-path",
+                "cannot create a lock directory in {}: set TMPDIR to a writable directory, or give \
+                 --lock-path",
                 parent.display()
             )
         };
@@ -94,25 +94,27 @@ impl LockDirectory {
         })
     }
 
-    /// What OSLO_LOCK_PATH is set to.
+    /// The value of OSLO_LOCK_PATH.
     pub fn lock_path(&self) -> &Path {
         &self.lock_path
     }
 
-    /// Sees to it that nothing of the run lives on, nor stays in a fresh directory, if this process
-    /// is killed.
+    /// Starts the guardian: if this process is killed, it ends the run's processes and removes a
+    /// fresh directory.
     pub fn guard(&self, mark: Option<&RunMark>) -> Result<Guardian> {
         let base = self.ours.as_ref().map(|ours| &*ours.base);
-        Guardian::start(mark, base).context("no process to clean up after us can be started")
+        Guardian::start(mark, base).context(
+            "cannot start the guardian process, which cleans up if \
+             this one is killed",
+        )
     }
 
-    /// Whether it was made for this run.
+    /// Returns `true` if the directory was created for this run.
     pub fn is_fresh(&self) -> bool {
         self.ours.is_some()
     }
 
-    /// A short path without blanks that leads to our own program, where the temporary folder allows
-    /// one.
+    /// A link to our own program, in a fresh directory; its path has no blanks if TMPDIR has none.
     pub fn link_to_us(&self, us: &Path) -> Result<Option<PathBuf>> {
         let Some(ours) = &self.ours else {
             return Ok(None);
@@ -120,13 +122,12 @@ impl LockDirectory {
         let link = ours.base.join("lockutils");
         if !link.exists() {
             std::os::unix::fs::symlink(us, &link)
-                .with_context(|| format!("{} cannot be made", link.display()))?;
+                .with_context(|| format!("cannot create {}", link.display()))?;
         }
         Ok(Some(link))
     }
 
-    /// Writes a file of cargo's configuration beside the locks; its path has no blank that cargo
-    /// would split.
+    /// Writes a cargo configuration file beside the locks.
     pub fn write_config(&self, name: &str, text: &str) -> Result<ConfigFile> {
         let (path, temporary) = match &self.ours {
             Some(ours) => (ours.base.join(name), None),
@@ -139,14 +140,14 @@ impl LockDirectory {
                 (file.to_path_buf(), Some(file))
             }
         };
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(ConfigFile {
             path,
             _temporary: temporary,
         })
     }
 
-    /// Leaves the directory where it is.
+    /// Keeps the directory and returns the lock path.
     pub fn keep(self) -> Result<PathBuf> {
         if let Some(ours) = &self.ours {
             File::create(ours.base.join(KEPT))?;
@@ -154,9 +155,9 @@ impl LockDirectory {
         Ok(self.lock_path)
     }
 
-    /// Removes the directory, unless a failed run is to be kept or a process still uses it.
+    /// Removes the directory, unless the run failed with `--keep` or a process still uses it.
     ///
-    /// `unused` says that it is known that no process uses it.
+    /// `unused` skips the search for such a process.
     pub fn finish(self, failed: bool, unused: bool) -> Result<()> {
         let Some(ours) = &self.ours else {
             return Ok(());
@@ -173,17 +174,17 @@ impl LockDirectory {
         };
         if let Some(user) = user {
             say::warning(format_args!(
-                "the lock path {} stays, since process {user} still uses it: {}; a later run removes it",
+                "the lock path {} stays, because process {user} still uses it: {}; a later run \
+                 removes it",
                 self.lock_path.display(),
                 say::printable(&procfs::command(user))
             ));
             return Ok(());
         }
-        // The tests are what counts: a directory that cannot be removed changes nothing of what
-        // they found.
+        // A directory that cannot be removed does not change the result of the tests.
         if let Err(error) = remove_tree(&ours.base) {
             say::warning(format_args!(
-                "the directory of this run stays, remove it by hand: {}: {error}",
+                "cannot remove the directory of this run; remove it by hand: {}: {error}",
                 ours.base.display()
             ));
         }
@@ -191,7 +192,7 @@ impl LockDirectory {
     }
 }
 
-/// A file of cargo's configuration, there as long as the run.
+/// A cargo configuration file, which exists as long as the run.
 #[derive(Debug)]
 pub struct ConfigFile {
     path: PathBuf,
@@ -204,7 +205,7 @@ impl ConfigFile {
     }
 }
 
-/// A directory of ours in the temporary folder.
+/// The directory of a run in the temporary folder.
 #[derive(Debug)]
 pub struct RunDirectory {
     pub base: PathBuf,
@@ -213,13 +214,13 @@ pub struct RunDirectory {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
-    /// The run goes on.
+    /// The run is still going on.
     Runs,
-    /// It was killed before it could remove the directory.
+    /// The run was killed before it could remove the directory.
     Dead,
     /// Kept on purpose, by `--keep` or `show-env`.
     Kept,
-    /// The lock path in it was removed by hand.
+    /// A user has removed the lock path in it.
     Empty,
 }
 
@@ -244,7 +245,7 @@ pub fn run_directories() -> Vec<RunDirectory> {
         .collect()
 }
 
-/// A directory without the owner's file is being made, or is none of ours.
+/// The state of a directory. Without the owner's file, it is just being created, or is not ours.
 fn state(base: &Path) -> RunState {
     let owner_is_dead = File::open(base.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_ok());
     if !owner_is_dead {
@@ -258,7 +259,7 @@ fn state(base: &Path) -> RunState {
     }
 }
 
-/// The directory of which `lock_path` is the lock path, if it was kept on purpose.
+/// The run directory of this lock path, if it was kept on purpose.
 pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
     let base = lock_path.parent()?;
     let is_ours = base.file_name()?.to_str()?.starts_with(PREFIX)
@@ -268,7 +269,7 @@ pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
     is_ours.then(|| base.to_owned())
 }
 
-/// A run that was ended by SIGKILL, together with its guardian, could not remove its directory.
+/// Removes the directories of runs that were killed together with their guardian.
 fn remove_what_killed_runs_left() {
     for directory in run_directories() {
         let is_gone = matches!(directory.state, RunState::Dead | RunState::Empty);

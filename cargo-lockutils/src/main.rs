@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         .next()
         .and_then(|name| probe::called_as(name.as_ref()))
     {
-        // A wrapper runs us under its lock, and waits for us to end.
+        // A wrapper runs this program while it holds the lock.
         return ExitCode::from(u8::from(probe::run(&control).is_err()));
     }
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -48,9 +48,9 @@ fn main() -> ExitCode {
     exit(commands::run(cli.command, cli.color.argument(), passed_on))
 }
 
-/// Help and version end here too.
+/// Prints help, version or a usage error, and returns the exit status.
 fn refused(error: &clap::Error) -> ExitCode {
-    // A closed pipe is all that can go wrong here.
+    // Only a closed pipe can make this fail.
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
@@ -65,5 +65,5 @@ fn exit(result: anyhow::Result<u8>) -> ExitCode {
     }
 }
 
-/// The exit status when the command itself could not do its work.
+/// Exit status if the command itself fails.
 const USAGE: u8 = 2;

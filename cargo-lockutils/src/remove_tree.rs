@@ -1,11 +1,11 @@
-//! Removal of a directory and all that is in it.
+//! Removal of a directory and its contents.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Removes a directory, also if a test has left a part of it that its owner may not read or write.
+/// Removes a directory, even if a test took away the permissions of a part of it.
 pub fn remove_tree(base: &Path) -> io::Result<()> {
     let gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -17,7 +17,7 @@ pub fn remove_tree(base: &Path) -> io::Result<()> {
     })
 }
 
-/// Lets the owner into all directories. Links are not followed.
+/// Gives the owner access to all directories, without following links.
 fn make_accessible(base: &Path) {
     let mut left = vec![base.to_owned()];
     while let Some(directory) = left.pop() {

@@ -1,4 +1,4 @@
-//! What tells the processes of one run from all others: a word in their environment.
+//! The mark of a run: a word in the environment of all its processes.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lockutils_harness::procfs::{self, ProcessRow, ProcessTable};
 use nix::unistd::Pid;
 
-/// The environment variable; runs within runs add theirs at the end.
+/// The environment variable. A nested run appends its own mark.
 const VARIABLE: &str = "LOCKUTILS_RUN_MARK";
 
 /// The mark of one run.
@@ -32,7 +32,7 @@ impl RunMark {
         &self.0
     }
 
-    /// Marks what the command starts, but for what clears its environment.
+    /// Marks the command and its descendants, except those that clear their environment.
     pub fn put_on(&self, command: &mut Command) {
         let mut value = env::var_os(VARIABLE).unwrap_or_default();
         if !value.is_empty() {
@@ -42,7 +42,8 @@ impl RunMark {
         command.env::<_, OsString>(VARIABLE, value);
     }
 
-    /// Returns `true` if the process was started with the mark; `false` if that may not be seen.
+    /// Returns `true` if the process started with the mark; `false` if its environment is not
+    /// readable.
     pub fn is_on(&self, pid: Pid) -> bool {
         procfs::environment(pid).is_ok_and(|environment| {
             environment.values(VARIABLE).any(|value| {
@@ -52,8 +53,7 @@ impl RunMark {
         })
     }
 
-    /// The living processes that have the mark, and those of process groups that one of these
-    /// leads.
+    /// The living processes with the mark, and those in a process group that one of them leads.
     pub fn processes(&self) -> Vec<Pid> {
         let table = ProcessTable::now();
         let marked: Vec<Pid> = table

@@ -1,8 +1,6 @@
-//! What the command says: results on standard output, where nobody need read them to the end, and
-//! of itself on standard error.
+//! Output of the command: results on standard output, notes and errors on standard error.
 //!
-//! Nothing here panics: a terminal that was closed cannot be written to, and the work still has to
-//! be finished.
+//! Nothing here panics: if the terminal is closed, the command must still finish its work.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -17,59 +15,60 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// Set by cargo's `--quiet`.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Leaves notes out from now on; warnings stay.
+/// Suppresses notes from now on, but not warnings.
 pub fn be_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Tells something worth knowing, unless cargo is to be quiet.
+/// Prints a note, unless cargo is quiet.
 pub fn note(text: impl Display) {
     if !QUIET.load(Ordering::Relaxed) {
         on_stderr(format_args!("{WORD}lockutils{WORD:#}: {text}"));
     }
 }
 
-/// A line on standard output. If nobody reads it any more (`| head`), the work goes on, and the
-/// exit status still tells.
+/// Prints a line on standard output. A closed pipe (`| head`) is ignored; the exit status remains.
 pub fn on_stdout(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
-/// What was asked for, on standard output.
+/// Prints the requested result on standard output.
 ///
 /// # Errors
-/// If it cannot be written. That nobody reads it any more is none.
+/// Returns an error if the write fails. A closed pipe is not an error.
 pub fn result(text: impl Display) -> io::Result<()> {
     match writeln!(anstream::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(io::Error::new(
             error.kind(),
-            format!("standard output cannot be written: {error}"),
+            format!("cannot write to standard output: {error}"),
         )),
         _ => Ok(()),
     }
 }
 
-/// A line on standard error.
+/// Prints a line on standard error.
 pub fn on_stderr(text: impl Display) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Tells of something that should not be so.
+/// Prints a warning.
 pub fn warning(text: impl Display) {
     on_stderr(format_args!("{WARNING}lockutils{WARNING:#}: {text}"));
 }
 
-/// Tells why the command failed, with all causes on one line.
+/// Prints an error with all its causes on one line.
 pub fn error(error: &anyhow::Error) {
     on_stderr(format_args!("{ERROR}error{ERROR:#}: {error:#}"));
 }
 
-/// A name or command line with nothing in it that could move the cursor, change the direction of
-/// writing or begin a new line.
+/// The text without characters that move the cursor, change the writing direction or start a line.
 pub fn printable(text: &str) -> String {
     let acts = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(
+                c,
+                '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            )
     };
     text.chars()
         .map(|c| {
@@ -82,7 +81,7 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// The same of a text of several lines.
+/// Each line of a text made [`printable`].
 pub fn lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }

@@ -1,8 +1,8 @@
-//! The seed of a run for which nobody has named one.
+//! Fresh seeds.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Another one each time, in containers too, where process ids hardly differ.
+/// A fresh seed. The time makes it differ even in containers, where process ids repeat.
 pub fn fresh_seed() -> u64 {
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,18 +1,21 @@
-// The worker's side of the lockutils line protocol, version 1, to be copied beside a worker. Node 18, nothing else.
+// The lockutils line protocol, version 1, for workers in JavaScript. Copy this file beside your
+// worker. Needs Node 18 or newer, and nothing else.
 //
 //     const { serve, directory, name } = require('./lockutils_worker');
 //
 //     serve({
 //       async acquire() { … },
-//       async tryAcquire() { … },         // true if it has the lock now
+//       async tryAcquire() { … },         // true: it has the lock now
 //       async release() { … },
 //     });
 //
-// One of acquire and tryAcquire is enough: a lock that cannot wait is asked again every two milliseconds. More is offered if it is there:
-// acquireTimeout(milliseconds) -> boolean, read(), tryRead() -> boolean, remove(), and `path`, the lock's file, for `reopen`. Call
-// `lost(reason)` if the library says that a lock that is held was lost. Given a function that makes such an object, as
-// `serve(() => ({ … }))`, it offers `threads` as well: tasks of this process, each with an object of its own. What is printed with
-// console.log goes to standard error.
+// Either acquire or tryAcquire is enough: without acquire, tryAcquire is repeated every two
+// milliseconds. Optional members add capabilities: acquireTimeout(milliseconds) -> boolean, read(),
+// tryRead() -> boolean, remove(), and `path`, the lock's file, for `reopen`. Call `lost(reason)` if
+// the library reports that a held lock was lost.
+//
+// `serve(() => ({ … }))`, with a function, also offers `threads`: each slot is a task of this
+// process with its own object. Output of console.log goes to standard error.
 'use strict';
 
 const fs = require('fs');
@@ -38,7 +41,9 @@ async function obey(lock, verb, argument) {
       await lock.release();
       return 'released';
     case 'acquire-timeout':
-      if (lock.acquireTimeout) return (await lock.acquireTimeout(Number(argument))) ? 'acquired' : 'timeout';
+      if (lock.acquireTimeout) {
+        return (await lock.acquireTimeout(Number(argument))) ? 'acquired' : 'timeout';
+      }
       break;
     case 'read':
       if (lock.read) return await lock.read(), 'acquired';
@@ -67,10 +72,13 @@ async function serve(lock) {
   say(['ready', ...words].join(' '));
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [slot, verb, argument] = line.split(' ');
-    // Not awaited: a slot that waits must not keep the others from being heard.
+    // Not awaited: a waiting slot must not block the others.
     Promise.resolve(locks[slot] ?? make(Number(slot)))
       .then((own) => obey((locks[slot] = own), verb, argument))
-      .catch((error) => `error ${(error && (error.code || error.name)) || 'Error'}: ${(error && error.message) || error}`)
+      .catch((error) => {
+        const kind = (error && (error.code || error.name)) || 'Error';
+        return `error ${kind}: ${(error && error.message) || error}`;
+      })
       .then((answer) => say(`${slot} ${answer}`));
   }
   process.exit(0);

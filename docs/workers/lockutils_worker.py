@@ -1,19 +1,24 @@
-"""The worker's side of the lockutils line protocol, version 1, to be copied beside a worker. Python 3.8, nothing else.
+"""The lockutils line protocol, version 1, for workers in Python. Copy this file beside your worker.
+
+Needs Python 3.8 or newer, and nothing else.
 
     from lockutils_worker import serve
 
     class Lock:
         def __init__(self, directory, name): ...
         def acquire(self): ...
-        def try_acquire(self): ...          # True if it has the lock now
+        def try_acquire(self): ...          # True: it has the lock now
         def release(self): ...
 
     serve(Lock)
 
-One of acquire and try_acquire is enough: a lock that cannot wait is asked again every two milliseconds. More is offered if the class has it:
-acquire_timeout(seconds) -> bool, read(), try_read() -> bool, remove(), and `path`, the lock's file, for `reopen`. Each slot is a thread
-with an object of its own, made in that thread; say `threads = False` if the library cannot do that, `forks = False` if it must not be
-forked. What the library prints goes to standard error.
+Either acquire or try_acquire is enough: without acquire, try_acquire is repeated every two
+milliseconds. Optional methods add capabilities: acquire_timeout(seconds) -> bool, read(),
+try_read() -> bool, remove(). The attribute `path`, the lock's file, adds `reopen`.
+
+Each slot is a thread with its own object, created in that thread. Set `threads = False` if the
+library does not support threads, and `forks = False` if it must not be forked. Output of the
+library goes to standard error.
 """
 
 import importlib
@@ -30,7 +35,7 @@ _out = None
 
 
 def _keep_standard_output():
-    """Standard output is for the protocol alone, whatever the library prints there."""
+    """Reserves standard output for the protocol."""
     global _out
     _out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -51,7 +56,7 @@ def _acquire(lock):
 
 
 def _in_child(act):
-    """Forks; the child does this and exits."""
+    """Runs `act` in a forked child, which then exits."""
     child = os.fork()
     if child == 0:
         act()
@@ -99,7 +104,7 @@ def _obey(lock, verb, argument):
 def _work(make, slot, lines):
     lock = None
     for line in lines:
-        # Not before it is used: in a process that was forked, the lock is that process's own.
+        # Created on first use, so that a forked process has its own lock.
         if lock is None:
             lock = make(os.environ["LOCKUTILS_DIR"], os.environ["LOCKUTILS_NAME"])
         verb, _, argument = line.partition(" ")
@@ -108,13 +113,13 @@ def _work(make, slot, lines):
             answer = _obey(lock, verb, argument)
         except BaseException as error:
             if os.getpid() != process:
-                raise  # a child that exits
+                raise  # an exiting child
             answer = "error %s: %s" % (type(error).__name__, error)
         _answer(slot, answer)
 
 
 def _import_what_is_used(make):
-    """What the library imports when it first locks is imported here, so that not every process that is forked has to do it."""
+    """Imports what the library imports on first use, so that forked processes need not."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -136,12 +141,12 @@ def _import_what_is_used(make):
         if name and name not in sys.modules:
             try:
                 importlib.import_module(name)
-            except Exception:  # then it is imported where it is used
+            except Exception:  # the library imports it later
                 pass
 
 
 def _alone(make, lines, ready):
-    """What slot 0 is told; in a fresh process after each `* fork`, while the parent waits for that process to end."""
+    """Commands of slot 0. After `* fork`, a forked child goes on while the parent waits for it."""
     is_first = True
     for line in lines:
         if line == "* fork\n":
@@ -159,7 +164,7 @@ def _alone(make, lines, ready):
 
 
 def serve(make):
-    """Obeys until the input ends. `make(directory, name)` gives the lock of one slot."""
+    """Serves until the input ends. `make(directory, name)` creates the lock of one slot."""
     _keep_standard_output()
     lock = make(os.environ["LOCKUTILS_DIR"], os.environ["LOCKUTILS_NAME"])
     offers = [
@@ -182,13 +187,14 @@ def serve(make):
     threads = int(os.environ.get("LOCKUTILS_THREADS", "1"))
     lines = iter(sys.stdin.readline, "")
     if threads == 1 or "threads" not in offers:
-        # In the main thread, so that a child that is forked exits as a program does.
+        # In the main thread, so that a forked child exits as a program does.
         _work(make, 0, _alone(make, lines, ready))
         return
     slots = [queue.Queue() for _ in range(threads)]
     for number, slot in enumerate(slots):
-        threading.Thread(target=_work, args=(make, number, iter(slot.get, None)), daemon=True).start()
+        lines_of_slot = iter(slot.get, None)
+        threading.Thread(target=_work, args=(make, number, lines_of_slot), daemon=True).start()
     for line in lines:
         number, _, text = line.rstrip("\n").partition(" ")
         slots[int(number)].put(text)
-    os._exit(0)  # threads that wait for the lock would keep us
+    os._exit(0)  # threads that wait for the lock would block a normal exit

@@ -1,13 +1,14 @@
-# The worker's side of the lockutils line protocol, version 1, to be copied beside a worker. Any POSIX shell.
+# The lockutils line protocol, version 1, for workers in a POSIX shell. Copy this file beside your
+# worker.
 #
 #     lock=$LOCKUTILS_DIR/$LOCKUTILS_NAME
-#     try() { mkdir "$lock" 2>/dev/null; }       # status 0: it has the lock, 1: it is busy
+#     try() { mkdir "$lock" 2>/dev/null; }       # status 0: acquired, 1: busy
 #     release() { rmdir "$lock"; }
 #     . ./lockutils_worker.sh
 #
-# One of `acquire` and `try` is enough: without `acquire`, `try` is run again every five milliseconds. A function that fails otherwise says so with a
-# status above 1. `read_lock` and `try_read` (together), `remove` and `reopen` are offered if they are functions. What they print goes to
-# standard error.
+# Either `acquire` or `try` is enough: without `acquire`, `try` is repeated every five milliseconds.
+# Any other failure has a status above 1. The functions `read_lock` and `try_read` (together),
+# `remove` and `reopen` add capabilities. Their output goes to standard error.
 
 exec 3>&1 1>&2
 

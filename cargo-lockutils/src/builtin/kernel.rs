@@ -1,4 +1,4 @@
-//! The kernel's own locks on a file that is kept, opened anew for each acquire.
+//! The kernel's own locks. The file stays, and each acquire opens it again.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -12,7 +12,7 @@ use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
-/// Which of the kernel's locks.
+/// The system call that locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Flock,
@@ -20,7 +20,7 @@ pub enum Call {
     Ofd,
 }
 
-/// One slot.
+/// The lock of one slot.
 pub struct Raw {
     path: PathBuf,
     call: Call,
@@ -49,7 +49,7 @@ impl Raw {
         Ok(self.file.is_some())
     }
 
-    /// Whether the kernel granted it.
+    /// Returns `true` if the kernel granted the lock.
     fn apply(&self, file: &File, kind: libc::c_int, wait: bool) -> Result<bool, Box<dyn Error>> {
         if self.call == Call::Flock {
             return match (kind == libc::F_UNLCK, wait) {
@@ -113,10 +113,11 @@ impl Slot for Raw {
     }
 }
 
-/// Does this in a forked child, which then exits, and waits for that.
+/// Runs `act` in a forked child and waits until the child exits.
 pub fn in_child(act: impl FnOnce()) -> Result<(), Box<dyn Error>> {
-    // SAFETY: a worker whose slots fork has one slot, and with it one thread, when the scenario is run; and glibc keeps malloc usable after
-    // a fork of a process with several, which is all that `act` may need beyond system calls.
+    // SAFETY: in the scenario `fork`, a worker has one slot and so one thread. Even with several
+    // threads, glibc keeps malloc usable in the child, and `act` needs nothing else beyond system
+    // calls.
     match unsafe { fork() }? {
         ForkResult::Child => {
             act();

@@ -1,4 +1,4 @@
-//! Workers for the locks that need none of the user's: ours, and the kernel's three.
+//! Workers of the built-in locks: ours and the kernel's three.
 
 mod kernel;
 mod oslo;
@@ -10,24 +10,24 @@ use clap::ValueEnum;
 use lockutils_harness::protocol::Capability;
 use lockutils_harness::protocol::serve::serve;
 
-/// A lock that is built in.
+/// A built-in lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Builtin {
     /// External locks of oslo-concurrency
     Oslo,
-    /// The same, first come first served (`fair`)
+    /// The same with `fair`: first come, first served
     OsloFair,
-    /// flock(2), the file kept
+    /// flock(2); the file stays
     Flock,
-    /// POSIX record locks, fcntl(2) F_SETLKW, the file kept
+    /// POSIX record locks, fcntl(2) F_SETLKW; the file stays
     Fcntl,
-    /// Open file description locks, fcntl(2) F_OFD_SETLKW, the file kept
+    /// Open file description locks, fcntl(2) F_OFD_SETLKW; the file stays
     Ofd,
 }
 
 impl Builtin {
-    /// As on the command line.
+    /// The name on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Builtin::Oslo => "oslo",
@@ -39,7 +39,7 @@ impl Builtin {
     }
 }
 
-/// Serves the line protocol.
+/// Runs a worker of this lock, which serves the line protocol.
 pub fn work(lock: Builtin) -> io::Result<()> {
     let variable =
         |name| std::env::var(name).map_err(|_| io::Error::other(format!("{name} is not set")));

@@ -1,4 +1,4 @@
-//! `oslo_concurrency::lockutils`, external.
+//! The worker of our own external locks.
 
 use std::error::Error;
 use std::fs::File;
@@ -11,7 +11,7 @@ use oslo_concurrency::lockutils::{self, Guard, LockOptions};
 
 use super::kernel::in_child;
 
-/// One slot.
+/// The lock of one slot.
 pub struct Oslo {
     directory: PathBuf,
     name: String,

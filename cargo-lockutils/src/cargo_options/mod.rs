@@ -1,4 +1,4 @@
-//! Reads the arguments of `cargo test` and `cargo nextest run` as they do themselves.
+//! Parser of the arguments of `cargo test` and `cargo nextest run`, faithful to both.
 
 mod table;
 
@@ -7,29 +7,29 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 pub use table::{NEXTEST, TEST};
 
-/// An option of cargo's.
+/// An option of cargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CargoOption {
     pub short: Option<char>,
-    /// Without the dashes; empty if there is a short one only.
+    /// Long name without dashes; empty if there is only a short name.
     pub long: &'static str,
     pub takes: Takes,
 }
 
-/// Whether a value follows an option.
+/// The value of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     Nothing,
-    /// The next word, or the rest of this one.
+    /// The next word, or the rest of the same word.
     Value,
-    /// The same, but the next word only if it is no option.
+    /// Like [`Value`](Self::Value), but an option never counts as the value.
     Perhaps,
-    /// What follows `=`, if anything does.
+    /// The text after `=`, if there is one.
     Joined,
 }
 
 impl CargoOption {
-    /// As it is written: `--package`, or `-Z`.
+    /// The option as a user writes it: `--package` or `-Z`.
     pub fn name(&self) -> String {
         match self.short {
             Some(short) if self.long.is_empty() => format!("-{short}"),
@@ -42,23 +42,23 @@ impl CargoOption {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Argument {
     Option(CargoOption, Option<OsString>),
-    /// Looks like an option and is none that we know.
+    /// A word that looks like an option but is not in the table.
     Unknown(OsString),
     Word(OsString),
-    /// What follows `--`.
+    /// The words after `--`.
     AfterDashes(Vec<OsString>),
 }
 
-/// An argument and how many words it takes, 0 for a short option that is not the last of its word.
+/// An argument and the number of its words; 0 for a short option that is not the last in its word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     pub argument: Argument,
-    /// The index of its first word.
+    /// Index of the first word.
     pub at: usize,
     pub words: usize,
 }
 
-/// All of the arguments.
+/// Parses all arguments.
 pub fn parse(table: &[CargoOption], words: &[OsString]) -> Vec<Parsed> {
     let mut parsed = Vec::new();
     let mut at = 0;
@@ -68,7 +68,7 @@ pub fn parse(table: &[CargoOption], words: &[OsString]) -> Vec<Parsed> {
     parsed
 }
 
-/// Parses what begins at `at`, and gives the number of words that it takes.
+/// Parses the argument at `at` and returns the number of its words.
 pub fn parse_one(
     table: &[CargoOption],
     words: &[OsString],
@@ -129,7 +129,7 @@ pub fn parse_one(
     1
 }
 
-/// The value of an option, and how many words both take.
+/// The value of an option, and the number of words of both.
 fn value(
     option: &CargoOption,
     joined: Option<&[u8]>,
@@ -179,14 +179,14 @@ impl<'a> Arguments<'a> {
             })
     }
 
-    /// Whether `--long` is among them, with or without a value.
+    /// Returns `true` if `--long` is present, with or without a value.
     pub fn has(&self, long: &str) -> bool {
         self.parsed.iter().any(
             |parsed| matches!(parsed.argument, Argument::Option(option, _) if option.long == long),
         )
     }
 
-    /// The words before `--`, and `--` with those after it.
+    /// The words before `--`, and the rest, which begins with `--`.
     pub fn around_dashes(&self) -> (&'a [OsString], &'a [OsString]) {
         let dashes = self
             .parsed
@@ -197,7 +197,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// `--name=value`, also for what is not UTF-8.
+/// `--name=value`; the value need not be UTF-8.
 pub fn joined(name: &str, value: &OsStr) -> OsString {
     let mut bytes = name.as_bytes().to_vec();
     bytes.push(b'=');
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(arguments.values("jobs").next(), Some(OsStr::new("4")));
     }
 
-    /// (short, long, whether a value follows) of each option that a help text has.
+    /// Short name, long name and value of each option in a help text.
     fn in_help(text: &str) -> Vec<(Option<char>, String, Takes)> {
         let mut options = Vec::new();
         for line in text.lines() {
@@ -326,11 +326,11 @@ mod tests {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// Every option that the help of this machine's cargo names is in the table as it is there.
+    /// The table agrees with every option in the help of this machine's cargo.
     #[test]
     fn the_tables_are_what_cargo_says_itself() {
         for (table, arguments, known_better) in [
-            // Its help does not say that `--timings` may have a value.
+            // The help does not mention the optional value of `--timings`.
             (TEST, &["test", "--help"][..], &["timings"][..]),
             (NEXTEST, &["nextest", "run", "--help"], &[]),
         ] {
@@ -350,13 +350,13 @@ mod tests {
         }
     }
 
-    /// The manual names options that the help leaves out, or the other way round.
+    /// The manual and the help each list options that the other omits.
     #[test]
     fn the_manual_names_no_option_that_is_not_in_the_table() {
         let manual = help(&["help", "test"]);
         let mut seen = 0;
         for line in manual.lines() {
-            // An option begins a line, seven columns to the right.
+            // An option is indented by seven columns.
             let Some(options) = line
                 .strip_prefix("       ")
                 .filter(|rest| rest.starts_with('-'))

@@ -1,5 +1,4 @@
-//! The options of `cargo test` and `cargo nextest run`; a test compares them with what `--help`
-//! says.
+//! The options of `cargo test` and `cargo nextest run`. A test compares them with `--help`.
 
 use super::{CargoOption, Takes};
 use Takes::{Joined, Nothing, Perhaps, Value};
@@ -12,7 +11,7 @@ const fn long(long: &'static str, takes: Takes) -> CargoOption {
     option(None, long, takes)
 }
 
-/// Of cargo 1.95.
+/// Options of `cargo test` in cargo 1.95.
 pub const TEST: &[CargoOption] = &[
     long("no-run", Nothing),
     long("no-fail-fast", Nothing),
@@ -54,12 +53,12 @@ pub const TEST: &[CargoOption] = &[
     long("locked", Nothing),
     long("offline", Nothing),
     long("frozen", Nothing),
-    // Not in its help.
+    // Missing in `--help`.
     long("lockfile-path", Value),
     long("keep-going", Nothing),
 ];
 
-/// Of cargo-nextest 0.9.143.
+/// Options of `cargo nextest run` in cargo-nextest 0.9.143.
 pub const NEXTEST: &[CargoOption] = &[
     long("color", Value),
     long("no-pager", Nothing),
@@ -148,7 +147,7 @@ pub const NEXTEST: &[CargoOption] = &[
     long("tool-config-file", Value),
     long("override-version-check", Nothing),
     option(Some('P'), "profile", Value),
-    // Not in its help.
+    // Missing in `--help`.
     long("nocapture", Nothing),
     long("filter-expr", Value),
     long("lockfile-path", Value),

@@ -1,7 +1,7 @@
-//! What we add to a call of cargo: a file of configuration, or a variable.
+//! What we add to a call of cargo: a configuration file or an environment variable.
 //!
-//! The environment alone reaches the tests, unless the project forces the variable: only cargo's
-//! own `--config` goes before that. Our test runner is set in the same way.
+//! The environment is enough for the lock path, unless the project forces the variable; only
+//! `--config` overrides that. Our test runner is set the same way.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -16,26 +16,26 @@ use crate::cargo_options::{Arguments, TEST};
 use crate::cli::Isolate;
 use crate::lock_directory::{ConfigFile, LockDirectory, VARIABLE};
 
-/// See the module.
+/// The additions to one call of cargo.
 #[derive(Default)]
 pub struct Injection {
     file: Option<ConfigFile>,
-    /// The same; cargo refuses to read one file twice.
+    /// A copy of [`file`](Self::file): cargo refuses to read one file twice.
     first_file: Option<ConfigFile>,
     variable: Option<(String, String)>,
     isolates: bool,
-    /// Where `--config` goes among the words of a command.
+    /// Index at which `--config` is inserted into a command.
     at: usize,
 }
 
 impl Injection {
-    /// For a call of cargo with these arguments.
+    /// The additions to a call of cargo with these arguments.
     pub fn prepare(
         directory: &LockDirectory,
         arguments: &Arguments<'_>,
         isolate: Isolate,
     ) -> Result<Self> {
-        let here = env::current_dir().context("the current folder")?;
+        let here = env::current_dir().context("cannot find the current directory")?;
         let theirs = CargoConfig::read(&here, arguments.values("config"));
         let mut config = Table::new();
         if is_forced(&theirs) {
@@ -64,8 +64,8 @@ impl Injection {
         Ok(injection)
     }
 
-    /// For a command that may call cargo in its own way, as `cargo llvm-cov`: the runner goes into
-    /// its environment.
+    /// The additions to any other command. It may call cargo in its own way, as `cargo llvm-cov`
+    /// does, so the runner is set in its environment.
     pub fn for_command(
         directory: &LockDirectory,
         words: &[OsString],
@@ -77,15 +77,15 @@ impl Injection {
         }
         let at = subcommand.map_or(words.len(), |at| at + 1);
         let arguments = Arguments::of(TEST, &words[at..]);
-        let here = env::current_dir().context("the current folder")?;
+        let here = env::current_dir().context("cannot find the current directory")?;
         let theirs = CargoConfig::read(&here, arguments.values("config"));
         let mut injection = Injection::default();
         if is_forced(&theirs) {
             let name = subcommand.and_then(|at| words[at].to_str()).unwrap_or("?");
             if !TAKES_CONFIG.contains(&name) {
                 bail!(
-                    "the project forces {VARIABLE} in cargo's configuration ([env], `force = true`), and nothing that goes before it can be handed to \
-                     `cargo {name}`: remove `force`"
+                    "the project forces {VARIABLE} in cargo's configuration ([env], \
+                     `force = true`), which cannot be overridden for `cargo {name}`: remove `force`"
                 );
             }
             let table = Table::from_iter([("env".to_owned(), forced(directory.lock_path())?)]);
@@ -105,13 +105,13 @@ impl Injection {
         self.file.as_ref().map(ConfigFile::path)
     }
 
-    /// To go before the user's own `--config`, if there is one.
+    /// The file to pass before the user's own `--config`, if there is one.
     pub fn first_config_file(&self) -> Option<&Path> {
         self.first_file.as_ref().map(ConfigFile::path)
     }
 
-    /// Whether a `--config KEY=VALUE` sets what ours sets as well, with theirs in it: for nextest
-    /// it would go before our file.
+    /// Returns `true` if our file already contains the setting of this `--config KEY=VALUE`, which
+    /// nextest would let override our file.
     pub fn supersedes(&self, config: &OsStr) -> bool {
         let Some(table) = config
             .to_str()
@@ -135,7 +135,7 @@ impl Injection {
         Some((name, value))
     }
 
-    /// The words of a command with what we add.
+    /// The words of a command, with our additions.
     pub fn words(&self, words: &[OsString]) -> Vec<OsString> {
         let mut words = words.to_vec();
         if let Some(file) = self.config_file() {
@@ -151,12 +151,12 @@ impl Injection {
     }
 }
 
-/// Subcommands that take `--config` anywhere before `--`.
+/// Subcommands that accept `--config` anywhere before `--`.
 const TAKES_CONFIG: [&str; 10] = [
     "bench", "build", "b", "check", "c", "clippy", "run", "r", "test", "t",
 ];
 
-/// The index of cargo's subcommand, if the command is cargo with one.
+/// Index of the subcommand, if the command is cargo with a subcommand.
 fn subcommand(words: &[OsString]) -> Option<usize> {
     let program = Path::new(words.first()?).file_name()?;
     if program != "cargo" {
@@ -167,8 +167,8 @@ fn subcommand(words: &[OsString]) -> Option<usize> {
         .find(|&at| !is_toolchain(&words[at]) && !words[at].to_string_lossy().starts_with('-'))
 }
 
-/// Whether cargo would set the variable itself. It does not replace one of the environment by a
-/// mere text, with which ours could not be merged.
+/// Returns `true` if cargo would override the variable. A plain string, with which ours could not
+/// be merged, never overrides the environment.
 fn is_forced(theirs: &CargoConfig) -> bool {
     theirs.form(&["env", VARIABLE]) == Some(Form::Other)
 }

@@ -1,4 +1,4 @@
-//! Cargo, or another command, run one or more times, each time under a lock path of its own.
+//! Runs of cargo or another command, each under its own lock path.
 
 mod injection;
 mod once;
@@ -22,7 +22,7 @@ pub use once::Once;
 use record::Record;
 use seeds::Seeds;
 
-/// Which of cargo's commands runs the tests.
+/// The cargo command that runs the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runner {
     Test,
@@ -45,26 +45,25 @@ impl Runner {
     }
 }
 
-/// What is run, once or several times.
+/// A command to run once or repeatedly.
 pub struct CargoRun {
     cargo: PathBuf,
     color: Option<&'static str>,
     pub options: TestOptions,
-    /// As a user would repeat it: `cargo lockutils test -p x`.
+    /// The command line that repeats the run, such as `cargo lockutils test -p x`.
     again: Vec<OsString>,
     verbose: bool,
-    /// Of cargo, which then goes on after failures, and so do we with further runs.
+    /// `true` if cargo continues after failures; further steps of the run continue too.
     pub no_fail_fast: bool,
 }
 
-/// Cargo as it called us, or from the path.
+/// The cargo that called us, or else the one in PATH.
 pub fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
 impl CargoRun {
-    /// The run, and the arguments for `runner`: those that are configured, and then those that were
-    /// given.
+    /// The run, and the arguments for `runner`: first the configured ones, then those given.
     pub fn prepare(
         runner: Runner,
         options: TestOptions,
@@ -72,7 +71,7 @@ impl CargoRun {
         mut passed_on: PassedOn,
     ) -> Result<(Self, PassedOn)> {
         let cargo = cargo();
-        // As one writes it for nextest itself.
+        // Users write `nextest run` out of habit.
         if runner == Runner::Nextest && passed_on.first().is_some_and(|word| word == "run") {
             passed_on.remove(0);
         }
@@ -108,7 +107,7 @@ impl CargoRun {
         Ok((run, passed_on))
     }
 
-    /// A run of any command, `cargo lockutils with`.
+    /// A run of any command, for `cargo lockutils with`.
     pub fn of_command(options: TestOptions, command: &[OsString]) -> Result<Self> {
         let mut again = vec![OsString::from("cargo"), "lockutils".into(), "with".into()];
         again.extend(options.words());
@@ -130,7 +129,8 @@ impl CargoRun {
         let options = &self.options;
         if options.directory.keep && options.directory.lock_path.is_some() {
             bail!(
-                "[workspace.metadata.lockutils] has both `keep` and `lock-path`: a lock path is always kept; remove `keep`"
+                "[workspace.metadata.lockutils] sets both `keep` and `lock-path`: remove `keep`, \
+                 because `lock-path` always stays"
             );
         }
         Ok(())
@@ -140,8 +140,8 @@ impl CargoRun {
         self.options.isolate.unwrap_or_default()
     }
 
-    /// The arguments with which `cargo test --doc` runs the doctests of the packages that these
-    /// select; `None` if there are none, when it would fail.
+    /// The arguments with which `cargo test --doc` runs the doctests of the selected packages;
+    /// `None` if there are no doctests, because cargo would fail.
     pub fn doctest_arguments(&self, words: &[OsString]) -> Result<Option<Vec<OsString>>> {
         let arguments = Arguments::of(TEST, words);
         let workspace = Workspace::load(&self.cargo, &arguments)?;
@@ -166,8 +166,7 @@ impl CargoRun {
         Ok(Some(named))
     }
 
-    /// Does `run` as often as was asked for, and gives the exit status: that of the first run that
-    /// failed, else 0.
+    /// Calls `run` as often as requested. Returns the exit status of the first failed run, or 0.
     pub fn repeat(self, mut run: impl FnMut(&mut Once<'_>) -> Result<u8>) -> Result<u8> {
         let seeds = Seeds::of(&self.options);
         let mut record = Record::begin(self.options.report.as_deref())?;
@@ -187,11 +186,11 @@ impl CargoRun {
                 failed.push((times, seed, status));
             }
             if seeds.are_several() && child::interrupted().is_some() {
-                // A run that was stopped is none that failed.
+                // An interrupted run does not count as failed.
                 say::warning(format_args!("interrupted in run {times}"));
                 failed.pop();
                 let before = failed.first().map(|&(_, _, status)| status);
-                // The command may have ended well nevertheless, but not all runs were made.
+                // Even if this command succeeded, further runs are missing.
                 let status = match status {
                     0 => child::interrupted().unwrap_or(status),
                     status => status,

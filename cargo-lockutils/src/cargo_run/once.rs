@@ -1,4 +1,4 @@
-//! One run: a lock path, what is started under it, and what became of it.
+//! One run: its lock path, its commands and their result.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -17,22 +17,22 @@ use crate::lock_directory::{LockDirectory, VARIABLE};
 use crate::run_mark::RunMark;
 use crate::{child, leaks, say};
 
-/// The exit status when the tests passed and left locks behind that were not to be left behind.
+/// Exit status if the tests passed but leaked locks, with `--deny-leaks`.
 const LEAKED: u8 = 1;
-/// So many lock files are named; of more only the number is told.
+/// Maximum number of lock files to name; the rest is only counted.
 const NAMED: usize = 8;
-/// The harness starts its random choices with it.
+/// Environment variable with the seed for the harness.
 const SEED: &str = "LOCKUTILS_SEED";
 
-/// See the module.
+/// One run.
 pub struct Once<'a> {
     pub run: &'a CargoRun,
     seed: Option<u64>,
     directory: LockDirectory,
     mark: RunMark,
-    /// None if nothing is really run.
+    /// `None` in a dry run.
     guardian: Option<Guardian>,
-    /// The lock files that were there before.
+    /// Lock files that existed before the run.
     before: BTreeSet<String>,
     leaks: BTreeSet<Leak>,
     left_nothing: bool,
@@ -65,8 +65,8 @@ impl<'a> Once<'a> {
         })
     }
 
-    /// Runs `cargo SUBCOMMAND… ARGUMENTS…`; `isolated` puts our test runner in front of test
-    /// binaries, if they are to be apart.
+    /// Runs `cargo SUBCOMMAND… ARGUMENTS…`. With `isolated`, `--isolate` applies to the test
+    /// binaries.
     pub fn cargo(
         &mut self,
         subcommand: &[&str],
@@ -79,12 +79,17 @@ impl<'a> Once<'a> {
         let (before_dashes, dashes) = parsed.around_dashes();
         let mut command = Command::new(&self.run.cargo);
         command.args(subcommand);
-        // Of several files, the last one wins for cargo, and the first one for nextest, which hands
+        // Of several files, the last one wins in cargo, but the first one in nextest, which passes
         // all of them to cargo.
         if let Some(first) = injection.first_config_file() {
             command.arg("--config").arg(first);
         }
-        let superseded = |parsed: &&Parsed| matches!(&parsed.argument, Argument::Option(CargoOption { long: "config", .. }, Some(value)) if injection.supersedes(value));
+        let superseded = |parsed: &&Parsed| match &parsed.argument {
+            Argument::Option(option, Some(value)) => {
+                option.long == "config" && injection.supersedes(value)
+            }
+            _ => false,
+        };
         let superseded: Vec<_> = parsed
             .parsed
             .iter()
@@ -103,7 +108,7 @@ impl<'a> Once<'a> {
         self.start(command)
     }
 
-    /// Runs a command that was given as it is.
+    /// Runs a command with our additions.
     pub fn command(&mut self, words: &[OsString]) -> Result<u8> {
         let isolate = self.isolate(true);
         let injection = Injection::for_command(&self.directory, words, isolate)?;
@@ -133,17 +138,17 @@ impl<'a> Once<'a> {
             return Ok(0);
         }
         if self.run.verbose {
-            say::note(format_args!("runs {}", say::printable(&shown(&command))));
+            say::note(format_args!("running {}", say::printable(&shown(&command))));
         }
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
-            // `cargo run`, by which the alias calls us, describes our own package in these.
+            // `cargo run`, which the alias uses to call us, describes our own package in these.
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(&*name);
             }
         }
         let ended = child::run(command, &self.mark, self.guardian.as_ref())?;
-        // Only what lives on can hold a lock.
+        // Only a surviving process can still hold a lock.
         if !ended.left_nothing() {
             self.leaks.extend(leaks::held(self.directory.lock_path()));
             ended.end_what_is_left();
@@ -152,8 +157,7 @@ impl<'a> Once<'a> {
         Ok(ended.status)
     }
 
-    /// Says what a developer wants to know, removes the directory, and gives the exit status of the
-    /// whole run.
+    /// Prints notes about the run, removes the directory and returns the result.
     pub fn finish(self, status: Result<u8>) -> Result<Done> {
         let mut status = match status {
             Ok(status) => status,
@@ -176,7 +180,7 @@ impl<'a> Once<'a> {
             say::warning(format_args!("leak: {}", say::printable(&leak.to_string())));
         }
         if !self.leaks.is_empty() && self.run.options.deny_leaks && status == 0 {
-            say::warning("the run fails, since leaks are denied");
+            say::warning("the run fails because of the leaks (--deny-leaks)");
             status = LEAKED;
         }
         let done = Done {
@@ -213,7 +217,7 @@ fn what_was_used(used: &[String], fresh: bool) -> String {
     format!("{count}: {}{tail}", names.join(", "))
 }
 
-/// As one could type it, with what we add to its environment.
+/// The command as a user could type it, with our additions to its environment.
 fn shown(command: &Command) -> String {
     let mut words: Vec<String> = command
         .get_envs()

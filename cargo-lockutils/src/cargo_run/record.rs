@@ -1,5 +1,4 @@
-//! The report of `--report`: what each run used and left locked, as JSON
-//! (docs/reference/test-json.md).
+//! The JSON of `--report`: the lock files and leaks of each run (docs/reference/test-json.md).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,16 +8,16 @@ use serde::Serialize;
 
 use crate::leaks::Leak;
 
-/// Grows when a field changes its meaning or goes away.
+/// Increases when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
-/// What one run came to.
+/// The result of one run.
 #[derive(Debug, Serialize)]
 pub struct Done {
     pub seed: Option<String>,
     pub exit_status: u8,
     pub lock_path: String,
-    /// Lock files that the run made; with `--lock-path` those of earlier runs are left out.
+    /// Lock files that the run created; with `--lock-path`, without those of earlier runs.
     pub used: Vec<String>,
     pub leaks: Vec<Leak>,
 }
@@ -31,14 +30,14 @@ struct Document<'a> {
     runs: &'a [Done],
 }
 
-/// The file and what goes into it.
+/// The file of the report and its contents.
 pub struct Record {
     file: Option<PathBuf>,
     runs: Vec<Done>,
 }
 
 impl Record {
-    /// Makes sure that the file can be written, before the tests run.
+    /// Creates the file before the tests run, so that a wrong path fails early.
     pub fn begin(file: Option<&Path>) -> Result<Self> {
         if let Some(file) = file {
             fs::write(file, "").with_context(|| cannot_write(file))?;
@@ -50,7 +49,7 @@ impl Record {
     }
 
     pub fn add(&mut self, done: Done) {
-        // Endless runs without a report must not fill the memory.
+        // Without a report, endless runs must not fill the memory.
         if self.file.is_some() {
             self.runs.push(done);
         }
@@ -71,5 +70,5 @@ impl Record {
 }
 
 fn cannot_write(file: &Path) -> String {
-    format!("the report {} cannot be written", file.display())
+    format!("cannot write the report {}", file.display())
 }

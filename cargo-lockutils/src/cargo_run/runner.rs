@@ -1,4 +1,4 @@
-//! Our test runner, in front of the one that the project has.
+//! Our test runner, which runs in front of the project's own.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ pub struct OurRunner {
     pub value: Value,
 }
 
-/// Our runner for each target that is tested.
+/// Our runner for each tested target.
 pub fn for_targets(
     here: &Path,
     theirs: &CargoConfig,
@@ -33,13 +33,13 @@ pub fn for_targets(
         .into_iter()
         .map(|target| {
             let project = project_runner(here, &config, theirs, &target)?;
-            // Cargo cannot merge a list with a text.
+            // Cargo cannot merge a list with a string.
             let value = match theirs.form(&["target", &target, "runner"]) {
                 Some(Form::Text) => {
                     let words = words(isolate, project, &us_without_blanks(directory)?);
                     Value::from(in_one_text(
                         &words,
-                        "is set as one text in cargo's configuration: write it as a list",
+                        "is a single string in cargo's configuration: write it as a list",
                     )?)
                 }
                 _ => Value::from(words(isolate, project, &us()?)),
@@ -49,7 +49,7 @@ pub fn for_targets(
         .collect()
 }
 
-/// The variable that sets our runner for the one target that is tested, and its value.
+/// The environment variable that sets our runner for the only tested target, and its value.
 pub fn variable(
     here: &Path,
     theirs: &CargoConfig,
@@ -60,17 +60,19 @@ pub fn variable(
     let config = load(here)?;
     let targets = targets(&config, theirs, arguments)?;
     let [target] = targets.as_slice() else {
-        bail!("only the tests of one target can be isolated from each other, not those of several");
+        bail!("--isolate supports only one target at a time");
     };
     ensure!(
         theirs
             .on_command_line(&["target", target, "runner"])
             .is_none(),
-        "the runner that `--config` sets would go before ours: set it in a file, or leave --isolate out"
+        "the runner set by `--config` would override the one of --isolate: set it in a file, or \
+         omit --isolate"
     );
     let project = project_runner(here, &config, theirs, target)?;
     let words = words(isolate, project, &us_without_blanks(directory)?);
-    let why = "is handed on in a variable: leave --isolate out, or let `cargo lockutils test` run the tests";
+    let why = "is passed in an environment variable: omit --isolate, or run the tests with `cargo \
+         lockutils test`";
     Ok((variable_name(target), in_one_text(&words, why)?))
 }
 
@@ -81,7 +83,7 @@ fn variable_name(target: &str) -> String {
 
 fn load(here: &Path) -> Result<Config> {
     Config::load_with_options(here, ResolveOptions::default().cargo(cargo()))
-        .context("cargo's configuration, which may set a runner, cannot be read")
+        .context("cannot read cargo's configuration, which may set a runner")
 }
 
 fn targets(
@@ -111,8 +113,8 @@ fn targets(
         .collect())
 }
 
-/// The runner that cargo would take without us: the command line's for this target, the
-/// environment's, a file's for this target, and then those for a `cfg()`, likewise.
+/// The runner that cargo would use without us. Cargo looks for the target on the command line, in
+/// the environment and in files, and then for a `cfg()` in the same order.
 fn project_runner(
     here: &Path,
     config: &Config,
@@ -134,7 +136,7 @@ fn project_runner(
     Ok(as_words(config.runner(target)?))
 }
 
-/// What is set for a `cfg()` that the target fulfils, in tables of the command line.
+/// The runner that the command line sets for a `cfg()` that holds for the target.
 fn of_tables(here: &Path, tables: Table, target: &str) -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join(".cargo/config.toml");
@@ -149,8 +151,8 @@ fn of_tables(here: &Path, tables: Table, target: &str) -> Result<Vec<String>> {
         .cargo_home(None)
         .env(std::iter::empty::<(OsString, OsString)>());
     let config = Config::load_with_options(folder.path(), options)
-        .context("the target tables of --config")?;
-    // A relative path means the current folder, not that of the file.
+        .context("cannot read the target tables of --config")?;
+    // A relative path is relative to the current folder, not to the file's.
     let mut words = as_words(config.runner(target)?);
     if let Some(first) = words.first_mut()
         && let Ok(relative) = Path::new(first.as_str()).strip_prefix(folder.path())
@@ -174,7 +176,7 @@ fn as_words(runner: Option<cargo_config2::PathAndArgs>) -> Vec<String> {
     words
 }
 
-/// A text is divided at blanks.
+/// The words of a value; cargo splits a string at blanks.
 fn strings(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => text.split_whitespace().map(str::to_owned).collect(),
@@ -186,7 +188,7 @@ fn strings(value: &Value) -> Vec<String> {
     }
 }
 
-/// A program that is named by a relative path, not by its name alone.
+/// The words, with a relative path of the program made absolute.
 fn from_folder(here: &Path, mut words: Vec<String>) -> Vec<String> {
     if let Some(first) = words.first_mut()
         && first.contains('/')
@@ -208,7 +210,7 @@ fn words(isolate: Isolate, project: Vec<String>, us: &str) -> Vec<String> {
 }
 
 fn us() -> Result<String> {
-    let us = env::current_exe().context("our own path")?;
+    let us = env::current_exe().context("cannot find the path of this program")?;
     Ok(us.to_string_lossy().into_owned())
 }
 
@@ -224,7 +226,8 @@ fn us_without_blanks(directory: &LockDirectory) -> Result<String> {
 fn in_one_text(words: &[String], why: &str) -> Result<String> {
     if let Some(word) = words.iter().find(|word| word.contains(char::is_whitespace)) {
         bail!(
-            "tests cannot be isolated from each other: cargo divides the runner at blanks, `{word}` has one, and the runner {why}"
+            "cannot isolate the tests: cargo splits the runner at blanks, `{word}` contains one, \
+             and the runner {why}"
         );
     }
     Ok(words.join(" "))

@@ -1,19 +1,18 @@
-//! How often the tests are run, and the seed of each run, which the harness takes from its
-//! environment.
+//! The number of runs, and the seed that each run gets in its environment for the harness.
 
 use std::ffi::OsString;
 
 use crate::cli::TestOptions;
 use crate::seed::fresh_seed;
 
-/// So many runs that failed are named.
+/// Maximum number of failed runs to name.
 const NAMED: usize = 5;
 
 /// The seeds of all runs.
 pub struct Seeds {
-    /// `None` if nothing about seeds or repetition was said: then none is set.
+    /// `None` without options about seeds or repetition: then no seed is set.
     first: Option<u64>,
-    /// `None` for endless ones.
+    /// `None` for endless repetition.
     runs: Option<u64>,
 }
 
@@ -37,7 +36,7 @@ impl Seeds {
         self.runs != Some(1)
     }
 
-    /// The first is the one that was given, so that a single run with it is the same again.
+    /// The seed of each run. The first one is the given seed, so that a single run can repeat it.
     pub fn iter(&self) -> impl Iterator<Item = Option<u64>> {
         let first = self.first;
         (0..self.runs.unwrap_or(u64::MAX)).map(move |run| Some(nth(first?, run)))
@@ -50,7 +49,7 @@ impl Seeds {
         format!("run {run}{of}, {}", word(seed))
     }
 
-    /// What became of several runs, and how one that failed is repeated.
+    /// The result of several runs, and the command that repeats the first failed one.
     pub fn summary(
         &self,
         failed: &[(u64, Option<u64>, u8)],
@@ -61,7 +60,7 @@ impl Seeds {
             return None;
         }
         let Some((_, seed, _)) = failed.first() else {
-            return Some(format!("all of {times} runs passed"));
+            return Some(format!("all {times} runs passed"));
         };
         let mut named: Vec<String> = failed
             .iter()
@@ -91,7 +90,7 @@ fn word(seed: Option<u64>) -> String {
     seed.map_or_else(String::new, |seed| format!("seed {seed:#x}"))
 }
 
-/// The seeds of further runs are spread over all 32 bits (splitmix64).
+/// The seed of a run. Those of further runs are spread over all 32 bits (splitmix64).
 fn nth(first: u64, run: u64) -> u64 {
     if run == 0 {
         return first;
@@ -150,7 +149,8 @@ mod tests {
         let told = several.summary(&[(4, Some(0x1f), 101)], 9, &again).unwrap();
         assert_eq!(
             told,
-            "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); again: cargo lockutils test --seed 0x1f -p 'a b'"
+            "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); again: cargo lockutils test \
+             --seed 0x1f -p 'a b'"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `--color`, which we take from cargo's hands.
+//! `--color`, for our own output and for cargo's.
 
 use clap::ValueEnum;
 
@@ -20,7 +20,7 @@ impl Color {
         .write_global();
     }
 
-    /// For cargo, if it was chosen here.
+    /// The argument for cargo, unless cargo decides for itself.
     pub fn argument(self) -> Option<&'static str> {
         match self {
             Color::Auto => None,

@@ -1,4 +1,4 @@
-//! Where the locks of a run are.
+//! The options for the lock directory of a run.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ pub struct DirectoryOptions {
     /// Keep the directory if the run fails, and print its path
     #[arg(long, conflicts_with = "lock_path")]
     pub keep: bool,
-    /// Use this directory instead of a fresh one; it is not removed
+    /// Lock path to use instead of a fresh directory; it stays after the run
     #[arg(long, value_name = "DIR")]
     pub lock_path: Option<PathBuf>,
 }

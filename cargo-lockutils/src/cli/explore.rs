@@ -11,9 +11,11 @@ use super::values::{explorable, strategy};
 #[derive(Args, Clone, Debug)]
 #[command(
     mut_arg("scenario", |arg| arg
-        .help("Only this scenario: contend, die, respawn, remove or unlink; repeatable, or separated by commas")
+        .help("Scenario to run: contend, die, respawn, remove or unlink; repeatable, or \
+             comma-separated [default: the promises that the lock supports]")
         .value_parser(explorable)),
-    mut_arg("duration", |arg| arg.help("Time for all scenarios of a lock together [default: 60s]")),
+    mut_arg("duration", |arg| arg
+        .help("Time limit for each lock, all scenarios together [default: 60s]")),
     mut_arg("workers", |arg| arg
         .help("Number of competing workers [default: 3]")
         .value_parser(clap::value_parser!(u16).range(2..=16)))
@@ -22,15 +24,27 @@ pub struct ExploreOptions {
     #[command(flatten)]
     pub trial: TrialOptions,
     /// Acquisitions per worker
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=8), help_heading = "Trial")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=8),
+        help_heading = "Trial"
+    )]
     pub rounds: u16,
     /// Search strategy: mix, delays, pct, random or depth-first
-    #[arg(long, value_name = "NAME", default_value = "mix", value_parser = strategy, help_heading = "Trial")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "mix",
+        value_parser = strategy,
+        help_heading = "Trial"
+    )]
     pub strategy: Choice,
-    /// Maximum number of schedules for each scenario [default: 5000]
+    /// Maximum number of schedules per scenario [default: 5000]
     #[arg(long, value_name = "N", help_heading = "Trial")]
     pub schedules: Option<usize>,
-    /// File for a counterexample [default: lockutils-SCENARIO.txt]
+    /// File to save a counterexample to [default: lockutils-SCENARIO.txt]
     #[arg(
         long,
         value_name = "FILE",

@@ -4,27 +4,26 @@ use clap::{Args, ValueEnum};
 
 #[derive(Args, Clone, Debug)]
 pub struct InitOptions {
-    /// The name of the lock [default: the package's]
+    /// Name of the lock [default: the package's name]
     #[arg(long, value_name = "NAME")]
     pub lock: Option<String>,
-    /// In which language the worker is written that takes the lock [default: rust, or it is asked
-    /// for]
-    #[arg(long, value_enum)]
+    /// Language of the worker that acquires the lock [default: rust]
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
     pub worker: Option<WorkerLanguage>,
-    /// Which service runs it [default: what the project seems to use, or it is asked for]
-    #[arg(long, value_enum)]
+    /// CI service to write a workflow for [default: the one that the project seems to use]
+    #[arg(long, value_enum, value_name = "SERVICE")]
     pub ci: Option<Service>,
-    /// Overwrite files that are there
+    /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
-    /// Ask nothing, and take the defaults
+    /// Accept the defaults without asking
     #[arg(long, short)]
     pub yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WorkerLanguage {
-    /// An example of this package, with `lockutils-harness`
+    /// Example target of this package, using `lockutils-harness`
     Rust,
     Python,
     #[value(name = "javascript")]
@@ -38,6 +37,6 @@ pub enum Service {
     GitHub,
     #[value(name = "gitlab")]
     GitLab,
-    /// No file for CI
+    /// No workflow
     None,
 }

@@ -1,4 +1,4 @@
-//! Which lock is tried, for the commands that try one.
+//! The options that select the lock under test.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use lockutils_harness::workers::LockUnderTest;
 use super::values::time;
 use crate::builtin::Builtin;
 
-/// Which lock is tried.
+/// The lock under test.
 #[derive(Args, Clone, Debug)]
 pub struct LockOptions {
-    /// The lock is a command that runs another one, {cmd}, while it holds it
+    /// Treat LOCK as a command that runs {cmd} while it holds the lock
     #[arg(long, conflicts_with = "builtin", help_heading = "Lock")]
     pub wrapper: bool,
-    /// The exit status with which a wrapper that does not wait says that the lock is busy
+    /// Exit status by which a non-waiting wrapper reports a busy lock
     #[arg(
         long,
         requires = "wrapper",
@@ -22,13 +22,14 @@ pub struct LockOptions {
         help_heading = "Lock"
     )]
     pub busy_status: Option<u8>,
-    /// Try one of the locks that come along
+    /// Built-in lock to test
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Lock")]
     pub builtin: Option<Builtin>,
-    /// The lock's own lease: a holder that is stopped for longer may lose it, and that is no race
+    /// Lease of the lock: a holder that is stopped for longer may lose the lock, which is then no
+    /// violation
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Lock")]
     pub lease: Option<Duration>,
-    /// Of the configured locks, only this one; may be given several times, or with commas
+    /// Configured lock to test; repeatable, or comma-separated [default: all of them]
     #[arg(
         long = "lock",
         value_delimiter = ',',
@@ -37,12 +38,11 @@ pub struct LockOptions {
         help_heading = "Lock"
     )]
     pub names: Vec<String>,
-    /// How long and how hard: `pull-request` (short, a fixed seed), `nightly` (long, a new seed),
-    /// or one that is configured
+    /// Set of option values: pull-request (short, fixed seed), nightly (long, fresh seed), or a
+    /// profile from the configuration
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// The worker, or with --wrapper the command, and its arguments; without one, the configured
-    /// locks are tried
+    /// Worker (or, with --wrapper, command) and its arguments [default: the configured locks]
     #[arg(
         trailing_var_arg = true,
         value_name = "LOCK",
@@ -52,12 +52,12 @@ pub struct LockOptions {
 }
 
 impl LockOptions {
-    /// Whether no lock is given, so that those of the configuration are meant.
+    /// Returns `true` if the command line names no lock, so that the configured ones are tested.
     pub fn is_configured(&self) -> bool {
         self.words.is_empty() && self.builtin.is_none() && !self.wrapper
     }
 
-    /// The lock that is meant.
+    /// The lock that the command line names.
     pub fn lock(&self) -> anyhow::Result<LockUnderTest> {
         let ours = std::env::current_exe()?;
         Ok(match self.builtin {

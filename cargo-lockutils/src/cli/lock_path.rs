@@ -1,4 +1,4 @@
-//! Which lock path `ls` and `clean` look at.
+//! The options of `ls` and `clean` for the lock path.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use clap::Args;
 
 #[derive(Args, Clone, Debug)]
 pub struct LockPathOptions {
-    /// The lock path [default: that of the configuration file, else OSLO_LOCK_PATH]
+    /// Lock path [default: from --config-file, else OSLO_LOCK_PATH]
     #[arg(value_name = "DIR")]
     pub path: Option<PathBuf>,
-    /// Take the lock path from a service's configuration, as /etc/nova/nova.conf
+    /// Read lock_path from an oslo.config file, such as /etc/nova/nova.conf
     #[arg(long, value_name = "FILE", conflicts_with = "path")]
     pub config_file: Option<PathBuf>,
 }

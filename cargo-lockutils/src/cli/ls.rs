@@ -8,7 +8,7 @@ use super::lock_path::LockPathOptions;
 pub struct LsOptions {
     #[command(flatten)]
     pub lock_path: LockPathOptions,
-    /// Also name the files that nobody uses
+    /// List unused files too
     #[arg(long)]
     pub all: bool,
     /// Print JSON (docs/reference/ls-json.md)

@@ -1,4 +1,4 @@
-//! The command line: one definition, from which help, completions and the man page are made.
+//! The command line: the one definition behind help, completions and man pages.
 
 mod clean;
 mod color;
@@ -36,10 +36,10 @@ pub use trial::{ReportOptions, TrialOptions};
 
 use crate::builtin::Builtin;
 
-/// The hidden subcommand of the guardian of a run.
+/// Hidden subcommand that runs the guardian.
 pub const GUARDIAN: &str = "guardian";
 
-/// Arguments that are passed on as they are.
+/// Arguments that cargo gets unchanged.
 pub type PassedOn = Vec<OsString>;
 
 const STYLES: Styles = Styles::styled()
@@ -48,7 +48,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Run tests under an isolated lock path, and try whether locks exclude.
+/// Run tests with isolated locks, and find out whether a lock really excludes.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo lockutils",
@@ -60,21 +60,69 @@ const STYLES: Styles = Styles::styled()
     arg_required_else_help = true
 )]
 pub struct Cli {
-    /// When to use colours
+    /// When to use colors
     #[arg(long, global = true, value_name = "WHEN", default_value_t, value_enum)]
     pub color: Color,
     #[command(subcommand)]
     pub command: Command,
 }
 
+const RUN_STATUS: &str = "\
+Exit status:
+  that of the command, or
+  126      the command cannot be executed
+  127      the command was not found
+  128 + N  signal N ended the command";
+
+const STRESS_STATUS: &str = "\
+Exit status:
+  0  no violation
+  1  broken: two workers held the lock at once
+  2  not tested
+  3  stuck, starved, wrong answer or errors";
+
+const STRESS_EXAMPLES: &str = "\
+Examples:
+  cargo lockutils stress --wrapper -- flock {lock} {cmd}
+  cargo lockutils stress --builtin oslo --duration 60s --html report.html
+  cargo lockutils stress --scenario die --seed 0x5eed -- python3 worker.py";
+
+const EXPLORE_STATUS: &str = "\
+Exit status:
+  0  no violation found
+  1  broken: two workers held the lock at once
+  2  not tested
+  3  stuck or errors";
+
+const EXPLORE_EXAMPLES: &str = "\
+Examples:
+  cargo lockutils explore -- python3 worker.py
+  cargo lockutils explore --scenario die --lease 2s -- node worker.js";
+
+const REPLAY_STATUS: &str = "\
+Exit status:
+  0  the violation did not happen again
+  1  broken
+  2  the lock could not be run
+  3  stuck";
+
+const CLEAN_STATUS: &str = "\
+Exit status:
+  0  every unused file was removed
+  1  some files could not be checked or removed
+  2  the directory could not be read";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run `cargo test` with an isolated OSLO_LOCK_PATH
     ///
-    /// A fresh directory is made for the run, OSLO_LOCK_PATH names it in unit tests, integration
-    /// tests and doctests, and it is removed afterwards, however the run ends. The exit status is
-    /// that of `cargo test`. All options of `cargo test` may be given as well, ours anywhere before
-    /// `--`; its -v shows the commands that are run, and its -q leaves our notes out.
+    /// Creates a fresh directory for the run, sets OSLO_LOCK_PATH to it for unit tests, integration
+    /// tests and doctests, and removes it however the run ends.
+    ///
+    /// Accepts every option of `cargo test`; the options below may stand anywhere before `--`. With
+    /// -v, prints the commands it runs; with -q, omits its own notes.
+    ///
+    /// Exit status: that of `cargo test`.
     #[command(
         override_usage = "cargo lockutils test [OPTIONS] [ARGUMENTS OF CARGO TEST]...",
         after_help = "Examples:
@@ -84,24 +132,25 @@ pub enum Command {
     Test(TestOptions),
     /// Run `cargo nextest run` with an isolated OSLO_LOCK_PATH, then the doctests
     ///
-    /// As `test`. Since cargo-nextest leaves doctests out, `cargo test --doc` follows, unless the
-    /// arguments select other tests.
+    /// Works like `test`. cargo-nextest does not run doctests, so `cargo test --doc` follows,
+    /// unless the arguments select other tests.
     #[command(
         override_usage = "cargo lockutils nextest [OPTIONS] [ARGUMENTS OF CARGO NEXTEST RUN]..."
     )]
     Nextest {
         #[command(flatten)]
         options: TestOptions,
-        /// Leave the doctests out
+        /// Skip the doctests
         #[arg(long)]
         no_doctests: bool,
     },
-    /// Run any command that runs tests, as `cargo bench` or `cargo llvm-cov`, with the isolation of
-    /// `test`
+    /// Run any other command that runs tests, such as `cargo bench` or `cargo llvm-cov`
     ///
-    /// The exit status is the command's own. --isolate sets our test runner in the environment
-    /// (CARGO_TARGET_…_RUNNER), which cargo and all that call it take from there, in front of the
-    /// one that the project has.
+    /// Isolates locks as `test` does. --isolate sets a test runner in the environment
+    /// (CARGO_TARGET_…_RUNNER), where cargo finds it; the project's own runner still runs, behind
+    /// it.
+    ///
+    /// Exit status: that of the command.
     #[command(after_help = "Examples:
   cargo lockutils with -- cargo bench
   cargo lockutils with --isolate binary -- cargo llvm-cov --html
@@ -109,134 +158,123 @@ pub enum Command {
     With {
         #[command(flatten)]
         options: TestOptions,
-        /// The command and its arguments
+        /// Command and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
-    /// Run a command with an isolated OSLO_LOCK_PATH, as oslo's lockutils-wrapper
+    /// Run a command with an isolated OSLO_LOCK_PATH, like oslo's lockutils-wrapper
     ///
-    /// The directory is removed when the command and what it started have ended. The exit status is
-    /// the command's own, 128 + N if signal N ended it, 127 if it was not found and 126 if it
-    /// cannot be executed.
+    /// Removes the directory once the command and every process it started have ended.
+    #[command(after_long_help = RUN_STATUS)]
     Run {
         #[command(flatten)]
         directory: DirectoryOptions,
-        /// The command and its arguments
+        /// Command and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
-    /// Try whether a lock excludes, by load and faults
+    /// Test a lock under load and faults
     ///
-    /// LOCK is a worker in any language that speaks the line protocol (docs/reference/protocol.md);
-    /// with --wrapper a command that runs another one, {cmd}, under the lock; or, with --builtin,
-    /// one of the locks that come along. In its words {dir} is a fresh directory, {name} a lock
-    /// name, {lock} the path of both, {worker} the worker's number.
+    /// LOCK is the command line of a worker, in any language, that speaks the line protocol
+    /// (docs/reference/protocol.md). With --wrapper it is a command that holds the lock while it
+    /// runs {cmd}. With --builtin, a built-in lock is tested instead.
     ///
-    /// Exit status: 0 the lock held, 1 it broke (two were in at once), 3 it got stuck, starved
-    /// somebody or failed, 2 it could not be tried.
-    #[command(after_help = "Examples:
-  cargo lockutils stress --wrapper -- flock {lock} {cmd}
-  cargo lockutils stress --builtin oslo --duration 60s --html report.html
-  cargo lockutils stress --scenario die --seed 0x5eed -- python3 worker.py {dir} {name}")]
+    /// Placeholders in LOCK: {dir} a fresh directory, {name} a lock name, {lock} the path
+    /// {dir}/{name}, {worker} the worker's number.
+    #[command(
+        after_help = STRESS_EXAMPLES,
+        after_long_help = format!("{STRESS_STATUS}\n\n{STRESS_EXAMPLES}")
+    )]
     Stress(Box<StressOptions>),
-    /// Break a lock by choosing every interleaving
+    /// Test a lock by choosing the order of its system calls
     ///
-    /// Runs the workers one system call at a time (ptrace(2)), and searches for the order in which
-    /// two are in the section. What is found is made as short as possible, told step by step, and
-    /// kept in a file. LOCK is as for `stress`.
-    ///
-    /// Exit status: 0 nothing was found, 1 two were in at once, 3 it got stuck, 2 it could not be
-    /// tried.
-    #[command(after_help = "Examples:
-  cargo lockutils explore -- python3 worker.py
-  cargo lockutils explore --scenario die --lease 2s --duration 3m -- node worker.js")]
+    /// Runs the workers one system call at a time, under ptrace(2), and searches for an
+    /// interleaving in which two of them hold the lock. Shrinks the one it finds, prints it step by
+    /// step, and saves it to a file for `replay`. LOCK is as in `stress`.
+    #[command(
+        after_help = EXPLORE_EXAMPLES,
+        after_long_help = format!("{EXPLORE_STATUS}\n\n{EXPLORE_EXAMPLES}")
+    )]
     Explore(Box<ExploreOptions>),
-    /// Run a counterexample that `explore` has kept again
-    ///
-    /// Exit status: 1 or 3 if the lock still follows it, 0 if it does not, 2 if it could not be
-    /// tried.
+    /// Replay a counterexample saved by `explore`
+    #[command(after_long_help = REPLAY_STATUS)]
     Replay {
-        /// The file; `-` is standard input
+        /// Counterexample; `-` reads standard input
         file: PathBuf,
-        /// How often: 10 times if not said, but once if a run has to wait in real time (12 s)
+        /// Number of runs [default: 10, or 1 if the counterexample waits in real time (12 s)]
         #[arg(long, value_name = "N")]
         times: Option<usize>,
     },
-    /// Begin: a configuration, a worker and a file for CI
+    /// Set up lock trials in this package: configuration, worker, CI workflow
     ///
-    /// Asks on a terminal for what the options leave open. What is there is left as it is, unless
-    /// --force is given.
+    /// On a terminal, asks for everything that the options leave open. Existing files stay as they
+    /// are unless --force is given.
     Init(InitOptions),
-    /// Show who holds, waits for, or has open which lock file
+    /// Show which processes hold, wait for or have open each lock file
     ///
-    /// Without root, processes of other users are seen only as far as /proc/locks tells of them;
-    /// how many were not looked into is said.
+    /// Without root, other users' processes appear only as far as /proc/locks shows them; the
+    /// output says how many were skipped.
     #[command(after_help = "Examples:
   cargo lockutils ls /var/lib/nova/tmp
   cargo lockutils ls --config-file /etc/nova/nova.conf --json")]
     Ls(LsOptions),
-    /// Remove lock files that nobody uses
+    /// Remove unused lock files
     ///
-    /// Only files that are empty, in the directory itself, and neither locked nor open anywhere. A
-    /// file stays if that cannot be told.
-    ///
-    /// With --runs, directories in the temporary folder that runs of this command left behind
-    /// because they were killed, or that were kept.
-    ///
-    /// Exit status: 0 all that nobody uses are gone, 1 some could not be removed, 2 nothing could
-    /// be tried.
+    /// Removes a file only if it is empty, directly in the directory, and neither locked nor open
+    /// in any process. In case of doubt the file stays.
+    #[command(after_long_help = CLEAN_STATUS)]
     Clean(CleanOptions),
-    /// Say what a worker gets wrong in the line protocol
+    /// Check that a worker speaks the line protocol
     WorkerCheck {
-        /// The worker and its arguments
+        /// Worker and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "WORKER")]
         command: Vec<String>,
     },
     /// Print OSLO_LOCK_PATH for a shell or another tool
     ///
-    /// The directory is made and stays until --unset removes it.
+    /// Creates a fresh directory, which stays until --unset removes it.
     #[command(after_help = "Examples:
   eval \"$(cargo lockutils show-env)\"            # sh, bash, zsh
   cargo lockutils show-env --format fish | source
   eval \"$(cargo lockutils show-env --unset)\"    # remove the directory again")]
     ShowEnv {
-        /// In which form
-        #[arg(long, value_enum, default_value_t)]
+        /// Syntax of the output
+        #[arg(long, value_enum, value_name = "SYNTAX", default_value_t)]
         format: EnvFormat,
-        /// Use this directory instead of a fresh one
+        /// Lock path to use instead of a fresh directory
         #[arg(long, value_name = "DIR")]
         lock_path: Option<PathBuf>,
-        /// Remove the directory that OSLO_LOCK_PATH names, if it was made in this way, and print
-        /// what takes the variable away
+        /// Remove the directory in OSLO_LOCK_PATH if `show-env` created it, and print the command
+        /// that unsets the variable
         #[arg(long, conflicts_with = "lock_path")]
         unset: bool,
     },
     /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell to complete for
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the man page, or write one for each subcommand
+    /// Print the man page
     Man {
-        /// Write all pages into this directory
+        /// Write one page per subcommand to this directory instead
         #[arg(long, value_name = "DIR")]
         all: Option<PathBuf>,
     },
 }
 
-/// What we call ourselves for; users never do. Not among the others, so that nobody is offered
-/// these.
+/// Subcommands that this program runs itself with. They are no part of [`Command`], so that help
+/// and completions never offer them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-lockutils")]
 pub enum Internal {
-    /// The worker of a lock that is built in
+    /// Run the worker of a built-in lock
     #[command(name = BUILTIN_WORKER)]
     BuiltinWorker {
         #[arg(value_enum)]
         lock: Builtin,
     },
-    /// Makes a worker of a command that runs another one under a lock
+    /// Drive a wrapper command as a worker
     #[command(name = WRAPPER_ADAPTER)]
     WrapperWorker {
         #[arg(long)]
@@ -244,14 +282,14 @@ pub enum Internal {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Cleans up if its owner is killed
+    /// Clean up if the owner is killed
     #[command(name = GUARDIAN)]
     Guardian {
         #[arg(long)]
         run: Option<String>,
         directory: Option<PathBuf>,
     },
-    /// What cargo runs instead of a test binary under --isolate
+    /// Run a test binary for cargo under --isolate
     #[command(name = RUNNER)]
     Runner {
         #[arg(value_enum)]
@@ -262,7 +300,7 @@ pub enum Internal {
 }
 
 impl Internal {
-    /// Whether the first argument is one of these.
+    /// Returns `true` if the first argument is one of these subcommands.
     pub fn is_meant(arguments: &[OsString]) -> bool {
         let names = [BUILTIN_WORKER, WRAPPER_ADAPTER, GUARDIAN, RUNNER];
         arguments
@@ -271,7 +309,7 @@ impl Internal {
     }
 }
 
-/// The name of the hidden subcommand that stands before each test binary.
+/// Hidden subcommand that cargo puts before each test binary.
 pub const RUNNER: &str = "test-runner";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -281,7 +319,7 @@ pub enum EnvFormat {
     Sh,
     /// set -gx OSLO_LOCK_PATH '…'
     Fish,
-    /// OSLO_LOCK_PATH=…, as in an env file
+    /// OSLO_LOCK_PATH=…, for an env file
     Env,
 }
 

@@ -1,4 +1,4 @@
-//! Which arguments are ours and which are cargo's.
+//! Separation of our arguments from cargo's.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,9 +7,9 @@ use clap::CommandFactory;
 use super::Cli;
 use crate::cargo_options::{self, Argument, CargoOption, NEXTEST, TEST};
 
-/// Takes our own options out of cargo's arguments, wherever they stand before `--`.
+/// Separates our own options, wherever they stand before `--`, from cargo's arguments.
 ///
-/// `cargo lockutils …` calls us as `cargo-lockutils lockutils …`; that word is dropped.
+/// `cargo lockutils …` runs `cargo-lockutils lockutils …`; the extra word is dropped.
 pub fn split(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<OsString>) {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|word| word == "lockutils") {
@@ -39,7 +39,7 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, V
     (arguments, passed_on)
 }
 
-/// Moves what is ours to `ours`, and gives what is cargo's.
+/// Appends our words to `ours` and returns cargo's.
 fn take_ours(
     root: &clap::Command,
     command: &clap::Command,
@@ -61,7 +61,7 @@ fn take_ours(
         let misspelt = parsed.iter().any(|parsed| {
             matches!(&parsed.argument, Argument::Unknown(word) if is_like_ours(command, word))
         });
-        // Clap says what was meant.
+        // Clap suggests the right spelling.
         let side = if misspelt { &mut *ours } else { &mut passed_on };
         side.extend_from_slice(&words[at..at + length]);
         at += length;
@@ -69,7 +69,7 @@ fn take_ours(
     passed_on
 }
 
-/// How many words this option and its value take, if it is one of ours.
+/// Number of words of this option and its value, if the option is ours.
 fn our_option(root: &clap::Command, command: &clap::Command, word: &OsStr) -> Option<usize> {
     let word = word.to_str()?;
     if matches!(word, "--help" | "-h" | "--version" | "-V") {
@@ -87,7 +87,7 @@ fn our_option(root: &clap::Command, command: &clap::Command, word: &OsStr) -> Op
     Some(1 + usize::from(value_follows))
 }
 
-/// Whether a word that neither we nor cargo know is one of our options but for a letter or two.
+/// Returns `true` if the word, unknown to us and to cargo, is a misspelt option of ours.
 fn is_like_ours(command: &clap::Command, word: &OsStr) -> bool {
     let word = word.to_string_lossy();
     let Some(long) = word.strip_prefix("--") else {

@@ -10,33 +10,34 @@ use super::values::seed;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct TestOptions {
-    /// What gets a directory of its own: the run, each test binary, or (nextest) each test
+    /// Unit that gets its own directory: the run, each test binary, or each test (nextest only)
+    /// [default: run]
     #[arg(long, value_enum, value_name = "WHAT")]
     pub isolate: Option<Isolate>,
     #[command(flatten)]
     pub directory: DirectoryOptions,
-    /// Fail if a lock is still held when the tests are over
+    /// Fail if a lock is still held after the tests
     #[arg(long)]
     pub deny_leaks: bool,
-    /// Run all of it N times, each time with another seed in LOCKUTILS_SEED
+    /// Number of runs, each with another seed in LOCKUTILS_SEED [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: Option<u32>,
-    /// Stop at the first run that fails; without --runs, run until one does
+    /// Stop after the first failed run; without --runs, repeat until a run fails
     #[arg(long)]
     pub until_failure: bool,
-    /// Seed of the first run [default: a new one, and printed, if there are several runs]
+    /// Seed of the first run [default: with several runs, a fresh one, which is printed]
     #[arg(long, value_name = "SEED", value_parser = seed)]
     pub seed: Option<u64>,
-    /// Write used lock files and leaks of each run as JSON
+    /// Write the used lock files and the leaks of each run as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Print the commands, and run nothing
+    /// Print the commands without running them
     #[arg(long)]
     pub dry_run: bool,
 }
 
 impl TestOptions {
-    /// The options that matter when one failed run is to be repeated.
+    /// The options that affect a repetition of one failed run.
     pub fn words(&self) -> Vec<OsString> {
         let mut words = Vec::new();
         if let Some(isolate) = self.isolate {

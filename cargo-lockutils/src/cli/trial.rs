@@ -1,4 +1,4 @@
-//! The options that `stress` and `explore` share.
+//! The options common to `stress` and `explore`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,15 +9,22 @@ use lockutils_harness::model::Scenario;
 use super::lock::LockOptions;
 use super::values::{scenario, seed, time};
 
-/// What is tried, how long and how hard, and where the results go.
+/// The lock, the limits of the trial, and the reports.
 #[derive(Args, Clone, Debug)]
 pub struct TrialOptions {
     #[command(flatten)]
     pub lock: LockOptions,
-    /// Only this scenario; repeatable, or separated by commas
-    #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = scenario, help_heading = "Trial")]
+    /// Scenario to run: contend, threads, die, respawn, remove, pause, unlink, fork, reopen or
+    /// wrapper-kill; repeatable, or comma-separated [default: every one that the lock supports]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAME",
+        value_parser = scenario,
+        help_heading = "Trial"
+    )]
     pub scenario: Vec<Scenario>,
-    /// Time for all scenarios of a lock together
+    /// Time limit for each lock, all scenarios together
     #[arg(long, alias = "budget", value_name = "TIME", value_parser = time, help_heading = "Trial")]
     pub duration: Option<Duration>,
     /// Number of competing workers
@@ -29,23 +36,24 @@ pub struct TrialOptions {
         help_heading = "Trial"
     )]
     pub workers: Option<u16>,
-    /// Seed of every random choice; by default a new one, which is printed
-    #[arg(long, value_parser = seed, help_heading = "Trial")]
+    /// Seed of every random choice [default: a fresh one, which is printed]
+    #[arg(long, value_name = "SEED", value_parser = seed, help_heading = "Trial")]
     pub seed: Option<u64>,
     #[command(flatten)]
     pub reports: ReportOptions,
 }
 
-/// Where the results go.
+/// The reports of a trial.
 #[derive(Args, Clone, Debug)]
 pub struct ReportOptions {
-    /// Write the report as JSON to standard output, and the text to standard error
+    /// Print the report as JSON on standard output, and the text on standard error
     #[arg(long, help_heading = "Reports")]
     pub json: bool,
-    /// Write a JUnit report
+    /// File for a JUnit report
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// Write a self-contained page; with several configured locks, FILE-NAME for each lock NAME
+    /// File for a self-contained HTML page; with several configured locks, one file per lock, with
+    /// the lock's name appended
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
     /// Write every report to this directory; the seed is written before the run starts

@@ -1,17 +1,18 @@
-//! Values as they are written on the command line and in the configuration.
+//! Parsers of values on the command line and in the configuration.
 
 use std::time::Duration;
 
 use lockutils_harness::explore::Choice;
 use lockutils_harness::model::Scenario;
 
-/// As `20s`, `1.5s`, `800us`, `2m`; a bare number is seconds.
+/// Parses a time such as `20s`, `1.5s`, `800us` or `2m`. A number without a unit is seconds.
 pub fn time(text: &str) -> Result<Duration, String> {
     let at = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
-    let advice = || "a time is a number and a unit: us, ms, s, m or h, as 20s or 1.5m".to_owned();
+    let advice =
+        || "a time is a number and a unit (us, ms, s, m, h), such as 20s or 1.5m".to_owned();
     let scale = match unit {
         "us" | "µs" => 1e-6,
         "ms" => 1e-3,
@@ -29,7 +30,7 @@ pub fn seed(text: &str) -> Result<u64, String> {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
     }
-    .map_err(|_| "a seed is a whole number, as 4711 or 0x5eed".to_owned())
+    .map_err(|_| "a seed is a whole number, such as 4711 or 0x5eed".to_owned())
 }
 
 pub fn scenario(text: &str) -> Result<Scenario, String> {
@@ -40,7 +41,7 @@ pub fn strategy(text: &str) -> Result<Choice, String> {
     one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
 
-/// A scenario that `explore` can try.
+/// Parses a scenario that `explore` supports.
 pub fn explorable(text: &str) -> Result<Scenario, String> {
     let all: Vec<Scenario> = Scenario::explorable().collect();
     one_of("scenario", text, &all, |scenario| scenario.word())
@@ -61,19 +62,19 @@ fn one_of<T: Copy>(
         })
 }
 
-/// Says that there is no such thing, what was likely meant, and what there is.
+/// The message for an unknown word: the likely one, and all known ones.
 pub fn unknown(what: &str, text: &str, known: &[&str]) -> String {
     let meant = match did_you_mean(text, known) {
         Some(meant) => format!("did you mean `{meant}`? "),
         None => String::new(),
     };
     format!(
-        "there is no {what} `{text}`; {meant}there are: {}",
+        "unknown {what} `{text}`; {meant}known: {}",
         known.join(", ")
     )
 }
 
-/// The one that is most like what was written, if any is.
+/// The known word that is most similar to `wrong`, if one is similar enough.
 pub fn did_you_mean<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let alike = |known: &str| strsim::jaro_winkler(wrong, known);
     known

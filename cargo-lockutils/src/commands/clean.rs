@@ -1,4 +1,4 @@
-//! `cargo lockutils clean`: removes lock files that nobody uses.
+//! `cargo lockutils clean`: removes unused lock files.
 
 mod lease;
 mod removal;
@@ -17,7 +17,7 @@ use crate::lock_scan::{self, Role, User, lock_of_turnstile};
 use crate::say;
 use removal::Outcome;
 
-/// Some files that nobody seems to use are still there.
+/// Exit status if some unused files could not be removed.
 const NOT_ALL: u8 = 1;
 
 pub fn run(options: &CleanOptions) -> Result<u8> {
@@ -27,30 +27,30 @@ pub fn run(options: &CleanOptions) -> Result<u8> {
     let directory = options.lock_path.existing()?;
     if !directory.is_dir() {
         bail!(
-            "{} is not a directory; name the directory of the lock files",
+            "{} is not a directory: give the directory that contains the lock files",
             directory.display()
         );
     }
-    let mut tally = Tally::default();
-    for file in candidates(&directory, &mut tally)? {
+    let mut summary = Summary::default();
+    for file in candidates(&directory, &mut summary)? {
         let lock = lock_of_turnstile(&file);
         if let Some(lock) = &lock
             && lock.symlink_metadata().is_ok()
-            && !tally.removed.contains(lock)
+            && !summary.removed.contains(lock)
         {
             continue; // a turnstile stays with its lock
         }
         match removal::remove(&file, options.dry_run) {
-            Ok(outcome) => tally.count(file, outcome),
-            Err(error) => tally.failed.push((file, error.to_string())),
+            Ok(outcome) => summary.count(file, outcome),
+            Err(error) => summary.failed.push((file, error.to_string())),
         }
     }
-    Ok(tally.tell(&directory, options.dry_run))
+    Ok(summary.tell(&directory, options.dry_run))
 }
 
-/// What may be a lock file, turnstiles last.
-fn candidates(directory: &Path, tally: &mut Tally) -> Result<Vec<PathBuf>> {
-    let problem = || format!("the lock path {} cannot be read", directory.display());
+/// Candidates for lock files, turnstiles last.
+fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
+    let problem = || format!("cannot read the lock path {}", directory.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).with_context(problem)? {
         let entry = entry.with_context(problem)?;
@@ -69,7 +69,7 @@ fn candidates(directory: &Path, tally: &mut Tally) -> Result<Vec<PathBuf>> {
             None
         };
         match foreign {
-            Some(what) => tally.count(path, Outcome::Foreign(what)),
+            Some(what) => summary.count(path, Outcome::Foreign(what)),
             None => files.push(path),
         }
     }
@@ -78,7 +78,7 @@ fn candidates(directory: &Path, tally: &mut Tally) -> Result<Vec<PathBuf>> {
 }
 
 #[derive(Default)]
-struct Tally {
+struct Summary {
     removed: Vec<PathBuf>,
     in_use: Vec<PathBuf>,
     foreign: Vec<(PathBuf, &'static str)>,
@@ -86,7 +86,7 @@ struct Tally {
     torn: Vec<PathBuf>,
 }
 
-impl Tally {
+impl Summary {
     fn count(&mut self, file: PathBuf, outcome: Outcome) {
         match outcome {
             Outcome::Removed => self.removed.push(file),
@@ -98,7 +98,7 @@ impl Tally {
         }
     }
 
-    /// Prints what became of the files and gives the exit status.
+    /// Prints the outcome for each file and returns the exit status.
     fn tell(&self, directory: &Path, dry_run: bool) -> u8 {
         let removed = if dry_run { "would remove" } else { "removed" };
         let locks = |files: &[PathBuf]| -> Vec<PathBuf> {
@@ -127,7 +127,7 @@ impl Tally {
         }
         for (file, what) in &self.foreign {
             say::on_stdout(format_args!(
-                "{} stays: no lock file, but {what}",
+                "{} stays: not a lock file ({what})",
                 name(file)
             ));
         }
@@ -136,7 +136,9 @@ impl Tally {
         }
         for file in &self.torn {
             say::warning(format_args!(
-                "{} was opened while it was removed, and made anew: restart what uses it and does not look again after locking, as Python's oslo",
+                "{} was opened during its removal, and created again: restart every program that \
+                 uses it without checking the path after locking, such as Python's \
+                 oslo.concurrency",
                 name(file)
             ));
         }
@@ -171,7 +173,7 @@ fn what_of(user: &User) -> String {
             process.pid,
             procfs::shorten(&say::printable(&process.command), procfs::LONGEST)
         ),
-        None => format!("a process that only root can see {does}"),
+        None => format!("a process visible only to root {does}"),
     }
 }
 

@@ -9,11 +9,10 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::say;
 
-/// The name of the program when it is called without cargo, which has no way to complete for its
-/// subcommands.
+/// Name of the program without cargo, which cannot complete the arguments of its subcommands.
 const PROGRAM: &str = "cargo-lockutils";
 
-/// The definition under the program's own name, from which the generated functions and pages are
+/// The definition under the program's own name, after which generated functions and pages are
 /// named.
 fn command() -> clap::Command {
     Cli::command().name(PROGRAM).bin_name(PROGRAM)
@@ -25,9 +24,9 @@ pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
         clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
         return print(&script);
     }
-    // In its script for bash, clap_complete writes a dash of the program's name in two ways, so
-    // that no subcommand is found. It is given a name without one, and the last word of each line
-    // that registers the function is put right.
+    // clap_complete's bash script spells a dash in the program's name in two ways and then finds no
+    // subcommand. So it gets a name without a dash, and the lines that register the function are
+    // corrected.
     let name = PROGRAM.replace('-', "_");
     let mut command = Cli::command()
         .name("cargo_lockutils")
@@ -46,18 +45,18 @@ pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
 
 pub fn man() -> Result<u8> {
     let mut page = Vec::new();
-    // A page of `help` would say nothing, and there is none.
+    // There is no page for `help`.
     clap_mangen::Man::new(command().disable_help_subcommand(true)).render(&mut page)?;
     print(&page)
 }
 
-/// A page for the program and one for each subcommand, `cargo-lockutils-stress.1`.
+/// Writes a page for the program and one per subcommand, such as `cargo-lockutils-stress.1`.
 pub fn man_pages(folder: &Path) -> Result<u8> {
-    let problem = || format!("the man pages cannot be written into {}", folder.display());
+    let problem = || format!("cannot write the man pages to {}", folder.display());
     fs::create_dir_all(folder).with_context(problem)?;
     clap_mangen::generate_to(command(), folder).with_context(problem)?;
     say::on_stdout(format_args!(
-        "the man pages are in {}: `man {}` shows the first, once the folder is the `man1` of one that MANPATH names",
+        "wrote the man pages to {}; to read the first: man {}",
         folder.display(),
         folder.join(PROGRAM).with_added_extension("1").display()
     ));

@@ -8,14 +8,14 @@ use oslo_concurrency::lockutils;
 use crate::cli::LockPathOptions;
 
 impl LockPathOptions {
-    /// The path, which is there.
+    /// The lock path, which exists.
     pub fn existing(&self) -> Result<PathBuf> {
         let path = match &self.path {
             Some(path) => path.clone(),
             None => self.in_force()?,
         };
         std::fs::metadata(&path)
-            .with_context(|| format!("the lock path {} cannot be looked at", path.display()))?;
+            .with_context(|| format!("cannot access the lock path {}", path.display()))?;
         Ok(path)
     }
 
@@ -24,8 +24,8 @@ impl LockPathOptions {
             lockutils::configure_from_ini(file)?;
         }
         lockutils::get_lock_path().context(
-            "no lock path is set: name the directory, set OSLO_LOCK_PATH, or give --config-file with a file that has \
-             `lock_path` in its section [oslo_concurrency]",
+            "no lock path is set: give the directory, set OSLO_LOCK_PATH, or give --config-file \
+             with a file that sets `lock_path` in its section [oslo_concurrency]",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo lockutils ls`: who holds which lock file.
+//! `cargo lockutils ls`: shows the holders and waiters of lock files.
 
 mod json;
 mod table;
@@ -23,19 +23,15 @@ pub fn run(options: &LsOptions) -> Result<u8> {
     Ok(0)
 }
 
-/// What is not known, and what to do about it.
+/// The note about processes that could not be inspected, with a remedy.
 pub fn hidden(processes: usize) -> String {
     let (count, them) = match processes {
         1 => ("1 process".to_owned(), "it"),
         n => (format!("{n} processes"), "them"),
     };
     if nix::unistd::geteuid().is_root() {
-        format!(
-            "{count} could not be looked into, although you are root: a container may forbid it"
-        )
+        format!("{count} could not be inspected even as root; a container may forbid it")
     } else {
-        format!(
-            "{count} of other users could not be looked into: run as root to see {them} as well"
-        )
+        format!("{count} of other users could not be inspected; run as root to see {them}")
     }
 }

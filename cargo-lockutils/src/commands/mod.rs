@@ -23,7 +23,7 @@ use crate::cli::{Command, Internal};
 
 use crate::guardian;
 
-/// Runs a subcommand and gives its exit status.
+/// Runs a subcommand and returns its exit status.
 pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
     match command {
         Command::Test(options) => test::run(options, color, passed_on),
@@ -54,7 +54,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
     }
 }
 
-/// Does what we call ourselves for.
+/// Runs a hidden subcommand and returns its exit status.
 pub fn run_internal(internal: Internal) -> Result<u8> {
     match internal {
         Internal::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),

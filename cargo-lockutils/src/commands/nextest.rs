@@ -1,5 +1,4 @@
-//! `cargo lockutils nextest`: cargo nextest run with an isolated lock path, and the doctests that
-//! it leaves out.
+//! `cargo lockutils nextest`: cargo nextest run with an isolated lock path, and then the doctests.
 
 use std::ffi::OsString;
 
@@ -22,7 +21,7 @@ pub fn run(
         true => Doctests::NotWanted,
         false => for_doctests(&passed_on),
     };
-    // Asked of cargo once, and only when it matters.
+    // Computed once, and only if needed: it asks cargo.
     let mut arguments: Option<Option<PassedOn>> = None;
     run.repeat(|once| {
         let status = once.cargo(&["nextest", "run"], NEXTEST, &passed_on, true)?;
@@ -30,7 +29,7 @@ pub fn run(
             Doctests::NotWanted => return Ok(status),
             Doctests::LeftOut(by) => {
                 say::note(format_args!(
-                    "doctests are left out: `{}` selects tests; `cargo lockutils test --doc` runs them",
+                    "doctests skipped: `{}` selects tests; to run them: cargo lockutils test --doc",
                     say::printable(by)
                 ));
                 return Ok(status);
@@ -47,10 +46,10 @@ pub fn run(
     })
 }
 
-/// The doctests, after nextest has exited with `status`.
+/// Runs the doctests after nextest has exited with `status`.
 fn after(once: &mut Once<'_>, status: u8, arguments: &PassedOn) -> Result<u8> {
     if status != 0 && !once.run.no_fail_fast {
-        say::note("doctests were not run, since tests failed: --no-fail-fast runs them");
+        say::note("doctests skipped, because tests failed; --no-fail-fast runs them anyway");
         return Ok(status);
     }
     if child::interrupted().is_some() {
@@ -60,29 +59,29 @@ fn after(once: &mut Once<'_>, status: u8, arguments: &PassedOn) -> Result<u8> {
     Ok(if status == 0 { doctests } else { status })
 }
 
-/// Whether and how doctests follow.
+/// The doctests after nextest.
 #[derive(Debug, PartialEq, Eq)]
 enum Doctests {
-    /// With these arguments of cargo test.
+    /// Run with these arguments of cargo test.
     With(PassedOn),
-    /// An argument chooses tests, or is one that we do not know.
+    /// Skipped because of this argument, which selects tests or is unknown.
     LeftOut(String),
-    /// Nobody expects any.
+    /// Skipped without a note.
     NotWanted,
 }
 
-/// What an option of nextest means for `cargo test --doc`.
+/// The meaning of a nextest option for `cargo test --doc`.
 enum Meaning {
-    /// The same, under this name.
+    /// The same option under this name.
     Same(String),
-    /// Nothing: it concerns how nextest runs and shows tests.
+    /// None: the option concerns how nextest runs and shows tests.
     Nothing,
-    /// It chooses tests.
+    /// It selects tests.
     Selects,
     NothingRuns,
-    /// The number of tests that run at once.
+    /// The number of concurrent tests.
     Threads,
-    /// Which of the ignored tests.
+    /// The treatment of ignored tests.
     RunIgnored,
 }
 
@@ -153,7 +152,7 @@ fn meaning(option: &CargoOption) -> Meaning {
     }
 }
 
-/// The arguments in cargo test's words, unless they choose tests, and so leave the doctests out.
+/// Translates the arguments to those of cargo test, unless they select tests.
 fn for_doctests(passed_on: &PassedOn) -> Doctests {
     let mut cargo = PassedOn::new();
     let mut rustdoc = PassedOn::new();
@@ -176,7 +175,7 @@ fn for_doctests(passed_on: &PassedOn) -> Doctests {
             Meaning::Nothing => {}
             Meaning::NothingRuns => return Doctests::NotWanted,
             Meaning::Selects => return Doctests::LeftOut(option.name()),
-            // `-Z x`, as there is no long form of it.
+            // `-Z x` has no long form.
             Meaning::Same(name) if !name.starts_with("--") => {
                 cargo.push(name.into());
                 cargo.extend(value);
@@ -186,8 +185,7 @@ fn for_doctests(passed_on: &PassedOn) -> Doctests {
                 None => name.into(),
             }),
             Meaning::Threads => {
-                // Not `num-cpus`, which is what happens anyway, nor a negative number, which
-                // rustdoc does not know.
+                // `num-cpus` is the default anyway, and rustdoc accepts no negative number.
                 let number = value.and_then(|value| value.to_str()?.parse::<usize>().ok());
                 rustdoc.extend(number.map(|n| OsString::from(format!("--test-threads={n}"))));
             }
@@ -205,7 +203,7 @@ fn for_doctests(passed_on: &PassedOn) -> Doctests {
     Doctests::With(cargo)
 }
 
-/// Options of test binaries that choose no tests by name.
+/// Returns `true` for options of test binaries that apply to all tests.
 fn is_for_all_tests(word: &OsString) -> bool {
     [
         "--nocapture",
@@ -269,7 +267,7 @@ mod tests {
         }
     }
 
-    /// Whatever nextest shares with cargo test has a meaning there.
+    /// Every translated option exists in cargo test.
     #[test]
     fn what_is_handed_on_is_an_option_of_cargo_test() {
         for option in NEXTEST {

@@ -1,4 +1,4 @@
-//! `cargo lockutils run`: any command with an isolated lock path.
+//! `cargo lockutils run`: runs any command with an isolated lock path.
 
 use std::ffi::OsString;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What cargo and nextest run instead of a test binary when tests are isolated from each other.
+//! The hidden subcommand that cargo and nextest run instead of a test binary under `--isolate`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -12,38 +12,36 @@ use anyhow::{Context, Result, anyhow};
 use crate::cli::Isolate;
 use crate::lock_directory::VARIABLE;
 
-/// Becomes the test binary, with a lock path of its own below that of the run.
+/// Replaces this process with the test binary, with its own lock path below that of the run.
 ///
-/// `command` is the runner that the project has configured, if any, and then the test binary with
-/// its arguments.
+/// `command` is the project's own runner, if any, followed by the test binary and its arguments.
 pub fn run(isolate: Isolate, command: &[OsString]) -> Result<u8> {
     let of_the_run = env::var_os(VARIABLE).map(PathBuf::from).ok_or_else(|| {
-        anyhow!("{VARIABLE} is not set; this is a part of `cargo lockutils test`")
+        anyhow!("{VARIABLE} is not set; only `cargo lockutils test` may call this subcommand")
     })?;
     let mut child = Command::new(&command[0]);
     child.args(&command[1..]);
     if is_doctest(&command[0]) {
-        // Without a runner, rustdoc itself tells many doctests in one program where that program
-        // is, so that each gets a process of its own; with one, it does not (rust-lang/rust
-        // 141064).
+        // Without a runner, rustdoc sets this variable, so that each doctest of a merged program
+        // gets its own process. With a runner, it does not (rust-lang/rust 141064).
         child.env("RUSTDOC_DOCTEST_BIN_PATH", &command[0]);
     }
     if !command.iter().any(|word| is_doctest(word)) {
         child.env(VARIABLE, directory(isolate, &of_the_run, command)?);
     }
     let error = child.exec();
-    Err(error).with_context(|| format!("{} cannot be run", Path::new(&command[0]).display()))
+    Err(error).with_context(|| format!("cannot run {}", Path::new(&command[0]).display()))
 }
 
-/// Doctests, which are many and short, share the lock path of the run. Rustdoc compiles them into a
-/// temporary folder.
+/// Returns `true` for a doctest, which rustdoc compiles into a temporary folder. Doctests are many
+/// and short, so they share the lock path of the run.
 fn is_doctest(program: &OsStr) -> bool {
     let is_of_rustdoc = |part: &OsStr| part.to_string_lossy().starts_with("rustdoctest");
     Path::new(program).iter().any(is_of_rustdoc)
 }
 
 fn directory(isolate: Isolate, of_the_run: &Path, command: &[OsString]) -> Result<PathBuf> {
-    let problem = || format!("no lock path can be made in {}", of_the_run.display());
+    let problem = || format!("cannot create a lock path in {}", of_the_run.display());
     match isolate {
         Isolate::Run => Ok(of_the_run.to_owned()),
         Isolate::Binary => {
@@ -59,7 +57,7 @@ fn directory(isolate: Isolate, of_the_run: &Path, command: &[OsString]) -> Resul
     }
 }
 
-/// Test binaries lie in cargo's `deps`, and end in a hash that tells those of one name apart.
+/// The file name of the test binary, which is in cargo's `deps` and ends in a hash.
 fn name_of_binary(command: &[OsString]) -> OsString {
     let is_test_binary = |word: &&OsString| {
         Path::new(word)

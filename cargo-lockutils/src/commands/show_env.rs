@@ -1,4 +1,4 @@
-//! `cargo lockutils show-env`: the variable, for a shell or another tool.
+//! `cargo lockutils show-env`: prints OSLO_LOCK_PATH for a shell or another tool.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
     let lock_path = LockDirectory::make(&options)?.keep()?;
     let lock_path = lock_path
         .to_str()
-        .context("the lock path is not valid UTF-8, which a shell could not take")?;
+        .context("the lock path is not valid UTF-8, so no shell can use it")?;
     say::result(match format {
         EnvFormat::Sh => format!("export {VARIABLE}={}", for_sh(lock_path)),
         EnvFormat::Fish => format!("set -gx {VARIABLE} {}", for_fish(lock_path)),
         EnvFormat::Env => {
             ensure!(
                 !lock_path.contains('\n'),
-                "the lock path has a line break, which an env file cannot hold: {}",
+                "an env file cannot contain a lock path with a line break: {}",
                 say::printable(lock_path)
             );
             format!("{VARIABLE}={lock_path}")
@@ -35,11 +35,12 @@ pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
     Ok(0)
 }
 
-/// Removes the directory that an earlier `show-env` made, and prints what takes the variable away.
+/// Removes the directory that an earlier `show-env` created, and prints the command that unsets the
+/// variable.
 pub fn unset(format: EnvFormat) -> Result<u8> {
     let lock_path = env::var_os(VARIABLE)
         .map(PathBuf::from)
-        .with_context(|| format!("{VARIABLE} is not set, so there is nothing to unset"))?;
+        .with_context(|| format!("{VARIABLE} is not set: there is nothing to unset"))?;
     let base = kept_directory_of(&lock_path);
     if let Some(base) = &base {
         remove_unused(base, &lock_path)?;
@@ -47,37 +48,38 @@ pub fn unset(format: EnvFormat) -> Result<u8> {
     say::result(match format {
         EnvFormat::Sh => format!("unset {VARIABLE}"),
         EnvFormat::Fish => format!("set -e {VARIABLE}"),
-        // An env file has no way to take a variable away.
+        // An env file cannot unset a variable.
         EnvFormat::Env => format!("{VARIABLE}="),
     })?;
     if base.is_none() {
         say::note(format_args!(
-            "{} stays: `show-env` has not made it",
+            "{} stays: `show-env` did not create it",
             say::printable(&lock_path.to_string_lossy())
         ));
     }
     Ok(0)
 }
 
-/// The shell whose variable it is, and what it started, do not count; who has a lock file open does.
+/// Removes the directory unless a process has a lock file open. Processes that only have the
+/// variable set do not count.
 fn remove_unused(base: &Path, lock_path: &Path) -> Result<()> {
     let scan = lock_scan::scan(lock_path);
     if let Some((file, _)) = scan.files.iter().find(|(_, users)| !users.is_empty()) {
         bail!(
-            "{} is in use, and {} stays: `cargo lockutils ls` tells by whom",
+            "{} is in use, so {} stays; `cargo lockutils ls` shows by which process",
             say::printable(&file.to_string_lossy()),
             base.display()
         );
     }
-    remove_tree(base).with_context(|| format!("{} cannot be removed", base.display()))
+    remove_tree(base).with_context(|| format!("cannot remove {}", base.display()))
 }
 
-/// Within single quotes, sh knows no escapes.
+/// Quotes for sh, which has no escapes within single quotes.
 fn for_sh(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Within single quotes, fish knows `\'` and `\\`.
+/// Quotes for fish, whose only escapes within single quotes are `\'` and `\\`.
 fn for_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

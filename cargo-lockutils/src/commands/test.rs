@@ -1,4 +1,4 @@
-//! `cargo lockutils test`: cargo test with an isolated lock path.
+//! `cargo lockutils test`: runs cargo test with an isolated lock path.
 
 use anyhow::{Result, bail};
 
@@ -11,8 +11,8 @@ pub fn run(options: TestOptions, color: Option<&'static str>, passed_on: PassedO
     let (run, passed_on) = CargoRun::prepare(Runner::Test, options, color, passed_on)?;
     if run.isolate() == Isolate::Test {
         bail!(
-            "`cargo test` runs the tests of a binary in one process, which has one lock path: use `--isolate binary`, or \
-             `cargo lockutils nextest --isolate test`"
+            "`cargo test` runs all tests of a binary in one process, with one lock path: use \
+             `--isolate binary`, or `cargo lockutils nextest --isolate test`"
         );
     }
     run.repeat(|once| once.cargo(&["test"], TEST, &passed_on, true))

@@ -1,4 +1,4 @@
-//! `cargo lockutils with`: any command that runs tests, as `cargo bench` or `cargo llvm-cov`, with the isolation of `test`.
+//! `cargo lockutils with`: runs any command that runs tests, with the isolation of `test`.
 
 use std::ffi::OsString;
 

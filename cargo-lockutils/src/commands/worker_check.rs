@@ -1,4 +1,4 @@
-//! `cargo lockutils worker-check`: what a worker gets wrong.
+//! `cargo lockutils worker-check`: checks that a worker speaks the line protocol.
 
 use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Style};
@@ -35,7 +35,8 @@ pub fn run(command: Vec<String>) -> Result<u8> {
     match wrong {
         0 => say::on_stdout(format_args!("{GOOD}the worker speaks the protocol{GOOD:#}")),
         wrong => say::on_stdout(format_args!(
-            "{BAD}{wrong} of {} are wrong{BAD:#}; docs/reference/protocol.md says what is expected",
+            "{BAD}{wrong} of {} checks failed{BAD:#}; docs/reference/protocol.md describes the \
+             protocol",
             findings.len()
         )),
     }

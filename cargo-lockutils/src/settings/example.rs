@@ -1,4 +1,4 @@
-//! A worker that is an example of the package in the current folder.
+//! A worker that is an example target of the package in the current folder.
 
 use std::env;
 use std::io::BufReader;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
 
-/// Builds the example and gives the path of the program. Cargo says on standard error what it does.
+/// Builds the example and returns the path of the program. Cargo reports on standard error.
 pub fn build(name: &str) -> Result<String> {
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
     let mut command = Command::new(&cargo);
@@ -23,7 +23,7 @@ pub fn build(name: &str) -> Result<String> {
         .stdout(Stdio::piped());
     for (variable, _) in env::vars_os() {
         let variable = variable.to_string_lossy();
-        // `cargo run`, by which an alias may call us, describes our own package in these.
+        // `cargo run`, which the alias uses to call us, describes our own package in these.
         if variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&*variable);
         }
@@ -31,10 +31,14 @@ pub fn build(name: &str) -> Result<String> {
     let mut child = command
         .spawn()
         .with_context(|| cargo.display().to_string())?;
-    let output = child.stdout.take().context("cargo's output")?;
+    let output = child
+        .stdout
+        .take()
+        .context("cargo has no standard output")?;
     let mut program = None;
     for message in Message::parse_stream(BufReader::new(output)) {
-        if let Message::CompilerArtifact(artifact) = message.context("what cargo says")?
+        if let Message::CompilerArtifact(artifact) =
+            message.context("cannot read the output of cargo")?
             && artifact.target.name == name
             && artifact.target.is_example()
         {
@@ -46,5 +50,5 @@ pub fn build(name: &str) -> Result<String> {
     }
     program
         .map(String::from)
-        .with_context(|| format!("`cargo build --example {name}` made no program"))
+        .with_context(|| format!("`cargo build --example {name}` built no program"))
 }

@@ -1,4 +1,4 @@
-//! The configured locks, checked, each with the folder in which it runs.
+//! The configured locks, validated, each with its folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,11 +15,11 @@ use super::model::{LockSettings, PackageSettings};
 use super::read::read;
 use super::words::{Expected, Words};
 
-/// A lock that is to be tried when none is named.
+/// A lock of the configuration.
 #[derive(Clone, Debug)]
 pub struct ConfiguredLock {
     pub name: String,
-    /// Where its words are to be understood.
+    /// The folder to which its command is relative.
     pub folder: PathBuf,
     pub lease: Option<Duration>,
     pub stress: ConfiguredTrial,
@@ -27,20 +27,20 @@ pub struct ConfiguredLock {
     kind: Kind,
 }
 
-/// How one of the commands tries a configured lock.
+/// The settings of one command for a configured lock.
 #[derive(Clone, Debug)]
 pub struct ConfiguredTrial {
-    /// The command leaves the lock out.
+    /// The command skips the lock.
     pub skip: bool,
     pub workers: Option<u16>,
-    /// Only these; the command's own choice if there are none.
+    /// The scenarios to run; if empty, the command chooses.
     pub scenarios: Vec<Scenario>,
     pub expect: BTreeMap<Scenario, Vec<Verdict>>,
 }
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// A worker that is an example of the package.
+    /// A worker that is an example target of the package.
     Example(String),
     Worker(Words),
     Wrapper(Words, Option<u8>),
@@ -48,9 +48,10 @@ enum Kind {
 }
 
 impl ConfiguredLock {
-    /// The lock. Its words are looked up in the current folder, which is to be [`folder`](Self::folder).
+    /// The lock. The current folder must be [`folder`](Self::folder), to which its command is
+    /// relative.
     pub fn lock(&self) -> Result<LockUnderTest> {
-        let ours = std::env::current_exe().context("our own path")?;
+        let ours = std::env::current_exe().context("cannot find the path of this program")?;
         let lock = match &self.kind {
             Kind::Example(name) => LockUnderTest::worker(vec![example::build(name)?]),
             Kind::Worker(words) => LockUnderTest::worker(words.0.clone()),
@@ -59,7 +60,7 @@ impl ConfiguredLock {
         };
         lock.with_context(|| {
             format!(
-                "the lock `{}`, which runs in {}",
+                "cannot start the lock `{}` in {}",
                 self.name,
                 self.folder.display()
             )
@@ -77,29 +78,29 @@ impl ConfiguredLock {
             (None, Some(words), None, None) => Kind::Worker(words),
             (None, None, Some(words), None) => Kind::Wrapper(words, settings.busy_status),
             (None, None, None, Some(builtin)) => Kind::Builtin(builtin.word()),
-            _ => bail!("it needs one of `example`, `worker`, `wrapper` and `builtin`"),
+            _ => bail!("set exactly one of `example`, `worker`, `wrapper` and `builtin`"),
         };
         ensure!(
             settings.busy_status.is_none() || matches!(kind, Kind::Wrapper(..)),
-            "`busy-status` is for a `wrapper`"
+            "`busy-status` requires `wrapper`"
         );
         let explore = settings.explore;
         if let Some(workers) = explore.workers {
             ensure!(
                 (2..=16).contains(&workers),
-                "`explore.workers` is 2 to 16, not {workers}"
+                "`explore.workers` must be from 2 to 16, not {workers}"
             );
         }
         for scenario in settings.expect.keys() {
             ensure!(
                 settings.scenarios.is_empty() || settings.scenarios.contains(scenario),
-                "a verdict on `{scenario}` is expected, which is not among its `scenarios`"
+                "`expect` names `{scenario}`, which is not one of its `scenarios`"
             );
         }
         for scenario in explore.expect.keys() {
             ensure!(
                 explore.scenarios.is_empty() || explore.scenarios.contains(scenario),
-                "a verdict of explore on `{scenario}` is expected, which is not among its `explore.scenarios`",
+                "`explore.expect` names `{scenario}`, which is not one of its `explore.scenarios`",
             );
         }
         Ok(ConfiguredLock {
@@ -128,7 +129,8 @@ fn verdicts(expected: BTreeMap<Scenario, Expected>) -> BTreeMap<Scenario, Vec<Ve
     expected.into_iter().map(plain).collect()
 }
 
-/// Those of the workspace, and those of its packages but for `but`, whose table was read as the workspace's.
+/// The locks of the workspace and its packages, except those of `but`, whose table was read as the
+/// workspace's.
 pub fn all(
     metadata: &Metadata,
     of_workspace: Vec<LockSettings>,
@@ -159,15 +161,18 @@ pub fn all(
         .into_iter()
         .map(|(settings, folder)| {
             let name = settings.name.clone();
-            // It becomes a part of file names.
+            // The name becomes part of file names.
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             ensure!(
                 !name.is_empty() && name.chars().all(plain) && !name.starts_with('.'),
-                "the name `{name}` of a configured lock is not made of letters, digits, `-`, `_` and `.`"
+                "invalid name `{name}` of a configured lock: use letters, digits, `-`, `_` and `.`"
             );
-            ensure!(names.insert(name.clone()), "two configured locks are called `{name}`");
+            ensure!(
+                names.insert(name.clone()),
+                "two configured locks have the name `{name}`"
+            );
             ConfiguredLock::new(settings, folder)
-                .map_err(|why| anyhow!("the configured lock `{name}`: {why:#}"))
+                .map_err(|why| anyhow!("configured lock `{name}`: {why:#}"))
         })
         .collect()
 }

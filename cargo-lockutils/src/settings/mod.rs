@@ -26,23 +26,23 @@ pub use selection::Selection;
 
 use model::WorkspaceSettings;
 
-/// Which packages have doctests.
+/// The packages with doctests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doctests {
     None,
-    /// Every one that has a library.
+    /// Every selected package with a library.
     OfAll,
-    /// These, as `name@version`.
+    /// These packages, as `name@version`.
     Of(Vec<String>),
 }
 
-/// The workspace that cargo will test.
+/// The workspace under test.
 pub struct Workspace {
     metadata: Metadata,
 }
 
 impl Workspace {
-    /// Asks cargo, with the arguments that choose the workspace.
+    /// Loads the workspace that these arguments of cargo select.
     pub fn load(cargo: &Path, arguments: &Arguments<'_>) -> Result<Self> {
         let mut command = MetadataCommand::new();
         command.cargo_path(cargo).no_deps();
@@ -69,8 +69,8 @@ impl Workspace {
         Workspace::load(cargo, &Arguments::of(TEST, &[]))
     }
 
-    /// The same, but `None` if no manifest in reach has a table of ours: then cargo need not be
-    /// asked, which takes as long as the rest of us.
+    /// Like [`load`](Self::load), but returns `None` if no manifest can contain our table. This
+    /// saves a call of cargo, which takes as long as everything else.
     pub fn load_if_it_says_something(
         cargo: &Path,
         arguments: &Arguments<'_>,
@@ -91,7 +91,7 @@ impl Workspace {
             .collect()
     }
 
-    /// Which of the selected packages have a library with doctests.
+    /// The selected packages that have a library with doctests.
     pub fn doctests(&self, cargo: &Path, selection: &Selection) -> Result<Doctests> {
         let selected = selection.packages(&self.metadata, cargo)?;
         let is_library = |target: &&Target| {
@@ -110,7 +110,7 @@ impl Workspace {
         Ok(match (with.is_empty(), without.is_empty()) {
             (true, _) => Doctests::None,
             (false, true) => Doctests::OfAll,
-            // `--doc` would run them even where the manifest says `doctest = false`.
+            // `--doc` would ignore `doctest = false` in a manifest.
             (false, false) => Doctests::Of(
                 with.iter()
                     .map(|package| format!("{}@{}", package.name, package.version))
@@ -119,8 +119,8 @@ impl Workspace {
         })
     }
 
-    /// What the workspace sets. A package at its root may say it in its own table:
-    /// `[workspace.metadata]` would make a workspace of it.
+    /// The settings of the workspace. A root package may have them in its own table, because
+    /// `[workspace.metadata]` would turn it into a workspace.
     fn settings(&self) -> Result<WorkspaceSettings> {
         let manifest = self.metadata.workspace_root.join("Cargo.toml");
         match self.speaking_package() {
@@ -137,7 +137,7 @@ impl Workspace {
         }
     }
 
-    /// The package that speaks for the workspace, which says nothing itself.
+    /// The root package, if its table contains the settings of the workspace.
     fn speaking_package(&self) -> Option<&Package> {
         let manifest = self.metadata.workspace_root.join("Cargo.toml");
         let silent = self.metadata.workspace_metadata.get("lockutils").is_none();
@@ -151,7 +151,7 @@ impl Workspace {
             })
     }
 
-    /// Fills in what the command line leaves open.
+    /// Adds the settings that the command line does not override.
     pub fn complete(&self, mut options: TestOptions) -> Result<TestOptions> {
         let settings = self.settings()?;
         options.isolate = options.isolate.or(settings.isolate);
@@ -164,8 +164,8 @@ impl Workspace {
         Ok(options)
     }
 
-    /// The arguments of every run of `runner` (`test` or `nextest`), and then those of the command
-    /// line.
+    /// The configured arguments for `runner` (`test` or `nextest`), followed by those of the
+    /// command line.
     pub fn arguments(&self, runner: &str, passed_on: PassedOn) -> Result<PassedOn> {
         let settings = self.settings()?;
         let always = match runner {
@@ -179,27 +179,27 @@ impl Workspace {
             .collect())
     }
 
-    /// The profile of this name.
+    /// The profile with this name.
     pub fn profile(&self, name: &str) -> Result<Profile> {
         Profile::find(name, &self.settings()?.profiles)
     }
 
-    /// The locks that are to be tried when none is named, those of the workspace first.
+    /// The configured locks, those of the workspace first.
     pub fn locks(&self) -> Result<Vec<ConfiguredLock>> {
         let speaking = self.speaking_package().map(|package| &package.id);
         locks::all(&self.metadata, self.settings()?.lock, speaking)
     }
 }
 
-/// Whether the manifest of the workspace may have a table of ours. It is that of the package or
-/// lies above it, unless the package names it.
+/// Returns `true` if the manifest of the workspace may contain our table. That manifest is the
+/// package's or one above it, unless the package names it.
 fn may_say_something(manifest: Option<&Path>) -> bool {
     let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let start = match manifest {
         None => here,
         Some(manifest) => match here.join(manifest).canonicalize() {
             Ok(file) => file.parent().map(Path::to_owned).unwrap_or(file),
-            // Cargo says what is wrong with it.
+            // Cargo reports what is wrong with it.
             Err(_) => return true,
         },
     };
@@ -207,7 +207,7 @@ fn may_say_something(manifest: Option<&Path>) -> bool {
     for folder in start.ancestors() {
         let file = folder.join("Cargo.toml");
         let Ok(text) = fs::read_to_string(&file) else {
-            // Something that is there and cannot be read is cargo's to judge.
+            // Cargo reports a manifest that cannot be read.
             if fs::symlink_metadata(&file).is_ok() {
                 return true;
             }
@@ -228,10 +228,10 @@ fn may_say_something(manifest: Option<&Path>) -> bool {
 fn cargo_failed(stderr: &str) -> anyhow::Error {
     let text = stderr.trim();
     if text.contains("could not find `Cargo.toml`") {
-        return anyhow!("cargo finds no project to test: {}", in_one_line(text));
+        return anyhow!("cargo found no project to test: {}", in_one_line(text));
     }
     anyhow!(
-        "cargo cannot read this project, and says:\n{}",
+        "cargo cannot read this project:\n{}",
         crate::say::lines(text)
     )
 }

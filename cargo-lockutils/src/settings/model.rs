@@ -1,4 +1,5 @@
-//! The keys of `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`; docs/reference/configuration.md explains them.
+//! The keys of `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`, described in
+//! docs/reference/configuration.md.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use super::words::{Expected, Time, Words};
 use crate::builtin::Builtin;
 use crate::cli::Isolate;
 
-/// What a workspace may set; the command line goes before it.
+/// The settings of a workspace. Command-line options override them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct WorkspaceSettings {
@@ -25,14 +26,14 @@ pub struct WorkspaceSettings {
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What a package may set: its locks, which run in its folder.
+/// The settings of a package: its locks, which run in its folder.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PackageSettings {
     pub lock: Vec<LockSettings>,
 }
 
-/// A lock that `stress` and `explore` try when none is named.
+/// A lock for `stress` and `explore`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockSettings {
@@ -51,7 +52,7 @@ pub struct LockSettings {
     pub explore: ExploreSettings,
 }
 
-/// How `explore` tries it.
+/// The settings of `explore` for a lock.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ExploreSettings {

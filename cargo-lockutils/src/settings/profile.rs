@@ -1,4 +1,4 @@
-//! Profiles: how long and how hard, under a name.
+//! Profiles: named sets of limits and load.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde::de::{Deserialize, Deserializer, Error};
 use super::words::Time;
 use crate::cli::values;
 
-/// What a profile may set; the command line goes before it.
+/// The settings of a profile. Command-line options override them.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Profile {
-    /// Of `stress`, for each lock.
+    /// Time limit of `stress` for each lock.
     pub duration: Option<Time>,
-    /// Of `explore`, for each lock.
+    /// Time limit of `explore` for each lock.
     #[serde(alias = "budget")]
     pub explore_duration: Option<Time>,
     pub schedules: Option<usize>,
@@ -27,10 +27,10 @@ pub struct Profile {
     pub deny_hazards: bool,
 }
 
-/// Where random choices begin.
+/// The seed of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seed {
-    /// A new one each time; it is printed.
+    /// A fresh seed for each run, which is printed.
     Random,
     Fixed(u64),
 }
@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Seed {
         #[derive(serde::Deserialize)]
         #[serde(
             untagged,
-            expecting = "a whole number, a text as \"0x5eed\", or \"random\""
+            expecting = "a whole number, a string such as \"0x5eed\", or \"random\""
         )]
         enum Written {
             Number(u64),
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Seed {
     }
 }
 
-/// Short, and the same load each time: a change is not blamed for the luck of a seed.
+/// Short, with a fixed seed: a change must not fail because of an unlucky seed.
 fn pull_request() -> Profile {
     Profile {
         duration: Some(Time(Duration::from_secs(10))),
@@ -66,7 +66,7 @@ fn pull_request() -> Profile {
     }
 }
 
-/// Long, and another load each night.
+/// Long, with a fresh seed each night.
 fn nightly() -> Profile {
     Profile {
         duration: Some(Time(Duration::from_secs(600))),
@@ -78,7 +78,7 @@ fn nightly() -> Profile {
 }
 
 impl Profile {
-    /// The profile of this name: what is configured, over what comes along.
+    /// The profile with this name; configured values override those of a built-in profile.
     pub fn find(name: &str, configured: &BTreeMap<String, Profile>) -> Result<Profile> {
         let along = match name {
             "pull-request" => Some(pull_request()),
@@ -112,7 +112,7 @@ impl Profile {
         }
     }
 
-    /// The seed, unless a new one is to be made.
+    /// The seed, if it is fixed.
     pub fn fixed_seed(&self) -> Option<u64> {
         match self.seed {
             Some(Seed::Fixed(seed)) => Some(seed),

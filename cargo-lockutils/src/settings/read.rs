@@ -1,11 +1,11 @@
-//! From a table of the manifest to settings, with errors that say where and what was meant.
+//! Deserialization of our tables, with errors that name the key and suggest a spelling.
 
 use anyhow::{Result, anyhow};
 use serde::de::DeserializeOwned;
 
 use crate::cli::values::did_you_mean;
 
-/// Reads the table `table` of the manifest `manifest`.
+/// Deserializes the table `table` of the manifest `manifest`.
 pub fn read<T: DeserializeOwned + Default>(
     value: Option<&serde_json::Value>,
     table: &str,
@@ -25,7 +25,7 @@ pub fn read<T: DeserializeOwned + Default>(
     })
 }
 
-/// Adds the name that was most likely meant to serde's "unknown field `x`, expected one of `a`, `b`".
+/// Adds a suggestion to serde's "unknown field `x`, expected one of `a`, `b`".
 fn with_suggestion(message: String) -> String {
     if !message.starts_with("unknown ") || message.contains("did you mean") {
         return message;

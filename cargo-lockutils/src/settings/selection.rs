@@ -1,4 +1,4 @@
-//! The packages that `-p`, `--workspace` and `--exclude` choose, as cargo does.
+//! The packages that `-p`, `--workspace` and `--exclude` select, by cargo's rules.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use cargo_metadata::{Metadata, Package};
 
 use crate::cargo_options::Arguments;
 
-/// What the arguments say of packages.
+/// The arguments that select packages.
 #[derive(Debug, Default)]
 pub struct Selection {
     packages: Vec<String>,
@@ -31,7 +31,7 @@ impl Selection {
         }
     }
 
-    /// The packages of the workspace that are selected.
+    /// The selected packages of the workspace.
     pub fn packages<'a>(&self, metadata: &'a Metadata, cargo: &Path) -> Result<Vec<&'a Package>> {
         let all = metadata.workspace_packages();
         if self.workspace {
@@ -68,7 +68,7 @@ impl Selection {
     }
 }
 
-/// `path+file:///…#name@1.0`, and other forms with an address.
+/// Returns `true` for a package ID with a URL, such as `path+file:///…#name@1.0`.
 fn is_identifier(spec: &str) -> bool {
     spec.contains("://") || spec.contains('#')
 }
@@ -83,7 +83,8 @@ fn identifier(cargo: &Path, spec: &str, metadata: &Metadata) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// `name`, `name@version`, `name:version` or a pattern with `*`, `?` and `[…]`.
+/// Returns `true` if `spec` names the package: `name`, `name@version`, `name:version` or a pattern
+/// with `*`, `?` and `[…]`.
 fn is_named(spec: &str, package: &Package) -> bool {
     let (name, version) = match spec.split_once(['@', ':']) {
         Some((name, version)) => (name, Some(version)),
@@ -96,7 +97,7 @@ fn is_named(spec: &str, package: &Package) -> bool {
     of_this_version && matches(name.as_bytes(), package.name.as_bytes())
 }
 
-/// As the patterns of a shell.
+/// Returns `true` if the text matches the pattern, by the rules of a shell.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
@@ -123,7 +124,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Single characters and ranges as `a-z`.
+/// Returns `true` if the set, of single characters and ranges such as `a-z`, contains the byte.
 fn is_in_set(set: &[u8], byte: u8) -> bool {
     match set {
         [from, b'-', to, rest @ ..] => (*from..=*to).contains(&byte) || is_in_set(rest, byte),

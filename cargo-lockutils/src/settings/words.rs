@@ -1,4 +1,4 @@
-//! Values of the configuration that are written as words.
+//! Deserializers of values in the configuration.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::cli::values;
 
-/// A command: a list of words, or one text that is split as a shell does.
+/// A command: a list of words, or a string that is split as a shell does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
 
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
-/// A time, as on the command line.
+/// A time, written as on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// The verdicts that are right.
+/// The expected verdicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected(pub Vec<Verdict>);
 
@@ -61,9 +61,9 @@ impl<'de> Deserialize<'de> for Expected {
     }
 }
 
-/// Untagged, so that the error of neither is hidden behind "no variant matches" for what is plainly a list or a text.
+/// A string or a list of strings, with a plain error for anything else.
 #[derive(serde::Deserialize)]
-#[serde(untagged, expecting = "a text, or a list of texts")]
+#[serde(untagged, expecting = "a string or a list of strings")]
 enum OneOrMore {
     One(String),
     More(Vec<String>),

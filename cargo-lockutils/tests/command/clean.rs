@@ -81,12 +81,12 @@ fn what_is_no_lock_file_stays() {
     assert_eq!(names(&path.join("folder")), ["again", "x"]);
     let told = stdout(&output);
     for words in [
-        "notes stays: no lock file, but not empty",
-        "folder stays: no lock file, but a directory",
-        "link stays: no lock file, but a symbolic link",
-        "fifo stays: no lock file, but not a regular file",
-        "twice stays: no lock file, but a file of several names",
-        ".hidden stays: no lock file, but hidden",
+        "notes stays: not a lock file (not empty)",
+        "folder stays: not a lock file (a directory)",
+        "link stays: not a lock file (a symbolic link)",
+        "fifo stays: not a lock file (not a regular file)",
+        "twice stays: not a lock file (a file of several names)",
+        ".hidden stays: not a lock file (hidden)",
     ] {
         assert!(told.contains(words), "no `{words}` in\n{told}");
     }

@@ -87,8 +87,7 @@ fn what_differs_from_what_is_expected_fails() {
     let output = unknown.run(&["stress", "--lock", "good"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output)
-            .contains("a verdict on `die` is expected, which is not among its `scenarios`"),
+        stderr(&output).contains("`expect` names `die`, which is not one of its `scenarios`"),
         "{}",
         stderr(&output)
     );
@@ -125,7 +124,7 @@ fn locks_that_are_not_to_be_explored_are_no_failure() {
     let output = project.run(&["explore", "--lock", "good"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("nothing is explored"), "{said}");
+    assert!(said.contains("nothing to explore"), "{said}");
 }
 
 #[test]
@@ -145,13 +144,13 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
         (
             "[[package.metadata.lockutils.lock]]\nname = 'x'",
             [
-                "the configured lock `x`",
+                "configured lock `x`",
                 "one of `example`, `worker`, `wrapper` and `builtin`",
             ],
         ),
         (
             "[[package.metadata.lockutils.lock]]\nname = '../x'\nbuiltin = 'flock'",
-            ["the name `../x`", "letters, digits"],
+            ["invalid name `../x`", "letters, digits"],
         ),
         ("", ["none is configured", "cargo lockutils init"]),
     ] {
@@ -165,7 +164,7 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
     let project = project(TWO_LOCKS);
     for (arguments, part) in [
         (["stress", "--profile", "quik"], "did you mean `quick`?"),
-        (["stress", "--lock", "gud"], "there are: good, bad"),
+        (["stress", "--lock", "gud"], "known: good, bad"),
         (
             ["explore", "--profile", "nigthly"],
             "did you mean `nightly`?",

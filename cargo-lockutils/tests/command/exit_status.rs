@@ -37,7 +37,7 @@ fn without_a_project_the_error_says_what_to_do() {
     assert_eq!(output.status.code(), Some(2));
     let told = stderr(&output);
     assert!(
-        told.starts_with("error: cargo finds no project to test:"),
+        told.starts_with("error: cargo found no project to test:"),
         "{told}"
     );
     assert!(

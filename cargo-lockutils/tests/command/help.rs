@@ -106,7 +106,7 @@ fn what_was_asked_for_and_cannot_be_written_is_an_error() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(stderr(&output).contains("standard output cannot be written"));
+        assert!(stderr(&output).contains("cannot write to standard output"));
     }
 }
 

@@ -57,7 +57,7 @@ fn in_a_virtual_workspace_below_the_root_of_its_repository() {
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(
-        told.contains("call `init` in the folder of one (a)"),
+        told.contains("run `init` in the folder of a package (a)"),
         "{told}"
     );
 }
@@ -131,6 +131,6 @@ fn the_command_comes_from_where_the_library_does() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let workflow = read(&project, "../.github/workflows/lockutils.yml");
         assert!(workflow.contains(line), "no `{line}` in {workflow}");
-        assert!(!stderr(&output).contains("if that folder is not there in CI"));
+        assert!(!stderr(&output).contains("if CI has no such folder"));
     }
 }

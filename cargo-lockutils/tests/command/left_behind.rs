@@ -181,7 +181,7 @@ fn show_env_can_be_undone() {
     let mut command = project.command(&["show-env", "--unset", "--format", "fish"]);
     let output = command.env("OSLO_LOCK_PATH", &mine).output().unwrap();
     assert_eq!(stdout(&output), "set -e OSLO_LOCK_PATH\n");
-    assert!(mine.is_dir() && stderr(&output).contains("has not made it"));
+    assert!(mine.is_dir() && stderr(&output).contains("did not create it"));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_lock_path_removed_by_hand_takes_its_parent_along_and_kept_ones_go_when_aske
     assert_eq!(kept.len(), 1);
     let told = stdout(&project.run(&["clean", "--runs"]));
     assert!(
-        told.contains("stays: it was kept") && kept[0].exists(),
+        told.contains("stays: kept by") && kept[0].exists(),
         "{told}"
     );
     let told = stdout(&project.run(&["clean", "--runs", "--kept", "--dry-run"]));
@@ -218,7 +218,7 @@ fn a_run_that_goes_on_is_left_alone() {
         project.folder().join("started").exists().then_some(())
     });
     let told = stdout(&project.run(&["clean", "--runs", "--kept"]));
-    assert!(told.contains("stays: its run goes on"), "{told}");
+    assert!(told.contains("stays: its run is still going on"), "{told}");
     assert_eq!(project.left_behind().len(), 1);
     drop(child.stdin.take());
     child.wait().unwrap();

@@ -149,7 +149,7 @@ fn the_table_fits_eighty_columns_and_names_everybody() {
     for words in [
         format!("  holds     {:>7}  OFD exclusive    ", holder.pid()),
         format!("  waits     {:>7}  POSIX exclusive  ", waiter.pid()),
-        "besides, 1 lock file that nobody uses: deeper/unused".into(),
+        "also 1 unused lock file: deeper/unused".into(),
     ] {
         assert!(table.contains(&words), "no `{words}` in\n{table}");
     }
@@ -186,7 +186,7 @@ fn what_other_users_hold_is_told_without_their_names() {
     assert_eq!(users(&document, "y"), entry("posix", posix.pid()));
     assert!(document["hidden_processes"].as_u64().unwrap() > 0);
     let output = run(&["ls"]);
-    assert!(stdout(&output).contains("only root can see it"));
+    assert!(stdout(&output).contains("visible only to root"));
     assert!(
         stderr(&output).contains("run as root"),
         "{}",
@@ -208,7 +208,7 @@ fn the_lock_path_comes_from_a_configuration_file_or_is_asked_for() {
     );
     project.write("nova.conf", &ini);
     let output = project.run(&["ls", "--all", "--config-file", "../nova.conf"]);
-    assert_eq!(stdout(&output), "x\n  nobody\n", "{}", stderr(&output));
+    assert_eq!(stdout(&output), "x\n  unused\n", "{}", stderr(&output));
     let output = project.run(&["ls"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(

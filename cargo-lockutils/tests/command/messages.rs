@@ -66,7 +66,7 @@ fn a_broken_manifest_is_told_as_cargo_tells_it() {
         let output = project.run(&["test"]);
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(status), "{told}");
-        assert!(!told.contains("finds no project"), "{told}");
+        assert!(!told.contains("found no project"), "{told}");
         // Cargo points at the place, over several lines.
         assert!(
             told.contains("broken = =\n") && told.contains('^'),
@@ -140,7 +140,7 @@ fn verbose_and_dry_run_show_the_commands() {
     assert!(!project.was_seen("unit") && !project.temporary().join("../target").exists());
     let output = project.run(&["test", "-v", "--lib"]);
     assert!(
-        stderr(&output).contains("lockutils: runs OSLO_LOCK_PATH="),
+        stderr(&output).contains("lockutils: running OSLO_LOCK_PATH="),
         "{}",
         stderr(&output)
     );

@@ -79,11 +79,11 @@ fn only_lock_files_are_called_lock_files() {
     let told = stdout(&project.run(&["ls", path]));
     assert_eq!(
         told,
-        "1 lock file that nobody uses: x\n2 other files are no lock files\n"
+        "1 unused lock file: x\n2 other files are not lock files\n"
     );
     let told = stdout(&project.run(&["ls", "--all", path]));
     assert!(
-        told.contains("notes\n  nobody; no lock file, but not empty\n"),
+        told.contains("notes\n  unused; not a lock file (not empty)\n"),
         "{told}"
     );
     let json: serde_json::Value =

@@ -80,7 +80,7 @@ fn a_number_of_runs_are_all_run_and_reported() {
     let output = project.run(&["test", "--runs", "2", "--test", "it"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(
-        stderr(&output).contains("all of 2 runs passed"),
+        stderr(&output).contains("all 2 runs passed"),
         "{}",
         stderr(&output)
     );

@@ -160,7 +160,7 @@ fn a_lock_that_breaks_fails_the_job_and_is_told_with_what_replays_it() {
     let told = text(&again);
     assert_eq!(again.status.code(), Some(1), "{told}");
     assert!(
-        told.contains("10 of 10 runs came to it; 10 took exactly the steps of the file"),
+        told.contains("10 of 10 runs reached the violation; 10 took exactly the steps in the file"),
         "{told}"
     );
 }

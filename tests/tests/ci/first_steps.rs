@@ -128,7 +128,7 @@ fn nothing_is_overwritten_unless_it_is_forced() {
     let refused = newcomer.cargo(&arguments);
     assert_eq!(refused.status.code(), Some(2));
     assert!(
-        text(&refused).contains("lockutils_worker.py is there already, and nothing was written"),
+        text(&refused).contains("lockutils_worker.py exists already; nothing was written"),
         "{}",
         text(&refused)
     );
@@ -159,7 +159,7 @@ fn nothing_is_overwritten_unless_it_is_forced() {
     let before = newcomer.read("Cargo.toml");
     let told = succeeds(&newcomer, &[&arguments[..], &["--force"]].concat());
     assert!(
-        told.contains("is there already and was left as it is"),
+        told.contains("exists already and was left unchanged"),
         "{told}"
     );
     assert_eq!(newcomer.read("Cargo.toml"), before);

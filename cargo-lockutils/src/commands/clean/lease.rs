@@ -1,5 +1,5 @@
-//! A write lease on a file: the kernel grants it only if nobody else has the file open, whoever's process that would be, and lets whoever
-//! opens it afterwards wait until the lease is given back (fcntl(2), "Leases").
+//! A write lease on a file. The kernel grants it only if no other descriptor is open on the file,
+//! in any process, and then blocks every open until the lease is returned (fcntl(2), "Leases").
 
 use std::fs::File;
 use std::io;
@@ -8,19 +8,21 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::libc;
 
-/// Which signal tells that somebody wants the file (linux/fcntl.h); not in libc.
+/// Selects the signal that reports a blocked open (linux/fcntl.h); missing in libc.
 const F_SETSIG: libc::c_int = 10;
 
-/// A lease on the file, until this is dropped; if we are stopped meanwhile, the kernel takes it away after 45 s.
+/// A lease on the file, returned on drop. The kernel breaks it 45 s after a blocked open.
 pub struct Lease<'a>(&'a File);
 
 impl<'a> Lease<'a> {
-    /// `None` if somebody else has the file open.
+    /// Takes a lease; returns `None` if another descriptor is open on the file.
     ///
     /// # Errors
-    /// If the file system has no leases, or the file is another user's and we are not root.
+    /// Returns an error if the file system has no leases, or if the file belongs to another user
+    /// and this process is not root.
     pub fn take(file: &'a File) -> io::Result<Option<Self>> {
-        // Whoever wants the file makes the kernel signal us; SIGIO, the default, would end us, and SIGURG does nothing.
+        // The kernel signals a blocked open: SIGIO, the default, would end this process; SIGURG is
+        // ignored.
         fcntl(file, F_SETSIG, libc::SIGURG)?;
         match fcntl(file, libc::F_SETLEASE, libc::F_WRLCK) {
             Ok(_) => Ok(Some(Lease(file))),
@@ -29,7 +31,7 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// Whether somebody is about to open the file, and waits for us.
+    /// Returns `true` if another process is blocked in opening the file.
     pub fn is_in_the_way(&self) -> bool {
         fcntl(self.0, libc::F_GETLEASE, 0) != Ok(libc::F_WRLCK)
     }
@@ -37,7 +39,7 @@ impl<'a> Lease<'a> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        // It can only fail if the kernel has taken the lease already.
+        // Fails only if the kernel has already broken the lease.
         let _ = fcntl(self.0, libc::F_SETLEASE, libc::F_UNLCK);
     }
 }
@@ -52,7 +54,7 @@ pub mod tests {
     use super::*;
     use std::time::{Duration, Instant};
 
-    /// A lease, as soon as no child that another test is just starting has its copy of a descriptor any more.
+    /// Takes a lease as soon as no child of a concurrent test has a copy of a descriptor any more.
     pub fn take_in_the_end(file: &File) -> Lease<'_> {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {

@@ -1,8 +1,10 @@
-//! Removing one lock file, if nobody uses it, without letting two in.
+//! Removal of one unused lock file, without ever letting two processes hold the lock.
 //!
-//! Nobody may have it open: then nobody holds it, nor is about to lock it. We lock it nevertheless, so that a process of ours that opens it
-//! at that very moment waits, and finds after locking that its path names another file. Python's oslo.concurrency does not look again;
-//! for its sake a lease keeps openers waiting, and the file is first moved aside: if somebody has come, it is put back.
+//! No process may have the file open: then none holds the lock or is about to. The file is locked
+//! all the same: a process of ours that opens it at that moment waits, and then finds that the path
+//! names another file. Python's oslo.concurrency does not check the path after locking. For its
+//! sake, a lease blocks every open, and the file is moved aside first, and moved back if a process
+//! has come to open it.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,26 +18,27 @@ use nix::libc;
 use super::lease::Lease;
 use crate::lock_scan::{self, FileId};
 
-/// What became of a file.
+/// The outcome for one file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     Removed,
-    /// Somebody has it open, and perhaps locked.
+    /// A process has the file open, and has perhaps locked it.
     InUse,
-    /// It is no lock file.
+    /// Not a lock file, for this reason.
     Foreign(&'static str),
-    /// Whether somebody has it open cannot be told, for this reason.
+    /// It is unknown whether a process has the file open, for this reason.
     NotKnown(String),
-    /// Somebody else has removed or replaced it.
+    /// Another process has removed or replaced the file.
     Gone,
-    /// Removed, while somebody opened it and somebody else made another of its name, all within some microseconds.
+    /// Removed while another process was opening it and a third had already created a new file
+    /// under the name.
     Torn,
 }
 
-/// Removes the file at `path`; with `dry_run` only says what it would do.
+/// Removes the file at `path`; with `dry_run`, only reports what it would do.
 ///
 /// # Errors
-/// If the operating system refuses.
+/// Returns an error if a system call fails.
 pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
     let file = match open(path) {
         Ok(file) => file,
@@ -45,7 +48,7 @@ pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
                 Some(libc::ELOOP) => Ok(Outcome::Foreign("a symbolic link")),
                 Some(libc::EISDIR) => Ok(Outcome::Foreign("a directory")),
                 Some(libc::EAGAIN) => Ok(Outcome::InUse), // somebody else has a lease on it
-                Some(libc::EACCES) => Ok(Outcome::NotKnown("it may not be opened".into())),
+                Some(libc::EACCES) => Ok(Outcome::NotKnown("this user may not open it".into())),
                 _ => Err(error),
             };
         }
@@ -64,7 +67,7 @@ pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
     if !lock(&file)? {
         return Ok(Outcome::InUse);
     }
-    // It may have been replaced since we opened it, or written to.
+    // The file may have been replaced or written to since it was opened.
     if !names(path, &file)? {
         return Ok(Outcome::Gone);
     }
@@ -77,7 +80,7 @@ pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
     take_away(path, lease.as_ref())
 }
 
-/// O_NONBLOCK: neither a FIFO nor another's lease must hang us.
+/// Opens the file. O_NONBLOCK keeps FIFOs and other processes' leases from blocking.
 fn open(path: &Path) -> io::Result<File> {
     File::options()
         .read(true)
@@ -86,12 +89,12 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Why the file is none that a lock made.
+/// The reason why the file is not a lock file.
 fn foreign(file: &File) -> io::Result<Option<&'static str>> {
     Ok(lock_scan::why_no_lock_file(&file.metadata()?))
 }
 
-/// Where there are no leases: what /proc tells, if it tells of all processes.
+/// The outcome without leases, according to /proc; `None` if no process has the file open.
 fn without_lease(path: &Path, refused: &io::Error) -> Option<Outcome> {
     let (openers, hidden) = lock_scan::that_have_open(path);
     if !openers.is_empty() {
@@ -99,7 +102,7 @@ fn without_lease(path: &Path, refused: &io::Error) -> Option<Outcome> {
     }
     (hidden > 0).then(|| {
         Outcome::NotKnown(format!(
-            "no lease on it was granted ({refused}), and {}",
+            "the kernel granted no lease on it ({refused}), and {}",
             super::super::ls::hidden(hidden)
         ))
     })
@@ -133,7 +136,8 @@ fn take_away(path: &Path, lease: Option<&Lease<'_>>) -> io::Result<Outcome> {
     fs::rename(path, &aside)?;
     let mut outcome = Outcome::Removed;
     if lease.is_some_and(Lease::is_in_the_way) {
-        // Unlike a rename, a link does not replace what somebody may have made here meanwhile.
+        // Unlike a rename, a link does not replace a file that another process has created
+        // meanwhile.
         outcome = match fs::hard_link(&aside, path) {
             Ok(()) => Outcome::InUse,
             Err(_) => Outcome::Torn,
@@ -143,14 +147,14 @@ fn take_away(path: &Path, lease: Option<&Lease<'_>>) -> io::Result<Outcome> {
     Ok(outcome)
 }
 
-/// What its name begins with; a run that was killed leaves one file at most, for the next.
+/// Prefix of a file that was moved aside. A killed run leaves at most one, which the next removes.
 const ASIDE: &str = ".lockutils-clean-";
 
 fn aside(path: &Path) -> PathBuf {
     path.with_file_name(format!("{ASIDE}{}", std::process::id()))
 }
 
-/// Whether a run that was killed has left this.
+/// Returns `true` for the name of a file that a killed run has left.
 pub fn is_left_over(name: &str) -> bool {
     name.strip_prefix(ASIDE)
         .is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))

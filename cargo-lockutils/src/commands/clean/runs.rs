@@ -1,4 +1,4 @@
-//! `clean --runs`: directories of runs that are over, in the temporary folder.
+//! `clean --runs`: removes the directories of finished runs from the temporary folder.
 
 use lockutils_harness::procfs;
 
@@ -6,7 +6,7 @@ use crate::lock_directory::{RunState, run_directories};
 use crate::remove_tree::remove_tree;
 use crate::say;
 
-/// Removes them, and gives the exit status: 1 if one could not be removed.
+/// Removes the directories. Returns the exit status: 1 if one could not be removed.
 pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
     let removed = if dry_run { "would remove" } else { "removed" };
     let (mut gone, mut failed) = (0, 0);
@@ -14,12 +14,12 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
         let shown = say::printable(&directory.base.to_string_lossy());
         match directory.state {
             RunState::Runs => {
-                say::on_stdout(format_args!("{shown} stays: its run goes on"));
+                say::on_stdout(format_args!("{shown} stays: its run is still going on"));
                 continue;
             }
             RunState::Kept if !kept_too => {
                 say::on_stdout(format_args!(
-                    "{shown} stays: it was kept by --keep or show-env; --kept removes it as well"
+                    "{shown} stays: kept by --keep or show-env; --kept removes it too"
                 ));
                 continue;
             }
@@ -53,7 +53,7 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
         "directories"
     };
     say::on_stdout(format_args!(
-        "{removed} {gone} {directories} of runs that are over"
+        "{removed} {gone} {directories} of finished runs"
     ));
     u8::from(failed > 0)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-/// Asks until the answer is one of `T`'s words; an empty one is `default`.
+/// Asks until the answer is one of the values of `T`; an empty answer means `default`.
 pub fn choice<T: ValueEnum>(question: &str, default: T) -> Result<T> {
     let words: Vec<String> = T::value_variants()
         .iter()
@@ -27,7 +27,7 @@ pub fn choice<T: ValueEnum>(question: &str, default: T) -> Result<T> {
     }
 }
 
-/// Asks for a text; an empty one is `default`.
+/// Asks for a string; an empty answer means `default`.
 pub fn text(question: &str, default: &str) -> Result<String> {
     let answer = line(&format!("{question} [{default}]: "))?;
     Ok(match answer.is_empty() {
@@ -42,9 +42,9 @@ fn line(question: &str) -> Result<String> {
     let mut answer = String::new();
     let read = io::stdin()
         .read_line(&mut answer)
-        .context("the answer cannot be read")?;
+        .context("cannot read the answer")?;
     if read == 0 {
-        bail!("there is no answer; nothing was written");
+        bail!("no answer was given; nothing was written");
     }
     Ok(answer.trim().to_owned())
 }

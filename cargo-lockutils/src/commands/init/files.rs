@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Service, WorkerLanguage};
 
-/// A file.
+/// A file to write, and its description for the user.
 pub struct NewFile {
     pub path: PathBuf,
     pub text: String,
@@ -23,17 +23,17 @@ const GITHUB: &str = include_str!("templates/github.yml");
 const GITLAB: &str = include_str!("templates/gitlab.yml");
 const SCRIPT: &str = include_str!("templates/lockutils-ci");
 
-/// Said of the helpers, which are the same for every worker.
+/// Description of the helper modules, which are the same for every worker.
 const HELPER: &str = "speaks the line protocol";
 
-/// The worker, and what it needs beside it.
+/// The worker, and the helper module beside it.
 pub fn worker(language: WorkerLanguage, name: &str, folder: &Path) -> Vec<NewFile> {
     let file = |path: &str, text: &str, what| NewFile {
         path: folder.join(path),
         text: text.replace("@NAME@", name),
         what,
     };
-    let worker = "takes the lock, for stress and explore";
+    let worker = "acquires the lock, for stress and explore";
     match language {
         WorkerLanguage::Rust => vec![file("examples/lock_worker.rs", RUST, worker)],
         WorkerLanguage::Python => vec![
@@ -61,14 +61,17 @@ pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> Strin
     };
     let scenarios = match language {
         WorkerLanguage::Rust => {
-            "# scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]    # all that the lock can take part in, without this"
+            "# scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]    \
+             # default: every one that the lock supports"
         }
         WorkerLanguage::Python => {
-            "scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]      # all that the lock can take part in, without this"
+            "scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]      \
+             # default: every one that the lock supports"
         }
-        // A directory does not go away when its maker dies.
+        // The lock of these workers is a directory, which outlives its creator.
         _ => {
-            "scenarios = [\"contend\", \"respawn\"]    # `die`, too, if your lock survives its holder's death"
+            "scenarios = [\"contend\", \"respawn\"]    \
+             # add `die` if the lock survives the death of its holder"
         }
     };
     let explore = match language {
@@ -88,13 +91,13 @@ pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> Strin
         .replace("@SCENARIOS@", scenarios)
 }
 
-/// What CI runs, in the repository, and the script that it calls, in the workspace. `install` is
-/// the command that installs ours.
+/// The workflow, in the repository, and the script that it calls, in the workspace. `install` is
+/// the command that installs `cargo lockutils`.
 pub fn ci(service: Service, repository: &Path, workspace: &Path, install: &str) -> Vec<NewFile> {
     let (path, text) = match service {
         Service::None => return Vec::new(),
         Service::GitHub => (".github/workflows/lockutils.yml", GITHUB),
-        // Somebody's own is left alone, and includes ours.
+        // The project's own file stays; it can include ours.
         Service::GitLab if repository.join(".gitlab-ci.yml").exists() => {
             ("lockutils.gitlab-ci.yml", GITLAB)
         }
@@ -109,17 +112,17 @@ pub fn ci(service: Service, repository: &Path, workspace: &Path, install: &str) 
         NewFile {
             path: repository.join(path),
             text: text.replace("@INSTALL@", install),
-            what: "runs the tests and the trials in CI",
+            what: "CI workflow: tests and trials",
         },
         NewFile {
             path: workspace.join("ci/lockutils-ci"),
             text: SCRIPT.to_owned(),
-            what: "what CI calls; it runs here as well",
+            what: "script that CI calls; it also runs here",
         },
     ]
 }
 
-/// The same for a workspace that is not the root of its repository.
+/// The text for a workspace that is not at the root of its repository.
 fn in_folder(text: &str, below: &str) -> String {
     text.replace(
         "    runs-on:",

@@ -1,4 +1,4 @@
-//! `cargo lockutils init`: a start of the configuration, a worker, and a file for CI.
+//! `cargo lockutils init`: writes a configuration, a worker and a CI workflow.
 
 mod ask;
 mod files;
@@ -36,29 +36,30 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     let asks = !options.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
     let name = match &options.lock {
         Some(name) => name.clone(),
-        None if asks => ask::text("Which lock do you want to try", &usual_name)?,
+        None if asks => ask::text("Name of the lock", &usual_name)?,
         None => usual_name,
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     ensure!(
         !name.is_empty() && name.chars().all(plain) && !name.starts_with('.'),
-        "a lock is named with letters, digits, `-`, `_` and `.`, not `{name}`"
+        "invalid lock name `{name}`: use letters, digits, `-`, `_` and `.`"
     );
     let language = match options.worker {
         Some(language) => language,
-        None if asks => ask::choice("In which language is it taken", usual_worker)?,
+        None if asks => ask::choice("Language of the worker", usual_worker)?,
         None => usual_worker,
     };
     if language == WorkerLanguage::Rust && project.package().is_none() {
         bail!(
-            "{} has no package, and a Rust worker is an example of one: call `init` in the folder of one ({}), or choose another --worker",
+            "{} has no package, and a Rust worker is an example of a package: run `init` in the \
+             folder of a package ({}), or choose another --worker",
             project.manifest().display(),
             project.packages().join(", ")
         );
     }
     let service = match options.ci {
         Some(service) => service,
-        None if asks => ask::choice("Which service runs your CI", usual_service)?,
+        None if asks => ask::choice("CI service", usual_service)?,
         None => usual_service,
     };
     let mut files = files::worker(language, &name, project.folder());
@@ -74,7 +75,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         WorkerLanguage::Rust => project.missing(),
         _ => Vec::new(),
     };
-    // First the dependencies: cargo writes them into the manifest.
+    // Dependencies come first: cargo writes them into the manifest.
     let mut by_hand = Vec::new();
     for arguments in &lacks {
         match project.cargo(arguments) {
@@ -86,7 +87,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         }
     }
     if !project.is_unchanged() {
-        wrote("Cargo.toml", "what the worker depends on");
+        wrote("Cargo.toml", "dependencies of the worker");
     }
     configure(&project, &configuration)?;
     remarks(&project, service);
@@ -94,8 +95,8 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     Ok(0)
 }
 
-/// How CI installs the command: from where the project takes the library. It does so in the folder
-/// of the workspace.
+/// The command with which CI installs ours, in the folder of the workspace, from the source of the
+/// project's library.
 fn install(project: &Project) -> String {
     match project.source() {
         Source::Path(folder) => {
@@ -118,7 +119,7 @@ fn install(project: &Project) -> String {
     }
 }
 
-/// Without `..`, where that leads to the same.
+/// The path without `..`, if it still leads to the same file.
 fn normalized(path: &Path) -> PathBuf {
     let mut way = PathBuf::new();
     for part in path.components() {
@@ -136,7 +137,7 @@ fn normalized(path: &Path) -> PathBuf {
     }
 }
 
-/// What is right here, and not yet where CI runs.
+/// Warns about a path that may be missing where CI runs.
 fn remarks(project: &Project, service: Service) {
     if service == Service::None {
         return;
@@ -145,7 +146,8 @@ fn remarks(project: &Project, service: Service) {
         && !normalized(&folder).starts_with(project.repository())
     {
         say::note(format_args!(
-            "CI installs the command from {}, as the project does with the library: if that folder is not there in CI, change the line",
+            "CI will install the command from {}, where the project finds the library: if CI has \
+             no such folder, change that line",
             folder.display()
         ));
     }
@@ -157,7 +159,7 @@ fn wrote(file: &str, what: &str) {
     ));
 }
 
-/// All of the files, or none if one is there and must not be overwritten.
+/// Writes all files, or none if one exists and must not be overwritten.
 fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
     let there: Vec<String> = files
         .iter()
@@ -169,15 +171,15 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
         .collect();
     ensure!(
         force || there.is_empty(),
-        "{} there already, and nothing was written: --force overwrites",
+        "{} already; nothing was written; --force overwrites",
         match there.as_slice() {
-            [one] => format!("{one} is"),
-            several => format!("{} are", several.join(", ")),
+            [one] => format!("{one} exists"),
+            several => format!("{} exist", several.join(", ")),
         }
     );
     for file in files {
         let path = &file.path;
-        let problem = || format!("{} cannot be written", path.display());
+        let problem = || format!("cannot write {}", path.display());
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).with_context(problem)?;
         }
@@ -190,7 +192,7 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
     Ok(())
 }
 
-/// From the folder of the project.
+/// The path relative to the folder of the project.
 fn shown(project: &Project, path: &Path) -> String {
     relative(project.folder(), path).display().to_string()
 }
@@ -202,13 +204,13 @@ fn is_no_file(path: &Path) -> bool {
 fn configure(project: &Project, configuration: &str) -> Result<()> {
     if project.is_configured() {
         say::note(format_args!(
-            "[{}] is there already and was left as it is; a start would be:\n{configuration}",
+            "[{}] exists already and was left unchanged; a table to start with:\n{configuration}",
             project.our_table()
         ));
         return Ok(());
     }
     project.configure(configuration)?;
-    wrote("Cargo.toml", "which locks are tried, and how");
+    wrote("Cargo.toml", "locks to test, and profiles");
     Ok(())
 }
 
@@ -218,14 +220,14 @@ fn next(by_hand: &[String], service: Service, project: &Project) {
         say::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
     }
     for (command, what) in [
+        ("cargo lockutils test", "run the tests with isolated locks"),
         (
-            "cargo lockutils test",
-            "the tests, with a lock path of their own",
+            "cargo lockutils stress",
+            "test the lock under load and faults",
         ),
-        ("cargo lockutils stress", "the lock under load and faults"),
         (
             "cargo lockutils explore",
-            "the lock in every order of system calls",
+            "test the lock under chosen interleavings",
         ),
     ] {
         say::on_stdout(format_args!(
@@ -234,7 +236,7 @@ fn next(by_hand: &[String], service: Service, project: &Project) {
     }
     if service != Service::None {
         say::on_stdout(format_args!(
-            "  {COMMAND}{:<26}{COMMAND:#} {FAINT}all of it, as CI does{FAINT:#}",
+            "  {COMMAND}{:<26}{COMMAND:#} {FAINT}run all of these, as CI does{FAINT:#}",
             match project.root() == project.folder() {
                 true => "sh ci/lockutils-ci".to_owned(),
                 false => format!(

@@ -1,4 +1,4 @@
-//! The project in which we are, and what is added to its manifest.
+//! The project in the current folder, and the additions to its manifest.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use crate::cargo_run;
 use crate::settings::Workspace;
 
-/// The package, or the workspace without a package of its own, in whose folder we are.
+/// The package of the current folder, or a workspace without a root package.
 pub struct Project {
     cargo: PathBuf,
     manifest: PathBuf,
@@ -21,12 +21,12 @@ pub struct Project {
     root_table: Table,
 }
 
-/// From where the project takes the library, and so the harness and the command.
+/// Source of the project's library, and so of the harness and the command.
 pub enum Source {
     Registry,
-    /// The folder of the whole workspace of the library.
+    /// The workspace of the library.
     Path(PathBuf),
-    /// An address, and options as `--branch main`.
+    /// A URL, and options such as `--branch main`.
     Git(String, Vec<String>),
 }
 
@@ -56,13 +56,13 @@ impl Project {
         self.manifest.parent().unwrap_or(Path::new("."))
     }
 
-    /// The folder of the workspace, in which all members' locks are tried.
+    /// The folder of the workspace, where the locks of all members are tested.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The folder in which a service reads its files: the root of the repository, or of the
-    /// workspace if there is none.
+    /// The folder in which a CI service reads its files: the root of the repository, or else of the
+    /// workspace.
     pub fn repository(&self) -> &Path {
         self.root
             .ancestors()
@@ -70,7 +70,7 @@ impl Project {
             .unwrap_or(&self.root)
     }
 
-    /// The packages of the workspace with their folders, for a user who is in none of them.
+    /// The packages of the workspace with their folders, for a message.
     pub fn packages(&self) -> Vec<String> {
         let workspace = Workspace::here(&self.cargo);
         let packages = workspace.map_or_else(|_| Vec::new(), |workspace| workspace.folders());
@@ -95,7 +95,7 @@ impl Project {
         self.at(&["package", "name"])?.as_str()
     }
 
-    /// The table of the manifest that is ours.
+    /// The name of our table in the manifest.
     pub fn our_table(&self) -> &'static str {
         match self.package() {
             Some(_) => "package.metadata.lockutils",
@@ -108,17 +108,20 @@ impl Project {
         self.at(&path).is_some()
     }
 
-    /// Adds our table at the end of the manifest.
+    /// Appends our table to the manifest.
     pub fn configure(&self, configuration: &str) -> Result<()> {
-        // It may have been changed by `cargo add` meanwhile.
+        // `cargo add` may have changed it meanwhile.
         let text = fs::read_to_string(&self.manifest)?;
         let text = format!("{}\n{configuration}", text.trim_end());
-        toml::from_str::<Table>(&text).context("the manifest would no longer be TOML")?;
+        toml::from_str::<Table>(&text).context(
+            "with the new table, the manifest would not be \
+             valid TOML",
+        )?;
         fs::write(&self.manifest, text)
-            .with_context(|| format!("{} cannot be written", self.manifest.display()))
+            .with_context(|| format!("cannot write {}", self.manifest.display()))
     }
 
-    /// From where the project takes `oslo-concurrency`.
+    /// The source of `oslo-concurrency`.
     pub fn source(&self) -> Source {
         let own = ["dependencies", "dev-dependencies"]
             .iter()
@@ -141,7 +144,7 @@ impl Project {
             });
             return Source::Git(url, reference.unwrap_or_default());
         }
-        // Not resolved: cargo takes a path through a link for another package.
+        // Links stay unresolved: to cargo, a path through a link is another package.
         let library = text("path").map(|path| folder.join(path));
         let neighbour = library.as_deref().and_then(|library| {
             let folder = library.parent().filter(|_| library.file_name().is_some())?;
@@ -157,7 +160,7 @@ impl Project {
             .any(|kind| self.at(&[kind, name]).is_some())
     }
 
-    /// The arguments of `cargo add` for what a Rust worker needs and the project lacks.
+    /// The arguments of `cargo add` for the missing dependencies of a Rust worker.
     pub fn missing(&self) -> Vec<Vec<String>> {
         let source = self.source();
         let of = |name: &str, folder: &str| {
@@ -199,7 +202,7 @@ impl Project {
         }
     }
 
-    /// Whether the manifest is still what was read.
+    /// Returns `true` if the manifest is still as it was read.
     pub fn is_unchanged(&self) -> bool {
         fs::read_to_string(&self.manifest).is_ok_and(|text| text == self.text)
     }
@@ -214,11 +217,12 @@ fn locate(cargo: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success() || !said.contains("could not find `Cargo.toml`"),
-        "there is no Cargo.toml here: begin with `cargo new` or `cargo init`"
+        "found no Cargo.toml in this directory or above it: create a package first, with `cargo \
+         new` or `cargo init`"
     );
     ensure!(
         output.status.success(),
-        "cargo cannot read this project, and says:\n{}",
+        "cargo cannot read this project:\n{}",
         crate::say::lines(said.trim())
     );
     Ok(PathBuf::from(
@@ -226,7 +230,7 @@ fn locate(cargo: &Path, arguments: &[&str]) -> Result<PathBuf> {
     ))
 }
 
-/// The way from one folder to a path, both absolute.
+/// The relative path from a folder to a path, both absolute.
 pub fn relative(from: &Path, to: &Path) -> PathBuf {
     let shared = from
         .components()

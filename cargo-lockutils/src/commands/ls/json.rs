@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::lock_scan::{FileLock, LockKind, LockMode, Role, Scan, User};
 
-/// Grows when a field changes its meaning or goes away.
+/// Increases when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! The table of `ls`, as wide as the terminal.
+//! The table of `ls`, fitted to the terminal.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use lockutils_harness::procfs;
 use crate::lock_scan::{Role, Scan, User};
 use crate::say::printable;
 
-/// Where nobody says how wide the screen is.
+/// Width without a terminal.
 const WIDTH: usize = 80;
-/// What stands before the command: two blanks, role, pid, lock and age, with two blanks between them.
+/// Width of the columns before the command: indent, role, pid, lock and age, two blanks apart.
 const BEFORE_COMMAND: usize = 2 + 8 + 2 + 7 + 2 + 15 + 2 + 4 + 2;
-/// So many files that nobody uses are named without `--all`.
+/// Maximum number of unused files to name without `--all`.
 const NAMED: usize = 3;
 
 const FILE: Style = Style::new().bold();
@@ -54,22 +54,22 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
         .collect();
     if all {
         for name in &names {
-            let _ = writeln!(text, "{FILE}{name}{FILE:#}\n  nobody");
+            let _ = writeln!(text, "{FILE}{name}{FILE:#}\n  unused");
         }
         for (file, _) in others {
             let (name, why) = (printable(&file.to_string_lossy()), scan.foreign[file]);
             let _ = writeln!(
                 text,
-                "{FILE}{name}{FILE:#}\n  nobody; no lock file, but {why}"
+                "{FILE}{name}{FILE:#}\n  unused; not a lock file ({why})"
             );
         }
     } else {
         text += &summary(&names, used.is_empty());
         match others.len() {
             0 => {}
-            1 => text += "1 other file is no lock file\n",
+            1 => text += "1 other file is not a lock file\n",
             n => {
-                let _ = writeln!(text, "{n} other files are no lock files");
+                let _ = writeln!(text, "{n} other files are not lock files");
             }
         }
     }
@@ -88,7 +88,7 @@ fn row(text: &mut String, user: &User, command_width: usize) {
             process.age.map_or("?".into(), short),
             procfs::shorten(&printable(&process.command), command_width),
         ),
-        None => ("?".into(), "?".into(), "(only root can see it)".into()),
+        None => ("?".into(), "?".into(), "(visible only to root)".into()),
     };
     line(text, who, &pid, &lock, &age, &command);
 }
@@ -101,26 +101,23 @@ fn line(text: &mut String, who: &str, pid: &str, lock: &str, age: &str, command:
 }
 
 fn summary(unused: &[String], nothing_used: bool) -> String {
-    let but = if nothing_used { "" } else { "besides, " };
+    let but = if nothing_used { "" } else { "also " };
     match unused {
         [] if nothing_used => "no lock files\n".into(),
         [] => String::new(),
-        [one] => format!("{but}1 lock file that nobody uses: {one}\n"),
+        [one] => format!("{but}1 unused lock file: {one}\n"),
         names if names.len() <= NAMED => {
             let count = names.len();
-            format!(
-                "{but}{count} lock files that nobody uses: {}\n",
-                names.join(", ")
-            )
+            format!("{but}{count} unused lock files: {}\n", names.join(", "))
         }
         names => {
             let count = names.len();
-            format!("{but}{count} lock files that nobody uses; --all names them\n")
+            format!("{but}{count} unused lock files; --all lists them\n")
         }
     }
 }
 
-/// In at most four characters, with the unit that says most: 12s, 3m, 5h, 2d.
+/// The age in at most four characters: 12s, 3m, 5h, 2d.
 fn short(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
@@ -160,7 +157,7 @@ mod tests {
         let table = of(&scan, false, 80);
         let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
         assert_eq!(*widths.iter().max().unwrap(), 80, "{table}");
-        assert!(table.ends_with("besides, 1 lock file that nobody uses: b\n"));
+        assert!(table.ends_with("also 1 unused lock file: b\n"));
         assert!(table.contains("365d"));
     }
 }

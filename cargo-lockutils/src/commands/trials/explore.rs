@@ -1,4 +1,4 @@
-//! `cargo lockutils explore`: a lock under chosen interleavings.
+//! `cargo lockutils explore`: tests a lock under chosen interleavings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl super::Trial for Explore<'_> {
                 run.screen.show(running(scenario, &budget, progress));
             });
             let found = match found {
-                // What was found before is not lost.
+                // Keep the outcomes of earlier scenarios.
                 Err(why) if !outcomes.is_empty() => Found::failed(scenario, search.workers, why),
                 found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
             };
@@ -100,7 +100,7 @@ impl super::Trial for Explore<'_> {
         }
         let interrupted = run.is_interrupted();
         let verdicts = || outcomes.iter().map(|outcome| outcome.verdict);
-        // What was to be explored and could not be is not held.
+        // One scenario without a result makes the whole verdict *not known* at best.
         let not_known = verdicts().any(|verdict| verdict == Verdict::NotKnown);
         let verdict = Verdict::worst(verdicts()).unless_not_known(not_known);
         Ok(Report {
@@ -128,7 +128,7 @@ impl super::Trial for Explore<'_> {
     }
 }
 
-/// The scenarios that were named; otherwise every promise that the worker can be asked to keep.
+/// The named scenarios, or else every promise that the worker supports.
 fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
     if !subject.scenarios.is_empty() {
         return subject.scenarios.clone();
@@ -140,7 +140,7 @@ fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
 }
 
 impl Explore<'_> {
-    /// Writes the counterexample to its file.
+    /// Saves the counterexample to its file.
     fn save(
         &self,
         run: &Run<'_>,
@@ -171,7 +171,7 @@ impl Explore<'_> {
             (None, Some(file)) => file.clone(),
             (None, None) => name.into(),
         };
-        // The lock may run in another folder.
+        // The current folder may be that of a configured lock.
         fs::write(run.start.join(&file), &text).with_context(|| reports::cannot_write(&file))?;
         let file = file.display().to_string();
         Ok(Saved { file, text })

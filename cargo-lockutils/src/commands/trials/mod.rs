@@ -1,5 +1,5 @@
-//! What `stress` and `explore` share: the locks that are tried, one after the other, progress,
-//! interruption, reports and the exit status.
+//! The common part of `stress` and `explore`: locks one after the other, progress, interruption,
+//! reports and exit status.
 
 pub mod explore;
 pub mod replay;
@@ -28,29 +28,29 @@ use crate::say;
 use crate::seed::fresh_seed;
 use crate::settings::{ConfiguredLock, ConfiguredTrial, Profile};
 
-/// A way to try locks: `stress` or `explore`.
+/// A way to test locks: `stress` or `explore`.
 trait Trial {
     const COMMAND: Command;
 
     /// The options of this command in a configured lock.
     fn configured(lock: &ConfiguredLock) -> &ConfiguredTrial;
 
-    /// `true` if every scenario that ran must lead to a verdict, although none was named.
+    /// `true` if every scenario must lead to a verdict even if none was named.
     const ALL_MUST_BE_KNOWN: bool;
 
-    /// Tries one lock. `base` is an empty directory for its files.
+    /// Tests one lock. `base` is an empty directory for its files.
     fn try_lock(&self, run: &Run<'_>, subject: &Subject<'_>, base: &Path) -> Result<Report>;
 }
 
-/// The lock that is tried.
+/// The lock under test.
 struct Subject<'a> {
     lock: LockUnderTest,
     configured: Option<&'a ConfiguredLock>,
-    /// Only these scenarios; the command's own choice if there are none.
+    /// The scenarios to run; if empty, the command chooses.
     scenarios: Vec<Scenario>,
 }
 
-/// What all locks of one run have in common.
+/// The settings common to all locks of one run.
 struct Run<'a> {
     options: &'a TrialOptions,
     profile: Profile,
@@ -63,7 +63,7 @@ struct Run<'a> {
     interrupted: Arc<AtomicBool>,
 }
 
-/// Tries the locks that the options name and returns the exit status.
+/// Tests the locks that the options name and returns the exit status.
 fn run<T: Trial>(options: &TrialOptions, trial: impl FnOnce(&Run<'_>) -> T) -> Result<u8> {
     screen::unless_interrupted(run_until_interrupted(options, trial))
 }
@@ -111,7 +111,7 @@ fn run_until_interrupted<T: Trial>(
             if locks.is_empty() {
                 let names: Vec<&str> = skipped.iter().map(|lock| lock.name.as_str()).collect();
                 say::note(format_args!(
-                    "nothing is {command}d: the configuration says `{command}.skip` for {}",
+                    "nothing to {command}: the configuration sets `{command}.skip` for {}",
                     names.join(", ")
                 ));
                 return Ok(0);
@@ -120,7 +120,7 @@ fn run_until_interrupted<T: Trial>(
         }
     };
     let exit_status = match checked.is_empty() {
-        // Never 0 for what was not tried.
+        // Nothing was tested: never exit with 0.
         true => Verdict::NotKnown.exit_status(),
         false => worst(checked.iter().map(|checked| checked.exit_status)),
     };
@@ -129,7 +129,7 @@ fn run_until_interrupted<T: Trial>(
 }
 
 impl Run<'_> {
-    /// The configured locks, one after the other.
+    /// Tests the configured locks, one after the other.
     fn all<T: Trial>(&self, trial: &T, locks: &[&ConfiguredLock]) -> Result<Vec<CheckedReport>> {
         let mut reports = Vec::new();
         for configured in locks {
@@ -164,7 +164,7 @@ impl Run<'_> {
         Ok(reports)
     }
 
-    /// One lock, in a directory of its own.
+    /// Tests one lock in its own directory.
     fn one<T: Trial>(&self, trial: &T, subject: &Subject<'_>) -> Result<Report> {
         let directory = LockDirectory::make(&DirectoryOptions::default())?;
         let guardian = directory.guard(None)?;

@@ -1,4 +1,4 @@
-//! `cargo lockutils replay`: a counterexample that `explore` has kept, run again.
+//! `cargo lockutils replay`: replays a counterexample saved by `explore`.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
 
-/// How often, if nobody says.
+/// Default number of runs.
 const TIMES: usize = 10;
 
 pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
@@ -41,7 +41,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let traces = traces.map_err(|why| anyhow!("{why}"))?;
     let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
-        bail!("interrupted before a run was over");
+        bail!("interrupted before the first run ended");
     };
     say::on_stdout(lock.title());
     let steps = report::steps_in_short(&story(last));
@@ -53,13 +53,14 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
         .count();
     let times = traces.len();
     say::on_stdout(format_args!(
-        "{broken} of {times} runs came to it; {same} took exactly the steps of the file"
+        "{broken} of {times} runs reached the violation; {same} took exactly the steps in the file"
     ));
     if broken == 0 {
         match &last.end {
             End::Failed(_) | End::Polls(None) => say::warning(ending(&last.end)),
             _ => say::note(
-                "the lock does not follow this schedule into the same end any more: it was repaired, or is not deterministic",
+                "this schedule no longer leads to a violation: the lock was repaired, or is not \
+                 deterministic",
             ),
         }
     }

@@ -1,5 +1,5 @@
-//! The files that a trial leaves. They are created before the trial begins, so that a mistake shows
-//! then.
+//! The report files of a trial. They are created before it begins, so that a wrong path fails
+//! early.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use lockutils_harness::report;
 use crate::cli::ReportOptions;
 use crate::{github, say};
 
-/// Where results go.
+/// The destinations of the reports.
 pub struct Reports {
     to_stdout: bool,
     json: Option<PathBuf>,
     junit: Option<PathBuf>,
     html: Option<PathBuf>,
-    /// The locks are configured ones, of which there may be several.
+    /// `true` for configured locks, of which there may be several.
     configured: bool,
 }
 
 impl Reports {
-    /// Makes sure that every file can be written.
+    /// Creates every file, or fails.
     pub fn prepare(
         chosen: &ReportOptions,
         artifacts: Option<&Path>,
@@ -40,7 +40,7 @@ impl Reports {
         };
         let files = [&reports.json, &reports.junit, &reports.html];
         for file in files.into_iter().flatten() {
-            // Better now than when the work is done.
+            // Fail before the trial rather than after it.
             OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -50,7 +50,7 @@ impl Reports {
         Ok(reports)
     }
 
-    /// Writes every report that was asked for.
+    /// Writes every requested report.
     pub fn write(&self, checked: &[CheckedReport], exit_status: u8) -> Result<()> {
         let json = match checked {
             [one] if !self.configured => report::json(one),
@@ -74,7 +74,7 @@ impl Reports {
 
 fn pages(file: &Path, reports: &[CheckedReport]) -> Result<()> {
     if reports.len() != 1 {
-        // Created to see whether it can be.
+        // [`Reports::prepare`] created it as a check.
         fs::remove_file(file).with_context(|| cannot_write(file))?;
     }
     for checked in reports {
@@ -84,13 +84,13 @@ fn pages(file: &Path, reports: &[CheckedReport]) -> Result<()> {
         };
         let page = report::html(&checked.report);
         fs::write(&file, page).with_context(|| cannot_write(&file))?;
-        say::note(format_args!("the page is {}", file.display()));
+        say::note(format_args!("wrote {}", file.display()));
     }
     Ok(())
 }
 
-/// Makes the directory of artifacts and writes the seed there before anything is tried: a run that
-/// is killed can be repeated.
+/// Creates the directory of artifacts and writes the seed there, so that even a killed run can be
+/// repeated.
 pub fn artifacts(folder: Option<&Path>, command: &str, seed: u64) -> Result<Option<PathBuf>> {
     let Some(folder) = folder else {
         return Ok(None);
@@ -102,7 +102,7 @@ pub fn artifacts(folder: Option<&Path>, command: &str, seed: u64) -> Result<Opti
     Ok(Some(folder))
 }
 
-/// `report.html` and `cache` make `report-cache.html`.
+/// Inserts a name: `report.html` and `cache` make `report-cache.html`.
 fn with_name(file: &Path, name: &str) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let extension = match file.extension() {
@@ -113,5 +113,5 @@ fn with_name(file: &Path, name: &str) -> PathBuf {
 }
 
 pub fn cannot_write(file: &Path) -> String {
-    format!("{} cannot be written", file.display())
+    format!("cannot write {}", file.display())
 }

@@ -1,4 +1,4 @@
-//! Where results appear line by line, with a last line that moves if somebody looks on.
+//! The screen: lines of results and, on a terminal, a progress line at the bottom.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,19 +10,19 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::say;
 
-/// How wide lines may be: as the terminal is now; a log has no width.
+/// Current width of the terminal; `None` in a log.
 pub fn width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| width.0.into())
 }
 
-/// See the module.
+/// The screen of a trial.
 pub struct Screen {
     on_stderr: bool,
     live: ProgressBar,
 }
 
 impl Screen {
-    /// Lines go to standard error if standard output is for JSON.
+    /// A screen whose lines go to standard error if standard output is for JSON.
     pub fn new(json: bool) -> Self {
         let live = match io::stderr().is_terminal() {
             true => ProgressBar::new_spinner(),
@@ -37,7 +37,7 @@ impl Screen {
         }
     }
 
-    /// A line that stays.
+    /// Prints a line that stays.
     pub fn line(&self, text: &str) {
         self.live.suspend(|| match self.on_stderr {
             true => say::on_stderr(text),
@@ -45,38 +45,37 @@ impl Screen {
         });
     }
 
-    /// What is going on.
+    /// Updates the progress line.
     pub fn show(&self, text: String) {
         self.live.set_message(text);
         self.live.tick();
     }
 
-    /// Nothing is going on any more.
+    /// Clears the progress line.
     pub fn clear(&self) {
         self.live.finish_and_clear();
         self.live.reset();
     }
 }
 
-/// Which signal asked us to stop; 0 if none did.
+/// The signal that interrupted the run, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// Is set when somebody asks us to stop; the second time, we end at once, since nobody wants to see
-/// what was found.
+/// A flag that SIGINT, SIGTERM or SIGHUP sets. A second signal ends the process at once.
 pub fn interrupted() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
         let number = signal.unsigned_abs() as usize;
-        // Before the flag, so that whoever sees the flag sees the number.
+        // Registered before the flag, so that a reader of the flag also sees the number.
         signal_hook::flag::register_usize(signal, Arc::clone(&SIGNAL), number)?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     Ok(interrupted)
 }
 
-/// The exit status of an interrupted run is 128 + N for the signal N that it was; the harness takes
-/// every one for SIGINT.
+/// Corrects the exit status of an interrupted run to 128 + N for signal N; the harness assumes
+/// SIGINT.
 pub fn exit_status(status: u8) -> u8 {
     match SIGNAL.load(Ordering::SeqCst) {
         0 => status,
@@ -85,7 +84,7 @@ pub fn exit_status(status: u8) -> u8 {
     }
 }
 
-/// The same of a run that was interrupted before anything could be said.
+/// The exit status of a run that may have been interrupted before it had a result.
 pub fn unless_interrupted(result: Result<u8>) -> Result<u8> {
     match (result, SIGNAL.load(Ordering::SeqCst)) {
         (Err(error), signal) if signal != 0 => {

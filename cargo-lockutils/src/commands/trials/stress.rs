@@ -1,4 +1,4 @@
-//! `cargo lockutils stress`: a lock under load and faults.
+//! `cargo lockutils stress`: tests a lock under load and faults.
 
 use std::path::Path;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl super::Trial for Stress {
     }
 }
 
-/// The command line overrides the profile, the profile the defaults.
+/// The options in effect: the command line overrides the profile, the profile the defaults.
 fn options(chosen: &StressOptions, run: &Run<'_>) -> Options {
     let default = Options::default();
     let profile = &run.profile;

@@ -1,4 +1,4 @@
-//! The locks that a trial is about: the one on the command line, or those of the configuration.
+//! The target of a trial: the lock on the command line, or those of the configuration.
 
 use std::env;
 
@@ -9,7 +9,7 @@ use crate::cargo_run;
 use crate::cli::{LockOptions, values};
 use crate::settings::{ConfiguredLock, Profile, Workspace};
 
-/// The profile that the command line names; an empty one if it names none.
+/// The profile that the command line names, or an empty one.
 pub fn profile(lock: &LockOptions) -> Result<Profile> {
     match &lock.profile {
         None => Ok(Profile::default()),
@@ -21,7 +21,7 @@ pub fn profile(lock: &LockOptions) -> Result<Profile> {
     }
 }
 
-/// What is tried.
+/// The locks to test.
 pub enum Target {
     /// The lock on the command line.
     Given(LockUnderTest),
@@ -30,7 +30,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The target of these options.
+    /// The target that the options select.
     pub fn by(lock: &LockOptions) -> Result<Target> {
         match lock.is_configured() {
             true => locks(lock).map(Target::Configured),
@@ -39,14 +39,15 @@ impl Target {
     }
 }
 
-/// The locks of the configuration, all or some by name.
+/// All locks of the configuration, or those that are named.
 fn locks(lock: &LockOptions) -> Result<Vec<ConfiguredLock>> {
-    const ADVICE: &str = "give a worker after `--`, or `--wrapper -- COMMAND`, or `--builtin NAME`";
-    let workspace = workspace().map_err(|why| anyhow!("no lock is named: {ADVICE} ({why:#})"))?;
+    const ADVICE: &str = "give a worker after `--`, `--wrapper -- COMMAND`, or `--builtin NAME`";
+    let workspace = workspace().map_err(|why| anyhow!("no lock is given: {ADVICE} ({why:#})"))?;
     let mut locks = workspace.locks()?;
     if locks.is_empty() {
         bail!(
-            "no lock is named, and none is configured: {ADVICE}, or let `cargo lockutils init` write a configuration"
+            "no lock is given, and none is configured: {ADVICE}, or create a configuration with \
+             `cargo lockutils init`"
         );
     }
     for name in &lock.names {
@@ -65,11 +66,11 @@ fn workspace() -> Result<Workspace> {
     Workspace::here(&cargo_run::cargo())
 }
 
-/// Changes to the folder of a configured lock, to which its command is relative.
+/// Changes to the folder of a configured lock, because its command is relative to it.
 pub fn enter(lock: &ConfiguredLock) -> Result<()> {
     env::set_current_dir(&lock.folder).with_context(|| {
         format!(
-            "the folder {} of the lock `{}`",
+            "cannot enter the folder {} of the lock `{}`",
             lock.folder.display(),
             lock.name
         )

@@ -11,7 +11,8 @@ use std::process::Output;
 
 use crate::project::{NOTHING, Project, stderr, stdout};
 
-/// Takes the lock by flock(2) and unlinks the file before it closes it, without a look at the name after locking.
+/// Takes the lock by flock(2) and unlinks the file before it closes it, without a look at the name
+/// after locking.
 const UNLINKS: &str = "
 import fcntl, os
 from lockutils_worker import serve
@@ -84,7 +85,7 @@ fn race() -> String {
 #[track_caller]
 fn is_replayed(project: &Project) {
     let again = project.run(&["replay", "found.txt", "--times", "5"]);
-    let exactly = "5 of 5 runs came to it; 5 took exactly the steps of the file";
+    let exactly = "5 of 5 runs reached the violation; 5 took exactly the steps in the file";
     tells(&again, 1, &[exactly]);
 }
 
@@ -107,7 +108,7 @@ fn a_race_is_found_told_kept_and_replayed() {
     project.write("p/worker.py", &UNLINKS.replace("REMOVE", "pass"));
     let repaired = project.run(&["replay", "found.txt", "--times", "2"]);
     assert_eq!(repaired.status.code(), Some(0), "{}", stdout(&repaired));
-    assert!(stderr(&repaired).contains("it was repaired, or is not deterministic"));
+    assert!(stderr(&repaired).contains("the lock was repaired, or is not deterministic"));
     assert_eq!(project.left_behind(), NOTHING);
 }
 
@@ -177,7 +178,7 @@ fn what_cannot_be_explored_or_replayed_says_why() {
 }
 
 #[test]
-fn two_delays_and_three_parties_are_not_too_much() {
+fn two_delays_and_three_workers_are_not_too_much() {
     let project = project(include_str!("../../../../tests/zoo/takeover_worker.py"));
     let output = explore_worker(
         &project,

@@ -38,8 +38,8 @@ fn every_strategy_finds_it_and_the_reports_show_it() {
             "{strategy}: {}",
             stderr(&output)
         );
-        let card: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
-        let outcome = &card["outcomes"][0];
+        let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let outcome = &report["outcomes"][0];
         assert_eq!(outcome["verdict"], "broken");
         assert_eq!(outcome["strategy"], strategy);
         let shown = &outcome["counterexample"];
@@ -92,14 +92,14 @@ fn the_json_is_as_its_schema_says() {
                 "20s",
             ],
         );
-        let card: Value = serde_json::from_str(&stdout(&output)).unwrap();
-        assert_eq!(card["verdict"], word, "{card:#}");
+        let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(report["verdict"], word, "{report:#}");
         let errors: Vec<String> = schema
-            .iter_errors(&card)
+            .iter_errors(&report)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
-        assert!(errors.is_empty(), "{}\n{card:#}", errors.join("\n"));
-        let status = card["exit_status"].as_i64().map(|status| status as i32);
+        assert!(errors.is_empty(), "{}\n{report:#}", errors.join("\n"));
+        let status = report["exit_status"].as_i64().map(|status| status as i32);
         assert_eq!(status, output.status.code());
     }
 }

@@ -56,7 +56,7 @@ fn is_explored(attempt: &str) {
         ],
     );
     let again = project.run(&["replay", "lockutils-die.txt"]);
-    tells(&again, 3, &["1 of 1 runs came to it"]);
+    tells(&again, 3, &["1 of 1 runs reached the violation"]);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::project::{NOTHING, Project};
 use crate::stress::verdict_is;
 
-/// Checks and tries a worker that is given as a file's name and text, in which HELPERS is the folder of the helpers.
+/// Checks and tries a worker that is given as a file's name and text, in which HELPERS is the
+/// folder of the helpers.
 fn tried(program: &str, file: &str, text: &str, scenarios: &str, told: &[&str]) {
     let helpers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/workers");
     let project = Project::new();

@@ -1,4 +1,5 @@
-//! `stress`: on locks whose behaviour is known, on workers and wrappers that misbehave, and interrupted.
+//! `stress`: on locks whose behaviour is known, on workers and wrappers that misbehave, and
+//! interrupted.
 
 mod helpers;
 mod interrupted;

@@ -1,4 +1,4 @@
-//! What is written besides the card.
+//! The report files of `stress`.
 
 use std::fs;
 
@@ -33,12 +33,12 @@ fn every_report_has_the_same_verdicts() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let card: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        (&card["schema"], &card["verdict"], &card["seed"]),
+        (&report["schema"], &report["verdict"], &report["seed"]),
         (&2.into(), &"broken".into(), &"0x5eed".into())
     );
-    let verdicts: Vec<(&str, &str)> = card["outcomes"]
+    let verdicts: Vec<(&str, &str)> = report["outcomes"]
         .as_array()
         .unwrap()
         .iter()
@@ -57,7 +57,7 @@ fn every_report_has_the_same_verdicts() {
             ("unlink", "broken")
         ]
     );
-    let overlap = &card["outcomes"][1]["first_overlap"];
+    let overlap = &report["outcomes"][1]["first_overlap"];
     assert!(overlap["at_ns"].as_u64().unwrap() >= overlap["first"]["from_ns"].as_u64().unwrap());
     let read = |file: &str| fs::read_to_string(project.folder().join(file)).unwrap();
     assert!(
@@ -129,13 +129,13 @@ fn the_json_is_as_its_schema_says() {
         ],
     ] {
         let output = project.run(&[&["stress", "--json"], arguments].concat());
-        let card: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let wrong: Vec<String> = schema
-            .iter_errors(&card)
+            .iter_errors(&report)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
-        let outcomes = card["outcomes"].as_array().unwrap();
+        let outcomes = report["outcomes"].as_array().unwrap();
         verdicts.extend(
             outcomes
                 .iter()
@@ -146,8 +146,8 @@ fn the_json_is_as_its_schema_says() {
         assert!(verdicts.contains(&format!("{verdict:?}")), "{verdicts:?}");
     }
     // And it does say something.
-    let mut card = serde_json::json!({"schema": 1});
-    assert!(!schema.is_valid(&card));
-    card["schema"] = 2.into();
-    assert!(!schema.is_valid(&card));
+    let mut report = serde_json::json!({"schema": 1});
+    assert!(!schema.is_valid(&report));
+    report["schema"] = 2.into();
+    assert!(!schema.is_valid(&report));
 }

@@ -1,4 +1,5 @@
-//! Locks that exclude and answer as they should, but for one time in many; found in words that name what happened.
+//! Locks that exclude and answer as they should, but for one time in many; found in words that name
+//! what happened.
 
 use std::time::Instant;
 
@@ -162,7 +163,8 @@ fn a_try_that_is_refused_once_in_fifty_though_the_lock_is_free_is_a_wrong_answer
     tried(&["shy", "{worker}"], 3, &told);
 }
 
-/// Once in 1,000 it is found as well, mostly: of the sections in the time some are too short, or nobody waits.
+/// Once in 1,000 it is found as well, mostly: of the sections in the time some are too short, or
+/// nobody waits.
 #[test]
 fn a_lock_that_is_given_back_early_once_in_five_hundred_is_broken() {
     tried(&["premature", "{worker}"], 1, &["✘ contend", "BROKEN"]);

@@ -36,9 +36,9 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
         ),
         (
             &["--builtin", "flock", "--html", "/no/such/folder/x.html"],
-            "/no/such/folder/x.html cannot be written",
+            "cannot write /no/such/folder/x.html",
         ),
-        (&[], "no lock is named, and none is configured"),
+        (&[], "no lock is given, and none is configured"),
     ] {
         let output = project.run(&[&["stress"], arguments].concat());
         verdict_is(&output, 2, &[told]);

@@ -83,7 +83,7 @@ fn one(lock: &Lock, scenario: &str, options: &Options, tools: &mut Tools) -> Res
             let told = String::from_utf8_lossy(&replay.output()?.stdout).into_owned();
             let line = told
                 .lines()
-                .find(|line| line.contains("runs came to it"))
+                .find(|line| line.contains("runs reached the violation"))
                 .unwrap_or("?");
             let count = line.split(" runs").next().unwrap_or("?").to_owned();
             (format!("{steps}, {}", shown["switches"]), count)

@@ -1,10 +1,10 @@
-// The worker of the lock `@NAME@`: take it in the very way in which your program does.
+// The worker of the lock `@NAME@`. Acquire the lock here exactly as your program does.
 const fs = require('fs');
 const { serve, directory, name } = require('./lockutils_worker.js');
 
 const path = `${directory}/${name}`;
 
-// Here a directory that exists while somebody holds the lock; put your library in its place.
+// This lock is a directory that exists while the lock is held. Use your library instead.
 function attempt() {
   try {
     fs.mkdirSync(path);

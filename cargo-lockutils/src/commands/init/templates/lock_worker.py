@@ -1,4 +1,4 @@
-"""The worker of the lock `@NAME@`: take it in the very way in which your program does."""
+"""The worker of the lock `@NAME@`. Acquire the lock here exactly as your program does."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from lockutils_worker import serve  # beside this file
 
 
 class Lock:
-    """Here flock(2); put your library in its place."""
+    """This lock is flock(2). Use your library instead."""
 
     def __init__(self, directory, name):
         self.path = os.path.join(directory, name)

@@ -1,5 +1,6 @@
-//! The worker of the lock `@NAME@`: `cargo lockutils stress` and `explore` start several of these, and tell them when to take the lock and
-//! when to give it back. Make it take the lock in the very way in which your program does.
+//! The worker of the lock `@NAME@`. `cargo lockutils stress` and `explore` start several of these
+//! and tell each when to acquire and release the lock. Acquire it here exactly as your program
+//! does.
 
 use std::error::Error;
 
@@ -7,12 +8,12 @@ use lockutils_harness::protocol::Capability;
 use lockutils_harness::protocol::serve::{Slot, serve};
 use oslo_concurrency::lockutils::{self, Guard, LockOptions};
 
-/// The same name as in `#[synchronized("@NAME@", external)]`, and so the same lock.
+/// The name in `#[synchronized("@NAME@", external)]`, and so the same lock.
 fn lock() -> LockOptions<'static> {
     lockutils::lock("@NAME@").external(true)
 }
 
-/// What one thread does with the lock; the guard is kept between two commands.
+/// The lock of one thread; the guard lives from one command to the next.
 struct Worker(Option<Guard>);
 
 impl Slot for Worker {
