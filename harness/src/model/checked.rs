@@ -220,7 +220,7 @@ pub fn worst(statuses: impl IntoIterator<Item = u8>) -> u8 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::{Command, Evidence, Load, Lock, SCHEMA};
+    use super::super::{Began, Command, Conditions, Evidence, Load, Lock};
     use super::*;
 
     pub fn report(verdicts: &[(Scenario, bool, Verdict)]) -> Report {
@@ -241,28 +241,30 @@ pub(crate) mod tests {
                 )
             })
             .collect();
-        Report {
-            schema: SCHEMA,
-            tool: "0",
-            command: Command::Stress,
-            lock: Lock {
-                kind: "worker",
-                title: "w".into(),
-                arguments: "-- w".into(),
-                offers: Vec::new(),
-            },
-            seed: "0x1".into(),
+        let lock = Lock {
+            kind: "worker",
+            title: "w".into(),
+            arguments: "-- w".into(),
+            offers: Vec::new(),
+        };
+        let conditions = Conditions {
+            seed: 1,
             workers: 4,
             threads: Some(4),
-            hold_ms: Some(1.0),
-            lease_ms: None,
-            began_unix: 0,
-            seconds: 1.0,
-            interrupted: false,
-            verdict: Verdict::Held,
-            exit_status: 0,
+            hold: None,
+            lease: None,
+        };
+        let began = Began::now();
+        let verdict = Verdict::Held;
+        Report::new(
+            Command::Stress,
+            lock,
+            &conditions,
+            began,
+            verdict,
+            false,
             outcomes,
-        }
+        )
     }
 
     fn status(verdicts: &[(Scenario, bool, Verdict)], expect: &[(Scenario, Verdict)]) -> u8 {

@@ -3,6 +3,8 @@
 //!
 //! Its JSON is the public format; `docs/reference/report.md` describes it.
 
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
 use serde::Serialize;
 
 use super::{Role, Scenario, Verdict};
@@ -66,6 +68,71 @@ pub struct Report {
     pub exit_status: u8,
     /// One for each scenario.
     pub outcomes: Vec<Outcome>,
+}
+
+/// How a lock is tried, for its report.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Number of competing workers.
+    pub workers: usize,
+    /// Number of threads in the scenario `threads`; `stress` only.
+    pub threads: Option<usize>,
+    /// Longest section; `stress` only.
+    pub hold: Option<Duration>,
+    /// The lock's own lease, if one was named.
+    pub lease: Option<Duration>,
+}
+
+/// The moment at which a run began.
+#[derive(Clone, Copy, Debug)]
+pub struct Began {
+    at: Instant,
+    unix: u64,
+}
+
+impl Began {
+    /// This moment.
+    pub fn now() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        Began {
+            at: Instant::now(),
+            unix: unix.map_or(0, |time| time.as_secs()),
+        }
+    }
+}
+
+impl Report {
+    /// The report of a run that ends now.
+    pub fn new(
+        command: Command,
+        lock: Lock,
+        conditions: &Conditions,
+        began: Began,
+        verdict: Verdict,
+        interrupted: bool,
+        outcomes: Vec<Outcome>,
+    ) -> Self {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        Report {
+            schema: SCHEMA,
+            tool: env!("CARGO_PKG_VERSION"),
+            command,
+            lock,
+            seed: format!("{:#x}", conditions.seed),
+            workers: conditions.workers,
+            threads: conditions.threads,
+            hold_ms: conditions.hold.map(milliseconds),
+            lease_ms: conditions.lease.map(milliseconds),
+            began_unix: began.unix,
+            seconds: began.at.elapsed().as_secs_f64(),
+            interrupted,
+            verdict,
+            exit_status: verdict.exit_status_if(interrupted),
+            outcomes,
+        }
+    }
 }
 
 /// The lock under test.

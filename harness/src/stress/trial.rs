@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use crate::model::{Command, Outcome, Report, Verdict};
+use crate::model::{Began, Command, Conditions, Outcome, Report, Verdict};
 
 use super::load::{Load, again};
 use super::plan::{Options, Shares};
@@ -69,10 +69,7 @@ impl<'a> Trial<'a> {
         // Orphans of workers become our children, so that they can be reaped (prctl(2), Linux 3.4).
         let _ = nix::sys::prctl::set_child_subreaper(true);
         allow_many_descriptors();
-        let began = Instant::now();
-        let began_unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs());
+        let began = Began::now();
         let capabilities = self.first_worker(interrupted);
         self.kill_leftovers();
         let capabilities = capabilities?;
@@ -99,28 +96,22 @@ impl<'a> Trial<'a> {
         }
         let interrupted = interrupted.load(Ordering::Relaxed);
         let verdict = self.verdict(&outcomes, &running);
-        Ok(Report {
-            schema: crate::model::SCHEMA,
-            tool: env!("CARGO_PKG_VERSION"),
-            lock: crate::model::Lock {
-                kind: self.lock.kind(),
-                title: self.lock.title(),
-                arguments: self.lock.arguments(),
-                offers: capabilities.words(),
-            },
-            seed: format!("{:#x}", self.options.seed),
-            command: Command::Stress,
+        let conditions = Conditions {
+            seed: self.options.seed,
             workers: self.options.workers,
             threads: Some(self.options.threads),
-            hold_ms: Some(self.options.hold.as_secs_f64() * 1e3),
-            lease_ms: self.options.lease.map(|lease| lease.as_secs_f64() * 1e3),
-            began_unix,
-            seconds: began.elapsed().as_secs_f64(),
-            interrupted,
+            hold: Some(self.options.hold),
+            lease: self.options.lease,
+        };
+        Ok(Report::new(
+            Command::Stress,
+            self.lock.described(&capabilities),
+            &conditions,
+            began,
             verdict,
-            exit_status: verdict.exit_status_if(interrupted),
+            interrupted,
             outcomes,
-        })
+        ))
     }
 
     /// The worst verdict among the scenarios that count; *not known* if one of them was named, or

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::probe;
+use crate::model::{Capabilities, Lock};
 
 /// A lock under test.
 #[derive(Clone, Debug)]
@@ -172,6 +173,16 @@ impl LockUnderTest {
             Kind::Worker => "worker",
             Kind::Wrapper { .. } => "wrapper",
             Kind::Builtin => "builtin",
+        }
+    }
+
+    /// The lock for a report. `capabilities` are those that a worker has offered.
+    pub fn described(&self, capabilities: &Capabilities) -> Lock {
+        Lock {
+            kind: self.kind(),
+            title: self.title(),
+            arguments: self.arguments(),
+            offers: capabilities.words(),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, Trace, outcome};
-use lockutils_harness::model::{self, Lock, Outcome, Report, SCHEMA, Scenario, Verdict};
+use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
 use lockutils_harness::stress::offers;
@@ -43,8 +43,7 @@ impl super::Trial for Explore<'_> {
     }
 
     fn try_lock(&self, run: &Run<'_>, subject: &Subject<'_>, base: &Path) -> Result<Report> {
-        let began = Instant::now();
-        let began_unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        let began = Began::now();
         let configured = subject.configured;
         let workers = self.chosen.trial.workers;
         let workers = workers.or(configured.and_then(|lock| lock.explore.workers));
@@ -103,28 +102,22 @@ impl super::Trial for Explore<'_> {
         // One scenario without a result makes the whole verdict *not known* at best.
         let not_known = verdicts().any(|verdict| verdict == Verdict::NotKnown);
         let verdict = Verdict::worst(verdicts()).unless_not_known(not_known);
-        Ok(Report {
-            schema: SCHEMA,
-            tool: env!("CARGO_PKG_VERSION"),
-            command: model::Command::Explore,
-            lock: Lock {
-                kind: subject.lock.kind(),
-                title,
-                arguments: subject.lock.arguments(),
-                offers: can.words(),
-            },
-            seed: format!("{:#x}", run.seed),
+        let conditions = Conditions {
+            seed: run.seed,
             workers,
             threads: None,
-            hold_ms: None,
-            lease_ms: lease.map(|lease| lease.as_secs_f64() * 1e3),
-            began_unix: began_unix.map_or(0, |time| time.as_secs()),
-            seconds: began.elapsed().as_secs_f64(),
-            interrupted,
+            hold: None,
+            lease,
+        };
+        Ok(Report::new(
+            model::Command::Explore,
+            subject.lock.described(&can),
+            &conditions,
+            began,
             verdict,
-            exit_status: verdict.exit_status_if(interrupted),
+            interrupted,
             outcomes,
-        })
+        ))
     }
 }
 
