@@ -276,7 +276,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_expected_is_no_failure_and_what_is_not_is_one() {
+    fn expected_verdicts_are_no_failures_and_unexpected_ones_are() {
         use Scenario::{Contend, Die, Unlink};
         use Verdict::{Broken, Held, NotKnown, Stuck};
         for (found, expect, wanted) in [

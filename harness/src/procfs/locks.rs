@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_is_no_lock() {
+    fn other_lines_are_no_locks() {
         for line in [
             "",
             "pos:\t0",

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn requests_and_answers_round_trip() {
         for verb in [
             Verb::Acquire,
             Verb::Try,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_protocol_is_garbage() {
+    fn lines_outside_the_protocol_are_garbage() {
         for line in [
             "",
             "acquired",

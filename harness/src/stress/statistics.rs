@@ -6,9 +6,11 @@ use hdrhistogram::Histogram;
 
 use crate::model::{Bucket, FaultCount, Quoted, Waits};
 
+/// Longest time that is recorded, in nanoseconds.
 const HOUR: u64 = 3_600_000_000_000;
 /// Maximum number of different messages kept.
 const DIFFERENT: usize = 12;
+/// Maximum number of characters of a message.
 const LONGEST_QUOTE: usize = 600;
 
 #[derive(Debug)]

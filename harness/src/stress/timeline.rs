@@ -6,7 +6,9 @@ use crate::model::{Event, EventKind};
 
 use super::judge::SlotId;
 
+/// Number of events kept before an overlap, at the beginning and at the end.
 const BEFORE: usize = 400;
+/// Number of events kept after an overlap.
 const AFTER: usize = 200;
 
 /// Keeps the first events, the last ones, and those around the first overlap.

@@ -9,11 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use crate::model::{Began, Command, Conditions, Outcome, Report, Verdict};
-
 use super::load::{Load, again};
 use super::plan::{Options, Shares};
-use crate::model::Scenario;
+use crate::model::{Began, Command, Conditions, Outcome, Report, Scenario, Verdict};
 use crate::procfs;
 use crate::protocol::Capabilities;
 use crate::workers::pool::{WorkerPool, WorkerSpawner};
@@ -120,8 +118,7 @@ impl<'a> Trial<'a> {
         let counted = || outcomes.iter().filter(|outcome| outcome.counts);
         let worst = Verdict::worst(counted().map(|outcome| outcome.verdict));
         let was_to_run = |outcome: &&Outcome| {
-            !self.options.scenarios.is_empty()
-                || running.iter().any(|scenario| *scenario == outcome.scenario)
+            !self.options.scenarios.is_empty() || running.contains(&outcome.scenario)
         };
         let not_known = counted()
             .filter(was_to_run)

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_cannot_work_is_refused_with_what_to_do() {
+    fn an_unusable_command_is_refused_with_advice() {
         let ours = PathBuf::from("ours");
         assert!(matches!(
             LockUnderTest::worker(vec![]),

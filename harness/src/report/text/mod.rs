@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_says_why() {
+    fn an_unknown_verdict_shows_its_reason() {
         let load = Load {
             sections: 12,
             ..Load::default()

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_that_died_by_itself_proves_nothing_whoever_was_read_first() {
+    fn a_holder_that_died_by_itself_proves_nothing_in_either_order() {
         for dead in [0, 1] {
             let mut judge = judge();
             judge.entered(slot(0), Verb::Acquire, 10, false);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_that_was_told_of_its_loss_is_no_race() {
+    fn a_loss_that_the_library_reports_is_no_race() {
         let mut judge = judge();
         judge.entered(slot(0), Verb::Acquire, 10, false);
         judge.entered(slot(1), Verb::Acquire, 20, false);

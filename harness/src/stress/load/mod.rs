@@ -21,15 +21,12 @@ pub use outcome::again;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::model::{EventKind, Outcome, Verdict};
-
 use super::choices::{self, Pauses};
 use super::judge::{Judge, LeaseRule, SlotId, nanoseconds};
 use super::plan::Options;
 use super::statistics::Statistics;
 use super::timeline::Timeline;
-use crate::model::Random;
-use crate::model::{FaultKind, Scenario};
+use crate::model::{EventKind, FaultKind, Outcome, Random, Scenario, Verdict};
 use crate::protocol::{Capabilities, Verb};
 use crate::workers::pool::{State, WorkerPool};
 

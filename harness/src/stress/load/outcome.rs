@@ -3,13 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::model::{Evidence, Holder, Load as LoadEvidence, Outcome, Overlap, Verdict};
-
 use super::super::judge;
 use super::super::plan::Options;
 use super::super::statistics::Statistics;
 use super::Load;
-use crate::model::Scenario;
+use crate::model::{Evidence, Holder, Load as LoadEvidence, Outcome, Overlap, Scenario, Verdict};
 use crate::workers::LockUnderTest;
 
 impl Load<'_> {

@@ -4,11 +4,9 @@
 //! the slots try the lock one after the other. A refusal has no reason there, so two defects show:
 //! a lock that answers busy although it is free, and a timed-out request that acquires it later.
 
-use crate::model::EventKind;
-
 use super::Load;
 use super::phase::{BETWEEN, Phase};
-use crate::model::Scenario;
+use crate::model::{EventKind, Scenario};
 use crate::protocol::{Capability, Verb};
 use crate::workers::pool::State;
 

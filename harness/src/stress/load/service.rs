@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_waits_ten_times_as_long_is_starved_and_one_that_waits_twice_as_long_is_not() {
+    fn waits_ten_times_as_long_are_starvation_and_waits_twice_as_long_are_not() {
         let starved = served([20, 20, 200, 20]).unwrap();
         assert_eq!(starved.slot, 2);
         assert!(
@@ -150,7 +150,7 @@ mod tests {
 
     /// As in fasteners, which polls the more seldom the longer it waits.
     #[test]
-    fn waits_of_all_lengths_are_nobodys_loss_if_all_have_them() {
+    fn waits_of_all_lengths_are_no_starvation_if_all_slots_have_them() {
         for seed in 1..200 {
             let mut services = Services::new(4);
             let mut random = crate::model::Random::new(seed);
