@@ -1,5 +1,5 @@
-//! `docs/reference/command-line.md` is made from the definition of the command line:
-//! `LOCKUTILS_BLESS=1 cargo test -p cargo-lockutils --test command reference` writes it.
+//! `docs/reference/command-line.md` is generated from `--help`. To renew it:
+//! `LOCKUTILS_BLESS=1 cargo test -p cargo-lockutils --test command reference`.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,13 +11,14 @@ fn help(project: &Project, arguments: &[&str]) -> String {
     stdout(&project.run(&[arguments, &["--help"]].concat()))
 }
 
-/// The subcommands that help lists.
+/// The subcommands that help lists, except `help` itself.
 fn subcommands(help: &str) -> Vec<String> {
     let (_, list) = help.split_once("Commands:\n").expect("commands");
     list.lines()
         .take_while(|line| !line.is_empty())
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
         .map(str::to_owned)
         .collect()
 }
@@ -26,7 +27,7 @@ fn page() -> String {
     let project = Project::new();
     let whole = help(&project, &[]);
     let mut page = format!(
-        "# The command line\n\nThis page is made from what `--help` says.\n\n```text\n{}\n```\n",
+        "# The command line\n\nThis page is generated from `--help`.\n\n```text\n{}\n```\n",
         whole.trim_end()
     );
     for name in subcommands(&whole) {
