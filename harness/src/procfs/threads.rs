@@ -1,5 +1,6 @@
 //! Threads of processes.
 
+use std::time::Duration;
 use std::{fs, io};
 
 use nix::unistd::Pid;
@@ -58,6 +59,14 @@ impl Thread {
     /// The system call in which it sleeps; `None` if there is none or it may not be seen.
     pub fn system_call(self) -> Option<SystemCall> {
         SystemCall::parse(&self.read("syscall")?)
+    }
+
+    /// Time for which it was ready to run and no processor ran it, since its start; `None` if the
+    /// kernel does not count it (`CONFIG_SCHED_INFO`).
+    pub fn run_delay(self) -> Option<Duration> {
+        let text = self.read("schedstat")?;
+        let delay = text.split_whitespace().nth(1)?.parse().ok()?;
+        Some(Duration::from_nanos(delay))
     }
 
     /// The function of the kernel in which it sleeps; `None` if there is none or it may not be

@@ -16,6 +16,7 @@ use nix::unistd::{ForkResult, Pid, fork, getppid};
 use oslo_concurrency::lockutils::{self, scope::LockPathScope};
 
 use super::stacks;
+use crate::procfs;
 use crate::testing::witness::Witness;
 
 /// How a worker process ended.
@@ -119,6 +120,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Finished workers wait no longer than this for progress of the others: one of these may wait for
 /// the end of a finished process.
 const FINISHED_WAIT: Duration = Duration::from_millis(250);
+/// Waiters that poll on a loaded machine are kept from running all the time; they are stuck even so.
+const MOST_EXCUSES: u32 = 8;
 
 /// The worker processes that have not ended, and their observed progress.
 struct Run<'a> {
@@ -127,6 +130,10 @@ struct Run<'a> {
     progress: u64,
     /// Time without progress.
     idle: Duration,
+    /// How long the workers had been kept from running when they were last found idle.
+    starvation: Option<Starvation>,
+    /// Number of times in a row that the machine was blamed.
+    excuses: u32,
     deadline: Instant,
     phase_began: Instant,
     phase: u64,
@@ -134,6 +141,30 @@ struct Run<'a> {
     dismissed: bool,
     /// Stuck workers were killed, and the others are leaving.
     leaving: bool,
+}
+
+/// How the machine keeps worker processes from running.
+#[derive(Clone, Copy)]
+struct Starvation {
+    /// Time for which their threads were ready and did not run.
+    run_delay: Duration,
+    /// A thread waits for a disk.
+    on_disk: bool,
+}
+
+impl Starvation {
+    fn of(running: &[(usize, Pid)]) -> Self {
+        let processes = running.iter().map(|(_, process)| *process);
+        let threads: Vec<_> = processes
+            .filter_map(|process| procfs::threads(process).ok())
+            .flatten()
+            .collect();
+        let on_disk = |thread: &procfs::Thread| thread.stat().is_some_and(|stat| stat.state == 'D');
+        Starvation {
+            run_delay: threads.iter().filter_map(|thread| thread.run_delay()).sum(),
+            on_disk: threads.iter().any(on_disk),
+        }
+    }
 }
 
 /// Forks the worker processes, starts them together, and waits for all of them to end. How each
@@ -167,6 +198,8 @@ pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
         running,
         progress: 0,
         idle: Duration::ZERO,
+        starvation: None,
+        excuses: 0,
         deadline,
         phase_began: Instant::now(),
         phase: plan.witness.phase(),
@@ -186,10 +219,12 @@ pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
         let progress = plan.witness.progress();
         if progress != run.progress || run.running.len() != before {
             run.idle = Duration::ZERO;
+            run.starvation = None;
+            run.excuses = 0;
             run.progress = progress;
         }
         run.coordinate();
-        if run.idle >= plan.stuck_after || Instant::now() >= run.deadline {
+        if Instant::now() >= run.deadline || (run.idle >= plan.stuck_after && !run.is_starved()) {
             run.kill_stuck_processes();
         }
         let tick = Instant::now();
@@ -203,6 +238,25 @@ pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
 }
 
 impl Run<'_> {
+    /// Returns `true` if the machine, not the lock, may have kept the workers from progress: they
+    /// were ready to run, or waited for a disk. They are observed for some time; while the result
+    /// is `true`, they have that time once more.
+    fn is_starved(&mut self) -> bool {
+        let now = Starvation::of(&self.running);
+        let window = self.plan.stuck_after / 2;
+        let starved = match self.starvation {
+            None => true,
+            Some(before) => now.on_disk || now.run_delay > before.run_delay + window / 10,
+        };
+        let starved = starved && self.excuses < MOST_EXCUSES;
+        if starved {
+            self.excuses += 1;
+            self.idle = self.plan.stuck_after - window;
+            self.starvation = Some(now);
+        }
+        starved
+    }
+
     fn workers_of(&self, process: usize) -> Range<u32> {
         let first = (process * self.plan.threads) as u32;
         first..first + self.plan.threads as u32
