@@ -12,8 +12,8 @@ const MOST_SUMMARY: usize = 900 * 1024;
 /// Longest counterexample in a summary; the file has all of it.
 const MOST_STEPS: usize = 60_000;
 
-/// The workflow commands that annotate the run, one a line, failures first, at most
-/// [`MOST_ANNOTATIONS`].
+/// The workflow commands that annotate the run, one a line, failures first, at most as
+/// many as GitHub shows.
 pub fn annotations(reports: &[CheckedReport]) -> String {
     let of = |wanted: Rank| {
         reports.iter().flat_map(move |checked| {
