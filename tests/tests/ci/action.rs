@@ -118,7 +118,10 @@ fn a_lock_that_breaks_fails_the_job_and_is_told_with_what_replays_it() {
     assert_eq!(
         kept,
         [
+            "explore-junit.xml",
             "explore-seed.txt",
+            "explore.html",
+            "explore.json",
             "lockutils-cache-contend.txt",
             "stress-junit.xml",
             "stress-seed.txt",

@@ -96,7 +96,10 @@ fn from_an_empty_folder_to_a_green_job() {
     assert_eq!(
         names(&folder),
         [
+            "explore-junit.xml",
             "explore-seed.txt",
+            "explore.html",
+            "explore.json",
             "stress-junit.xml",
             "stress-seed.txt",
             "stress.html",

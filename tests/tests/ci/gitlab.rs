@@ -88,7 +88,7 @@ fn the_script_leaves_a_report_for_merge_requests() {
         .into_iter()
         .filter(|name| name.ends_with(suffix))
         .collect();
-    assert_eq!(reports, ["stress-junit.xml"]);
+    assert_eq!(reports, ["explore-junit.xml", "stress-junit.xml"]);
     let report = fs::read_to_string(folder.join("stress-junit.xml")).unwrap();
     assert!(
         report.contains("<testcase name=\"contend\" classname=\"cache\"")
