@@ -99,6 +99,17 @@ impl LockDirectory {
         &self.lock_path
     }
 
+    /// Calls `work` with a fresh lock path, under a guardian, and removes the directory afterwards.
+    /// No process may use it any more then.
+    pub fn with_fresh<T>(work: impl FnOnce(&Path) -> T) -> Result<T> {
+        let directory = Self::make(&DirectoryOptions::default())?;
+        let guardian = directory.guard(None)?;
+        let result = work(directory.lock_path());
+        directory.finish(false, true)?;
+        guardian.dismiss();
+        Ok(result)
+    }
+
     /// Starts the guardian: if this process is killed, it ends the run's processes and removes a
     /// fresh directory.
     pub fn guard(&self, mark: Option<&RunMark>) -> Result<Guardian> {

@@ -1,4 +1,4 @@
-//! What we add to a call of cargo: a configuration file or an environment variable.
+//! The addition to a call of cargo: a configuration file or an environment variable.
 //!
 //! The environment is enough for the lock path, unless the project forces the variable; only
 //! `--config` overrides that. Our test runner is set the same way.

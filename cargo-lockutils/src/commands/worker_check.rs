@@ -5,7 +5,6 @@ use clap::builder::styling::{AnsiColor, Style};
 use lockutils_harness::workers::LockUnderTest;
 use lockutils_harness::workers::check::check;
 
-use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
 
@@ -14,12 +13,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 
 pub fn run(command: Vec<String>) -> Result<u8> {
     let lock = LockUnderTest::worker(command)?;
-    let directory = LockDirectory::make(&DirectoryOptions::default())?;
-    let guardian = directory.guard(None)?;
-    let findings = check(&lock, directory.lock_path());
-    directory.finish(false, true)?;
-    guardian.dismiss();
-    let findings = findings?;
+    let findings = LockDirectory::with_fresh(|lock_path| check(&lock, lock_path))??;
     for finding in &findings {
         match &finding.wrong {
             None => say::on_stdout(format_args!("{GOOD}✔{GOOD:#} {}", finding.what)),

@@ -1,4 +1,4 @@
-//! What a process does with the lock files below a directory.
+//! The use that a process makes of the lock files below a directory.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a worker is told to do.
+//! Commands for a worker.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::Verb;
 pub enum Command {
     /// A line of the protocol.
     Verb(Verb),
-    /// To exit: its input ends, or a zygote's child is told to quit.
+    /// Exit: end of input, or `quit` for the child of a zygote.
     Leave,
 }
 

@@ -10,9 +10,9 @@ use super::trace::Trace;
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The scenario.
-    pub plot: Scenario,
+    pub scenario: Scenario,
     /// Number of competing workers.
-    pub parties: usize,
+    pub workers: usize,
     /// Number of schedules that were run.
     pub schedules: usize,
     /// Seconds of the search, with shrinking and replays.
@@ -32,7 +32,7 @@ pub struct Found {
     pub polls: usize,
     /// How long a dead holder was left alone in real time before the others began; not zero if the
     /// lock looks at times that cannot be set back.
-    pub rest: Duration,
+    pub settle_time: Duration,
     /// Errors of the library, with their counts.
     pub errors: Vec<Quoted>,
     /// The first failure of a worker or of the explorer.
@@ -43,17 +43,17 @@ pub struct Found {
 
 impl Found {
     /// The result of a search that could not run, with the reason.
-    pub fn failed(plot: Scenario, parties: usize, why: impl ToString) -> Self {
+    pub fn failed(scenario: Scenario, workers: usize, why: impl ToString) -> Self {
         Found {
             problem: Some(why.to_string()),
-            ..Self::nothing(plot, parties)
+            ..Self::nothing(scenario, workers)
         }
     }
 
-    pub(super) fn nothing(plot: Scenario, parties: usize) -> Self {
+    pub(super) fn nothing(scenario: Scenario, workers: usize) -> Self {
         Found {
-            plot,
-            parties,
+            scenario,
+            workers,
             schedules: 0,
             seconds: 0.0,
             known: 0,
@@ -62,7 +62,7 @@ impl Found {
             replayed: (0, 0),
             expiries: 0,
             polls: 0,
-            rest: Duration::ZERO,
+            settle_time: Duration::ZERO,
             errors: Vec::new(),
             problem: None,
             interrupted: false,

@@ -30,7 +30,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         runs: found.replayed.1,
         steps: lines(trace),
         replay: input(&saved.text),
-        file: Some(saved.file),
+        file: saved.file,
     });
     let problem = found
         .problem
@@ -41,17 +41,20 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         .then(|| "interrupted before the search was over".to_owned());
     let notes = problem.into_iter().chain(interrupted);
     Outcome {
-        scenario: found.plot,
-        meaning: found.plot.explored().unwrap_or(found.plot.meaning()),
+        scenario: found.scenario,
+        meaning: found
+            .scenario
+            .explored()
+            .unwrap_or(found.scenario.meaning()),
         counts: true,
-        promise: found.plot.role() == Role::Promise,
+        promise: found.scenario.role() == Role::Promise,
         verdict,
         reason: found.reason(),
         seconds: found.seconds,
         errors: found.errors.clone(),
         notes: notes.map(|text| Quoted { text, count: 1 }).collect(),
         evidence: Evidence::Search(Box::new(Extent {
-            workers: found.parties,
+            workers: found.workers,
             rounds: search.rounds,
             strategy: search.strategy.word(),
             schedules: found.schedules,
@@ -59,7 +62,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
             complete: found.complete.clone(),
             expiries: found.expiries,
             polls: found.polls,
-            rest_ms: found.rest.as_millis() as u64,
+            rest_ms: found.settle_time.as_millis() as u64,
             counterexample,
         })),
         again,

@@ -9,6 +9,7 @@ use crate::workers::pool::WorkerSpawner;
 
 use super::arch::SUPPORTED;
 use super::controller::Controller;
+use super::counterexample::Counterexample;
 use super::end::End;
 use super::error::ExploreError;
 use super::found::Found;
@@ -77,6 +78,24 @@ pub struct Progress {
 }
 
 impl<'a> Search<'a> {
+    /// The file of the counterexample that this search has found, if it has found one. `lock` is the
+    /// lock as a replay names it.
+    pub fn counterexample_file(&self, found: &Found, lock: String) -> Option<String> {
+        let trace = found.counterexample.as_ref()?;
+        let counterexample = Counterexample {
+            lock,
+            scenario: found.scenario,
+            workers: found.workers,
+            rounds: self.rounds,
+            seed: self.seed,
+            lease: self.lease,
+            settle_time: found.settle_time,
+            patient: trace.looked_in_real_time(),
+            choices: trace.choices(),
+        };
+        Some(counterexample.to_text(trace))
+    }
+
     /// The controller of the workers, ready for schedules.
     ///
     /// # Errors
@@ -198,7 +217,7 @@ impl<'a> Search<'a> {
         }
         found.errors = errors.all();
         found.complete = strategy.complete();
-        found.rest = self.settle_time;
+        found.settle_time = self.settle_time;
         found.interrupted = controller.is_interrupted();
         found.seconds = began.elapsed().as_secs_f64();
         Ok(found)

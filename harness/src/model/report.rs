@@ -255,7 +255,7 @@ pub struct Counterexample {
     /// Step by step.
     pub steps: Vec<Step>,
     /// The file in which it was saved, as given on the command line.
-    pub file: Option<String>,
+    pub file: String,
     /// The contents of that file, without its explanation for people: input of `replay`.
     pub replay: String,
 }

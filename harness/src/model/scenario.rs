@@ -174,13 +174,6 @@ impl Scenario {
             .filter(|scenario| scenario.row().explore.is_some())
     }
 
-    /// The scenario with this word.
-    pub fn from_word(word: &str) -> Option<Scenario> {
-        Scenario::ALL
-            .into_iter()
-            .find(|scenario| scenario.word() == word)
-    }
-
     /// Its name on the command line.
     pub fn word(self) -> &'static str {
         self.row().word

@@ -137,7 +137,7 @@ impl ReaderWriterLock {
     }
 
     #[inline]
-    fn acquire(&self, access: Access, wait: Wait) -> Result<ThreadHold<'_>, Error> {
+    fn acquire(&self, access: Access, wait: Wait) -> Result<PinnedHold<'_>, Error> {
         let hold = self
             .lock
             .acquire(access, wait)
@@ -149,7 +149,7 @@ impl ReaderWriterLock {
                     name: self.name.to_owned(),
                 },
             })?;
-        Ok(ThreadHold {
+        Ok(PinnedHold {
             _hold: hold,
             _on_this_thread: PhantomData,
         })
@@ -158,7 +158,7 @@ impl ReaderWriterLock {
 
 /// A hold that stays on its thread.
 #[derive(Debug)]
-struct ThreadHold<'a> {
+struct PinnedHold<'a> {
     _hold: Hold<'a>,
     _on_this_thread: PhantomData<*const ()>,
 }
@@ -167,12 +167,12 @@ struct ThreadHold<'a> {
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct ReadGuard<'a>(
-    #[expect(dead_code, reason = "dropping it releases the lock")] ThreadHold<'a>,
+    #[expect(dead_code, reason = "dropping it releases the lock")] PinnedHold<'a>,
 );
 
 /// A [`ReaderWriterLock`] held for writing. Dropping the guard releases it.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct WriteGuard<'a>(
-    #[expect(dead_code, reason = "dropping it releases the lock")] ThreadHold<'a>,
+    #[expect(dead_code, reason = "dropping it releases the lock")] PinnedHold<'a>,
 );

@@ -79,13 +79,8 @@ pub(crate) fn acquire_file(
     request: Request<'_>,
     limit: &mut WaitLimit<'_>,
 ) -> Result<(), FileLockError> {
-    let Request {
-        wait,
-        fair,
-        held_here,
-    } = request;
-    external.take_turn(wait, held_here, limit)?;
-    let outcome = external.lock(wait, fair, held_here, limit);
+    external.take_turn(request.wait, request.held_here, limit)?;
+    let outcome = external.lock(request.wait, request.fair, request.held_here, limit);
     if outcome.is_err() {
         external.give_back();
     }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use lockutils_harness::explore::counterexample::Counterexample;
-use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, Trace, outcome};
+use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, outcome};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
@@ -82,10 +81,9 @@ impl super::Trial for Explore<'_> {
                 Err(why) if !outcomes.is_empty() => Found::failed(scenario, search.workers, why),
                 found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
             };
-            let saved = match &found.counterexample {
-                Some(trace) => Some(self.save(run, subject, &search, &found, trace)?),
-                None => None,
-            };
+            let text = search.counterexample_file(&found, subject.lock.arguments());
+            let saved = text.map(|text| self.save(run, subject, scenario, text));
+            let saved = saved.transpose()?;
             let outcome = outcome(&search, &found, saved);
             run.screen
                 .line(&report::outcome_line(&outcome, screen::width()));
@@ -138,23 +136,9 @@ impl Explore<'_> {
         &self,
         run: &Run<'_>,
         subject: &Subject<'_>,
-        search: &Search<'_>,
-        found: &Found,
-        trace: &Trace,
+        scenario: Scenario,
+        text: String,
     ) -> Result<Saved> {
-        let example = Counterexample {
-            lock: subject.lock.arguments(),
-            scenario: found.plot,
-            workers: found.parties,
-            rounds: search.rounds,
-            seed: run.seed,
-            lease: search.lease,
-            settle_time: found.rest,
-            patient: trace.looked_in_real_time(),
-            choices: trace.choices(),
-        };
-        let text = example.to_text(trace);
-        let scenario = found.plot.word();
         let name = match subject.configured {
             Some(configured) => format!("lockutils-{}-{scenario}.txt", configured.name),
             None => format!("lockutils-{scenario}.txt"),

@@ -21,7 +21,7 @@ use lockutils_harness::workers::LockUnderTest;
 use self::reports::Reports;
 use self::screen::Screen;
 use self::target::Target;
-use crate::cli::{DirectoryOptions, TrialOptions};
+use crate::cli::TrialOptions;
 use crate::github;
 use crate::lock_directory::LockDirectory;
 use crate::say;
@@ -166,13 +166,11 @@ impl Run<'_> {
 
     /// Tests one lock in its own directory.
     fn one<T: Trial>(&self, trial: &T, subject: &Subject<'_>) -> Result<Report> {
-        let directory = LockDirectory::make(&DirectoryOptions::default())?;
-        let guardian = directory.guard(None)?;
-        let result = trial.try_lock(self, subject, directory.lock_path());
-        self.screen.clear();
-        directory.finish(false, true)?;
-        guardian.dismiss();
-        let mut report = result?;
+        let mut report = LockDirectory::with_fresh(|lock_path| {
+            let report = trial.try_lock(self, subject, lock_path);
+            self.screen.clear();
+            report
+        })??;
         report.exit_status = screen::exit_status(report.exit_status);
         Ok(report)
     }

@@ -13,7 +13,6 @@ use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
 use super::screen::{self, Screen, interrupted};
-use crate::cli::DirectoryOptions;
 use crate::lock_directory::LockDirectory;
 use crate::say;
 
@@ -32,12 +31,10 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
     let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
     let lock = example.lock(std::env::current_exe()?)?;
-    let directory = LockDirectory::make(&DirectoryOptions::default())?;
     let interrupted = interrupted()?;
-    let guardian = directory.guard(None)?;
-    let traces = follow(&example, &lock, directory.lock_path(), times, &interrupted);
-    directory.finish(false, true)?;
-    guardian.dismiss();
+    let traces = LockDirectory::with_fresh(|lock_path| {
+        follow(&example, &lock, lock_path, times, &interrupted)
+    })?;
     let traces = traces.map_err(|why| anyhow!("{why}"))?;
     let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {

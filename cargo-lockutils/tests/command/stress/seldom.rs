@@ -163,8 +163,7 @@ fn a_try_that_is_refused_once_in_fifty_though_the_lock_is_free_is_a_wrong_answer
     tried(&["shy", "{worker}"], 3, &told);
 }
 
-/// Once in 1,000 it is found as well, mostly: of the sections in the time some are too short, or
-/// nobody waits.
+/// Once in 1,000 is found too in most runs: some sections are too short, or have no waiter.
 #[test]
 fn a_lock_that_is_given_back_early_once_in_five_hundred_is_broken() {
     tried(&["premature", "{worker}"], 1, &["✘ contend", "BROKEN"]);

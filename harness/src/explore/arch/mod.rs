@@ -1,4 +1,4 @@
-//! What differs between processors: numbers of system calls, registers, and the instruction that
+//! The differences between processors: numbers of system calls, registers, and the instruction that
 //! makes a call.
 //!
 //! A processor is one file here with the items that are re-exported below. `unsupported` has them

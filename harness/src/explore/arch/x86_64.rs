@@ -48,7 +48,7 @@ const RED_ZONE: u64 = 128;
 /// In `orig_rax`: the task is in no system call.
 const NO_CALL: u64 = u64::MAX;
 
-/// What the kernel leaves in rax of a call that it will restart (include/linux/errno.h).
+/// Values of rax after a call that the kernel will restart (include/linux/errno.h).
 const RESTART: [i64; 3] = [-512, -513, -514];
 /// The same for a call that goes on by restart_syscall(2).
 const RESTART_BLOCK: i64 = -516;

@@ -26,7 +26,7 @@ use super::error::ExploreError;
 use super::lock_files::LockFiles;
 use super::tracer::Tracer;
 
-/// How long the scheduler waits for a worker that says nothing.
+/// Longest wait of the scheduler for a silent worker.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
 
 /// All workers of a schedule.

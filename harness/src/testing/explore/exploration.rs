@@ -1,12 +1,10 @@
 //! The report of an exploration from a test.
 
-use super::Explore;
 use super::error::ExploreError;
 use crate::explore::Found;
-use crate::explore::counterexample::Counterexample;
 use crate::explore::story::story;
 
-/// The report of an [`Explore`] run.
+/// The report of an [`Explore`](super::Explore) run.
 ///
 /// Usually all that a test needs is [`assert_exclusive`](Self::assert_exclusive).
 #[derive(Clone, Debug)]
@@ -22,21 +20,8 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    pub(super) fn new(explore: &Explore, test: &str, found: Found, choices: Vec<usize>) -> Self {
-        let counterexample = found.counterexample.as_ref().map(|trace| {
-            Counterexample {
-                lock: format!("-- the test {test}"),
-                scenario: found.plot,
-                workers: found.parties,
-                rounds: explore.rounds,
-                seed: explore.seed,
-                lease: explore.lease,
-                settle_time: found.rest,
-                patient: trace.looked_in_real_time(),
-                choices,
-            }
-            .to_text(trace)
-        });
+    /// `counterexample` is the file of the counterexample, if one was found.
+    pub(super) fn new(found: Found, counterexample: Option<String>) -> Self {
         let obstacle = found.reason();
         Exploration {
             schedules: found.schedules,
@@ -95,7 +80,8 @@ impl Exploration {
         self.story.as_deref()
     }
 
-    /// The same schedule as the text of a counterexample file: [`Explore::replay`] runs it again.
+    /// The same schedule as the text of a counterexample file, which
+    /// [`Explore::replay`](super::Explore::replay) runs again.
     pub fn counterexample(&self) -> Option<&str> {
         self.counterexample.as_deref()
     }

@@ -26,7 +26,6 @@ use crate::testing::stress::seed_from_environment;
 use crate::workers::LockUnderTest;
 
 use crate::explore::Found;
-use crate::explore::Trace;
 use crate::explore::counterexample::Counterexample;
 use crate::explore::{Budget, Search};
 
@@ -182,12 +181,12 @@ impl Explore {
             // In a thread without other children, since the tracer waits for all children of its
             // thread.
             std::thread::scope(|scope| {
-                let run = scope.spawn(|| self.search(&lock, replayed.as_ref()));
+                let run = scope.spawn(|| self.search(&lock, test, replayed.as_ref()));
                 run.join().unwrap_or(Err(ExploreError::Panicked))
             })
         });
         match result {
-            Ok((found, choices)) => Exploration::new(&self, test, found, choices),
+            Ok((found, counterexample)) => Exploration::new(found, counterexample),
             Err(error) => Exploration::failed(&error),
         }
     }
@@ -195,8 +194,9 @@ impl Explore {
     fn search(
         &self,
         lock: &LockUnderTest,
+        test: &str,
         replayed: Option<&Counterexample>,
-    ) -> Result<(Found, Vec<usize>), ExploreError> {
+    ) -> Result<(Found, Option<String>), ExploreError> {
         let base = tempfile::tempdir().map_err(ExploreError::Directory)?;
         let mut search = Search {
             lock,
@@ -221,11 +221,8 @@ impl Explore {
             }
         }
         .map_err(ExploreError::engine)?;
-        let choices = found
-            .counterexample
-            .as_ref()
-            .map_or_else(Vec::new, Trace::choices);
-        Ok((found, choices))
+        let counterexample = search.counterexample_file(&found, format!("-- the test {test}"));
+        Ok((found, counterexample))
     }
 }
 
