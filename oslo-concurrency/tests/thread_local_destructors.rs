@@ -94,9 +94,10 @@ mod tasks {
 
     /// Also finds out that the section asks for its own lock.
     fn lock_twice(path: PathBuf) -> Result<(), Error> {
-        // Tokio's runtime cannot be entered any more; nothing here has to wait.
+        // Tokio's runtime cannot be entered any more; nothing here has to wait. The other tests of
+        // this process hold "x" now and then.
         let mut locked = std::pin::pin!(async {
-            let lock = || lockutils::lock("x").external(true).lock_path(&path);
+            let lock = || lockutils::lock("x-of-tasks").external(true).lock_path(&path);
             let again = lock().run_async(|| async { lock().acquire_async().await });
             assert!(matches!(again.await?, Err(Error::WouldDeadlock { .. })));
             Ok(())
