@@ -37,8 +37,8 @@ impl LongWait {
     /// lasted already.
     ///
     /// Another thread sends the events, to the subscriber and in the span of the calling thread.
-    /// That other thread also asks the subscriber whether it is interested: the calling one is in
-    /// the queue, and others wait for it to answer a call.
+    /// It also asks whether the subscriber is interested. The calling thread must not: it is in the
+    /// queue, where others wait for it to answer a call.
     pub(crate) fn warn(self, waited: Duration, first: Duration) -> Option<Alarm> {
         if !fork::may_log() {
             return None;

@@ -72,7 +72,7 @@ struct Entered {
 }
 
 impl Entered {
-    /// Enters the section until the returned value is dropped, also by a panic. Until then `self`
+    /// Enters the section until the returned value is dropped, even during a panic. Until then `self`
     /// does not move.
     fn enter(&self) -> Left<'_> {
         INNERMOST.set(self);

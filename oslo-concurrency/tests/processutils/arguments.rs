@@ -94,7 +94,7 @@ fn it_runs_in_the_directory_that_is_asked_for() {
     let missing = path.join("missing");
     let error = execute(["pwd"]).cwd(&missing).run().unwrap_err();
     assert!(
-        error.to_string().contains("missing\" is not there"),
+        error.to_string().contains("missing\" does not exist"),
         "{error}"
     );
 }

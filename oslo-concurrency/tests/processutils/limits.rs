@@ -131,9 +131,7 @@ fn a_limit_that_cannot_be_set_is_named_and_nothing_runs() {
     assert_eq!((*limit, *value), ("number_files", u64::MAX - 1));
     assert_eq!(source.raw_os_error(), Some(nix::libc::EPERM));
     assert!(
-        error
-            .to_string()
-            .contains("number_files cannot be limited to"),
+        error.to_string().contains("number_files cannot be set to"),
         "{error}"
     );
     assert!(!file.exists());
