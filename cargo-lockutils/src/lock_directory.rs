@@ -256,7 +256,8 @@ pub fn run_directories() -> Vec<RunDirectory> {
         .collect()
 }
 
-/// The state of a directory. Without the owner's file, it is just being created, or is not ours.
+/// The state of a directory. Without the owner's file, it is just being created or does not belong
+/// to a run.
 fn state(base: &Path) -> RunState {
     let owner_is_dead = File::open(base.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_ok());
     if !owner_is_dead {

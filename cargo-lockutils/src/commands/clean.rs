@@ -45,7 +45,7 @@ pub fn run(options: &CleanOptions) -> Result<u8> {
             Err(error) => summary.failed.push((file, error.to_string())),
         }
     }
-    Ok(summary.tell(&directory, options.dry_run))
+    Ok(summary.print(&directory, options.dry_run))
 }
 
 /// Candidates for lock files, turnstiles last.
@@ -59,7 +59,7 @@ fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_ours = !lock_scan::is_hidden(&path) || removal::is_left_over(&name);
-        let foreign = if kind.is_symlink() {
+        let reason = if kind.is_symlink() {
             Some("a symbolic link")
         } else if kind.is_dir() {
             Some("a directory")
@@ -68,8 +68,8 @@ fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
         } else {
             None
         };
-        match foreign {
-            Some(what) => summary.count(path, Outcome::Foreign(what)),
+        match reason {
+            Some(what) => summary.count(path, Outcome::NotALockFile(what)),
             None => files.push(path),
         }
     }
@@ -81,7 +81,7 @@ fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
 struct Summary {
     removed: Vec<PathBuf>,
     in_use: Vec<PathBuf>,
-    foreign: Vec<(PathBuf, &'static str)>,
+    other_files: Vec<(PathBuf, &'static str)>,
     failed: Vec<(PathBuf, String)>,
     torn: Vec<PathBuf>,
 }
@@ -91,7 +91,7 @@ impl Summary {
         match outcome {
             Outcome::Removed => self.removed.push(file),
             Outcome::InUse => self.in_use.push(file),
-            Outcome::Foreign(what) => self.foreign.push((file, what)),
+            Outcome::NotALockFile(what) => self.other_files.push((file, what)),
             Outcome::NotKnown(reason) => self.failed.push((file, reason)),
             Outcome::Gone => {}
             Outcome::Torn => self.torn.push(file),
@@ -99,7 +99,7 @@ impl Summary {
     }
 
     /// Prints the outcome for each file and returns the exit status.
-    fn tell(&self, directory: &Path, dry_run: bool) -> u8 {
+    fn print(&self, directory: &Path, dry_run: bool) -> u8 {
         let removed = if dry_run { "would remove" } else { "removed" };
         let locks = |files: &[PathBuf]| -> Vec<PathBuf> {
             let locks = files
@@ -125,7 +125,7 @@ impl Summary {
                 user.map_or("it is in use".into(), what_of)
             ));
         }
-        for (file, what) in &self.foreign {
+        for (file, what) in &self.other_files {
             say::on_stdout(format_args!(
                 "{} stays: not a lock file ({what})",
                 name(file)
@@ -151,7 +151,7 @@ impl Summary {
             count(locks(&self.removed).len(), "lock file"),
             in_use.len(),
             self.failed.len(),
-            count(self.foreign.len(), "other file")
+            count(self.other_files.len(), "other file")
         ));
         if self.failed.is_empty() && self.torn.is_empty() {
             0
