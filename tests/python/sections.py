@@ -1,4 +1,4 @@
-"""Critical sections that notice when they overlap: the Python side of tests/src/sections.rs."""
+"""Critical sections that detect overlaps: the Python side of tests/src/sections.rs."""
 
 import struct
 

@@ -1,4 +1,5 @@
-//! Tasks against other processes: forked, killed, Python's, and threads in between.
+//! Tasks that compete with other processes: forked, killed and Python's; some switch between tasks
+//! and threads.
 
 use std::future::Future;
 use std::pin::pin;
@@ -72,7 +73,7 @@ fn tasks_and_threads_of_many_processes_exclude_each_other_fairly() {
     excludes(true);
 }
 
-/// `other` holds x; a task waits for it, and its thread runs others meanwhile, until `free`.
+/// `other` holds x; a task waits for it until `free`, while its thread runs other tasks.
 fn comes_when(directory: &std::path::Path, free: impl FnOnce()) {
     block_on(async {
         let lock = lockutils::lock("x").external(true).lock_path(directory);

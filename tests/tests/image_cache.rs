@@ -1,4 +1,5 @@
-//! A small service as OpenStack has them: workers in Rust and in Python keep a cache of images under one lock path, and are killed.
+//! A small service like those of OpenStack: workers in Rust and in Python keep a cache of images
+//! under one lock path, and are killed.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -49,10 +50,11 @@ fn images(cache: &Cache) -> usize {
         .count()
 }
 
-/// Two workers of each language; one after the other is killed as soon as the journal says that it does this or that.
+/// Two workers of each language. One after the other is killed as soon as the journal shows a
+/// certain step of it.
 #[test]
 fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
-    const ROUNDS: usize = 8; // each deed of each language
+    const ROUNDS: usize = 8; // each step in each language
     const EACH: usize = 20;
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::make(directory.path()).unwrap();
@@ -94,7 +96,7 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     for event in ["fetched", "found", "referred", "left", "expiring"] {
         assert!(story.events[event] >= ROUNDS, "{event}: {story:?}");
     }
-    // No lock is stuck and no reference of the dead keeps an image.
+    // No lock is stuck, and no reference of a dead process keeps an image.
     for language in [Rust, Python] {
         let mut worker = worker(language, directory.path());
         assert_eq!(worker.ask("expire"), "done");
@@ -103,7 +105,8 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     }
 }
 
-/// The image comes through a pipe that runs dry, so that the worker is killed while half of the image is there.
+/// The image comes through a pipe that runs dry, so that the worker is killed when it has half of
+/// the image.
 #[test]
 fn whoever_waits_fetches_anew_what_the_dead_began() {
     for (first, second) in [(Rust, Python), (Python, Rust)] {
@@ -122,7 +125,7 @@ fn whoever_waits_fetches_anew_what_the_dead_began() {
             .write(true)
             .open(&origin)
             .unwrap();
-        pipe.write_all(&content[..half]).unwrap(); // a pipe takes that much at once (pipe(7))
+        pipe.write_all(&content[..half]).unwrap(); // a pipe holds that much (pipe(7))
         until("part of the image is there", || {
             let part = fs::metadata(cache.part(0)).ok()?;
             // Python reads the pipe in larger pieces than it writes.

@@ -1,4 +1,5 @@
-//! The crate in `newcomer/`, which is not of the workspace, uses the harness as the README says; under every way to run tests.
+//! The crate in `newcomer/`, outside of the workspace, uses the harness as the README describes,
+//! with every way to run tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,7 +46,7 @@ fn assert_told(told: &str, part: &str) {
     assert!(told.contains(part), "{part} is missing in:\n{told}");
 }
 
-/// What cargo says in the crate.
+/// The output of cargo in the crate.
 fn cargo(arguments: &[&str]) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target: PathBuf = here.join("../target/newcomer");

@@ -1,4 +1,4 @@
-//! A page, as its tests see it.
+//! A page of the book.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,18 @@ use lockutils_tests::command::workspace;
 
 /// A Markdown file of the book.
 pub struct Page {
-    /// Below the workspace.
+    /// Its path below the workspace.
     pub path: PathBuf,
     pub text: String,
 }
 
-/// Something to do, in the order of the page.
+/// A step of the reader, in page order.
 #[derive(Debug, PartialEq)]
 pub enum Deed {
     /// A fence after `<!-- file: PATH -->`.
     Write { file: String, text: String },
-    /// One command of a `console` fence, and the lines that are shown below it. `exits` is from `<!-- exits N -->` before the fence.
+    /// One command of a `console` fence, and the lines below it. `exits` comes from `<!-- exits N
+    /// -->` before the fence.
     Run {
         command: String,
         shown: Vec<String>,
@@ -25,7 +26,7 @@ pub enum Deed {
     },
 }
 
-/// All pages below `docs/`, the README, and that of the examples.
+/// All pages below `docs/`, the README, and the README of the examples.
 pub fn all() -> Vec<Page> {
     let mut pages = vec![read("README.md".into()), read("examples/README.md".into())];
     collect(Path::new("docs"), &mut pages);
@@ -51,7 +52,7 @@ fn read(path: PathBuf) -> Page {
 }
 
 impl Page {
-    /// What `<!-- KEY: VALUE -->` says.
+    /// The value of `<!-- KEY: VALUE -->`.
     pub fn comment(&self, key: &str) -> Option<&str> {
         self.text.lines().find_map(|line| comment(line, key))
     }
@@ -119,7 +120,8 @@ fn commands(block: &[&str], exits: i32) -> Vec<Deed> {
 fn a_page_is_read() {
     let page = Page {
         path: "x.md".into(),
-        text: "<!-- sandbox: empty -->\n<!-- file: a.txt -->\n```text\nhello\n```\n<!-- exits 3 -->\n```console\n$ one\nsays\n$ two\n```\n\
+        text: "<!-- sandbox: empty -->\n<!-- file: a.txt -->\n```text\nhello\n```\n\
+               <!-- exits 3 -->\n```console\n$ one\nsays\n$ two\n```\n\
                <!-- not run: why -->\n```console\n$ three\n```\n```console\n$ four\n```\n"
             .into(),
     };

@@ -1,4 +1,4 @@
-//! The newcomer's way: from an empty folder to a lock that is tried in CI.
+//! A new user's way from an empty folder to a lock that CI tests.
 
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ fn from_an_empty_folder_to_a_green_job() {
     job.is_within_limits();
     assert!(
         job.said
-            .contains("all of these held: test stress explore (profile pull-request)"),
+            .contains("passed: test stress explore (profile pull-request)"),
         "{}",
         job.said
     );

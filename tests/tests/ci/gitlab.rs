@@ -1,4 +1,5 @@
-//! The GitLab template: valid once its inputs are filled in, and its script, run for real, leaves the JUnit report that GitLab reads.
+//! The GitLab template: valid once its inputs are filled in, and its script, run for real, leaves
+//! the JUnit report that GitLab reads.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::action::with_a_broken_lock;
 use crate::github::names;
 use crate::yaml::{documents, is_valid};
 
-/// The template as GitLab sees it after an `include` with these inputs.
+/// The template after an `include` with these inputs.
 fn included(inputs: &[(&str, &str)]) -> (tempfile::NamedTempFile, Value) {
     let template = workspace().join("ci/gitlab/lockutils.yml");
     let header = documents(&template).remove(0);

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use lockutils_tests::command::{Newcomer, text, workspace};
 
-/// The script, with a command in place of ours that ends as `codes` says for each step.
+/// The script with a command in place of ours that exits with `codes`, one for each step.
 fn script(codes: &str, variables: &[(&str, &str)]) -> Output {
     let newcomer = Newcomer::in_an_empty_folder();
     let fake = newcomer.folder().join("fake");
@@ -74,5 +74,5 @@ fn its_variables_become_arguments() {
     }
     let wrong = script("", &[("LOCKUTILS_RUN", "stres")]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong).contains("there are: test, stress, explore"));
+    assert!(text(&wrong).contains("known: test, stress, explore"));
 }

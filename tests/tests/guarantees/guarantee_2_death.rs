@@ -1,4 +1,4 @@
-//! It is freed when the holder dies, however it dies.
+//! The lock is freed when the holder dies, however it dies.
 
 use nix::sys::signal::Signal;
 

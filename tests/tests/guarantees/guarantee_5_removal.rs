@@ -12,8 +12,8 @@ use oslo_concurrency::lockutils;
 
 use crate::{holder, lock_path};
 
-/// A waiter has the file open when `change` takes it away, and is let in when the holder leaves; whoever comes after the change must
-/// then find the lock held.
+/// A waiter has the file open when `change` takes it away, and acquires the lock when the holder
+/// leaves. A process that comes after the change must then find the lock held.
 fn nobody_comes_in_beside_a_waiter(change: impl FnOnce(&Path)) {
     let parent = lock_path();
     let directory = parent.path().join("locks");
@@ -102,8 +102,9 @@ fn removal_by_its_own_function_never_lets_two_in() {
     assert!(removed > 10, "the file was removed {removed} times only");
 }
 
-/// One thread holds the lock, a second waits that will take the file away, and a third behind it. The third must not go on with the
-/// old file, passed on within the process, while a process that comes newly makes another.
+/// One thread holds the lock, a second one waits that will take the file away, and a third waits
+/// behind it. The third must not use the old file, passed on within the process, while a new
+/// process creates another.
 fn the_next_thread_looks_for_the_file(take_away: impl Fn(&Path) + Sync) {
     for _ in 0..20 {
         let directory = lock_path();

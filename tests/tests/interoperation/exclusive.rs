@@ -27,7 +27,7 @@ fn each_gets_the_lock_when_the_other_is_killed() {
     });
 }
 
-/// Four kinds of use, 2,500 sections each, half in Rust and half in Python.
+/// Four kinds of use with 2,500 sections each, half in Rust and half in Python.
 #[test]
 fn ten_thousand_sections_never_overlap() {
     const EACH: u64 = 1_250;

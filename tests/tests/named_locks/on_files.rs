@@ -1,4 +1,4 @@
-//! External locks: which file they are on, and what becomes of it.
+//! The files of external locks.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ fn processes_that_find_no_directory_make_one_and_exclude_each_other() {
     assert!(missing.join("x").exists());
 }
 
-/// The file that was locked, which is the only one in its directory.
+/// The name of the locked file, the only one in its directory.
 fn file_of(section: impl FnOnce(&Path)) -> String {
     let directory = lock_path();
     let scope = LockPathScope::enter(directory.path());
@@ -165,7 +165,7 @@ fn a_writer_on_a_file_does_not_write_twice_and_is_gone_when_its_one_guard_goes()
     assert_eq!(other.ask("try-write x"), "acquired");
 }
 
-/// A reader or writer that dies, and a writer that waits for its end.
+/// A reader or writer dies while a writer waits for it.
 #[test]
 fn a_writer_comes_in_when_the_reader_or_writer_before_it_crashes() {
     for crashes in ["read x", "write x"] {

@@ -1,4 +1,5 @@
-//! `docs/how-to/migrate-from-python.md` against the installed Python packages and our own API.
+//! `docs/how-to/migrate-from-python.md` compared with the installed Python packages and our own
+//! API.
 
 use std::fs;
 use std::process::Command;

@@ -1,5 +1,6 @@
-//! Locks inside locks: internal, external and both, by a path and by a link to it. Different locks are taken in one order, so
-//! only what the same thread asks for twice is a deadlock, and that is said at once.
+//! Nested locks: internal, external and both, by a path and by a link to it. Different locks are
+//! acquired in one order, so that only a second request by the same thread is a deadlock, which
+//! must be reported at once.
 
 use std::any::Any;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use oslo_concurrency::lockutils::{self, Error};
 use crate::random::{Random, spin};
 use crate::round::{CALLS, NAMES, Round, fail};
 
-/// What a request takes: the lock between threads of a name, its file, or both.
+/// The target of a request: the lock between threads of a name, its file, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Request {
     Internal,
@@ -26,7 +27,8 @@ enum Patience {
     Short(u64),
 }
 
-/// Keys in the order in which they may be taken: those of the first name first, and of a name the lock between threads before the file.
+/// Keys in the order in which they may be acquired: by name, and for one name the lock between
+/// threads before the file.
 fn keys(name: usize, request: Request) -> &'static [usize] {
     const KEYS: [[usize; 2]; 3] = [[0, 1], [2, 3], [4, 5]];
     match request {

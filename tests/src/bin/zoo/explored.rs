@@ -1,4 +1,4 @@
-//! `explore` on the locks of the table: what was expected beside what was found, as a table for the docs.
+//! `explore` on the locks of the table: expected and found results, as a table for the docs.
 
 use std::process::{Command, ExitCode};
 
@@ -9,14 +9,15 @@ use crate::Options;
 use crate::install::Tools;
 use crate::table::Lock;
 
-/// How often a counterexample is replayed.
+/// Number of replays of a counterexample.
 const REPLAYS: &str = "100";
 
-/// Explores them all.
+/// Explores all locks.
 pub fn all(locks: &[Lock], tools: &mut Tools, options: &Options) -> Result<ExitCode> {
     let mut wrong = locks.is_empty();
     println!(
-        "| lock | scenario | expected | found | schedules | s | a second | steps, switches | replays |"
+        "| lock | scenario | expected | found | schedules | s | a second | steps, switches | \
+         replays |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for lock in locks {

@@ -1,4 +1,4 @@
-//! Servers on loopback, with a temporary data folder, until they are dropped.
+//! Servers on loopback with temporary data folders, which run until they are dropped.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, getuid};
 use tempfile::TempDir;
 
-/// A server that listens.
+/// A server that accepts connections.
 #[derive(Debug)]
 pub struct Server {
     pub port: u16,
@@ -68,7 +68,7 @@ pub fn redis() -> Result<Server> {
     start(command, port, data)
 }
 
-/// memcached. As root, it asks for a user that it may become.
+/// memcached. Started as root, it requires a user to change to.
 pub fn memcached() -> Result<Server> {
     let (port, data) = (free_port()?, tempfile::tempdir()?);
     let mut command = Command::new("memcached");
@@ -79,7 +79,7 @@ pub fn memcached() -> Result<Server> {
     start(command, port, data)
 }
 
-/// etcd, alone, without waiting for its disk.
+/// A single etcd node that does not wait for its disk.
 pub fn etcd() -> Result<Server> {
     let (port, peers, data) = (free_port()?, free_port()?, tempfile::tempdir()?);
     let (clients, peers) = (
@@ -96,7 +96,8 @@ pub fn etcd() -> Result<Server> {
     start(command, port, data)
 }
 
-/// PostgreSQL, with the user `zoo`, who needs no password. It refuses to run as root, so it runs as `postgres` then.
+/// PostgreSQL, with the user `zoo` and no password. It refuses to run as root; in that case it runs
+/// as `postgres`.
 pub fn postgres() -> Result<Server> {
     let (port, data) = (free_port()?, tempfile::tempdir()?);
     let programs = programs_of_postgres()?;
