@@ -51,7 +51,7 @@ impl Conversation {
     }
 
     /// Sends a command without waiting for the answer.
-    pub fn tell(&mut self, command: &str) {
+    pub fn send(&mut self, command: &str) {
         writeln!(self.input, "{command}").expect("the child listens");
     }
 
@@ -75,7 +75,7 @@ impl Conversation {
     /// Sends a command and waits for its answer.
     #[track_caller]
     pub fn ask(&mut self, command: &str) -> String {
-        self.tell(command);
+        self.send(command);
         self.answer()
     }
 

@@ -135,7 +135,7 @@ fn another_process_comes_in_when_a_task_is_cancelled_in_its_section() {
             () = yield_now() => {}
         }
         assert_eq!(other.ask("try x"), "busy");
-        other.tell("acquire x");
+        other.send("acquire x");
         other.wait_until_it_waits();
         drop(section);
         assert_eq!(other.answer(), "acquired");

@@ -64,7 +64,7 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     let mut seed = 0_u64;
     let mut employ = |worker: &mut Conversation| {
         seed += 1;
-        worker.tell(&format!("work {EACH} {seed}"));
+        worker.send(&format!("work {EACH} {seed}"));
     };
     workers.iter_mut().for_each(&mut employ);
     for round in 0..ROUNDS {
@@ -119,7 +119,7 @@ fn whoever_waits_fetches_anew_what_the_dead_began() {
         mkfifo(&origin, Mode::S_IRWXU).unwrap();
         let mut dead = worker(first, directory.path());
         let mut heir = worker(second, directory.path());
-        dead.tell("use 0");
+        dead.send("use 0");
         let mut pipe = OpenOptions::new()
             .read(true)
             .write(true)
@@ -131,7 +131,7 @@ fn whoever_waits_fetches_anew_what_the_dead_began() {
             // Python reads the pipe in larger pieces than it writes.
             (part.len() as usize > half / 2).then_some(())
         });
-        heir.tell("use 0");
+        heir.send("use 0");
         fs::rename(&origin, directory.path().join("pipe")).unwrap();
         fs::write(&origin, &content).unwrap();
         assert_eq!(heir.answer_so_far(), None, "the first still holds the lock");

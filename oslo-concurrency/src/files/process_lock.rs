@@ -53,7 +53,7 @@ struct State {
     turnstile: Option<LockFile>,
     /// Set while the kernel's lock is held, even if the turn has no owner for a moment.
     locked: bool,
-    /// The time when the threads of this process began to pass the kernel's lock on among themselves.
+    /// The time when threads of this process began to pass the kernel's lock on among themselves.
     burst_began: Option<Instant>,
     /// Set if the last burst ended because it had lasted too long.
     must_pause: bool,

@@ -18,7 +18,7 @@ use lockutils_tests::command::{Newcomer, text, workspace};
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::{holder, python};
 
-use crate::page::{self, Deed, Page};
+use crate::page::{self, Page, Step};
 
 /// The lock path of the service in the examples.
 const SERVICE: &str = "/var/lib/nova/tmp";
@@ -62,18 +62,18 @@ fn sandbox(kind: &str) -> (Newcomer, PathBuf) {
 }
 
 /// The page as one script that writes the output of each command to its own file.
-fn script(deeds: &[Deed], results: &Path) -> String {
+fn script(steps: &[Step], results: &Path) -> String {
     let mut script = String::new();
-    for (nth, deed) in deeds.iter().enumerate() {
-        match deed {
-            Deed::Write { file, text } => {
+    for (nth, step) in steps.iter().enumerate() {
+        match step {
+            Step::Write { file, text } => {
                 let _ = write!(
                     script,
                     "mkdir -p \"$(dirname '{file}')\"\ncat > '{file}' <<'END OF FILE'\n\
                      {text}END OF FILE\n"
                 );
             }
-            Deed::Run { command, .. } => {
+            Step::Run { command, .. } => {
                 let at = results.join(nth.to_string());
                 let at = at.display();
                 let _ = write!(
@@ -100,8 +100,8 @@ fn complaints(page: &Page) -> Vec<String> {
     let lock_path = folder.join("nova");
     let _service = (kind == "service").then(|| service(&lock_path));
     let results = tempfile::tempdir().unwrap();
-    let deeds = page.deeds();
-    let mut script = script(&deeds, results.path());
+    let steps = page.steps();
+    let mut script = script(&steps, results.path());
     script = script.replace(SERVICE, &lock_path.to_string_lossy());
     if folder == workspace() {
         // The folder is already built.
@@ -129,12 +129,12 @@ fn complaints(page: &Page) -> Vec<String> {
     }
     newcomer.run(shell, &folder);
     let mut wrong = Vec::new();
-    for (nth, deed) in deeds.iter().enumerate() {
-        let Deed::Run {
+    for (nth, step) in steps.iter().enumerate() {
+        let Step::Run {
             command,
             shown,
             exits,
-        } = deed
+        } = step
         else {
             continue;
         };
@@ -173,9 +173,9 @@ fn the_page_is_true(path: &str) {
         .find(|page| page.path == Path::new(path))
         .unwrap();
     assert!(
-        page.deeds()
+        page.steps()
             .iter()
-            .any(|deed| matches!(deed, Deed::Run { .. })),
+            .any(|step| matches!(step, Step::Run { .. })),
         "{path} shows no command"
     );
     let wrong = complaints(page);

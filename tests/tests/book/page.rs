@@ -14,7 +14,7 @@ pub struct Page {
 
 /// A step of the reader, in page order.
 #[derive(Debug, PartialEq)]
-pub enum Deed {
+pub enum Step {
     /// A fence after `<!-- file: PATH -->`.
     Write { file: String, text: String },
     /// One command of a `console` fence, and the lines below it. `exits` comes from `<!-- exits N
@@ -61,8 +61,8 @@ impl Page {
         self.text.lines().any(|line| line.trim() == "```console")
     }
 
-    pub fn deeds(&self) -> Vec<Deed> {
-        let mut deeds = Vec::new();
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
         let mut lines = self.text.lines();
         let (mut file, mut exits, mut not_run) = (None, 0, false);
         while let Some(line) = lines.next() {
@@ -81,17 +81,17 @@ impl Page {
                     .take_while(|line| !line.starts_with("```"))
                     .collect();
                 match (file.take(), kind) {
-                    (Some(file), _) => deeds.push(Deed::Write {
+                    (Some(file), _) => steps.push(Step::Write {
                         file,
                         text: block.join("\n") + "\n",
                     }),
-                    (None, "console") if !not_run => deeds.extend(commands(&block, exits)),
+                    (None, "console") if !not_run => steps.extend(commands(&block, exits)),
                     _ => {}
                 }
                 (exits, not_run) = (0, false);
             }
         }
-        deeds
+        steps
     }
 }
 
@@ -100,20 +100,20 @@ fn comment<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     inside.strip_prefix(key)?.strip_prefix(": ")
 }
 
-fn commands(block: &[&str], exits: i32) -> Vec<Deed> {
-    let mut deeds: Vec<Deed> = Vec::new();
+fn commands(block: &[&str], exits: i32) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
     for line in block {
         if let Some(command) = line.strip_prefix("$ ") {
-            deeds.push(Deed::Run {
+            steps.push(Step::Run {
                 command: command.to_owned(),
                 shown: Vec::new(),
                 exits,
             });
-        } else if let Some(Deed::Run { shown, .. }) = deeds.last_mut() {
+        } else if let Some(Step::Run { shown, .. }) = steps.last_mut() {
             shown.push((*line).to_owned());
         }
     }
-    deeds
+    steps
 }
 
 #[test]
@@ -125,16 +125,16 @@ fn a_page_is_read() {
                <!-- not run: why -->\n```console\n$ three\n```\n```console\n$ four\n```\n"
             .into(),
     };
-    let run = |command: &str, shown: &[&str], exits| Deed::Run {
+    let run = |command: &str, shown: &[&str], exits| Step::Run {
         command: command.into(),
         shown: shown.iter().map(|&line| line.to_owned()).collect(),
         exits,
     };
     assert_eq!(page.comment("sandbox"), Some("empty"));
     assert_eq!(
-        page.deeds(),
+        page.steps(),
         [
-            Deed::Write {
+            Step::Write {
                 file: "a.txt".into(),
                 text: "hello\n".into()
             },

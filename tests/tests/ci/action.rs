@@ -161,11 +161,12 @@ fn a_lock_that_breaks_fails_the_job_and_is_told_with_what_replays_it() {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]);
     let again = newcomer.run(shell, &newcomer.package());
-    let told = text(&again);
-    assert_eq!(again.status.code(), Some(1), "{told}");
+    let printed = text(&again);
+    assert_eq!(again.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("10 of 10 runs reached the violation; 10 took exactly the steps in the file"),
-        "{told}"
+        printed
+            .contains("10 of 10 runs reached the violation; 10 took exactly the steps in the file"),
+        "{printed}"
     );
 }
 

@@ -68,13 +68,13 @@ fn the_script_leaves_a_report_for_merge_requests() {
         }
     }
     let output = newcomer.run(shell, &newcomer.package());
-    let told = text(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let printed = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("section_start:") && told.contains("section_end:"),
-        "{told}"
+        printed.contains("section_start:") && printed.contains("section_end:"),
+        "{printed}"
     );
-    assert!(told.contains("(profile pull-request)"), "{told}");
+    assert!(printed.contains("(profile pull-request)"), "{printed}");
     let folder = newcomer
         .package()
         .join(job["artifacts"]["paths"][0].as_str().unwrap());

@@ -30,7 +30,7 @@ fn sections_of_processes_and_threads_never_overlap() {
     drop(Sections::open(&file).unwrap());
     let mut processes: Vec<_> = (0..3).map(|_| holder(&directory)).collect();
     for (me, process) in (1..).zip(&mut processes) {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} {EACH} {me} blocking",
             file.display()
         ));

@@ -47,7 +47,7 @@ fn sleeps_without_asking_again(wait: &str) {
     let mut processes = [(); 3].map(|()| holder(&directory));
     let [one, waiter, clock] = &mut processes;
     assert_eq!(one.ask("acquire x"), "acquired");
-    waiter.tell(wait);
+    waiter.send(wait);
     waiter.wait_until_it_waits();
     let before = switches(waiter);
     // Work that takes a while, on another lock: a waiter that polled would wake up often meanwhile.
@@ -85,7 +85,7 @@ fn a_timed_wait_takes_a_lock_that_is_freed_in_time() {
     let directory = lock_path();
     let (mut one, mut other) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
-    other.tell("timed x 50000");
+    other.send("timed x 50000");
     other.wait_until_it_waits();
     assert_eq!(one.ask("release x"), "released");
     assert_eq!(other.answer(), "acquired");
@@ -162,7 +162,7 @@ fn a_timed_wait_goes_on_to_the_file_that_replaced_the_first_and_still_ends() {
     let [first, second, waiter] = &mut processes;
     assert_eq!(first.ask("acquire x"), "acquired");
     let asked = Instant::now();
-    waiter.tell("timed x 300");
+    waiter.send("timed x 300");
     waiter.wait_until_it_waits();
     fs::remove_file(directory.path().join("x")).unwrap();
     assert_eq!(second.ask("acquire x"), "acquired");

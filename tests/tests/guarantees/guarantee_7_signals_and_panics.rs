@@ -16,7 +16,7 @@ fn interrupted(wait: &str) {
     let (mut one, mut waiter) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
     assert_eq!(waiter.ask("signals"), "0");
-    waiter.tell(wait);
+    waiter.send(wait);
     for _ in 0..200 {
         waiter.wait_until_it_waits();
         waiter.signal(Signal::SIGUSR1);

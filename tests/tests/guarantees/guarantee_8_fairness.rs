@@ -43,16 +43,16 @@ fn processes_are_served_in_the_order_in_which_they_came() {
     assert_eq!(first.ask("acquire-fair x"), "acquired");
     let mut waiters: Vec<_> = (0..4).map(|_| holder(&directory)).collect();
     for waiter in &mut waiters {
-        waiter.tell("acquire-fair x");
+        waiter.send("acquire-fair x");
         waiter.wait_until_it_waits();
     }
     // The first process waits at the lock, the others at the turnstile in front of it. A process
     // that returns at once must queue behind the first, which holds the turnstile; later it can
     // slip in while a waiter has been called and is not awake yet.
     assert_eq!(first.ask("release x"), "released");
-    first.tell("acquire-fair x");
+    first.send("acquire-fair x");
     for (number, waiter) in waiters.iter_mut().enumerate() {
-        let came_back = until("somebody is served", || {
+        let came_back = until("a waiter is served", || {
             match (waiter.answer_so_far(), first.answer_so_far()) {
                 (None, None) => None,
                 (answer, again) => Some((answer, again)),
@@ -103,9 +103,9 @@ fn a_process_that_comes_back_at_once_lets_the_waiter_go_first() {
     let (mut one, mut waiter) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire-fair x"), "acquired");
     for _ in 0..10 {
-        waiter.tell("acquire-fair x");
+        waiter.send("acquire-fair x");
         waiter.wait_until_it_waits();
-        one.tell("let-others-first x");
+        one.send("let-others-first x");
         assert_eq!(waiter.answer(), "acquired");
         assert_eq!(one.answer_so_far(), None);
         assert_eq!(waiter.ask("release x"), "released");

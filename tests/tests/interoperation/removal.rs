@@ -18,10 +18,10 @@ use lockutils_tests::until::until;
 use crate::{each_way, pair, rust};
 
 /// Returns once a process waits in the kernel for a lock on this file.
-fn until_somebody_waits_for(file: &Path) {
+fn until_a_process_waits_for(file: &Path) {
     let inode = fs::metadata(file).unwrap().ino();
     let inode = format!(":{inode} ");
-    until("somebody waits for the file", || {
+    until("a process waits for the file", || {
         let locks = fs::read_to_string("/proc/locks").unwrap();
         locks
             .lines()
@@ -36,8 +36,8 @@ fn ours_waits_until_python_has_left() {
     let file = directory.path().join("x");
     let (mut ours, mut python) = pair(directory.path());
     assert_eq!(python.ask("acquire x"), "acquired");
-    ours.tell("remove x");
-    until_somebody_waits_for(&file);
+    ours.send("remove x");
+    until_a_process_waits_for(&file);
     assert!(file.exists());
     assert_eq!(python.ask("release x"), "released");
     assert_eq!(ours.answer(), "removed");
@@ -53,13 +53,13 @@ fn python_removes_what_we_hold_and_our_waiter_waits_for_the_new_file() {
     let (mut ours, mut python) = pair(directory.path());
     let mut waiter = rust(directory.path());
     assert_eq!(ours.ask("acquire x"), "acquired");
-    waiter.tell("acquire x");
-    until_somebody_waits_for(&file);
+    waiter.send("acquire x");
+    until_a_process_waits_for(&file);
     assert_eq!(python.ask("remove x"), "removed");
     assert!(!file.exists(), "removed although it is held");
     assert_eq!(python.ask("try x"), "acquired");
     assert_eq!(ours.ask("release x"), "released");
-    until_somebody_waits_for(&file);
+    until_a_process_waits_for(&file);
     assert_eq!(waiter.answer_so_far(), None);
     assert_eq!(ours.ask("try x"), "busy");
     assert_eq!(python.ask("release x"), "released");
@@ -95,12 +95,12 @@ fn our_removal_never_lets_two_of_ours_in_beside_python() {
     let mut ours = [rust(directory.path()), rust(directory.path())];
     let mut python = python::oslo_worker(directory.path());
     let mut remover = rust(directory.path());
-    python.tell(&format!(
+    python.send(&format!(
         "sections x {} {EACH} 3 blocking",
         pythons.display()
     ));
     for (me, process) in (1..).zip(&mut ours) {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} {EACH} {me} blocking",
             file.display()
         ));
@@ -131,7 +131,7 @@ fn pythons_removal_stops_nobody() {
     let files = ["1", "2"].map(|name| directory.path().join(name));
     for (file, process) in files.iter().zip([&mut ours, &mut python]) {
         drop(Sections::open(file).unwrap());
-        process.tell(&format!("sections x {} {EACH} 1 blocking", file.display()));
+        process.send(&format!("sections x {} {EACH} 1 blocking", file.display()));
     }
     while files
         .iter()

@@ -38,8 +38,8 @@ fn the_file_of_a_name_and_a_prefix_is_the_one_that_oslo_takes() {
             format!("{}\n", lock.unwrap().path().display())
         })
     });
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(theirs, ours.as_flattened().concat(), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(theirs, ours.as_flattened().concat(), "{printed}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn each_sees_a_hold_with_a_prefix_that_is_a_folder() {
     let file = directory.path().join("sections");
     drop(Sections::open(&file).unwrap());
     for (me, process, mode) in [(1, &mut rust, "blocking"), (2, &mut python, "polling")] {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} 300 {me} {mode} my/app",
             file.display()
         ));

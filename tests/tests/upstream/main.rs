@@ -22,8 +22,8 @@ fn lines_of(script: &str, arguments: &[&str]) -> Vec<String> {
         .args(arguments)
         .output()
         .expect("Python runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script:?}: {told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script:?}: {printed}");
     let lines = String::from_utf8(output.stdout).expect("UTF-8");
     lines.lines().map(str::to_owned).collect()
 }

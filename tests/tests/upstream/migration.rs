@@ -108,8 +108,8 @@ fn the_python_example_runs() {
         .env("OSLO_LOCK_PATH", directory.path())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{printed}");
     assert!(directory.path().join("images-cache").exists());
 }
 

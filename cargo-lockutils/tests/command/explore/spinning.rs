@@ -1,4 +1,4 @@
-//! Workers that look again and again without a pause.
+//! Workers that poll without a pause.
 
 use super::{explore_worker, project, tells};
 
@@ -27,7 +27,7 @@ const LOOKS: &str = "
             return False
 ";
 
-/// Something has changed whenever it looks.
+/// Something has changed at every poll.
 const MAKES_ITS_OWN_FILE: &str = "
         os.close(os.open(self.own, os.O_CREAT))
         try:

@@ -55,9 +55,9 @@ async fn some_tasks(round: &Round, slot: usize, random: &mut Random) {
         .external(true)
         .lock_path(&directory);
     let process = slot / round.threads;
-    let task = |patience: u64, hold: u64| async move {
+    let task = |limit: u64, hold: u64| async move {
         let acquire = lock.acquire_async();
-        match timeout(Duration::from_micros(patience), acquire).await {
+        match timeout(Duration::from_micros(limit), acquire).await {
             Ok(Ok(guard)) => {
                 let internal = round.internal_witness(process, chosen).enter(slot as u32);
                 let file = round.file_witness(chosen).enter(slot as u32);

@@ -66,8 +66,9 @@ fn main() -> Result<ExitCode> {
         return explored::all(&locks, &mut tools, &options);
     }
     for (lock, seed) in locks.iter().zip(options.seed..) {
-        let card = try_lock(lock, &options, seed, &mut tools).with_context(|| lock.name.clone())?;
-        let row = Row::new(lock, &card, options.calm);
+        let report =
+            try_lock(lock, &options, seed, &mut tools).with_context(|| lock.name.clone())?;
+        let row = Row::new(lock, &report, options.calm);
         print!("{row}");
         wrong.extend(row.wrong().map(|what| format!("{}: {what}", lock.name)));
     }

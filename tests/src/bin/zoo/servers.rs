@@ -106,7 +106,7 @@ pub fn postgres() -> Result<Server> {
         let user = User::from_name("postgres")?.context("there is no user `postgres`")?;
         chown(data.path(), Some(user.uid), Some(user.gid))?;
     }
-    let status = as_nobody_special(&programs.join("initdb"))
+    let status = unprivileged(&programs.join("initdb"))
         .arg("-D")
         .arg(&cluster)
         .args(["-U", "zoo", "-A", "trust", "--no-sync"])
@@ -116,7 +116,7 @@ pub fn postgres() -> Result<Server> {
     if !status.success() {
         bail!("initdb {status}");
     }
-    let mut command = as_nobody_special(&programs.join("postgres"));
+    let mut command = unprivileged(&programs.join("postgres"));
     command
         .arg("-D")
         .arg(&cluster)
@@ -135,7 +135,7 @@ pub fn postgres() -> Result<Server> {
     Ok(server)
 }
 
-fn as_nobody_special(program: &Path) -> Command {
+fn unprivileged(program: &Path) -> Command {
     if !getuid().is_root() {
         return Command::new(program);
     }

@@ -103,13 +103,13 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub fn new(lock: &'a Lock, card: &Value, calm: bool) -> Self {
+    pub fn new(lock: &'a Lock, report: &Value, calm: bool) -> Self {
         let cells = lock
             .expect
             .iter()
             .filter(|(scenario, _)| !calm || lock.calm().contains(&scenario.as_str()))
             .map(|(scenario, expected)| {
-                let outcomes = card["outcomes"].as_array().map_or(&[][..], Vec::as_slice);
+                let outcomes = report["outcomes"].as_array().map_or(&[][..], Vec::as_slice);
                 let outcome = outcomes
                     .iter()
                     .find(|outcome| outcome["scenario"] == scenario.as_str());
