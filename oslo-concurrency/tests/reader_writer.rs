@@ -33,7 +33,7 @@ impl Section {
     fn write(&self) {
         assert_eq!(self.writers.fetch_add(1, Ordering::SeqCst), 0, "two write");
         for _ in 0..2 {
-            assert_eq!(self.readers.load(Ordering::SeqCst), 0, "somebody reads");
+            assert_eq!(self.readers.load(Ordering::SeqCst), 0, "a reader is inside");
             thread::yield_now();
         }
         self.writers.fetch_sub(1, Ordering::SeqCst);

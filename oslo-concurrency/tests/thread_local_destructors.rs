@@ -109,7 +109,7 @@ mod tasks {
             .poll(&mut Context::from_waker(Waker::noop()))
         {
             Poll::Ready(outcome) => outcome,
-            Poll::Pending => panic!("it waits for nobody"),
+            Poll::Pending => panic!("it does not have to wait"),
         }
     }
 

@@ -52,7 +52,7 @@ impl Sections {
     /// Panics if another worker is inside.
     pub fn enter(&self, me: u64) {
         let inside = self.read(0);
-        assert_eq!(inside, 0, "{inside} is in the section when {me} comes in");
+        assert_eq!(inside, 0, "{inside} is in the section when {me} enters");
         self.write(0, me);
         let count = self.read(8);
         std::hint::black_box((0..200).sum::<u64>());
@@ -68,13 +68,13 @@ impl Sections {
     /// Panics if a worker is inside that writes.
     pub fn look(&self) {
         let (inside, count) = (self.read(0), self.read(8));
-        assert_eq!(inside, 0, "{inside} writes while somebody reads");
+        assert_eq!(inside, 0, "{inside} writes while another worker reads");
         std::hint::black_box((0..200).sum::<u64>());
         let (inside, later) = (self.read(0), self.read(8));
         assert_eq!(
             (inside, later),
             (0, count),
-            "somebody writes while somebody reads"
+            "one worker writes while another reads"
         );
     }
 

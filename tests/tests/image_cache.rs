@@ -72,7 +72,7 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
         let event = ["fetching", "referred", "expiring", "fetched"][(round + round / 4) % 4];
         let said = fs::metadata(cache.journal()).unwrap().len() as usize;
         let pid = number(&workers[victim]);
-        until("the victim does its deed", || {
+        until("the victim reaches its step", || {
             for worker in &mut workers {
                 if let Some(answer) = worker.answer_so_far() {
                     assert_eq!(answer, "done");
@@ -80,9 +80,9 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
                 }
             }
             let journal = fs::read_to_string(cache.journal()).unwrap();
-            let is_deed =
+            let is_step =
                 |line: &str| line.starts_with(event) && line.ends_with(&format!(" {pid}"));
-            journal[said..].lines().any(is_deed).then_some(())
+            journal[said..].lines().any(is_step).then_some(())
         });
         workers[victim].kill();
         killed.insert(pid);

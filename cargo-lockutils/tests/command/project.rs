@@ -117,7 +117,7 @@ impl Project {
 
     /// Waits until a run of the scenario `contend` has created the file of the lock.
     pub fn until_a_worker_gets_the_lock(&self) {
-        until("somebody gets the lock", || {
+        until("a worker gets the lock", || {
             let base = self.left_behind().pop()?;
             let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
             files.next().map(drop)

@@ -126,7 +126,7 @@ fn what_is_left_without_a_guardian_the_next_run_removes_but_not_under_a_living_t
     until("the guardian ends", || (!lives(guardian)).then_some(()));
     kill(pid(&command), Signal::SIGKILL).unwrap();
     command.wait().unwrap();
-    assert!(lives(test), "nobody was left to end it");
+    assert!(lives(test), "no guardian was left to end it");
     project.run(&["run", "--", "true"]);
     assert!(
         project.seen("endless").exists(),

@@ -156,16 +156,16 @@ mod tests {
         };
         assert_eq!(
             stuck(&[1]),
-            "nobody is in the section, and worker 1 waits for ever"
+            "no worker is in the section, and worker 1 waits forever"
         );
         assert_eq!(
             stuck(&[0, 1, 2]),
-            "nobody is in the section, and workers 0, 1 and 2 wait for ever"
+            "no worker is in the section, and workers 0, 1 and 2 wait forever"
         );
         let waited = Duration::from_secs(12);
         assert_eq!(
             StuckReason::InRealTime { waited }.to_string(),
-            "nobody is in the section, and nobody got the lock in 12 s of real time either"
+            "no worker is in the section, and none got the lock in 12 s of real time either"
         );
         let unexpected = |command| FailureReason::UnexpectedAnswer {
             worker: 1,

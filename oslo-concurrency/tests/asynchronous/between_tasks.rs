@@ -154,7 +154,10 @@ fn a_fair_lock_is_first_come_first_served_among_tasks_and_threads() {
     drop(held);
     for (wait, woken) in waits.iter_mut().zip(&woken) {
         assert_eq!(woken.times(), 1);
-        assert!(!is_free(lock("order")), "handed over, nobody comes between");
+        assert!(
+            !is_free(lock("order")),
+            "handed over, with no chance for others"
+        );
         assert!(poll_once(wait.as_mut(), woken).is_ready()); // and dropped at once
     }
     assert!(is_free(lock("order")));

@@ -67,7 +67,7 @@ fn threads(fair: bool, asks: &'static [&'static [Ask]]) {
     }
     assert!(
         model.lock.is_idle(),
-        "nobody is there, and the lock is not free: {:?}",
+        "no thread uses the lock, and it is not free: {:?}",
         model.lock
     );
 }
@@ -172,7 +172,7 @@ fn released_to_a_thread_it_is_taken_by_one() {
         assert!(model.0.lock.is_idle());
         assert!(
             !model.1.load(crate::sync::Ordering::SeqCst),
-            "it was passed on, and nobody took it"
+            "it was passed on, and no thread took it"
         );
     }
     many_interleavings(3_000, || model(2, &[Within(1), Within(2)]));

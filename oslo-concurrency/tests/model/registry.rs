@@ -29,7 +29,7 @@ fn make_use_and_drop(threads: usize, rounds: usize) {
     for thread in inside {
         thread.join().unwrap();
     }
-    assert_eq!(registry.len(), 0, "a name nobody uses is still there");
+    assert_eq!(registry.len(), 0, "an unused name is still there");
     assert!(registry.values().is_empty());
 }
 

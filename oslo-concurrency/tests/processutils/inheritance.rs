@@ -98,7 +98,7 @@ fn a_child_that_stays_keeps_no_lock() {
         }
     }
     drop(guard);
-    drop(lock().blocking(false).acquire().expect("nobody holds it"));
+    drop(lock().blocking(false).acquire().expect("it has no holder"));
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(stays.cast_signed()),
         nix::sys::signal::Signal::SIGKILL,

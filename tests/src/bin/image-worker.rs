@@ -76,9 +76,9 @@ impl Worker {
         (&self.journal).write_all(line.as_bytes())
     }
 
-    fn locked<T>(&self, image: u64, deed: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    fn locked<T>(&self, image: u64, operation: impl FnOnce() -> io::Result<T>) -> Result<T> {
         let lock = format!("image-{image}");
-        Ok(lockutils::lock(&lock).external(true).run(deed)??)
+        Ok(lockutils::lock(&lock).external(true).run(operation)??)
     }
 
     fn use_image(&self, image: u64) -> Result<()> {

@@ -63,7 +63,7 @@ fn is_free_for_a_stranger(file: &Path) -> bool {
 
 /// Makes a stranger hold the kernel's lock on the file until the result is dropped.
 fn stranger_locks(file: &Path) -> std::fs::File {
-    stranger_tries(file).expect("nobody else uses the file")
+    stranger_tries(file).expect("no other process uses the file")
 }
 
 /// Locks through a descriptor of its own, which to the kernel is the same as another process.

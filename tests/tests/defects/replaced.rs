@@ -76,13 +76,13 @@ fn the_gate_of_a_fair_lock_is_made_anew_when_it_was_removed() {
     fair();
     assert!(
         gate.exists(),
-        "it queues at a file that nobody else can open"
+        "it queues at a file that no other process can open"
     );
     // The same if only the turnstile was removed.
     fs::remove_file(&gate).unwrap();
     fair();
     assert!(
         gate.exists(),
-        "it queues at a file that nobody else can open"
+        "it queues at a file that no other process can open"
     );
 }

@@ -173,6 +173,6 @@ fn a_timed_wait_goes_on_to_the_file_that_replaced_the_first_and_still_ends() {
     assert_eq!(
         first.ask("try x"),
         "acquired",
-        "whoever gave up holds nothing"
+        "an abandoned wait holds nothing"
     );
 }

@@ -62,7 +62,7 @@ fn processes_are_served_in_the_order_in_which_they_came() {
             assert_eq!(again, "acquired");
             assert_ne!(
                 number, 0,
-                "it came in before the one that waited at the lock"
+                "it entered before the one that waited at the lock"
             );
             assert_eq!(first.ask("release x"), "released");
             assert_eq!(waiter.answer(), "acquired", "waiter {number}");

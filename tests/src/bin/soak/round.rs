@@ -208,7 +208,7 @@ impl Round {
     fn is_free(&self, name: &str) {
         if let Err(error) = lockutils::lock(name).blocking(false).run(|| ()) {
             fail(&format!(
-                "orphan between threads: with everybody outside, a try got: {error}"
+                "orphan between threads: with all workers outside, a try got: {error}"
             ));
         }
     }
