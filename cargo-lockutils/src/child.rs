@@ -20,8 +20,8 @@ use signal_hook::iterator::Signals;
 use lockutils_harness::procfs::{self, ProcessRow, ProcessTable};
 
 use crate::guardian::{Guardian, is_guardian};
+use crate::output;
 use crate::run_mark::RunMark;
-use crate::say;
 
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
@@ -94,8 +94,8 @@ pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) ->
                     "check that it is a program and may be executed",
                 ),
             };
-            let program = say::printable(&program);
-            say::warning(format_args!("{program} cannot be run: {error}; {advice}"));
+            let program = output::printable(&program);
+            output::warning(format_args!("{program} cannot be run: {error}; {advice}"));
             return Ok(Ended {
                 status,
                 group: None,
@@ -146,9 +146,9 @@ impl Ended {
         }
         let commands: Vec<String> = left
             .iter()
-            .map(|&pid| format!("{pid} ({})", say::printable(&procfs::command(pid))))
+            .map(|&pid| format!("{pid} ({})", output::printable(&procfs::command(pid))))
             .collect();
-        say::warning(format_args!(
+        output::warning(format_args!(
             "ending what the run left behind: {}",
             commands.join(", ")
         ));

@@ -14,7 +14,7 @@ use lockutils_harness::procfs;
 
 use crate::cli::CleanOptions;
 use crate::lock_scan::{self, Role, User, lock_of_turnstile};
-use crate::say;
+use crate::output;
 use removal::Outcome;
 
 /// Exit status if some unused files could not be removed.
@@ -108,7 +108,7 @@ impl Summary {
             locks.cloned().collect()
         };
         for file in locks(&self.removed) {
-            say::on_stdout(format_args!("{removed} {}", name(&file)));
+            output::on_stdout(format_args!("{removed} {}", name(&file)));
         }
         let users = if self.in_use.is_empty() {
             BTreeMap::new()
@@ -119,23 +119,23 @@ impl Summary {
         for file in &in_use {
             let below = Path::new(file.file_name().unwrap_or_default());
             let user = users.get(below).and_then(|users| users.first());
-            say::on_stdout(format_args!(
+            output::on_stdout(format_args!(
                 "{} stays: {}",
                 name(file),
                 user.map_or("it is in use".into(), what_of)
             ));
         }
         for (file, what) in &self.other_files {
-            say::on_stdout(format_args!(
+            output::on_stdout(format_args!(
                 "{} stays: not a lock file ({what})",
                 name(file)
             ));
         }
         for (file, reason) in &self.failed {
-            say::warning(format_args!("{} stays: {reason}", name(file)));
+            output::warning(format_args!("{} stays: {reason}", name(file)));
         }
         for file in &self.torn {
-            say::warning(format_args!(
+            output::warning(format_args!(
                 "{} was opened during its removal, and created again: restart every program that \
                  uses it without checking the path after locking, such as Python's \
                  oslo.concurrency",
@@ -146,7 +146,7 @@ impl Summary {
             1 => format!("1 {what}"),
             n => format!("{n} {what}s"),
         };
-        say::on_stdout(format_args!(
+        output::on_stdout(format_args!(
             "{removed} {}, {} in use, {} in doubt, {} left alone",
             count(locks(&self.removed).len(), "lock file"),
             in_use.len(),
@@ -171,14 +171,14 @@ fn what_of(user: &User) -> String {
         Some(process) => format!(
             "process {} {does}: {}",
             process.pid,
-            procfs::shorten(&say::printable(&process.command), procfs::LONGEST)
+            procfs::shorten(&output::printable(&process.command), procfs::LONGEST)
         ),
         None => format!("a process visible only to root {does}"),
     }
 }
 
 fn name(file: &Path) -> String {
-    say::printable(
+    output::printable(
         &file
             .file_name()
             .unwrap_or(OsStr::new("?"))

@@ -232,7 +232,7 @@ fn cargo_failed(stderr: &str) -> anyhow::Error {
     }
     anyhow!(
         "cargo cannot read this project:\n{}",
-        crate::say::lines(text)
+        crate::output::lines(text)
     )
 }
 

@@ -7,7 +7,7 @@ use clap::builder::styling::Style;
 use lockutils_harness::procfs;
 
 use crate::lock_scan::{Role, Scan, User};
-use crate::say::printable;
+use crate::output::printable;
 
 /// Width without a terminal.
 const WIDTH: usize = 80;
