@@ -1,4 +1,4 @@
-# What the scripts of this folder share. A script begins with
+# Shared parts of the scripts in this folder. A script begins with
 #
 #   source "$(dirname "$0")/lib.sh"
 #
@@ -26,8 +26,8 @@ apt_install() {
   as_root apt-get install -qq -y "$@"
 }
 
-# Makes target/ with the mark by which tests know it. Cargo sets the mark only on a folder that it
-# makes itself, so call this before anything else makes a folder in there.
+# Creates target/ with the tag by which tests recognize it. Cargo writes the tag only into a folder
+# that it creates itself, so call this before anything else creates a folder in there.
 make_target() {
   mkdir -p target
   if [ ! -e target/CACHEDIR.TAG ]; then
@@ -44,12 +44,13 @@ cargo_program() {
   local root=target/$name
   if [ ! -x "$root/bin/$name" ]; then
     make_target
-    cargo install --quiet --locked "$name" "$@" --root "$root" >&2 || fail "$name cannot be installed"
+    cargo install --quiet --locked "$name" "$@" --root "$root" >&2 ||
+      fail "$name cannot be installed"
   fi
   printf '%s\n' "$PWD/$root/bin/$name"
 }
 
-# Makes a temporary folder, names it in $folder, and removes it when the script ends.
+# Creates a temporary folder, sets $folder to it, and removes it when the script ends.
 make_temporary_folder() {
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT

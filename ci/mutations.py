@@ -1,4 +1,4 @@
-"""What `ci/break-guarantees` breaks on purpose."""
+"""The mutations of `ci/break-guarantees`."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Edit(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """`subject` is a number of a guarantee, or a defect that is put back."""
+    """`subject` is the number of a guarantee, or a defect that the mutation restores."""
     subject: str
     what: str
     edits: list
@@ -22,7 +22,7 @@ def one(subject, what, file, old, new, times=1):
     return Mutation(subject, what, [Edit(file, old, new, times)])
 
 
-# Seen by tests/tests/guarantees.
+# Detected by tests/tests/guarantees.
 GUARANTEES = [
     one("1", "a lock that is held counts as acquired", "sys/linux/kernel_lock.rs",
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(false)",
@@ -92,7 +92,7 @@ GUARANTEES = [
         "the file system ({system}) refused", "{system:.0}the system refused"),
 ]
 
-# Seen by the model checks, by tests/tests/defects, and by ci/soak.
+# Detected by the model checks, by tests/tests/defects, and by ci/soak.
 DEFECTS = [
     Mutation("defect-1", "a task that is dropped gives back the turn alone", [
         Edit("asynchronous/acquire.rs",

@@ -1,5 +1,5 @@
 //! A command in a process group of its own: the terminal and every signal reach the whole group,
-//! and nothing of the group outlives it.
+//! and no process of the group outlives it.
 
 use std::io::{self, IsTerminal};
 use std::os::unix::process::CommandExt;
@@ -20,29 +20,29 @@ use signal_hook::iterator::Signals;
 use lockutils_harness::procfs::{self, ProcessRow, ProcessTable};
 
 use crate::guardian::{Guardian, is_guardian};
+use crate::output;
 use crate::run_mark::RunMark;
-use crate::say;
 
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
-/// How long processes that were left behind have to end after SIGTERM.
+/// Time that processes left behind have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A command that has ended, though what it started may live on.
+/// A command that has ended. Processes that it started may still live.
 #[derive(Debug)]
 pub struct Ended {
-    /// As a shell gives it: 128 + N after signal N.
+    /// The exit status as in a shell: 128 + N after signal N.
     pub status: u8,
     group: Option<Pid>,
     mark: RunMark,
     before: Before,
 }
 
-/// The children that we had before the command was started.
+/// The children that this process had before the command was started.
 #[derive(Debug)]
 struct Before {
     guardian: Option<Pid>,
-    /// Those of the program that became us, as a shell's by `exec`: none of ours.
+    /// Children of the program that this process was before an `exec`, such as a shell.
     inherited: Vec<Pid>,
 }
 
@@ -66,7 +66,7 @@ impl Before {
     }
 }
 
-/// Runs `command` to its end, with the mark on it. Its exit status is 127 if it was not found and
+/// Runs `command` to its end, with the mark on it. The exit status is 127 if it was not found and
 /// 126 if it cannot be executed.
 pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) -> Result<Ended> {
     let before = Before::now(guardian);
@@ -81,8 +81,8 @@ pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) ->
             before,
         });
     }
-    // What the command before this one left has been ended.
-    signals.to_nobody();
+    // Processes that the previous command left have been ended.
+    signals.to_no_group();
     let program = command.get_program().to_string_lossy().into_owned();
     let child = match command.process_group(0).spawn() {
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
@@ -94,8 +94,8 @@ pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) ->
                     "check that it is a program and may be executed",
                 ),
             };
-            let program = say::printable(&program);
-            say::warning(format_args!("{program} cannot be run: {error}; {advice}"));
+            let program = output::printable(&program);
+            output::warning(format_args!("{program} cannot be run: {error}; {advice}"));
             return Ok(Ended {
                 status,
                 group: None,
@@ -117,7 +117,8 @@ pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) ->
 }
 
 impl Ended {
-    /// Whether nothing that the command started lives: its orphans would be our children now.
+    /// Returns `true` if no process that the command started is alive: its orphans would now be
+    /// children of this process.
     pub fn left_nothing(&self) -> bool {
         reap();
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -125,7 +126,7 @@ impl Ended {
             Ok(WaitStatus::StillAlive) => {
                 let before = self.before.all();
                 let mut children = procfs::children().peekable();
-                // A kernel that tells of no children, though there are some, leaves it open.
+                // A kernel that lists no children although some exist leaves this open.
                 children.peek().is_some()
                     && children.all(|pid| before.contains(&pid) || is_guardian(pid))
             }
@@ -133,8 +134,8 @@ impl Ended {
         }
     }
 
-    /// Ends what is left of the command, so that nothing uses its lock path any more. What has made
-    /// itself a session of its own, as a daemon does, lives on.
+    /// Ends the remaining processes of the command, so that none uses its lock path any more.
+    /// Processes that created a session of their own, such as daemons, live on.
     pub fn end_what_is_left(&self) {
         if self.group.is_none() || self.left_nothing() {
             return;
@@ -145,9 +146,9 @@ impl Ended {
         }
         let commands: Vec<String> = left
             .iter()
-            .map(|&pid| format!("{pid} ({})", say::printable(&procfs::command(pid))))
+            .map(|&pid| format!("{pid} ({})", output::printable(&procfs::command(pid))))
             .collect();
-        say::warning(format_args!(
+        output::warning(format_args!(
             "ending what the run left behind: {}",
             commands.join(", ")
         ));
@@ -156,10 +157,10 @@ impl Ended {
         }
     }
 
-    /// Those of our descendants that are to end.
+    /// The descendants of this process that must end.
     fn left(&self) -> Vec<Pid> {
         let session = getsid(None).ok();
-        // Who inherited children cannot tell an orphan of theirs from one of the command's.
+        // With inherited children, an orphan of theirs looks like one of the command's.
         let is_of_the_run = |row: &ProcessRow| {
             self.before.inherited.is_empty()
                 || Some(row.stat.group) == self.group
@@ -174,7 +175,7 @@ impl Ended {
             .collect()
     }
 
-    /// Sends the signal to each process once, and looks until there are none.
+    /// Sends the signal to each process once, and checks until none is left.
     fn all_end_within(&self, time: Duration, signal: Signal) -> bool {
         let deadline = Instant::now() + time;
         let mut signalled = Vec::new();
@@ -194,21 +195,22 @@ impl Ended {
                     signalled.push(pid);
                 }
             }
-            // What left its parent may be nobody's child that we could wait for, so we look again.
+            // Processes that left their parent may not be children of this process, so they cannot
+            // be waited for.
             thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-/// Takes note of children that have ended.
+/// Reaps children that have ended.
 fn reap() {
     while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
         waitpid(None, Some(WaitPidFlag::WNOHANG))
     {}
 }
 
-/// Orphans of the group become our children, so that we can reap them (PR_SET_CHILD_SUBREAPER,
-/// prctl(2), Linux 3.4).
+/// Makes orphans of the group children of this process, so that they can be reaped
+/// (PR_SET_CHILD_SUBREAPER, prctl(2), Linux 3.4).
 fn become_subreaper() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
@@ -227,8 +229,8 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<u8> {
     }
 }
 
-/// The terminal, if we have it: the group gets it, so that it can read and Ctrl-C and Ctrl-Z reach
-/// it.
+/// The terminal, if this process has one. It is given to the group, so that the group can read from
+/// it and receives Ctrl-C and Ctrl-Z.
 struct Terminal {
     is_ours: bool,
 }
@@ -246,13 +248,13 @@ impl Terminal {
         if !self.is_ours {
             return;
         }
-        // A background process that does this is stopped by SIGTTOU, unless it blocks it.
+        // SIGTTOU would stop a background process that does this, unless it is blocked.
         let mut ttou = SigSet::empty();
         ttou.add(Signal::SIGTTOU);
         let _ = ttou.thread_block();
         let _ = tcsetpgrp(io::stdin(), group);
         let _ = ttou.thread_unblock();
-        let _ = killpg(group, Signal::SIGCONT); // it may have been stopped for reading too early
+        let _ = killpg(group, Signal::SIGCONT); // it may have stopped when it read too early
     }
 
     fn take_back(&self) {
@@ -265,7 +267,7 @@ impl Terminal {
         }
     }
 
-    /// The group was stopped (Ctrl-Z): so are we, until the shell lets us go on.
+    /// Stops this process together with the group (Ctrl-Z), until the shell continues it.
     fn stop_with(&self, group: Pid) {
         if self.is_ours {
             self.take_back();
@@ -275,20 +277,20 @@ impl Terminal {
     }
 }
 
-/// Signals that end us are passed on to the group of the command that runs; the second time it is
-/// SIGKILL.
+/// Forwards signals that would end this process to the process group of the running command; the
+/// second one becomes SIGKILL.
 #[derive(Debug)]
 struct Forwarding {
-    /// 0 while no command runs.
+    /// 0 while no command is running.
     group: AtomicI32,
-    /// 0 until there was one.
+    /// 0 until a signal arrives.
     first_signal: AtomicI32,
 }
 
 static FORWARDING: OnceLock<Arc<Forwarding>> = OnceLock::new();
 
 impl Forwarding {
-    /// Starts it, unless an earlier command has done so.
+    /// Installs the handlers, unless an earlier command has done so.
     fn started() -> Result<Arc<Self>> {
         if let Some(forwarding) = FORWARDING.get() {
             return Ok(Arc::clone(forwarding));
@@ -324,7 +326,7 @@ impl Forwarding {
         }
     }
 
-    /// A signal that came while the command was being started is sent now.
+    /// Sends a signal that arrived while the command was being started.
     fn to(&self, group: Pid) {
         self.group.store(group.as_raw(), Ordering::SeqCst);
         if let Some(signal) = self.signal() {
@@ -332,7 +334,7 @@ impl Forwarding {
         }
     }
 
-    fn to_nobody(&self) {
+    fn to_no_group(&self) {
         self.group.store(0, Ordering::SeqCst);
     }
 
@@ -341,8 +343,7 @@ impl Forwarding {
     }
 }
 
-/// The exit status of a run that a signal is to end, if there was one: nothing more is to be
-/// started.
+/// The exit status of a run that a signal ends, if there was one: no further command may start.
 pub fn interrupted() -> Option<u8> {
     let signal = FORWARDING.get()?.signal()?;
     Some(128 + signal as u8)

@@ -1,5 +1,5 @@
-//! Cleans up after us if we end without having done so ourselves, as by SIGKILL: a process that
-//! waits for our end, and ends what belongs to our run.
+//! The guardian: a process that waits for the end of this one and, if it ends without cleaning up,
+//! for instance by SIGKILL, ends the processes of its run.
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -19,15 +19,15 @@ use crate::cli::GUARDIAN;
 use crate::remove_tree::remove_tree;
 use crate::run_mark::RunMark;
 
-/// What it reads if we end as we should; else its input just ends.
-const ALL_IS_WELL: &[u8] = b".";
-/// So long it ends processes of the run, which may start others meanwhile.
+/// The message for a regular end; without it the input just ends.
+const REGULAR_END: &[u8] = b".";
+/// Time limit for ending processes of the run, which may start others meanwhile.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// What the kernel calls it, in at most 15 characters.
+/// Its name in the kernel, of at most 15 characters.
 const NAME: &CStr = c"lockutils-guard";
 
-/// A guardian of one run. Unless it is [dismissed](Self::dismiss), it cleans up when this is
+/// The guardian of one run. Unless it is [dismissed](Self::dismiss), it cleans up when this is
 /// dropped.
 #[derive(Debug)]
 pub struct Guardian {
@@ -36,15 +36,15 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    /// Starts one that ends the processes with this mark, and removes `directory` and ends what
-    /// uses it.
+    /// Starts a guardian that ends the processes with this mark, removes `directory` and ends the
+    /// processes that use it.
     ///
-    /// In a process group of its own, so that what ends our group does not end it. While we have
-    /// one thread it is a fork of ours, which takes a tenth of the time; later our program is
-    /// executed for it.
+    /// It runs in a process group of its own, so that a signal to this group does not end it. While
+    /// this process has one thread, the guardian is a fork, which takes a tenth of the time; later
+    /// the program is executed for it.
     ///
     /// # Errors
-    /// If no process can be started.
+    /// Returns an error if no process can be started.
     pub fn start(mark: Option<&RunMark>, directory: Option<&Path>) -> io::Result<Self> {
         let (reader, alarm) = io::pipe()?;
         let pid = match procfs::is_single_threaded() {
@@ -61,19 +61,19 @@ impl Guardian {
         self.pid
     }
 
-    /// There is nothing left to be done. It ends by itself, and is not waited for, which would take
-    /// as long as all else that we do.
+    /// Ends the guardian without a cleanup. It is not waited for, which would take as long as the
+    /// rest of the command.
     pub fn dismiss(mut self) {
         if let Some(mut alarm) = self.alarm.take() {
-            let _ = alarm.write_all(ALL_IS_WELL);
+            let _ = alarm.write_all(REGULAR_END);
         }
     }
 }
 
 fn forked(reader: PipeReader, mark: Option<&RunMark>, directory: Option<&Path>) -> io::Result<Pid> {
-    // SAFETY: we have one thread, so no lock of the C library or of ours is held by a thread that
-    // the child lacks. The child never returns from here, and ends without destructors or exit
-    // handlers, so nothing that it shares with us is closed, flushed or removed twice.
+    // SAFETY: this process has one thread, so no lock of the C library or of this program is held
+    // by a thread that the child lacks. The child never returns from here and ends without
+    // destructors or exit handlers, so no shared resource is closed, flushed or removed twice.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -86,14 +86,14 @@ fn forked(reader: PipeReader, mark: Option<&RunMark>, directory: Option<&Path>) 
                 }
                 Err(_) => 1,
             };
-            // SAFETY: it ends the process, and touches no memory.
+            // SAFETY: ends the process, and touches no memory.
             unsafe { nix::libc::_exit(status) }
         }
     }
 }
 
-/// Leaves the pipe as standard input and nothing else open: neither the other end of the pipe,
-/// which would never end, nor what our caller reads, nor the locks of the run.
+/// Leaves only the pipe open, as standard input: not its other end, without which the input would
+/// never end, nor the pipe that the caller reads, nor the locks of the run.
 fn keep_only(reader: PipeReader) -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&reader)?;
@@ -102,7 +102,7 @@ fn keep_only(reader: PipeReader) -> io::Result<()> {
     // Their numbers are closed below.
     let _ = (reader.into_raw_fd(), null.into_raw_fd());
     for fd in procfs::own_descriptors()?.into_iter().filter(|&fd| fd > 2) {
-        // That of the listing itself is closed already.
+        // The descriptor of the listing itself is already closed.
         let _ = nix::unistd::close(fd);
     }
     std::env::set_current_dir("/")
@@ -129,25 +129,25 @@ fn executed(
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
-/// What the executed guardian does.
+/// The main function of the executed guardian.
 pub fn run(mark: Option<&str>, directory: Option<&Path>) {
     let _ = nix::sys::prctl::set_name(NAME);
     watch(mark.map(RunMark::from_word).as_ref(), directory);
 }
 
-/// Waits for the end of the input, and cleans up unless all is well.
+/// Waits for the end of the input, and cleans up unless the end was regular.
 fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
-    let mut told = Vec::new();
-    // Whatever was read, or went wrong: only a clear word means that nothing is to be done.
-    let _ = io::stdin().read_to_end(&mut told);
-    if told == ALL_IS_WELL {
+    let mut input = Vec::new();
+    // An error is ignored: only the complete message cancels the cleanup.
+    let _ = io::stdin().read_to_end(&mut input);
+    if input == REGULAR_END {
         return;
     }
     let deadline = Instant::now() + LONGEST;
     while Instant::now() < deadline {
         let mut left = mark.map_or_else(Vec::new, RunMark::processes);
         left.extend(directory.map_or_else(Vec::new, procfs::with_lock_path_in));
-        // The guardian of a run within ours sees that run's end, and cleans up after it.
+        // The guardian of a nested run sees the end of that run and cleans up after it.
         left.retain(|&pid| !is_guardian(pid));
         if left.is_empty() && directory.is_none_or(is_removed) {
             return;
@@ -159,7 +159,7 @@ fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
     }
 }
 
-/// Whether it is one of ours, or that of a run within or before this one, which is about to end.
+/// Returns `true` for a guardian, also that of a nested or an earlier run, which is about to end.
 pub fn is_guardian(pid: Pid) -> bool {
     procfs::name(pid) == NAME.to_bytes()
 }

@@ -10,9 +10,9 @@ use crate::cli::DirectoryOptions;
 use lockutils_harness::procfs;
 
 use crate::guardian::Guardian;
+use crate::output;
 use crate::remove_tree::remove_tree;
 use crate::run_mark::RunMark;
-use crate::say;
 
 /// The environment variable of the lock path, shared with oslo.concurrency.
 pub const VARIABLE: &str = "OSLO_LOCK_PATH";
@@ -175,7 +175,7 @@ impl LockDirectory {
         };
         if failed && ours.keep_if_failed {
             let lock_path = self.keep()?;
-            say::note(format_args!("kept the lock path {}", lock_path.display()));
+            output::note(format_args!("kept the lock path {}", lock_path.display()));
             return Ok(());
         }
         let user = if unused {
@@ -184,17 +184,17 @@ impl LockDirectory {
             procfs::with_files_in(&ours.base).into_iter().next()
         };
         if let Some(user) = user {
-            say::warning(format_args!(
+            output::warning(format_args!(
                 "the lock path {} stays, because process {user} still uses it: {}; a later run \
                  removes it",
                 self.lock_path.display(),
-                say::printable(&procfs::command(user))
+                output::printable(&procfs::command(user))
             ));
             return Ok(());
         }
         // A directory that cannot be removed does not change the result of the tests.
         if let Err(error) = remove_tree(&ours.base) {
-            say::warning(format_args!(
+            output::warning(format_args!(
                 "cannot remove the directory of this run; remove it by hand: {}: {error}",
                 ours.base.display()
             ));
@@ -256,7 +256,8 @@ pub fn run_directories() -> Vec<RunDirectory> {
         .collect()
 }
 
-/// The state of a directory. Without the owner's file, it is just being created, or is not ours.
+/// The state of a directory. Without the owner's file, it is just being created or does not belong
+/// to a run.
 fn state(base: &Path) -> RunState {
     let owner_is_dead = File::open(base.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_ok());
     if !owner_is_dead {

@@ -12,9 +12,9 @@ mod guardian;
 mod leaks;
 mod lock_directory;
 mod lock_scan;
+mod output;
 mod remove_tree;
 mod run_mark;
-mod say;
 mod seed;
 mod settings;
 
@@ -59,7 +59,7 @@ fn exit(result: anyhow::Result<u8>) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            say::error(&error);
+            output::error(&error);
             ExitCode::from(USAGE)
         }
     }

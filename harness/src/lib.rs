@@ -1,9 +1,9 @@
-//! Tests whether a lock really excludes: between threads, between processes, under faults.
+//! Tests whether a lock really excludes: between threads, between processes, and under faults.
 //!
-//! A test gives the function that uses the lock to [`Stress`](testing::stress::Stress), which calls
-//! it in many processes and threads at once. A [witness](testing::witness) in shared memory records
-//! every holder of the critical section, sees every overlap of two of them, and reports none that
-//! did not happen.
+//! A test passes the function that uses the lock to [`Stress`](testing::stress::Stress), which
+//! calls it in many processes and threads at once. A [witness](testing::witness) in shared memory
+//! records every holder of the critical section and detects every overlap of two of them, without
+//! false reports.
 //!
 //! ```
 //! use lockutils_harness::prelude::*;

@@ -29,7 +29,8 @@ fn schedules() -> usize {
     more.and_then(|text| text.parse().ok()).unwrap_or(40)
 }
 
-/// Locks by flock(2) and removes the file while it holds the lock, without a check after locking.
+/// Locks by flock(2) and removes the file while holding the lock; does not check the path after
+/// locking.
 fn unlinks_while_it_holds(worker: &ExploreWorker) {
     let path = worker.directory().join("lock");
     let file = open(&path);

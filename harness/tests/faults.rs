@@ -194,7 +194,7 @@ fn a_full_disk_lets_nobody_in_and_keeps_nobody_out_for_good(stress: Stress) {
                 .unwrap();
         });
     report.assert_exclusive();
-    // Whether a worker is refused depends on which one creates the file while the disk is full.
+    // Refusals depend on which worker creates the file while the disk is full.
     assert!(report.sections() <= 900, "{report:?}");
     assert!(happened(&report, Fault::DiskFull) > 10, "{report:?}");
 }

@@ -55,7 +55,7 @@ struct Entry {
     began: Instant,
     stopped: Stopped,
     call: Mutex<Box<Call>>,
-    /// Its key in the map, if it is there.
+    /// The key in the map, if the alarm is there.
     place: Mutex<Option<Place>>,
 }
 

@@ -1,8 +1,8 @@
 //! The locks reach the operating system through `oslo-concurrency/src/sys` alone, and the harness
 //! and the command read `/proc` through `harness/src/procfs` alone.
 //!
-//! So a port to another system has one place to look at, and the model tests can replace all of
-//! what the locks use.
+//! So a port to another system has a single place to change, and the model tests can replace
+//! everything that the locks use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,17 +26,20 @@ fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns `true` for a string, of C or not, that is a file of /proc.
+/// Returns `true` for a string, C or not, that names a file of /proc.
 fn names_proc(literal: &str) -> bool {
     literal
         .trim_start_matches(['b', 'c', 'r', '#'])
         .starts_with("\"/proc/")
 }
 
-/// Paths that begin with one of [`CRATES`], and files of /proc, in code, not in comments.
+/// Paths that begin with one of [`CRATES`], and files of /proc, in code without comments.
 fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let is_colon = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == ':');
+    let is_colon = |token: Option<&TokenTree>| match token {
+        Some(TokenTree::Punct(p)) => p.as_char() == ':',
+        _ => false,
+    };
     for (at, token) in tokens.iter().enumerate() {
         match token {
             TokenTree::Group(group) => system_paths(group.stream(), found),
@@ -56,7 +59,7 @@ fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
     }
 }
 
-/// A file without its documentation, which may name whatever it explains.
+/// A file without its documentation, which may mention anything.
 fn code(text: &str) -> TokenStream {
     let lines = text
         .lines()

@@ -12,7 +12,7 @@ use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
-/// The system call that locks.
+/// The system call that takes the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Flock,

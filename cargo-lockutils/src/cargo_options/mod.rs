@@ -1,4 +1,4 @@
-//! Parser of the arguments of `cargo test` and `cargo nextest run`, faithful to both.
+//! Parser of the arguments of `cargo test` and `cargo nextest run`, compatible with both.
 
 mod table;
 
@@ -226,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn options_and_values_are_told_apart() {
-        for (line, told) in [
+    fn options_and_values_are_distinguished() {
+        for (line, expected) in [
             (
                 "-plib_a -j2 -j=3",
                 vec!["--package=lib_a", "--jobs=2", "--jobs=3"],
@@ -249,7 +249,7 @@ mod tests {
                 vec!["?--new", "'x", "?-y", "'-", "-- 2"],
             ),
         ] {
-            assert_eq!(shown(TEST, line), told, "{line}");
+            assert_eq!(shown(TEST, line), expected, "{line}");
         }
         assert_eq!(
             shown(NEXTEST, "-j num-cpus -E test(x) -Pci"),
@@ -334,9 +334,9 @@ mod tests {
             (TEST, &["test", "--help"][..], &["timings"][..]),
             (NEXTEST, &["nextest", "run", "--help"], &[]),
         ] {
-            let told = in_help(&help(arguments));
-            assert!(told.len() > 35, "cargo {arguments:?}: {told:?}");
-            for (short, long, takes) in told {
+            let listed = in_help(&help(arguments));
+            assert!(listed.len() > 35, "cargo {arguments:?}: {listed:?}");
+            for (short, long, takes) in listed {
                 let found = table.iter().find(|option| {
                     option.long == long && (!long.is_empty() || option.short == short)
                 });

@@ -16,7 +16,7 @@ use crate::cargo_options::{Argument, Arguments, CargoOption, NEXTEST, TEST};
 use crate::cli::PassedOn;
 use crate::cli::{Isolate, TestOptions};
 use crate::settings::{Doctests, Selection, Workspace};
-use crate::{child, say};
+use crate::{child, output};
 
 pub use once::Once;
 use record::Record;
@@ -93,7 +93,7 @@ impl CargoRun {
         };
         let arguments = Arguments::of(runner.table(), &passed_on);
         if arguments.has("quiet") {
-            say::be_quiet();
+            output::be_quiet();
         }
         let run = CargoRun {
             cargo,
@@ -174,7 +174,7 @@ impl CargoRun {
         let mut times = 0;
         for seed in seeds.iter() {
             if seeds.are_several() {
-                say::note(seeds.heading(times + 1, seed));
+                output::note(seeds.heading(times + 1, seed));
             }
             let mut once = Once::begin(&self, seed)?;
             let status = run(&mut once);
@@ -187,7 +187,7 @@ impl CargoRun {
             }
             if seeds.are_several() && child::interrupted().is_some() {
                 // An interrupted run does not count as failed.
-                say::warning(format_args!("interrupted in run {times}"));
+                output::warning(format_args!("interrupted in run {times}"));
                 failed.pop();
                 let before = failed.first().map(|&(_, _, status)| status);
                 // Even if this command succeeded, further runs are missing.
@@ -196,7 +196,7 @@ impl CargoRun {
                     status => status,
                 };
                 if let Some(text) = seeds.summary(&failed, times - 1, &self.again) {
-                    say::note(text);
+                    output::note(text);
                 }
                 record.write(before.unwrap_or(status))?;
                 return Ok(before.unwrap_or(status));
@@ -208,8 +208,8 @@ impl CargoRun {
         let exit_status = failed.first().map_or(0, |&(_, _, status)| status);
         if let Some(text) = seeds.summary(&failed, times, &self.again) {
             match exit_status {
-                0 => say::note(text),
-                _ => say::warning(text),
+                0 => output::note(text),
+                _ => output::warning(text),
             }
         }
         record.write(exit_status)?;

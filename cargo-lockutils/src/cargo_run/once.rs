@@ -15,7 +15,7 @@ use crate::guardian::Guardian;
 use crate::leaks::Leak;
 use crate::lock_directory::{LockDirectory, VARIABLE};
 use crate::run_mark::RunMark;
-use crate::{child, leaks, say};
+use crate::{child, leaks, output};
 
 /// Exit status if the tests passed but leaked locks, with `--deny-leaks`.
 const LEAKED: u8 = 1;
@@ -134,11 +134,14 @@ impl<'a> Once<'a> {
             command.env(SEED, format!("{seed:#x}"));
         }
         if self.run.options.dry_run {
-            say::result(shown(&command))?;
+            output::result(shown(&command))?;
             return Ok(0);
         }
         if self.run.verbose {
-            say::note(format_args!("running {}", say::printable(&shown(&command))));
+            output::note(format_args!(
+                "running {}",
+                output::printable(&shown(&command))
+            ));
         }
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
@@ -174,13 +177,16 @@ impl<'a> Once<'a> {
             .cloned()
             .collect();
         if !used.is_empty() && !self.run.options.dry_run {
-            say::note(what_was_used(&used, self.directory.is_fresh()));
+            output::note(what_was_used(&used, self.directory.is_fresh()));
         }
         for leak in &self.leaks {
-            say::warning(format_args!("leak: {}", say::printable(&leak.to_string())));
+            output::warning(format_args!(
+                "leak: {}",
+                output::printable(&leak.to_string())
+            ));
         }
         if !self.leaks.is_empty() && self.run.options.deny_leaks && status == 0 {
-            say::warning("the run fails because of the leaks (--deny-leaks)");
+            output::warning("the run fails because of the leaks (--deny-leaks)");
             status = LEAKED;
         }
         let done = Done {
@@ -212,7 +218,7 @@ fn what_was_used(used: &[String], fresh: bool) -> String {
     };
     let names: Vec<String> = used[..used.len() - more]
         .iter()
-        .map(|name| say::printable(name))
+        .map(|name| output::printable(name))
         .collect();
     format!("{count}: {}{tail}", names.join(", "))
 }

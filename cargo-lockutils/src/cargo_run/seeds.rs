@@ -139,16 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_told_with_how_to_repeat_it() {
+    fn a_failed_run_is_named_with_the_command_that_repeats_it() {
         let several = seeds(TestOptions {
             seed: Some(7),
             runs: Some(9),
             ..TestOptions::default()
         });
         let again = ["cargo", "lockutils", "test", "-p", "a b"].map(OsString::from);
-        let told = several.summary(&[(4, Some(0x1f), 101)], 9, &again).unwrap();
+        let summary = several.summary(&[(4, Some(0x1f), 101)], 9, &again).unwrap();
         assert_eq!(
-            told,
+            summary,
             "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); again: cargo lockutils test \
              --seed 0x1f -p 'a b'"
         );

@@ -263,8 +263,8 @@ pub enum Command {
     },
 }
 
-/// Subcommands that this program runs itself with. They are no part of [`Command`], so that help
-/// and completions never offer them.
+/// Hidden subcommands with which this program runs itself. They are not part of [`Command`], so
+/// that help and completions never offer them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-lockutils")]
 pub enum Internal {

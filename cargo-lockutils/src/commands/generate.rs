@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::cli::Cli;
-use crate::say;
+use crate::output;
 
 /// Name of the program without cargo, which cannot complete the arguments of its subcommands.
 const PROGRAM: &str = "cargo-lockutils";
@@ -55,7 +55,7 @@ pub fn man_pages(folder: &Path) -> Result<u8> {
     let problem = || format!("cannot write the man pages to {}", folder.display());
     fs::create_dir_all(folder).with_context(problem)?;
     clap_mangen::generate_to(command(), folder).with_context(problem)?;
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "wrote the man pages to {}; to read the first: man {}",
         folder.display(),
         folder.join(PROGRAM).with_added_extension("1").display()
@@ -64,6 +64,6 @@ pub fn man_pages(folder: &Path) -> Result<u8> {
 }
 
 fn print(text: &[u8]) -> Result<u8> {
-    say::result(String::from_utf8_lossy(text).trim_end())?;
+    output::result(String::from_utf8_lossy(text).trim_end())?;
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! The lock path that `ls` and `clean` look at.
+//! The lock path of `ls` and `clean`.
 
 use std::path::PathBuf;
 

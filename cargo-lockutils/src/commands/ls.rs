@@ -7,18 +7,18 @@ use anyhow::Result;
 
 use crate::cli::LsOptions;
 use crate::lock_scan;
-use crate::say;
+use crate::output;
 
 pub fn run(options: &LsOptions) -> Result<u8> {
     let lock_path = options.lock_path.existing()?;
     let scan = lock_scan::scan(&lock_path);
     if options.json {
-        say::result(json::of(&lock_path, &scan)?)?;
+        output::result(json::of(&lock_path, &scan)?)?;
         return Ok(0);
     }
-    say::on_stdout(table::of(&scan, options.all, table::width()).trim_end());
+    output::on_stdout(table::of(&scan, options.all, table::width()).trim_end());
     if scan.hidden > 0 {
-        say::note(hidden(scan.hidden));
+        output::note(hidden(scan.hidden));
     }
     Ok(0)
 }

@@ -8,7 +8,7 @@ use crate::cargo_options::{Argument, CargoOption, NEXTEST, TEST, joined, parse};
 use crate::cargo_run::{CargoRun, Once, Runner};
 use crate::cli::PassedOn;
 use crate::cli::TestOptions;
-use crate::{child, say};
+use crate::{child, output};
 
 pub fn run(
     options: TestOptions,
@@ -28,9 +28,9 @@ pub fn run(
         let selected = match &doctests {
             Doctests::NotWanted => return Ok(status),
             Doctests::LeftOut(by) => {
-                say::note(format_args!(
+                output::note(format_args!(
                     "doctests skipped: `{}` selects tests; to run them: cargo lockutils test --doc",
-                    say::printable(by)
+                    output::printable(by)
                 ));
                 return Ok(status);
             }
@@ -49,7 +49,7 @@ pub fn run(
 /// Runs the doctests after nextest has exited with `status`.
 fn after(once: &mut Once<'_>, status: u8, arguments: &PassedOn) -> Result<u8> {
     if status != 0 && !once.run.no_fail_fast {
-        say::note("doctests skipped, because tests failed; --no-fail-fast runs them anyway");
+        output::note("doctests skipped, because tests failed; --no-fail-fast runs them anyway");
         return Ok(status);
     }
     if child::interrupted().is_some() {

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cli::{DirectoryOptions, EnvFormat};
 use crate::lock_directory::{LockDirectory, VARIABLE, kept_directory_of};
 use crate::lock_scan;
+use crate::output;
 use crate::remove_tree::remove_tree;
-use crate::say;
 
 pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
     let options = DirectoryOptions {
@@ -20,14 +20,14 @@ pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
     let lock_path = lock_path
         .to_str()
         .context("the lock path is not valid UTF-8, so no shell can use it")?;
-    say::result(match format {
+    output::result(match format {
         EnvFormat::Sh => format!("export {VARIABLE}={}", for_sh(lock_path)),
         EnvFormat::Fish => format!("set -gx {VARIABLE} {}", for_fish(lock_path)),
         EnvFormat::Env => {
             ensure!(
                 !lock_path.contains('\n'),
                 "an env file cannot contain a lock path with a line break: {}",
-                say::printable(lock_path)
+                output::printable(lock_path)
             );
             format!("{VARIABLE}={lock_path}")
         }
@@ -45,16 +45,16 @@ pub fn unset(format: EnvFormat) -> Result<u8> {
     if let Some(base) = &base {
         remove_unused(base, &lock_path)?;
     }
-    say::result(match format {
+    output::result(match format {
         EnvFormat::Sh => format!("unset {VARIABLE}"),
         EnvFormat::Fish => format!("set -e {VARIABLE}"),
         // An env file cannot unset a variable.
         EnvFormat::Env => format!("{VARIABLE}="),
     })?;
     if base.is_none() {
-        say::note(format_args!(
+        output::note(format_args!(
             "{} stays: `show-env` did not create it",
-            say::printable(&lock_path.to_string_lossy())
+            output::printable(&lock_path.to_string_lossy())
         ));
     }
     Ok(0)
@@ -67,7 +67,7 @@ fn remove_unused(base: &Path, lock_path: &Path) -> Result<()> {
     if let Some((file, _)) = scan.files.iter().find(|(_, users)| !users.is_empty()) {
         bail!(
             "{} is in use, so {} stays; `cargo lockutils ls` shows by which process",
-            say::printable(&file.to_string_lossy()),
+            output::printable(&file.to_string_lossy()),
             base.display()
         );
     }

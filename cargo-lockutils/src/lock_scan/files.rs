@@ -16,8 +16,8 @@ const TURNSTILE: &str = ".turnstile";
 pub struct Files {
     paths: HashMap<FileId, PathBuf>,
     inodes: HashSet<u64>,
-    /// Those that are no lock files, each with the reason.
-    foreign: BTreeMap<PathBuf, &'static str>,
+    /// Files that are not lock files, each with the reason.
+    other_files: BTreeMap<PathBuf, &'static str>,
 }
 
 impl Files {
@@ -25,7 +25,7 @@ impl Files {
         let file = FileId::of(metadata);
         let is_hidden = || is_hidden(&path).then_some("hidden");
         if let Some(why) = why_no_lock_file(metadata).or_else(is_hidden) {
-            self.foreign.insert(path.clone(), why);
+            self.other_files.insert(path.clone(), why);
         }
         self.inodes.insert(file.inode);
         self.paths.insert(file, path);
@@ -44,9 +44,9 @@ impl Files {
         self.paths.is_empty()
     }
 
-    /// The files that no lock has made, each with the reason.
-    pub fn foreign(&self) -> &BTreeMap<PathBuf, &'static str> {
-        &self.foreign
+    /// Files that no lock has created, each with the reason.
+    pub fn other_files(&self) -> &BTreeMap<PathBuf, &'static str> {
+        &self.other_files
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &Path)> {

@@ -1,8 +1,8 @@
-//! Which processes hold, wait for, or have open the lock files below a directory.
+//! The processes that hold, wait for, or have open the lock files below a directory.
 //!
-//! Holders are found among the descriptors of processes, since `/proc/locks` names no process for
-//! open-file-description locks; it then adds the locks of processes whose descriptors may not be
-//! seen. The result is no exact snapshot: locks come and go while it is taken.
+//! Holders are found through the descriptors of processes, since `/proc/locks` names no process for
+//! open-file-description locks. `/proc/locks` then adds the locks of processes whose descriptors
+//! may not be inspected. The result is not an exact snapshot: locks come and go while it is taken.
 
 mod files;
 mod process;
@@ -22,9 +22,9 @@ pub use process::Process;
 pub struct Scan {
     /// Users by path below the directory, without the turnstiles of fair locks.
     pub files: BTreeMap<PathBuf, Vec<User>>,
-    /// Files that are no lock files, each with the reason: `clean` does not remove them.
-    pub foreign: BTreeMap<PathBuf, &'static str>,
-    /// Number of processes that could not be examined, since they belong to other users.
+    /// Files that are not lock files, each with the reason: `clean` does not remove them.
+    pub other_files: BTreeMap<PathBuf, &'static str>,
+    /// Number of processes that could not be inspected, since they belong to other users.
     pub hidden: usize,
 }
 
@@ -32,7 +32,7 @@ pub struct Scan {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct User {
     pub role: Role,
-    /// `None` if the process may not be examined.
+    /// `None` if the process may not be inspected.
     pub process: Option<Process>,
 }
 
@@ -71,7 +71,7 @@ pub fn scan(directory: &Path) -> Scan {
     }
     Scan {
         files: by_path,
-        foreign: files.foreign().clone(),
+        other_files: files.other_files().clone(),
         hidden: found.hidden,
     }
 }

@@ -1,4 +1,4 @@
-//! The use that a process makes of the lock files below a directory.
+//! The use of the lock files below a directory by one process.
 
 use std::io;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub fn descriptors(pid: Pid, files: &Files) -> Option<Vec<Descriptor>> {
     };
     let mut found = Vec::new();
     for (fd, info) in infos {
-        // Looking at a file may hang (on a dead server), so the inode is compared first.
+        // Access to a file may hang (on a dead server), so the inode is compared first.
         if info.inode.is_some_and(|inode| !files.has_inode(inode)) {
             continue;
         }

@@ -199,7 +199,7 @@ fn may_say_something(manifest: Option<&Path>) -> bool {
         None => here,
         Some(manifest) => match here.join(manifest).canonicalize() {
             Ok(file) => file.parent().map(Path::to_owned).unwrap_or(file),
-            // Cargo reports what is wrong with it.
+            // Cargo reports the error.
             Err(_) => return true,
         },
     };
@@ -232,7 +232,7 @@ fn cargo_failed(stderr: &str) -> anyhow::Error {
     }
     anyhow!(
         "cargo cannot read this project:\n{}",
-        crate::say::lines(text)
+        crate::output::lines(text)
     )
 }
 

@@ -1,4 +1,4 @@
-//! A Rust and a Python process count in one file, under one lock.
+//! A Rust and a Python process that count in one file, under one lock.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,8 @@ use oslo_concurrency::lockutils;
 
 const ROUNDS: u32 = 200;
 
-/// `myapp-counter` in the lock path, the same file as that of `@synchronized('counter', external=True)` of a Python `myapp`.
+/// Gives the lock file the name `myapp-counter`, the same as for `@synchronized('counter',
+/// external=True)` of a Python `myapp`.
 static MYAPP: lockutils::Synchronizer = lockutils::synchronized_with_prefix("myapp");
 
 #[lockutils::synchronized("counter", external, with = MYAPP)]

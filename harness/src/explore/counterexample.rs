@@ -10,7 +10,7 @@ use super::story::{ending, story};
 use super::trace::Trace;
 use crate::model::Scenario;
 
-/// A schedule, with all that a replay needs.
+/// A schedule with everything that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// The lock, as on the command line.
@@ -25,9 +25,9 @@ pub struct Counterexample {
     pub seed: u64,
     /// The lock's lease, if it has one.
     pub lease: Option<Duration>,
-    /// How long a dead holder is left alone in real time before the others begin.
+    /// Real time for which a dead holder is left before the other workers begin.
     pub settle_time: Duration,
-    /// A replay has to look in real time whether all wait in vain, which takes 12 s.
+    /// Set if a replay must check in real time whether all workers wait in vain, which takes 12 s.
     pub patient: bool,
     /// The actor of each step.
     pub choices: Vec<usize>,
@@ -35,10 +35,10 @@ pub struct Counterexample {
 
 const FIRST_LINE: &str = "lockutils counterexample 1";
 
-/// Why a file cannot be used.
+/// The reason why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It is no counterexample.
+    /// The file is not a counterexample.
     #[error(
         "it does not begin with `{FIRST_LINE}`: is it a file that `cargo lockutils explore --save` \
          wrote?"
@@ -50,7 +50,7 @@ pub enum FileError {
 }
 
 impl Counterexample {
-    /// The text of the file, with the story of `trace` as comments.
+    /// The text of the file, with the steps of `trace` as comments.
     pub fn to_text(&self, trace: &Trace) -> String {
         let lease = self.lease.map_or_else(String::new, |lease| {
             format!("lease: {}\n", lease.as_millis())
@@ -87,7 +87,7 @@ impl Counterexample {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// If it is no counterexample, or is damaged.
+    /// Returns an error if it is not a counterexample or is damaged.
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         if text.lines().next() != Some(FIRST_LINE) {
             return Err(FileError::NotOurs);
@@ -138,10 +138,10 @@ impl Counterexample {
         })
     }
 
-    /// The lock; `ours` is as in [`LockUnderTest::wrapper`].
+    /// The lock of the counterexample; `ours` is as in [`LockUnderTest::wrapper`].
     ///
     /// # Errors
-    /// If the lock cannot be found.
+    /// Returns an error if the lock cannot be found.
     pub fn lock(&self, ours: PathBuf) -> Result<LockUnderTest, UsageError> {
         LockUnderTest::from_arguments(&self.lock, ours)
     }
@@ -153,7 +153,7 @@ pub mod properties {
     use super::super::end::{End, FailureReason};
     use super::*;
 
-    /// A text is refused, or written again as it was read.
+    /// A text is rejected, or written back as it was read.
     pub fn counterexample(text: &str) {
         let example = match Counterexample::from_text(text) {
             Ok(example) => example,
@@ -169,7 +169,7 @@ pub mod properties {
         is_read_as_written(&example, text);
     }
 
-    /// A counterexample is read as it was written, whatever a worker said at its end.
+    /// A counterexample is read as it was written, whatever the last message of a worker was.
     pub fn is_read_as_written(example: &Counterexample, why: &str) {
         let trace = Trace {
             steps: Vec::new(),

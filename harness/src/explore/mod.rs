@@ -1,10 +1,10 @@
-//! Searches interleavings: runs the workers of a lock under a scheduler of our own, one system call
-//! at a time, for an order in which two of them are in the section at once.
+//! Searches interleavings: runs the workers of a lock under a scheduler, one system call at a time,
+//! to find an order in which two of them are in the section at once.
 //!
 //! Workers are unmodified processes in any language, traced with ptrace(2). Every call that touches
-//! the lock's directory stops, and every sleep. Lock calls that would wait are tried without
-//! waiting, and sleeps return at once. No other result is made up. Not scheduled: shared memory,
-//! servers, and calls that do not touch the directory.
+//! the lock's directory stops, and so does every sleep. Lock calls that would wait are tried
+//! without waiting, and sleeps return at once. No other result is altered. Shared memory, servers,
+//! and calls that do not touch the directory are not scheduled.
 
 mod arch;
 mod command;

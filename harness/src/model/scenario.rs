@@ -106,7 +106,7 @@ impl Scenario {
                 None,
                 "holders are killed (SIGKILL)",
                 4,
-                Some("one has died in the section an hour ago; all others acquire and release"),
+                Some("one died in the section an hour ago; all others acquire and release"),
             ),
             Scenario::Respawn => row(
                 "respawn",
@@ -136,9 +136,9 @@ impl Scenario {
                 "unlink",
                 Hazard,
                 None,
-                "somebody deletes the files of the lock",
+                "another program deletes the lock's files",
                 1,
-                Some("all acquire and release, and somebody deletes the lock's files"),
+                Some("all acquire and release; another program deletes the lock's files"),
             ),
             Scenario::Fork => row(
                 "fork",

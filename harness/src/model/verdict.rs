@@ -12,7 +12,7 @@ pub enum Verdict {
     Broken,
     /// No worker gets the lock any more.
     Stuck,
-    /// One worker waits for ever while others get the lock.
+    /// One worker waits forever while others get the lock.
     Starved,
     /// A holder that was stopped beyond the lock's lease overlapped with the next one; not a race.
     LeaseExpired,

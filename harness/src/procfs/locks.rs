@@ -7,7 +7,8 @@ use nix::sys::stat::makedev;
 
 use super::file_id::FileId;
 
-/// System call that took a lock. OFD and POSIX locks exclude each other, but not those of flock(2).
+/// The system call that took a lock. OFD and POSIX locks conflict with each other, but not with
+/// those of flock(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(
     feature = "stress",
@@ -85,7 +86,7 @@ const READINGS: usize = 64;
 /// Number of equal readings in a row that are believed.
 const AGREE: usize = 5;
 
-/// The lines of `/proc/locks` about files with an inode that is `of_interest`.
+/// The lines of `/proc/locks` about files whose inode is `of_interest`.
 ///
 /// The kernel prints the list a page at a time. Locks that come and go meanwhile make it omit or
 /// repeat lines of others, so the list is read until several readings in a row agree.

@@ -36,7 +36,7 @@ impl LockPath {
     /// Creates a directory and makes it the lock path of this thread until the value is dropped.
     ///
     /// # Panics
-    /// If the directory cannot be created.
+    /// Panics if the directory cannot be created.
     pub fn new() -> Self {
         let directory = tempfile::tempdir()
             .unwrap_or_else(|error| panic!("cannot create a lock directory: {error}"));
@@ -73,10 +73,10 @@ pub struct HeldLock {
 }
 
 impl HeldLock {
-    /// Acquires the lock `name`, waiting for as long as it takes.
+    /// Acquires the lock `name`, waiting without a limit.
     ///
     /// # Panics
-    /// If the lock cannot be acquired, for example since `OSLO_LOCK_PATH` is not set.
+    /// Panics if the lock cannot be acquired, for example because `OSLO_LOCK_PATH` is not set.
     pub fn acquire(name: &str) -> Self {
         let again = is_executed_for_a_run();
         match lockutils::lock(name)

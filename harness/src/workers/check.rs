@@ -9,13 +9,13 @@ use super::pool::{Ready, WorkerSpawner, answer_of, answers_of, wait_for};
 use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
 
-/// How long an answer may take while no other process uses the lock.
+/// Time limit of an answer while no other process uses the lock.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolCheck {
-    /// What was checked.
+    /// The subject of the check.
     pub what: String,
     /// The defect; `None` if there is none.
     pub wrong: Option<String>,
@@ -289,7 +289,7 @@ impl Check {
                 Answer::Acquired,
                 "slot 0 waits for the lock, and gets it when slot 1 releases it",
             ),
-            (1, Answer::Released, "slot 1 is heard while slot 0 waits"),
+            (1, Answer::Released, "slot 1 answers while slot 0 waits"),
         ];
         for ((slot, expected, what), answer) in what.into_iter().zip(answers) {
             let wrong = (answer.as_ref() != Some(&expected)).then(|| match answer {

@@ -1,4 +1,4 @@
-//! Why a worker could not be used.
+//! Errors of workers.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub enum WorkerError {
     /// The process did not report that it is ready.
     #[error("the worker {problem}{}{stderr}", said(.output))]
     NotReady {
-        /// What it did instead.
+        /// The observed behaviour.
         problem: NotReady,
         /// The first line that it wrote, if any.
         output: Option<String>,
@@ -43,12 +43,12 @@ pub enum WorkerError {
     /// The user interrupted the run.
     #[error("interrupted before the worker was ready")]
     Interrupted,
-    /// The process ended before it was asked anything.
+    /// The process ended before any request.
     #[error("a new worker ended at once: {0}")]
     Gone(io::Error),
 }
 
-/// What a worker did instead of writing `ready`.
+/// The behaviour of a worker that did not write `ready`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotReady {
@@ -58,12 +58,12 @@ pub enum NotReady {
     /// It ended.
     #[error("{} before it said `ready`{background}", describe(*status))]
     Ended {
-        /// How it ended.
+        /// The end of the process.
         status: ExitStatus,
-        /// An explanation if something that it started goes on, as the end of a sentence.
+        /// An explanation if a process that it started is still running, as the end of a sentence.
         background: &'static str,
     },
-    /// It can write nothing any more.
+    /// It closed its standard output.
     #[error("closed its standard output before it said `ready`")]
     Closed,
     /// It wrote nothing within this time.

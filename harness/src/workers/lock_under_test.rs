@@ -13,7 +13,7 @@ use crate::model::{Capabilities, Lock};
 pub struct LockUnderTest {
     kind: Kind,
     words: Vec<String>,
-    /// This program: the adapter of a wrapper, the worker of a built-in lock, the probe.
+    /// The program that acts as adapter of a wrapper, as worker of a built-in lock and as probe.
     ours: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! Worker processes of a lock under test: how they are started, watched and stopped.
+//! Worker processes of a lock under test: start, observation and end.
 
 pub mod check;
 mod error;

@@ -65,7 +65,7 @@ pub struct Slot {
     pub fault: Option<FaultKind>,
     /// Number of sections of all slots at the time of the request.
     pub sections_before: u64,
-    /// `true` if the machine stood still after the request.
+    /// `true` if the machine was suspended after the request.
     pub stalled: bool,
     /// `true` if no other slot can have held the lock since the request.
     pub uncontended: bool,

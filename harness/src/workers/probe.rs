@@ -18,7 +18,7 @@ use nix::unistd::mkfifo;
 pub const CONTROL: &str = "LOCKUTILS_CONTROL";
 /// Name under which a program acts as a probe.
 pub const NAME: &str = "lockutils-section";
-/// Its last line, which shows that it stayed until it was asked to leave.
+/// Its last line, which shows that it stayed until then.
 pub const LEFT: &str = "left";
 
 /// Pipe on which the probe reports that it has entered.
@@ -53,8 +53,8 @@ pub fn called_as(program: &Path) -> Option<PathBuf> {
 /// # Errors
 /// Returns an error if a pipe cannot be used.
 pub fn run(control: &Path) -> io::Result<()> {
-    // O_NONBLOCK: opening waits for the other end otherwise, for ever if the worker was killed
-    // while this process waited for the lock.
+    // O_NONBLOCK: otherwise opening waits for the other end, forever if the worker was killed while
+    // this process waited for the lock.
     let mut options = OpenOptions::new();
     options.custom_flags(nix::libc::O_NONBLOCK);
     let mut output = options.clone().write(true).open(entered(control))?;

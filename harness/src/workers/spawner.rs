@@ -13,7 +13,7 @@ use super::lock_under_test::{LockUnderTest, WorkerConfig};
 use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Line};
 
-/// How long a worker may take to write `ready`.
+/// Time within which a worker must write `ready`.
 pub const START_UP: Duration = Duration::from_secs(30);
 
 /// Starts the workers of one lock.
@@ -171,7 +171,7 @@ impl<'a> WorkerSpawner<'a> {
     }
 }
 
-/// What a worker wrote before and on its line `ready`.
+/// The output of a worker up to its line `ready`.
 #[derive(Debug)]
 pub struct Ready {
     pub capabilities: Capabilities,

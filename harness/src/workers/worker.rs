@@ -18,7 +18,8 @@ use crate::protocol::{Line, Verb};
 
 /// Maximum length of a line of the protocol, in bytes.
 const LONGEST_LINE: usize = 16 * 1024;
-/// Bytes read at a time, so that a worker that writes without end does not starve the others.
+/// Number of bytes read at a time, so that a worker that writes endlessly does not starve the
+/// others.
 const AT_ONCE: usize = 16 * 1024;
 /// Bytes of standard error that are kept.
 const EXCERPT: usize = 4 * 1024;

@@ -48,9 +48,9 @@ struct Wrapper {
 
 /// Pause before a wrapper that gave up is run again.
 const AGAIN: Duration = Duration::from_millis(2);
-/// How long the command may take to begin after a wrapper that runs it in the background.
+/// Time within which the command must begin after a wrapper that runs it in the background.
 const BACKGROUND: Duration = Duration::from_secs(1);
-/// How long the command may take to exit, and the wrapper after it.
+/// Time within which the command must exit, and the wrapper after it.
 const LEAVE: Duration = Duration::from_secs(10);
 
 /// A running wrapper and its probe.
@@ -205,7 +205,7 @@ fn limit(time: Duration) -> io::Result<TimerFd> {
 
 /// Waits until one of the descriptors is readable or closed, and returns the first.
 ///
-/// It has no time limit, which [`explore`](crate::explore) would have to sit out in every schedule.
+/// It has no time limit: [`explore`](crate::explore) would have to wait for one in every schedule.
 fn wait(readable: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut fds: Vec<_> = readable
         .iter()

@@ -1,4 +1,4 @@
-//! One acquire and release that nobody disturbs.
+//! One acquire and release without contention.
 
 use std::hint::black_box;
 

@@ -31,7 +31,8 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
             .any(|part| matches!(part, Component::RootDir | Component::ParentDir))
         {
             return Err(invalid(
-                "its prefix leads out of the lock path; use one without `..` and without a leading `/`",
+                "its prefix leads out of the lock path; use one without `..` and without a leading \
+                 `/`",
             ));
         }
         let joint = if prefix.ends_with('-') { "" } else { "-" };

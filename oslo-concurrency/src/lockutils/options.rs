@@ -21,7 +21,8 @@ use crate::wait::{Wait, WaitLimit};
 /// use std::time::Duration;
 ///
 /// let directory = tempfile::tempdir().unwrap();
-/// let guard = lockutils::lock("image-7").prefix("myapp").external(true).lock_path(directory.path()).acquire()?;
+/// let external = lockutils::lock("image-7").prefix("myapp").external(true);
+/// let guard = external.lock_path(directory.path()).acquire()?;
 /// drop(guard);
 ///
 /// let n = lockutils::lock("image-7").timeout(Duration::from_secs(2)).run(|| 42)?;

@@ -1,4 +1,4 @@
-//! Running a command as often as is asked for, and telling how it went.
+//! Runs a command, with retries, and logs the outcome.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags};
 use tracing::Level;
 
 use super::child::{Plan, Step};
-use super::communicate::{Missed, Written, communicate, wait_for};
+use super::communicate::{WaitFailure, Written, communicate, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
 use super::log::{LogErrors, log_at};
@@ -20,16 +20,16 @@ use super::process::Process;
 use super::retry::RetryDelay;
 use crate::sys;
 
-/// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network
-/// file system whose server is gone.
+/// Maximum time for which SIGKILL may take effect. It takes longer only if the process is in an
+/// uninterruptible sleep, for instance on a network file system whose server is gone.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
 
-/// A command whose options have been understood.
+/// A command with validated options.
 pub(super) struct Attempts<'a> {
     pub(super) plan: Plan,
-    /// The command for people, masked.
+    /// The command line for messages, masked.
     pub(super) cmd: String,
     pub(super) input: Vec<u8>,
     pub(super) check_exit_code: CheckExitCode,
@@ -50,7 +50,7 @@ impl Attempts<'_> {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            // As the original: what a second try cannot change, and a timeout, are final.
+            // As in oslo: a second attempt cannot change these errors, and a timeout is final.
             let may_retry = matches!(
                 error,
                 Error::Failed(_) | Error::Start { .. } | Error::Io { .. }
@@ -117,13 +117,13 @@ impl Attempts<'_> {
                 log_at!(self.level, command = self.cmd, exit_code, seconds, "ended");
                 Ok(exit_code)
             }
-            Err(Missed::Io(doing, error)) => Err(self.io(doing, error)),
-            Err(Missed::ExitCodeLost) => {
+            Err(WaitFailure::Io(doing, error)) => Err(self.io(doing, error)),
+            Err(WaitFailure::ExitCodeLost) => {
                 log_at!(
                     self.level,
                     command = self.cmd,
                     seconds,
-                    "ended, nobody knows how"
+                    "ended, exit code lost"
                 );
                 Err(Error::ExitCodeLost {
                     cmd: self.cmd.clone(),
@@ -131,8 +131,8 @@ impl Attempts<'_> {
                     stderr: readable(std::mem::take(&mut written.stderr)),
                 })
             }
-            Err(Missed::TimedOut) => {
-                log_at!(self.level, command = self.cmd, seconds, "its time is over");
+            Err(WaitFailure::TimedOut) => {
+                log_at!(self.level, command = self.cmd, seconds, "timed out");
                 Err(Error::Timeout {
                     cmd: self.cmd.clone(),
                     left_running: running.stop(),
@@ -190,9 +190,11 @@ impl Attempts<'_> {
 
     fn hint(&self, error: &io::Error) -> String {
         match (&self.plan.cwd, error.kind()) {
-            (Some(cwd), _) if !cwd.is_dir() => format!(" (the directory {cwd:?} is not there)"),
+            (Some(cwd), _) if !cwd.is_dir() => format!(" (the directory {cwd:?} does not exist)"),
             (_, io::ErrorKind::NotFound) => {
-                " (is the program installed and in a directory of PATH? for a script: is its interpreter there?)".to_owned()
+                " (is the program installed and in a directory of PATH? for a script: is its \
+                 interpreter installed?)"
+                    .to_owned()
             }
             (_, io::ErrorKind::PermissionDenied) => " (is the file executable?)".to_owned(),
             _ => String::new(),
@@ -200,13 +202,13 @@ impl Attempts<'_> {
     }
 }
 
-/// Output for people.
+/// Masked output for messages.
 pub(super) fn readable(output: Vec<u8>) -> String {
     mask_password(&into_text(output)).into_owned()
 }
 
-/// A child that is never left behind: killed and waited for when this is dropped, unless that has
-/// happened.
+/// A child that never outlives this value: dropping the value kills the child and waits for it,
+/// unless it has already been waited for.
 struct Running {
     child: Option<Child>,
     process: Process,
@@ -221,8 +223,8 @@ impl Running {
             }),
             Err(error) => {
                 if leads_group {
-                    // SAFETY: plain numbers. The child has not been waited for, so the group of its
-                    // number is its own.
+                    // SAFETY: plain numbers. The child has not been waited for, so its number still
+                    // names its own process group.
                     unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
                 }
                 let _ = child.kill();
@@ -237,16 +239,20 @@ impl Running {
         input: &[u8],
         deadline: Option<Instant>,
         written: &mut Written,
-    ) -> Result<i32, Missed> {
+    ) -> Result<i32, WaitFailure> {
         let Some(child) = &mut self.child else {
-            return Err(Missed::Io("waiting for it", io::ErrorKind::NotFound.into()));
+            return Err(WaitFailure::Io(
+                "waiting for it",
+                io::ErrorKind::NotFound.into(),
+            ));
         };
         let status = communicate(child, &self.process, input, deadline, written)?;
         self.child = None;
         Ok(exit_code(status))
     }
 
-    /// Kills and waits for it, if it has not been waited for. Otherwise why it is left running.
+    /// Kills the child and waits for it, unless it has already been waited for. Returns the reason
+    /// if it had to be left running.
     fn stop(&mut self) -> Option<&'static str> {
         let mut child = self.child.take()?;
         let left = match self.process.kill_all() {
@@ -254,13 +260,11 @@ impl Running {
                 Some("it runs as another user")
             }
             _ if self.ends_within(KILLED_WITHIN) => None,
-            _ => Some(
-                "it was killed and does not end: it is in the midst of a system call that cannot be interrupted",
-            ),
+            _ => Some("it was killed but does not end: it is in an uninterruptible system call"),
         };
         match left {
             None => drop(child.wait()),
-            // It ends when it likes; somebody has to wait for it then. Without a thread it stays a
+            // It must be waited for whenever it ends. If no thread can be started, it stays a
             // zombie until this process ends.
             Some(_) => drop(sys::spawn("reaper", move || drop(child.wait()))),
         }
@@ -270,7 +274,7 @@ impl Running {
     fn ends_within(&self, time: Duration) -> bool {
         let deadline = Instant::now().checked_add(time);
         let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        !matches!(wait_for(&mut ended, deadline), Err(Missed::TimedOut))
+        !matches!(wait_for(&mut ended, deadline), Err(WaitFailure::TimedOut))
     }
 }
 
@@ -280,7 +284,7 @@ impl Drop for Running {
     }
 }
 
-/// The exit code; -n for signal n.
+/// The exit code, or -n for signal n.
 fn exit_code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {

@@ -1,5 +1,4 @@
-//! Starting a child: what happens between fork and exec, and how an error there comes back with its
-//! cause.
+//! Starts a child: the steps between fork and exec, and the report of a step that fails.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,23 +18,23 @@ use super::reaped;
 
 pub(super) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
-/// Everything about a child that is settled before it is started, as often as there are attempts.
+/// Everything that is settled before a child is started, for all attempts.
 pub(super) struct Plan {
     /// The program and its arguments.
     pub(super) words: Vec<OsString>,
     pub(super) shell: bool,
     pub(super) cwd: Option<PathBuf>,
-    /// Its whole environment; `None` is ours.
+    /// Its whole environment; `None` for the environment of this process.
     pub(super) environment: Option<Vec<(OsString, OsString)>>,
     pub(super) own_group: bool,
     pub(super) limits: ProcessLimits,
     pub(super) preexec: Option<Preexec>,
 }
 
-/// What failed in the child before it became the program.
+/// The step that failed in the child before exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing of ours: the exec, or a change of the directory.
+    /// The exec itself, or the change of directory.
     Exec,
     Preexec,
     /// The limit with this number.
@@ -43,7 +42,8 @@ pub(super) enum Step {
 }
 
 impl Plan {
-    /// Starts the child. With its pidfd, if the child may be gone before one can be opened here.
+    /// Starts the child. Also returns its pidfd if the child may be reaped before the parent can
+    /// open one.
     pub(super) fn start(&self) -> Result<(Child, Option<OwnedFd>), (Step, io::Error)> {
         let at_exec = |error| (Step::Exec, error);
         let mut command = self.command().map_err(at_exec)?;
@@ -56,8 +56,8 @@ impl Plan {
             false => None,
         };
         let pidfd_to = pidfds.as_ref().map(|(_, to)| to.as_raw_fd());
-        // SAFETY: `prepare` makes only calls that are async-signal-safe, beside what the caller of
-        // the unsafe `preexec` answers for; it allocates nothing, and takes no lock. `report_to`
+        // SAFETY: `prepare` makes only async-signal-safe calls, apart from the `preexec` function,
+        // for which its caller is responsible; it does not allocate and takes no lock. `report_to`
         // and `pidfds` outlive the spawn.
         unsafe {
             command.pre_exec(move || {
@@ -113,18 +113,18 @@ fn prepare(preexec: Option<&Preexec>, limits: &ProcessLimits, report: RawFd) -> 
     if let Some(preexec) = preexec {
         preexec().inspect_err(|_| tell(report, REPORT_PREEXEC))?;
     }
-    inherit_nothing(); // before the limits, of which one may hide descriptors from it
+    inherit_nothing(); // before the limits: a lower one would hide open descriptors
     limits
         .apply()
         .inspect_err(|(number, _)| tell(report, *number as u8))
         .map_err(|(_, error)| error)
 }
 
-/// No signal is blocked; SIGPIPE, which Rust programs ignore, ends who writes in vain; and the
-/// child can wait for its own children.
+/// Restores the signal state of a new program: no blocked signal, the default action of SIGPIPE
+/// (which Rust ignores), and a SIGCHLD that lets the child wait for its own children.
 fn signals_as_at_the_start() {
     let mut none = MaybeUninit::uninit();
-    // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
+    // SAFETY: these calls are async-signal-safe, and the set is initialised before use.
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
@@ -133,20 +133,22 @@ fn signals_as_at_the_start() {
     }
 }
 
-/// Tells the parent which step failed; the error number comes by the pipe of `Command`.
+/// Reports the step that failed to the parent; the error number comes through the pipe of
+/// `Command`.
 fn tell(report: RawFd, step: u8) {
-    // SAFETY: writes one byte that lives on this stack to the pipe that the parent keeps open until
-    // the spawn is over.
+    // SAFETY: writes one byte of this stack to a pipe that the parent keeps open until the spawn is
+    // over.
     unsafe { libc::write(report, (&raw const step).cast(), 1) };
 }
 
-/// The first descriptor that a child does not keep.
+/// The first descriptor that a child does not inherit.
 const FIRST: RawFd = 3;
 
-/// Marks every descriptor but the standard three close-on-exec, also those that another library has
-/// opened without care. They are not closed yet: `Command` reports a failed exec through one.
+/// Marks all descriptors except the standard three close-on-exec, including those that other
+/// libraries opened without that flag. Closing them now would close the pipe through which
+/// `Command` reports a failed exec.
 fn inherit_nothing() {
-    // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
+    // SAFETY: the call takes plain numbers and changes only flags of this process's descriptors.
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -158,9 +160,10 @@ fn inherit_nothing() {
     if done == 0 {
         return;
     }
-    // Linux before 5.11, or a sandbox that does not know the call.
+    // Linux before 5.11, or a sandbox that rejects the call.
     if !each_open_descriptor(mark_close_on_exec) {
-        // Without /proc: up to the limit, below which all were opened, unless it was lowered since.
+        // Without /proc: every number up to the limit. A descriptor may lie above it only if the
+        // limit was lowered after the descriptor was opened.
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -174,19 +177,19 @@ fn inherit_nothing() {
 
 fn mark_close_on_exec(fd: RawFd) {
     if fd >= FIRST {
-        // SAFETY: a plain number, of which the flag changes if it is a descriptor.
+        // SAFETY: a plain number; the call fails if it is not a descriptor.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
 
-/// Calls `with` on each descriptor that is open, by /proc and without allocating. `false` if that
-/// cannot be read.
+/// Calls `with` on each open descriptor, found through /proc without allocating. Returns `false` if
+/// /proc cannot be read.
 fn each_open_descriptor(with: impl Fn(RawFd)) -> bool {
-    /// Where the length and the name are in `struct linux_dirent64`, getdents64(2).
+    /// Offsets of the length and the name in `struct linux_dirent64` (getdents64(2)).
     const LENGTH: usize = 16;
     const NAME: usize = 19;
     let mut entries = Entries([0; 1024]);
-    // SAFETY: the path is a C string, and the kernel writes no more than the size of the buffer.
+    // SAFETY: the path is a C string, and the kernel writes at most the size of the buffer.
     unsafe {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let folder = libc::open(c"/proc/self/fd".as_ptr(), flags);
@@ -207,7 +210,7 @@ fn each_open_descriptor(with: impl Fn(RawFd)) -> bool {
                         b'0'..=b'9' => Some(RawFd::from(byte - b'0')),
                         _ => None,
                     });
-                // `.` and `..` have no digits.
+                // `.` and `..` contain no digits.
                 if let Some(fd) = name.fold(None, |fd: Option<RawFd>, digit| {
                     Some(fd.unwrap_or(0).saturating_mul(10).saturating_add(digit))
                 }) {

@@ -1,5 +1,5 @@
-//! Feeding a child its input while reading its output, so that neither waits for the other, until
-//! it has ended.
+//! Feeds a child its input while reading its output, so that neither side blocks the other, until
+//! the child has ended.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,35 +14,35 @@ use super::process::Process;
 use super::reaped;
 use super::sigpipe::SigpipeHeldBack;
 
-/// What a child has written so far.
+/// The output of a child so far.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
 }
 
-/// Why the child's end was not seen.
+/// The reason why the end of a child was not observed.
 #[derive(Debug)]
-pub(super) enum Missed {
+pub(super) enum WaitFailure {
     TimedOut,
-    /// It has ended, and nobody knows how.
+    /// The child has ended, and its exit code is lost.
     ExitCodeLost,
     Io(&'static str, io::Error),
 }
 
-/// Talks with `child` until both of its outputs are closed and it has ended.
+/// Exchanges data with `child` until both of its outputs are closed and it has ended.
 pub(super) fn communicate(
     child: &mut Child,
     process: &Process,
     input: &[u8],
     deadline: Option<Instant>,
     written: &mut Written,
-) -> Result<ExitStatus, Missed> {
+) -> Result<ExitStatus, WaitFailure> {
     let _held_back = (!input.is_empty()).then(SigpipeHeldBack::new);
     let mut pipes = Pipes::of(child, input).map_err(io_error("preparing its pipes"))?;
     while pipes.are_open() {
         if let Err(missed) = pipes.wait(deadline) {
-            // What is there already belongs in the error.
+            // The error includes the output that has arrived.
             let _ = pipes.read(written);
             return Err(missed);
         }
@@ -55,16 +55,16 @@ pub(super) fn communicate(
         deadline,
     )?;
     match child.wait() {
-        // The kernel has reaped it, or somebody else in this process has.
+        // The kernel, or another part of this process, has reaped the child.
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
-            reaped::exit_status(process).ok_or(Missed::ExitCodeLost)
+            reaped::exit_status(process).ok_or(WaitFailure::ExitCodeLost)
         }
         outcome => outcome.map_err(io_error("reading its exit code")),
     }
 }
 
-fn io_error(doing: &'static str) -> impl Fn(io::Error) -> Missed {
-    move |error| Missed::Io(doing, error)
+fn io_error(doing: &'static str) -> impl Fn(io::Error) -> WaitFailure {
+    move |error| WaitFailure::Io(doing, error)
 }
 
 struct Pipes<'a> {
@@ -77,7 +77,7 @@ struct Pipes<'a> {
 impl<'a> Pipes<'a> {
     fn of(child: &mut Child, input: &'a [u8]) -> io::Result<Self> {
         let pipes = Pipes {
-            // A child without input sees its end at once.
+            // A child without input reads end-of-file at once.
             stdin: child.stdin.take().filter(|_| !input.is_empty()),
             input,
             stdout: child.stdout.take(),
@@ -101,7 +101,7 @@ impl<'a> Pipes<'a> {
         self.awaited().next().is_some()
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> Result<(), Missed> {
+    fn wait(&self, deadline: Option<Instant>) -> Result<(), WaitFailure> {
         let mut awaited: Vec<PollFd<'_>> = self
             .awaited()
             .map(|(fd, events)| PollFd::new(fd, events))
@@ -109,7 +109,7 @@ impl<'a> Pipes<'a> {
         wait_for(&mut awaited, deadline)
     }
 
-    /// Writes what the pipe takes. A child that does not want its input, or not all of it, is no
+    /// Writes as much as the pipe takes. A child that does not read all of its input is not an
     /// error.
     fn write(&mut self) {
         let Some(stdin) = &mut self.stdin else { return };
@@ -128,14 +128,14 @@ impl<'a> Pipes<'a> {
         }
     }
 
-    fn read(&mut self, written: &mut Written) -> Result<(), Missed> {
+    fn read(&mut self, written: &mut Written) -> Result<(), WaitFailure> {
         read_some(&mut self.stdout, &mut written.stdout)
             .and_then(|()| read_some(&mut self.stderr, &mut written.stderr))
             .map_err(io_error("reading its output"))
     }
 }
 
-/// Reads what is there, and closes the pipe at its end.
+/// Reads the available data, and closes the pipe at end-of-file.
 fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()> {
     let ended = match pipe {
         Some(open) => read_available(open, into)?,
@@ -147,32 +147,35 @@ fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()>
     Ok(())
 }
 
-/// Reads what is there, but not so much that others wait long for their turn. Whether it was the
-/// end.
+/// Reads the available data, up to a limit, so that the other pipes are not delayed. Returns `true`
+/// at end-of-file.
 pub(super) fn read_available(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     const AT_ONCE: u64 = 1 << 20;
     match from.take(AT_ONCE).read_to_end(into) {
         Ok(count) => Ok((count as u64) < AT_ONCE),
-        // What came before has been read.
+        // All earlier data has been read.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Waits until one of them is ready.
-pub(super) fn wait_for(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<(), Missed> {
+/// Waits until a descriptor is ready.
+pub(super) fn wait_for(
+    fds: &mut [PollFd<'_>],
+    deadline: Option<Instant>,
+) -> Result<(), WaitFailure> {
     loop {
         let timeout =
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => PollTimeout::NONE,
-                Some(Duration::ZERO) => return Err(Missed::TimedOut),
+                Some(Duration::ZERO) => return Err(WaitFailure::TimedOut),
                 Some(left) => PollTimeout::try_from(left.as_micros().div_ceil(1000))
                     .unwrap_or(PollTimeout::MAX),
             };
         match poll(fds, timeout) {
             Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => return Ok(()),
-            Err(errno) => return Err(Missed::Io("waiting for it", errno.into())),
+            Err(errno) => return Err(WaitFailure::Io("waiting for it", errno.into())),
         }
     }
 }

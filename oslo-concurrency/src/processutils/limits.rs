@@ -1,11 +1,12 @@
-//! Limits on what a command may use.
+//! Resource limits of a command.
 
 use std::io;
 
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Limits on what a command may use, each soft and hard: `None` leaves it as it is in this process,
-/// and [`ProcessLimits::UNLIMITED`] lifts it, as far as the hard limit or privileges allow.
+/// Resource limits of a command; each sets both the soft and the hard limit. `None` keeps the limit
+/// of this process. [`ProcessLimits::UNLIMITED`] lifts it, as far as the hard limit or privileges
+/// allow.
 ///
 /// ```
 /// use oslo_concurrency::processutils::{ProcessLimits, execute};
@@ -21,19 +22,19 @@ pub struct ProcessLimits {
     pub address_space: Option<u64>,
     /// Size of a core file, in bytes.
     pub core_file_size: Option<u64>,
-    /// Time on a processor, in seconds.
+    /// Processor time, in seconds.
     pub cpu_time: Option<u64>,
     /// Data segment, in bytes.
     pub data_size: Option<u64>,
-    /// Size of a file that is written, in bytes.
+    /// Size of a file that the command writes, in bytes.
     pub file_size: Option<u64>,
-    /// Memory that is locked, in bytes.
+    /// Locked memory, in bytes.
     pub memory_locked: Option<u64>,
     /// One more than the highest file descriptor.
     pub number_files: Option<u64>,
     /// Processes and threads of the user; not enforced for root.
     pub number_processes: Option<u64>,
-    /// Resident set, in bytes; Linux does nothing with it.
+    /// Resident set, in bytes; Linux ignores it.
     pub resident_set_size: Option<u64>,
     /// Stack, in bytes.
     pub stack_size: Option<u64>,
@@ -70,8 +71,8 @@ impl ProcessLimits {
         ]
     }
 
-    /// Sets them in the calling process. Async-signal-safe: nothing but `setrlimit` is called. The
-    /// error comes with the limit's number.
+    /// Sets the limits in the calling process. Async-signal-safe: it calls only `setrlimit`. An
+    /// error includes the number of the limit.
     pub(super) fn apply(&self) -> Result<(), (usize, io::Error)> {
         for (number, (_, resource, value)) in self.all().into_iter().enumerate() {
             if let Some(value) = value {

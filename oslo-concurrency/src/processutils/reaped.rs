@@ -1,8 +1,8 @@
-//! Children that the kernel reaps by itself, since the program ignores SIGCHLD (wait(2), NOTES).
+//! Children that the kernel reaps by itself, because the program ignores SIGCHLD (wait(2), NOTES).
 //!
-//! Such a child may be gone before anybody has looked at it. So it opens its own pidfd before it
-//! becomes the program, and sends it to its parent; the kernel remembers the exit code with the
-//! pidfd (`PIDFD_INFO_EXIT`, Linux 6.15).
+//! The parent may be too late to open a pidfd for such a child. So the child opens its own before
+//! exec and sends it to its parent; the kernel keeps the exit code with the pidfd
+//! (`PIDFD_INFO_EXIT`, Linux 6.15).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,8 +17,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// `true` if the kernel reaps the children of this process at this moment.
 pub(super) fn sigchld_is_ignored() -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with no new action the call only fills the structure, for which all zeroes is valid
-    // too.
+    // SAFETY: without a new action the call only fills the structure, for which all zeroes is
+    // valid.
     let action = unsafe {
         libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr());
         action.assume_init()
@@ -26,11 +26,11 @@ pub(super) fn sigchld_is_ignored() -> bool {
     action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0
 }
 
-/// Room for one descriptor, aligned as a control message has to be.
+/// Space for one descriptor, aligned as control messages require.
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Calls `with` on a message of one byte and one descriptor. Allocates nothing.
+/// Calls `with` on a message of one byte and one descriptor, without allocating.
 fn message<T>(with: impl FnOnce(&mut libc::msghdr) -> T) -> T {
     let (mut byte, mut control) = ([0_u8], Control([0; 64]));
     let mut part = libc::iovec {
@@ -47,8 +47,8 @@ fn message<T>(with: impl FnOnce(&mut libc::msghdr) -> T) -> T {
     with(&mut message)
 }
 
-/// In the child: sends its own pidfd. Only async-signal-safe calls; without a pidfd the parent does
-/// without.
+/// Sends the child's own pidfd to its parent. Runs in the child and is async-signal-safe. Without a
+/// pidfd it sends nothing.
 pub(super) fn send_own_pidfd(to: RawFd) {
     // SAFETY: plain numbers.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) } as RawFd;
@@ -56,8 +56,8 @@ pub(super) fn send_own_pidfd(to: RawFd) {
         return;
     }
     message(|message| {
-        // SAFETY: the control buffer has room for one header and one descriptor, and all pointers
-        // live during the call.
+        // SAFETY: the control buffer has space for one header and one descriptor, and all pointers
+        // are valid during the call.
         unsafe {
             let header = libc::CMSG_FIRSTHDR(message);
             (*header).cmsg_level = libc::SOL_SOCKET;
@@ -67,14 +67,14 @@ pub(super) fn send_own_pidfd(to: RawFd) {
             libc::sendmsg(to, message, libc::MSG_NOSIGNAL);
         }
     });
-    // It is close-on-exec, as is every pidfd.
+    // Like every pidfd, it is close-on-exec.
 }
 
-/// In the parent, when the child has become the program: the pidfd that it has sent.
+/// Receives the pidfd that the child has sent. Runs in the parent after exec.
 pub(super) fn receive_pidfd(from: &UnixDatagram) -> Option<OwnedFd> {
     message(|message| {
-        // SAFETY: the buffers live during the call, and a descriptor is taken only out of a message
-        // that carries one.
+        // SAFETY: the buffers are valid during the call, and a descriptor is taken only from a
+        // message that carries one.
         unsafe {
             let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
             if libc::recvmsg(from.as_raw_fd(), message, flags) < 0 {
@@ -90,7 +90,7 @@ pub(super) fn receive_pidfd(from: &UnixDatagram) -> Option<OwnedFd> {
     })
 }
 
-/// `struct pidfd_info` of linux/pidfd.h, as of its first version.
+/// The first version of `struct pidfd_info` in linux/pidfd.h.
 #[repr(C)]
 #[derive(Default)]
 struct Info {
@@ -100,12 +100,12 @@ struct Info {
     exit_code: i32,
 }
 
-/// How a child has ended that wait(2) knows no more. `None` if the kernel does not remember, which
-/// Linux does since 6.15.
+/// The exit status of a child that wait(2) no longer knows. `None` if the kernel does not keep it;
+/// Linux does so from 6.15 on.
 pub(super) fn exit_status(pidfd: impl AsFd) -> Option<ExitStatus> {
     const GET_INFO: libc::Ioctl = libc::_IOWR::<Info>(0xFF, 11);
     const EXIT: u64 = 1 << 3;
-    /// It is remembered a moment after the end can be seen.
+    /// The status becomes available slightly later than the end of the process.
     const TRIES: usize = 1000;
     for _ in 0..TRIES {
         let mut info = Info {
@@ -120,7 +120,7 @@ pub(super) fn exit_status(pidfd: impl AsFd) -> Option<ExitStatus> {
         if done != 0 && io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
             return None;
         }
-        // POLLHUP, which is always reported: the child is reaped.
+        // POLLHUP, which is always reported, means that the child has been reaped.
         let mut fd = [PollFd::new(pidfd.as_fd(), PollFlags::empty())];
         let _ = poll(&mut fd, PollTimeout::from(1_u8));
     }

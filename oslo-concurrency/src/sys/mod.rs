@@ -1,4 +1,4 @@
-//! The operating system: everything that the locks need of it.
+//! The operating system: everything that the locks need from it.
 //!
 //! Each item states what it guarantees on every system, and passes the call on to the platform, a
 //! folder beside this file with items of the same names. Outside of this module only `processutils`

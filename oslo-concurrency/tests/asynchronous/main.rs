@@ -1,4 +1,4 @@
-//! Locks for tasks: exclusion, cancellation, and that no thread is blocked.
+//! Locks for tasks: exclusion, cancellation, and no blocked threads.
 
 mod between_tasks;
 mod in_the_kernel;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, fcntl};
 use oslo_concurrency::lockutils::{self, LockOptions};
 
-/// No event that a test waits for takes this long, however loaded the machine is.
+/// The limit of every wait in these tests, longer than any event takes on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn until(what: &str, event: impl Fn() -> bool) {
@@ -31,7 +31,7 @@ fn is_free(lock: LockOptions<'_>) -> bool {
     lock.blocking(false).acquire().is_ok()
 }
 
-/// Counts how often its task was woken.
+/// Counts the wake-ups of its task.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -72,7 +72,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Locks a lock file as another process would: by a descriptor of its own, for which the kernel takes it for somebody else.
+/// Locks a lock file through a descriptor of its own, which to the kernel is the same as another
+/// process.
 struct Stranger(File);
 
 impl Stranger {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::list::{Module, Outcome, PythonTest};
 use super::workspace;
 
-/// Where the page is.
+/// The path of the page.
 pub fn path() -> PathBuf {
     workspace().join("docs/reference/upstream-tests.md")
 }
@@ -21,10 +21,11 @@ pub fn render(modules: &[Module]) -> String {
     let differ = tests().filter(|test| test.differs.is_some()).count();
     let mut page = format!(
         "# The tests of oslo.concurrency and fasteners, and ours\n\n\
-         What oslo.concurrency 7.6.1 and fasteners 0.20 check in their own tests, and which Rust test checks the same behaviour. Of {all} \
-         tests, {} have one or more, of which {differ} differ on purpose in what is said below them; {not_applicable} do not apply.\n\n\
-         A test is named by its package, its target and its path: `cargo test -p PACKAGE --test TARGET PATH` runs it, with `--lib` for the \
-         target `lib`.\n\n\
+         The tests of oslo.concurrency 7.6.1 and fasteners 0.20, each with the Rust tests that \
+         check the same behaviour. Of {all} tests, {} have at least one, of which {differ} differ \
+         on purpose as noted below them; {not_applicable} do not apply.\n\n\
+         A test is named by its package, its target and its path: `cargo test -p PACKAGE --test \
+         TARGET PATH` runs it, with `--lib` for the target `lib`.\n\n\
          Written by `cargo run -p lockutils-tests --bin upstream-page` from `tests/upstream/`.\n",
         all - not_applicable,
     );
@@ -54,7 +55,7 @@ fn table(page: &mut String, module: &Module) {
     }
 }
 
-/// The dotted name that the module's tests begin with.
+/// The dotted name with which the module's tests begin.
 fn module_name(module: &Module) -> &str {
     let id = module.tests.first().map_or("", |test| &test.id);
     let end = id.find(".test_").map_or(id.len(), |before| {

@@ -5,7 +5,7 @@ use oslo_concurrency::lockutils::{self, Error, Synchronizer};
 
 static IMAGES: Synchronizer = lockutils::synchronized_with_prefix("images");
 
-/// Adds an image, seen whole or not at all.
+/// Adds an image, which becomes visible only once it is complete.
 #[lockutils::synchronized("cache", external, with = IMAGES)]
 pub fn store(directory: &Path, name: &str, data: &[u8]) -> Result<()> {
     let part = directory.join(format!("{name}.part"));
@@ -14,7 +14,7 @@ pub fn store(directory: &Path, name: &str, data: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Removes all images, unless somebody is busy with them.
+/// Removes all images, unless another process is using them.
 pub fn clean(directory: &Path) -> Result<Option<usize>> {
     let lock = IMAGES.lock("cache").external(true).blocking(false);
     let _guard = match lock.acquire() {

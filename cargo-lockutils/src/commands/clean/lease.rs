@@ -61,7 +61,7 @@ pub mod tests {
             if let Some(lease) = Lease::take(file).unwrap() {
                 return lease;
             }
-            assert!(Instant::now() < deadline, "somebody has it open");
+            assert!(Instant::now() < deadline, "another process has it open");
             std::thread::yield_now();
         }
     }

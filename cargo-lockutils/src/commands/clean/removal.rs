@@ -1,10 +1,10 @@
 //! Removal of one unused lock file, without ever letting two processes hold the lock.
 //!
 //! No process may have the file open: then none holds the lock or is about to. The file is locked
-//! all the same: a process of ours that opens it at that moment waits, and then finds that the path
-//! names another file. Python's oslo.concurrency does not check the path after locking. For its
-//! sake, a lease blocks every open, and the file is moved aside first, and moved back if a process
-//! has come to open it.
+//! nevertheless: a process that opens it now through oslo-concurrency waits, and then finds that
+//! the path names another file. Python's oslo.concurrency does not check the path after locking.
+//! For its sake, a lease blocks every open, and the file is first moved aside, and moved back if a
+//! process is waiting to open it.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,7 +25,7 @@ pub enum Outcome {
     /// A process has the file open, and has perhaps locked it.
     InUse,
     /// Not a lock file, for this reason.
-    Foreign(&'static str),
+    NotALockFile(&'static str),
     /// It is unknown whether a process has the file open, for this reason.
     NotKnown(String),
     /// Another process has removed or replaced the file.
@@ -45,16 +45,16 @@ pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
         Err(error) => {
             return match error.raw_os_error() {
                 Some(libc::ENOENT) => Ok(Outcome::Gone),
-                Some(libc::ELOOP) => Ok(Outcome::Foreign("a symbolic link")),
-                Some(libc::EISDIR) => Ok(Outcome::Foreign("a directory")),
-                Some(libc::EAGAIN) => Ok(Outcome::InUse), // somebody else has a lease on it
+                Some(libc::ELOOP) => Ok(Outcome::NotALockFile("a symbolic link")),
+                Some(libc::EISDIR) => Ok(Outcome::NotALockFile("a directory")),
+                Some(libc::EAGAIN) => Ok(Outcome::InUse), // another process has a lease on it
                 Some(libc::EACCES) => Ok(Outcome::NotKnown("this user may not open it".into())),
                 _ => Err(error),
             };
         }
     };
-    if let Some(what) = foreign(&file)? {
-        return Ok(Outcome::Foreign(what));
+    if let Some(what) = why_not_a_lock_file(&file)? {
+        return Ok(Outcome::NotALockFile(what));
     }
     let lease = match Lease::take(&file) {
         Ok(None) => return Ok(Outcome::InUse),
@@ -71,8 +71,8 @@ pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
     if !names(path, &file)? {
         return Ok(Outcome::Gone);
     }
-    if let Some(what) = foreign(&file)? {
-        return Ok(Outcome::Foreign(what));
+    if let Some(what) = why_not_a_lock_file(&file)? {
+        return Ok(Outcome::NotALockFile(what));
     }
     if dry_run {
         return Ok(Outcome::Removed);
@@ -90,7 +90,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The reason why the file is not a lock file.
-fn foreign(file: &File) -> io::Result<Option<&'static str>> {
+fn why_not_a_lock_file(file: &File) -> io::Result<Option<&'static str>> {
     Ok(lock_scan::why_no_lock_file(&file.metadata()?))
 }
 
@@ -168,7 +168,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn a_file_that_somebody_comes_to_open_is_put_back() {
+    fn a_file_that_another_process_opens_is_put_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x");
         fs::write(&path, "").unwrap();

@@ -3,22 +3,22 @@
 use lockutils_harness::procfs;
 
 use crate::lock_directory::{RunState, run_directories};
+use crate::output;
 use crate::remove_tree::remove_tree;
-use crate::say;
 
 /// Removes the directories. Returns the exit status: 1 if one could not be removed.
 pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
     let removed = if dry_run { "would remove" } else { "removed" };
     let (mut gone, mut failed) = (0, 0);
     for directory in run_directories() {
-        let shown = say::printable(&directory.base.to_string_lossy());
+        let shown = output::printable(&directory.base.to_string_lossy());
         match directory.state {
             RunState::Runs => {
-                say::on_stdout(format_args!("{shown} stays: its run is still going on"));
+                output::on_stdout(format_args!("{shown} stays: its run is still going on"));
                 continue;
             }
             RunState::Kept if !kept_too => {
-                say::on_stdout(format_args!(
+                output::on_stdout(format_args!(
                     "{shown} stays: kept by --keep or show-env; --kept removes it too"
                 ));
                 continue;
@@ -26,8 +26,8 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
             RunState::Kept | RunState::Dead | RunState::Empty => {}
         }
         if let Some(user) = procfs::with_files_in(&directory.base).into_iter().next() {
-            let command = say::printable(&procfs::command(user));
-            say::on_stdout(format_args!(
+            let command = output::printable(&procfs::command(user));
+            output::on_stdout(format_args!(
                 "{shown} stays: process {user} uses it: {command}"
             ));
             continue;
@@ -38,11 +38,11 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
         };
         match result {
             Ok(()) => {
-                say::on_stdout(format_args!("{removed} {shown}"));
+                output::on_stdout(format_args!("{removed} {shown}"));
                 gone += 1;
             }
             Err(error) => {
-                say::warning(format_args!("{shown} stays: {error}"));
+                output::warning(format_args!("{shown} stays: {error}"));
                 failed += 1;
             }
         }
@@ -52,7 +52,7 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
     } else {
         "directories"
     };
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "{removed} {gone} {directories} of finished runs"
     ));
     u8::from(failed > 0)

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::builder::styling::{AnsiColor, Style};
 
 use crate::cli::{InitOptions, Service, WorkerLanguage};
-use crate::say;
+use crate::output;
 
 use files::NewFile;
 use project::{Project, Source, relative};
@@ -81,7 +81,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         match project.cargo(arguments) {
             Ok(()) => {}
             Err(why) => {
-                say::warning(why);
+                output::warning(why);
                 by_hand.push(format!("cargo {}", arguments.join(" ")));
             }
         }
@@ -145,7 +145,7 @@ fn remarks(project: &Project, service: Service) {
     if let Source::Path(folder) = project.source()
         && !normalized(&folder).starts_with(project.repository())
     {
-        say::note(format_args!(
+        output::note(format_args!(
             "CI will install the command from {}, where the project finds the library: if CI has \
              no such folder, change that line",
             folder.display()
@@ -154,7 +154,7 @@ fn remarks(project: &Project, service: Service) {
 }
 
 fn wrote(file: &str, what: &str) {
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "{GOOD}wrote{GOOD:#} {file:<32} {FAINT}{what}{FAINT:#}"
     ));
 }
@@ -203,7 +203,7 @@ fn is_no_file(path: &Path) -> bool {
 
 fn configure(project: &Project, configuration: &str) -> Result<()> {
     if project.is_configured() {
-        say::note(format_args!(
+        output::note(format_args!(
             "[{}] exists already and was left unchanged; a table to start with:\n{configuration}",
             project.our_table()
         ));
@@ -215,9 +215,9 @@ fn configure(project: &Project, configuration: &str) -> Result<()> {
 }
 
 fn next(by_hand: &[String], service: Service, project: &Project) {
-    say::on_stdout("\nNext:");
+    output::on_stdout("\nNext:");
     for command in by_hand {
-        say::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
+        output::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
     }
     for (command, what) in [
         ("cargo lockutils test", "run the tests with isolated locks"),
@@ -230,12 +230,12 @@ fn next(by_hand: &[String], service: Service, project: &Project) {
             "test the lock under chosen interleavings",
         ),
     ] {
-        say::on_stdout(format_args!(
+        output::on_stdout(format_args!(
             "  {COMMAND}{command:<26}{COMMAND:#} {FAINT}{what}{FAINT:#}"
         ));
     }
     if service != Service::None {
-        say::on_stdout(format_args!(
+        output::on_stdout(format_args!(
             "  {COMMAND}{:<26}{COMMAND:#} {FAINT}run all of these, as CI does{FAINT:#}",
             match project.root() == project.folder() {
                 true => "sh ci/lockutils-ci".to_owned(),
@@ -251,6 +251,6 @@ fn next(by_hand: &[String], service: Service, project: &Project) {
         .join("lockutils.gitlab-ci.yml")
         .exists()
     {
-        say::on_stdout("  add to .gitlab-ci.yml: include: { local: lockutils.gitlab-ci.yml }");
+        output::on_stdout("  add to .gitlab-ci.yml: include: { local: lockutils.gitlab-ci.yml }");
     }
 }

@@ -223,7 +223,7 @@ fn locate(cargo: &Path, arguments: &[&str]) -> Result<PathBuf> {
     ensure!(
         output.status.success(),
         "cargo cannot read this project:\n{}",
-        crate::say::lines(said.trim())
+        crate::output::lines(said.trim())
     );
     Ok(PathBuf::from(
         String::from_utf8_lossy(&output.stdout).trim(),

@@ -7,7 +7,7 @@ use clap::builder::styling::Style;
 use lockutils_harness::procfs;
 
 use crate::lock_scan::{Role, Scan, User};
-use crate::say::printable;
+use crate::output::printable;
 
 /// Width without a terminal.
 const WIDTH: usize = 80;
@@ -47,7 +47,7 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
     }
     let (others, locks): (Vec<_>, Vec<_>) = unused
         .into_iter()
-        .partition(|(file, _)| scan.foreign.contains_key(*file));
+        .partition(|(file, _)| scan.other_files.contains_key(*file));
     let names: Vec<String> = locks
         .iter()
         .map(|(file, _)| printable(&file.to_string_lossy()))
@@ -57,7 +57,7 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
             let _ = writeln!(text, "{FILE}{name}{FILE:#}\n  unused");
         }
         for (file, _) in others {
-            let (name, why) = (printable(&file.to_string_lossy()), scan.foreign[file]);
+            let (name, why) = (printable(&file.to_string_lossy()), scan.other_files[file]);
             let _ = writeln!(
                 text,
                 "{FILE}{name}{FILE:#}\n  unused; not a lock file ({why})"
@@ -151,7 +151,7 @@ mod tests {
         let users = vec![user(Role::Waits(lock)), user(Role::HasOpen)];
         let scan = Scan {
             files: [("a".into(), users), ("b".into(), vec![])].into(),
-            foreign: Default::default(),
+            other_files: Default::default(),
             hidden: 0,
         };
         let table = of(&scan, false, 80);

@@ -24,7 +24,7 @@ use self::target::Target;
 use crate::cli::TrialOptions;
 use crate::github;
 use crate::lock_directory::LockDirectory;
-use crate::say;
+use crate::output;
 use crate::seed::fresh_seed;
 use crate::settings::{ConfiguredLock, ConfiguredTrial, Profile};
 
@@ -110,7 +110,7 @@ fn run_until_interrupted<T: Trial>(
                 locks.iter().partition(|lock| T::configured(lock).skip);
             if locks.is_empty() {
                 let names: Vec<&str> = skipped.iter().map(|lock| lock.name.as_str()).collect();
-                say::note(format_args!(
+                output::note(format_args!(
                     "nothing to {command}: the configuration sets `{command}.skip` for {}",
                     names.join(", ")
                 ));

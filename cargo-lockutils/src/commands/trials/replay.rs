@@ -14,7 +14,7 @@ use lockutils_harness::workers::LockUnderTest;
 
 use super::screen::{self, Screen, interrupted};
 use crate::lock_directory::LockDirectory;
-use crate::say;
+use crate::output;
 
 /// Default number of runs.
 const TIMES: usize = 10;
@@ -40,22 +40,22 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
         bail!("interrupted before the first run ended");
     };
-    say::on_stdout(lock.title());
+    output::on_stdout(lock.title());
     let steps = report::steps_in_short(&story(last));
-    say::on_stdout(report::fold(&steps, screen::width()));
+    output::on_stdout(report::fold(&steps, screen::width()));
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()
         .filter(|trace| trace.choices() == example.choices)
         .count();
     let times = traces.len();
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "{broken} of {times} runs reached the violation; {same} took exactly the steps in the file"
     ));
     if broken == 0 {
         match &last.end {
-            End::Failed(_) | End::Polls(None) => say::warning(ending(&last.end)),
-            _ => say::note(
+            End::Failed(_) | End::Polls(None) => output::warning(ending(&last.end)),
+            _ => output::note(
                 "this schedule no longer leads to a violation: the lock was repaired, or is not \
                  deterministic",
             ),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::say;
+use crate::output;
 
 /// Current width of the terminal; `None` in a log.
 pub fn width() -> Option<usize> {
@@ -40,8 +40,8 @@ impl Screen {
     /// Prints a line that stays.
     pub fn line(&self, text: &str) {
         self.live.suspend(|| match self.on_stderr {
-            true => say::on_stderr(text),
-            false => say::on_stdout(text),
+            true => output::on_stderr(text),
+            false => output::on_stdout(text),
         });
     }
 
@@ -88,7 +88,7 @@ pub fn exit_status(status: u8) -> u8 {
 pub fn unless_interrupted(result: Result<u8>) -> Result<u8> {
     match (result, SIGNAL.load(Ordering::SeqCst)) {
         (Err(error), signal) if signal != 0 => {
-            say::error(&error);
+            output::error(&error);
             Ok(128 + signal as u8)
         }
         (result, _) => result,

@@ -1,4 +1,4 @@
-//! Locks whose behaviour is known.
+//! Locks with known behaviour.
 
 use crate::project::{NOTHING, Project, stdout};
 use crate::stress::{QUICK, SPIN, stress, verdict_is, worker};

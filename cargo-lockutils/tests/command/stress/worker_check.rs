@@ -1,4 +1,4 @@
-//! What is said of a worker that gets the protocol wrong.
+//! Reports about workers that violate the protocol.
 
 use crate::project::{NOTHING, Project};
 use crate::stress::{SPIN, verdict_is, worker};

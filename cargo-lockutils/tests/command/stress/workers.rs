@@ -8,7 +8,7 @@ use crate::stress::{QUICK, SPIN, stress, verdict_is, worker};
 #[test]
 fn what_cannot_be_tried_is_an_error_with_the_next_step() {
     let project = Project::new();
-    for (arguments, told) in [
+    for (arguments, printed) in [
         (
             &["--", "no-such-lock"][..],
             "no-such-lock was not found: check its spelling and PATH",
@@ -41,7 +41,7 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
         (&[], "no lock is given, and none is configured"),
     ] {
         let output = project.run(&[&["stress"], arguments].concat());
-        verdict_is(&output, 2, &[told]);
+        verdict_is(&output, 2, &[printed]);
         assert_eq!(project.left_behind(), NOTHING, "{arguments:?}");
     }
     let unable = project.run(&["stress", "--builtin", "flock", "--scenario", "remove"]);
@@ -55,7 +55,7 @@ fn workers_that_misbehave_are_told_apart() {
             .replace("echo \"$slot released\"", release)
             .replace("echo \"$slot acquired\"", acquire)
     };
-    for (script, status, told) in [
+    for (script, status, printed) in [
         (
             answer("echo \"$slot error no luck $$\"", "true"),
             2,
@@ -101,7 +101,7 @@ fn workers_that_misbehave_are_told_apart() {
     ] {
         let (project, output) = stress(&script, &[&QUICK[..], &["--stuck-after", "2s"]].concat());
         let text = stdout(&output) + &stderr(&output);
-        assert!(text.contains(told), "no `{told}` in: {text}");
+        assert!(text.contains(printed), "no `{printed}` in: {text}");
         assert!(
             [status, 2, 3].contains(&output.status.code().unwrap()),
             "{text}"
@@ -154,7 +154,8 @@ const DEAF: &str = "</dev/null >/dev/null 2>&1";
 #[test]
 fn what_workers_leave_behind_is_ended_though_nothing_tells_whose_it_is() {
     let script = format!(
-        "env -i setsid sh -c 'echo $$ > ../orphan; exec sleep 1000' {DEAF} &\nuntil test -s ../orphan; do sleep 0.01; done\n"
+        "env -i setsid sh -c 'echo $$ > ../orphan; exec sleep 1000' {DEAF} &\n\
+         until test -s ../orphan; do sleep 0.01; done\n"
     ) + &worker(SPIN, "mkdir \"$lock\" 2>/dev/null", "rmdir \"$lock\"");
     let (project, output) = stress(&script, &QUICK);
     verdict_is(&output, 0, &["held"]);
@@ -173,7 +174,8 @@ fn a_worker_that_goes_into_the_background_is_told_so() {
         &output,
         2,
         &[
-            "exited with status 0 before it said `ready` (and left something running: a worker must stay in the foreground)",
+            "exited with status 0 before it said `ready` (and left something running: a worker \
+             must stay in the foreground)",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);

@@ -1,8 +1,8 @@
 //! The differences between processors: numbers of system calls, registers, and the instruction that
 //! makes a call.
 //!
-//! A processor is one file here with the items that are re-exported below. `unsupported` has them
-//! for all other processors: there everything compiles, and a search fails with a message.
+//! Each processor is one file here, with the items that are re-exported below. `unsupported` has
+//! them for all other processors, so that everything compiles; there a search fails with a message.
 
 mod legacy;
 #[cfg(not(target_arch = "x86_64"))]

@@ -1,4 +1,4 @@
-//! Processors that no file here is for. Every operation fails; a search does not come so far.
+//! Processors without a file here. Every operation fails, but a search ends before it calls one.
 
 use nix::errno::Errno;
 use nix::libc::c_long;
@@ -33,7 +33,7 @@ pub fn stands_in_call(_tid: Pid) -> bool {
     false
 }
 
-/// As the one of a supported processor; there is none.
+/// The counterpart of a supported processor's type; it has no value.
 #[derive(Debug)]
 pub enum Injection {}
 

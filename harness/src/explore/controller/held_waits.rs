@@ -1,5 +1,5 @@
-//! Waits with a time limit: a task stands before one until it would be over, or until the worker
-//! is chosen to go on.
+//! Waits with a time limit. A task is held before its wait until the wait would be over, or until
+//! the worker is scheduled to continue.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use super::worker::{HeldWait, WorkerState};
 use super::{Controller, HANGS};
 
 impl Controller<'_> {
-    /// Tries each held wait of a worker, and lets the first go on that would be over at once.
-    /// Returns `true` if anything has moved by that.
+    /// Tries each held wait of a worker, and lets the first one continue that would be over at
+    /// once. Returns `true` if this moved a task.
     pub(super) fn try_held_waits(&mut self, number: usize) -> bool {
         for place in 0..self.workers[number].held_waits.len() {
             let held = self.workers[number].held_waits[place];
@@ -29,7 +29,7 @@ impl Controller<'_> {
                 self.workers[number].held_waits[place].idle = true;
                 continue;
             };
-            // The same call with a time limit of zero.
+            // The same call, with a time limit of zero.
             if arch::set_argument(held.tid, argument, 0).is_err() {
                 continue;
             }
@@ -50,8 +50,8 @@ impl Controller<'_> {
         false
     }
 
-    /// Lets a task that would have gone on waiting come to the same call again. Nothing has changed
-    /// for the other tasks by that.
+    /// Brings a task whose wait is not over back to the same call. For the other tasks nothing has
+    /// changed.
     fn hold_again(&mut self, number: usize, place: usize, held: &HeldWait) -> bool {
         let _ = arch::repeat_call(held.tid, &held.entry);
         let others: Vec<Pid> = self.workers[number]
@@ -82,7 +82,7 @@ impl Controller<'_> {
         !self.workers[number].held_waits.iter().all(|one| one.idle)
     }
 
-    /// Lets the held waits of a worker begin, in real time.
+    /// Starts the held waits of a worker in real time.
     pub(super) fn begin_held_waits(&mut self, number: usize) {
         let worker = &mut self.workers[number];
         let waits = std::mem::take(&mut worker.held_waits);

@@ -1,4 +1,4 @@
-//! What all schedules of a search have in common.
+//! The configuration that all schedules of a search share.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ pub struct RunConfig {
     /// Acquisitions per worker.
     pub rounds: usize,
     pub lease: Option<Duration>,
-    /// If all workers that wait poll in vain, look whether one gets the lock in real time.
+    /// Set if a check in real time follows when all waiting workers poll in vain.
     pub patient: bool,
-    /// How long a dead holder is left alone in real time: not all times of a file can be set back.
+    /// Real time for which a dead holder is left: some times of a file cannot be set back.
     pub settle_time: Duration,
 }

@@ -1,7 +1,8 @@
-//! The system calls that matter to a lock in a directory: one table, and what is derived from it.
+//! The system calls that matter to a lock in a directory: one table, and everything that is derived
+//! from it.
 //!
 //! `table` lists the calls. The seccomp filter, the decoder, the waits and the independence of
-//! steps read it; none of them knows a call by its number or name.
+//! steps are all based on it; none of them contains the number or name of a call.
 
 mod decode;
 mod effect;

@@ -1,4 +1,4 @@
-//! Calls that wait for time to pass, with or without something else to wake them.
+//! Calls that wait for time to pass, with or without other events that end the wait.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::super::entry::Entry;
 use super::memory;
 use super::table::{Blocking, Limit, SystemCall};
 
-/// How a task waits for time to pass.
+/// The way in which a task waits for time to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// For nothing else. The call may be skipped; it then returns `result`.
+    /// For time alone. The call may be skipped; it then returns `result`.
     Sleep { result: i64 },
-    /// For descriptors as well; the time limit in milliseconds is in this argument.
+    /// For descriptors as well; this argument holds the time limit in milliseconds.
     Poll { argument: usize },
-    /// For another thread of its process as well, as long as this value is at that address.
+    /// For another thread of its process as well, while the word at this address has this value.
     Futex { address: u64, value: u32 },
 }
 
 impl Wait {
-    /// Returns `true` if the thread that it would wait for has acted already.
+    /// Returns `true` if the thread that it would wait for has already acted.
     pub fn is_over(self, tid: Pid) -> bool {
         matches!(self, Wait::Futex { address, value }
             if memory::word(tid, address).is_some_and(|now| now != value))
@@ -36,7 +36,7 @@ const OPERATION: usize = 1;
 const VALUE: usize = 2;
 const TIME: usize = 3;
 
-/// The wait that this call would begin, if it is one for time to pass.
+/// The wait that this call would begin, if it waits for time to pass.
 pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
     const SLEEP: Option<Wait> = Some(Wait::Sleep { result: 0 });
     match call.blocking {
@@ -53,7 +53,7 @@ pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
             }
         }
         Blocking::Futex if entry.int(OPERATION) & libc::FUTEX_PRIVATE_FLAG == 0 => None,
-        // No other thread could wake it.
+        // No other thread exists that could wake it.
         Blocking::Futex if memory::is_alone(tid) => Some(Wait::Sleep {
             result: -i64::from(libc::ETIMEDOUT),
         }),
@@ -65,7 +65,7 @@ pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
     }
 }
 
-/// How long a wait may take; it is over before if what it waits for happens.
+/// The time limit of a wait, which other events may end earlier.
 pub fn limit(tid: Pid, entry: &Entry, wait: Wait) -> Duration {
     match wait {
         Wait::Sleep { .. } => Duration::ZERO,
@@ -102,7 +102,7 @@ pub fn is_helper_nap(tid: Pid, call: &SystemCall, entry: &Entry) -> bool {
     left.is_some_and(|left| left <= HELPER_NAP) && !memory::is_first(tid)
 }
 
-/// The time at this address, or what is left until then on a clock.
+/// The time at this address, or, with a clock, the time left until then.
 fn time_left(tid: Pid, address: u64, until: Option<ClockId>) -> Option<TimeSpec> {
     let time = memory::time(tid, address)?;
     match until {

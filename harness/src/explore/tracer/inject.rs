@@ -1,4 +1,4 @@
-//! Makes a process that waits for its first command put our filter over all of its threads.
+//! Makes a process that waits for its first command install the filter in all of its threads.
 
 use std::io::{self, IoSlice};
 
@@ -15,8 +15,8 @@ use super::filter;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
 
-/// Puts the filter over the process of this task, which was interrupted in a call; the call goes on
-/// afterwards.
+/// Installs the filter in the process of this task, which was interrupted in a call; the call
+/// continues afterwards.
 pub fn install(tid: Pid) -> io::Result<()> {
     let injection = Injection::begin(tid)?;
     let header = write_program(tid, &injection)?;
@@ -29,14 +29,14 @@ pub fn install(tid: Pid) -> io::Result<()> {
     let seccomp = [SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, header];
     let mut result = call(libc::SYS_seccomp, seccomp)?;
     if result == -i64::from(libc::EACCES) {
-        // Without privileges, new ones must be renounced first.
+        // Without privileges, the process must first renounce new ones.
         call(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0])?;
         result = call(libc::SYS_seccomp, seccomp)?;
     }
     injection.end()?;
     match result {
         0 => Ok(()),
-        // With TSYNC, a positive result is the thread that has another filter.
+        // With TSYNC, a positive result is a thread that has another filter.
         1.. => Err(io::Error::other("a thread has a seccomp filter of its own")),
         error => Err(io::Error::from_raw_os_error(-error as i32)),
     }
@@ -69,7 +69,7 @@ fn write(tid: Pid, address: u64, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets the task go on to the entry of a call, or from there to its end.
+/// Lets the task run to the entry of a call, or from there to its end.
 fn to_next_stop(tid: Pid) -> io::Result<()> {
     let mut signal = None;
     loop {

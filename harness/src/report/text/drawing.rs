@@ -68,7 +68,7 @@ pub fn drawing(scenario: Scenario, overlap: &Overlap) -> String {
         let _ = writeln!(text, "    {:<pad$}  {}", name(holder), row(holder));
     }
     let bar = "▔".repeat(to - from);
-    // Beside the bar, on the side where there is room.
+    // Beside the bar, on the side with more space.
     let _ = match from > both.len() && to + both.len() > WIDTH {
         true => writeln!(
             text,

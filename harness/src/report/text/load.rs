@@ -11,7 +11,7 @@ use crate::model::{Load, Outcome, Quoted, Verdict};
 
 const SEPARATOR: &str = " · ";
 
-/// The line of one scenario; several if it would be wider than `width`.
+/// The line of one scenario, wrapped if it would be wider than `width`.
 pub fn line(outcome: &Outcome, load: &Load, width: Option<usize>) -> String {
     let (style, mark, text) = shown(outcome);
     let name = match outcome.counts {

@@ -109,7 +109,7 @@ impl Load<'_> {
     }
 }
 
-/// Returns `true` if the scenario shows nothing, since its fault never happened.
+/// Returns `true` if the scenario shows nothing because its fault was never injected.
 fn had_no_fault(scenario: Scenario, statistics: &Statistics) -> bool {
     !matches!(scenario, Scenario::Contend | Scenario::Threads) && statistics.faults().is_empty()
 }
@@ -142,7 +142,7 @@ fn overlap(found: &judge::Overlap) -> Overlap {
     }
 }
 
-/// A duration in the form of the command line.
+/// A duration in the format of the command line.
 fn written(time: Duration) -> String {
     match time {
         time if time >= Duration::from_secs(1) => format!("{}s", time.as_secs_f64()),

@@ -11,14 +11,14 @@ use crate::protocol::{Answer, Capability, Verb};
 use crate::workers::WorkerError;
 use crate::workers::pool::{State, answer_of};
 
-/// How long one waiter may be passed over before the verdict is *starved*, in nanoseconds.
+/// Time for which one waiter may be passed over before the verdict is *starved*, in nanoseconds.
 const STARVED_AFTER: u64 = 20_000_000_000;
-/// How long a waiter may wait for a free lock before the verdict is *stuck*, in nanoseconds.
+/// Time that a waiter may wait for a free lock before the verdict is *stuck*, in nanoseconds.
 const FREE_LIMIT: u64 = 30_000_000_000;
 
 /// The lock is stuck if a hand-over takes this many times as long as the longest one so far.
 const MANY_TIMES: f64 = 30.0;
-/// Number of hand-overs that shows how long they take.
+/// Number of hand-overs that shows their usual duration.
 const HAND_OVERS: u64 = 50;
 /// Shortest time without a hand-over that counts as stuck.
 const AT_LEAST: Duration = Duration::from_secs(3);
@@ -88,8 +88,8 @@ impl Load<'_> {
             })
     }
 
-    /// Notes the wait of a slot that acquired the lock in a scenario without faults, and ends the
-    /// scenario if it waits far longer than the others, time after time.
+    /// Records the wait of a slot that acquired the lock in a scenario without faults, and ends the
+    /// scenario if the slot repeatedly waits far longer than the others.
     pub(super) fn check_service(&mut self, slot: usize, wait: Wait) {
         let Some(starved) = self.service.entered(slot, wait) else {
             return;
@@ -189,7 +189,7 @@ impl Load<'_> {
         }
     }
 
-    /// Ends the scenario if a waiter has waited for long while others acquired the lock often.
+    /// Ends the scenario if a waiter has waited for long while others acquired the lock many times.
     pub(super) fn check_starved(&mut self, worker: usize, asked: u64, sections_before: u64) {
         let waited = self.now().saturating_sub(asked);
         let others = self.statistics.all_sections() - sections_before;

@@ -1,10 +1,10 @@
 //! Runs a trial in a process of its own, in which nothing else runs.
 //!
-//! A test program runs many tests at once, and each of them forks. Between fork and exec the child
-//! of another test has a copy of every descriptor, also of one that a lock under test has locked
+//! A test program runs many tests at once, and each of them forks. Between fork and exec, the child
+//! of another test has a copy of every descriptor, including one that a lock under test has locked
 //! and closed since. Locks of flock(2) and of open file descriptions live until the last copy is
-//! closed, so a released lock may stay held for a moment. In a process of its own, no trial sees
-//! the children of another.
+//! closed, so a released lock may stay held for a moment. In a process of its own, no trial is
+//! affected by the children of another.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! A worker process of an exploration, which calls the body when the driver tells it to.
+//! A worker process of an exploration, which calls the body on command of the driver.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -11,7 +11,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, write};
 use oslo_concurrency::lockutils::scope::LockPathScope;
 
-/// A worker process, as the body of an exploration sees it.
+/// A worker process, from the point of view of the body of an exploration.
 ///
 /// The body acquires the lock, calls [`section`](Self::section) once while it holds it, and
 /// releases it.
@@ -37,7 +37,7 @@ impl ExploreWorker {
     /// Runs `work` as the critical section, which lasts until the scheduler ends it.
     ///
     /// # Panics
-    /// If it is called a second time in one call of the body.
+    /// Panics if it is called a second time in one call of the body.
     pub fn section<R>(&self, work: impl FnOnce() -> R) -> R {
         assert!(
             !self.was_inside.replace(true),

@@ -19,11 +19,11 @@ use super::stacks;
 use crate::procfs;
 use crate::testing::witness::Witness;
 
-/// How a worker process ended.
+/// The end of a worker process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProcessOutcome {
-    /// It made all its calls of the body.
+    /// The worker made all its calls of the body.
     Done,
     /// The body panicked.
     Panicked,
@@ -31,10 +31,10 @@ pub enum ProcessOutcome {
     Exited(i32),
     /// A signal of this number ended it.
     Killed(i32),
-    /// It was stuck and was killed: it passed the deadline, or no worker made progress for too
-    /// long.
+    /// The worker was stuck and was killed: it passed the deadline, or no worker made progress for
+    /// too long.
     Hung,
-    /// It was never started.
+    /// The worker was never started.
     NotStarted,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for ProcessOutcome {
 pub(crate) struct Plan<'a> {
     pub(crate) witness: &'a Witness,
     pub(crate) deadline: Duration,
-    /// After this time without progress, workers that are not outside of the lock are stuck.
+    /// Time without progress after which workers that are not outside of the lock are stuck.
     pub(crate) stuck_after: Duration,
     /// Called in each process before its threads start.
     pub(crate) prepare: &'a (dyn Fn() -> io::Result<()> + Sync),
@@ -86,11 +86,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) work: &'a (dyn Fn(u32) + Sync),
     /// Threads per process.
     pub(crate) threads: usize,
-    /// Whether a process that was killed is replaced.
+    /// If `true`, a killed process is replaced.
     pub(crate) replace_killed: bool,
     /// Checks, while all workers are outside, that the lock is free for these processes.
     pub(crate) inspect: &'a (dyn Fn(&[Pid]) -> Option<BrokenRule> + Sync),
-    /// Whether `inspect` tries the lock itself, so that its answer is evidence also while some
+    /// If `true`, `inspect` tries the lock itself, so that its answer is evidence even while some
     /// workers are stuck.
     pub(crate) inspect_tries_lock: bool,
     /// The phases of the run, with a pause and an inspection after each. Without phases, workers
@@ -110,17 +110,18 @@ pub(crate) trait Phases: Sync {
 /// The phase in which the workers leave.
 pub(crate) const END: u64 = u64::MAX;
 
-/// How long a process that stopped itself stays stopped.
+/// Time for which a process that stopped itself stays stopped.
 const STOPPED_FOR: Duration = Duration::from_millis(2);
 const TICK: Duration = Duration::from_micros(200);
 /// Longer ticks do not count against a worker: the machine slept, or this process did.
 const LONGEST_TICK: Duration = Duration::from_millis(50);
-/// How long dismissed workers may take to leave.
+/// Time within which dismissed workers must leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Finished workers wait no longer than this for progress of the others: one of these may wait for
 /// the end of a finished process.
 const FINISHED_WAIT: Duration = Duration::from_millis(250);
-/// Waiters that poll on a loaded machine are kept from running all the time; they are stuck even so.
+/// Maximum number of excuses in a row. Waiters that poll on a loaded machine are always kept from
+/// running; even so they may be stuck.
 const MOST_EXCUSES: u32 = 8;
 
 /// The worker processes that have not ended, and their observed progress.
@@ -130,7 +131,7 @@ struct Run<'a> {
     progress: u64,
     /// Time without progress.
     idle: Duration,
-    /// How long the workers had been kept from running when they were last found idle.
+    /// Time for which the workers had been kept from running when they were last found idle.
     starvation: Option<Starvation>,
     /// Number of times in a row that the machine was blamed.
     excuses: u32,
@@ -139,11 +140,11 @@ struct Run<'a> {
     phase: u64,
     next: u64,
     dismissed: bool,
-    /// Stuck workers were killed, and the others are leaving.
+    /// Set once stuck workers were killed and the others are leaving.
     leaving: bool,
 }
 
-/// How the machine keeps worker processes from running.
+/// Delays of worker processes by the machine.
 #[derive(Clone, Copy)]
 struct Starvation {
     /// Time for which their threads were ready and did not run.
@@ -167,8 +168,8 @@ impl Starvation {
     }
 }
 
-/// Forks the worker processes, starts them together, and waits for all of them to end. How each
-/// process ended is in the witness afterwards.
+/// Forks the worker processes, starts them together, and waits for all of them to end. The witness
+/// then contains the end of each process.
 pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
     let shape = plan.witness.shape();
     let parent = nix::unistd::getpid();

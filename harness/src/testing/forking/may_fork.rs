@@ -1,4 +1,4 @@
-//! Whether this process may fork.
+//! The check whether this process may fork.
 
 use std::env;
 

@@ -1,7 +1,7 @@
 //! Executes the test program again, for one test.
 //!
-//! The new process runs the test from its beginning. Runs that the test has made before are not
-//! repeated there: it inherits their results.
+//! The new process runs the test from its beginning. Earlier runs of the test are not repeated
+//! there: it inherits their results.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -20,7 +20,7 @@ use nix::sys::signal::Signal;
 /// made.
 const VARIABLE: &str = "LOCKUTILS_HARNESS_RUNS";
 
-/// The part of this process in the next run.
+/// The role of this process in the next run.
 #[derive(Debug)]
 pub(crate) enum Role {
     /// The test's own process.
@@ -31,7 +31,7 @@ pub(crate) enum Role {
     LaterRun(RawFd, String),
 }
 
-/// What the test's own process keeps of a run for later ones.
+/// The part of a finished run that the test's own process keeps for later ones.
 #[derive(Debug)]
 struct Past {
     witness: RawFd,
@@ -43,7 +43,7 @@ thread_local! {
     static PAST: RefCell<Vec<Past>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The part of this process in the next run of this thread.
+/// The role of this process in the next run of this thread.
 pub(crate) fn role() -> io::Result<Role> {
     let number = NUMBER.replace(NUMBER.get() + 1);
     let runs = inherited_runs();
@@ -61,8 +61,8 @@ pub(crate) fn role() -> io::Result<Role> {
     }
 }
 
-/// Returns `true` if another test process executed this one. The other holds what the test's
-/// fixtures hold.
+/// Returns `true` if another test process executed this one. That process holds the locks of the
+/// test's fixtures.
 pub(crate) fn is_executed_for_a_run() -> bool {
     !inherited_runs().is_empty()
 }

@@ -1,4 +1,4 @@
-//! Where the threads of a stuck process are, according to the kernel.
+//! The positions of the threads of a stuck process, according to the kernel.
 
 use std::fmt::Write;
 

@@ -20,12 +20,12 @@
 //! ```
 //!
 //! Programs fork, which is not safe in a test program with several threads. There the whole test
-//! runs once in a process of its own, and its outcome is that of the test: the smallest failing
-//! program is found there, and proptest writes its seed to the regression file there.
+//! runs once in a process of its own and takes its outcome from it. That process also finds the
+//! smallest failing program, and proptest writes its seed to the regression file there.
 //!
 //! Programs run for real, so a program that fails may pass when it is run again. Once one has
-//! failed, each smaller one is run several times and passes only if it passes every time. The
-//! program that is shown in the end was seen to fail, with the violation that is shown.
+//! failed, each smaller one is run several times and passes only if it passes every time. The final
+//! program was observed to fail, with the violation that is shown.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -57,7 +57,7 @@ pub enum Step {
     Nested(u16),
     /// Does nothing for this time.
     Pause(u16),
-    /// Removes the lock file while it holds the lock, as its last act before the release.
+    /// Removes the lock file while it holds the lock, just before the release.
     Remove,
     /// Forks a child in the section. The child exits at once.
     Fork,
@@ -152,7 +152,7 @@ impl ProgramOutcome {
     }
 }
 
-/// How often a program is run once another has failed.
+/// Number of runs of each program once another has failed.
 const REPETITIONS: usize = 5;
 
 impl Program {
@@ -163,7 +163,7 @@ impl Program {
     /// the processes cannot be started, were stuck or failed.
     ///
     /// # Panics
-    /// If the test failed in a process of its own.
+    /// Panics if the test failed in a process of its own.
     pub fn run(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
         match WholeTest::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
             WholeTest::Here => self.run_here(lock),

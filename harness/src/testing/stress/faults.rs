@@ -16,7 +16,7 @@ use nix::unistd::{ForkResult, fork};
 /// A fault injected into a worker; see [`Stress::faults`](super::Stress::faults).
 ///
 /// Faults of files affect all files of the lock path and are the last act of a holder before its
-/// release: no lock file survives being taken away by another program in the middle of a section.
+/// release: no lock file survives being taken away by another program during a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -66,7 +66,7 @@ impl Fault {
         self as usize
     }
 
-    /// When the fault is injected.
+    /// The moment at which the fault is injected.
     pub(super) fn moment(self) -> Moment {
         match self {
             Fault::Kill | Fault::Pause | Fault::Panic | Fault::Fork => Moment::Inside,
@@ -98,7 +98,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// When a fault is injected.
+/// The moment at which a fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Before the body requests the lock.
@@ -109,14 +109,14 @@ pub(super) enum Moment {
     After,
 }
 
-/// The faults of a run, one in so many calls of the body.
+/// The faults of a run, injected once in so many calls of the body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
     pub(super) kinds: Vec<Fault>,
     pub(super) once_in: u64,
 }
 
-/// How long a child forked in a section keeps its copies.
+/// Time for which a child forked in a section keeps its copies.
 const CHILD_STAYS: Duration = Duration::from_millis(3);
 
 /// Stops this process. The coordinator continues it.
@@ -209,8 +209,8 @@ extern "C" fn on_signal(_: i32) {
     next_signal(pause);
 }
 
-/// Schedules one signal after so many microseconds, and none for 0. Preserves errno, which the
-/// interrupted code may be about to read.
+/// Schedules one signal after this time, and none for 0. Preserves errno, which the interrupted
+/// code may be about to read.
 fn next_signal(microseconds: libc::suseconds_t) {
     let once = libc::itimerval {
         it_interval: libc::timeval {

@@ -13,7 +13,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use crate::procfs::{self, LockLine, LockMode};
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 
-/// How long the other process tries: a child forked in a section may keep its copies for a moment.
+/// Time for which the other process tries: a child forked in a section may keep its copies briefly.
 const GRACE: Duration = Duration::from_secs(1);
 const TRY: Duration = Duration::from_millis(1);
 
@@ -47,8 +47,8 @@ pub(super) fn by_trying(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, S
     ))
 }
 
-/// Looks for exclusive locks of the kernel that these processes have on files of `directory`; for
-/// runs that know only the directory of the lock. Files that were locked before do not count.
+/// Searches for exclusive locks of the kernel that these processes have on files of `directory`,
+/// for runs that know only the directory of the lock. Files that were locked before do not count.
 pub(super) fn by_kernel_locks(
     directory: &Path,
     before: &[(u64, u64)],

@@ -70,7 +70,7 @@ pub struct Stress {
     isolated: bool,
 }
 
-/// A body may do other things than use the lock.
+/// Longer than for an exercise, because a body may do more than use the lock.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// An exercise only uses the lock.
 const EXERCISE_STUCK_AFTER: Duration = Duration::from_secs(3);
@@ -193,23 +193,24 @@ impl Stress {
     /// [`Worker::section`] while it holds it.
     ///
     /// Worker processes are forked. Forking is not safe in a process with several threads, as test
-    /// programs are; there the test program is first executed again for this test alone. Everything
-    /// that the test does before this call happens there as well, and earlier runs of the test have
-    /// the same results there.
+    /// programs are; there the test program is first executed again for this test alone. Code of
+    /// the test before this call runs there as well, and earlier runs of the test have the same
+    /// results there.
     ///
     /// # Panics
-    /// If the workers cannot be started, for example since this is not the thread of the test.
+    /// Panics if the workers cannot be started, for example because this is not the thread of the
+    /// test.
     pub fn run<F: Fn(&Worker<'_>) + Sync>(self, body: F) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Body(&body, None)))
     }
 
-    /// As [`run`](Self::run), for a body that acquires `lock` by [`Worker::attempt`].
+    /// The same as [`run`](Self::run), for a body that acquires `lock` by [`Worker::attempt`].
     ///
     /// When all workers have made their calls, another process checks that the lock is free.
     ///
     /// # Panics
-    /// As [`run`](Self::run).
+    /// The same as [`run`](Self::run).
     pub fn run_on<F: Fn(&Worker<'_>) + Sync>(self, lock: &impl Lock, body: F) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Body(&body, Some(&lock))))
@@ -235,7 +236,7 @@ impl Stress {
     /// ```
     ///
     /// # Panics
-    /// If the workers cannot be started.
+    /// Panics if the workers cannot be started.
     pub fn exercise(self, lock: &impl Lock) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Exercise(&lock)))
@@ -370,17 +371,18 @@ impl Stress {
     }
 }
 
-/// Where the threads of a process are, according to the kernel; for this workspace's soak test.
+/// The positions of the threads of a process, according to the kernel; for this workspace's soak
+/// test.
 #[doc(hidden)]
 pub fn stack_of(process: i32) -> String {
     forking::stack_of(process)
 }
 
-/// The work of the workers of a run.
+/// The work of a run's workers.
 enum Work<'a> {
     /// Each calls the body, which uses this lock if it is known.
     Body(&'a (dyn Fn(&Worker<'_>) + Sync), Option<&'a dyn Lock>),
-    /// They use everything that the lock offers.
+    /// They use all operations of the lock.
     Exercise(&'a dyn Lock),
 }
 

@@ -1,4 +1,4 @@
-//! How the coordinator pauses all workers outside of the lock, and what workers tell each other.
+//! Pauses of all workers outside of the lock, and the words that workers share.
 //!
 //! The word `EPOCH` is odd while the workers are to pause. A paused worker stores the epoch, and
 //! one that has made all its calls stores `FINISHED`. Only the worker itself stores either, while
@@ -25,7 +25,7 @@ const UNSUPPORTED: usize = 4;
 const FINISHED: u64 = u64::MAX;
 
 impl Witness {
-    /// Blocks for as long as the coordinator wants the workers to pause.
+    /// Blocks while the coordinator pauses the workers.
     pub(crate) fn wait_while_paused(&self, worker: u32) {
         let paused = self.word(self.of_worker(worker, PAUSED));
         loop {
@@ -39,7 +39,7 @@ impl Witness {
         }
     }
 
-    /// Returns `true` if the coordinator wants the workers to pause.
+    /// Returns `true` if the coordinator pauses the workers.
     pub(crate) fn is_pause_requested(&self) -> bool {
         !self.word(EPOCH).load(Ordering::Relaxed).is_multiple_of(2)
     }
@@ -80,7 +80,7 @@ impl Witness {
         self.word(PHASE).store(phase, Ordering::Release);
     }
 
-    /// What the workers are to do at the moment.
+    /// The current phase.
     pub(crate) fn phase(&self) -> u64 {
         self.word(PHASE).load(Ordering::Acquire)
     }
@@ -123,22 +123,22 @@ impl Witness {
         }
     }
 
-    /// How often `worker` acquired the lock after another worker.
+    /// Number of times that `worker` acquired the lock after another worker.
     pub(crate) fn turns(&self, worker: u32) -> &AtomicU64 {
         self.word(self.of_worker(worker, TURNS))
     }
 
-    /// How often a release had to wake a waiter.
+    /// Number of releases that had to wake a waiter.
     pub(crate) fn handovers(&self) -> &AtomicU64 {
         self.word(HANDOVERS)
     }
 
-    /// A bit for each wait limit that the lock does not offer, as `worker` has seen.
+    /// A bit for each wait limit that, as `worker` has observed, the lock does not offer.
     pub(crate) fn unsupported(&self, worker: u32) -> &AtomicU64 {
         self.word(self.of_worker(worker, UNSUPPORTED))
     }
 
-    /// Records by how many nanoseconds the coordinator woke up too late.
+    /// Records the delay of a wake-up of the coordinator, in nanoseconds.
     pub(crate) fn record_lateness(&self, nanoseconds: u64) {
         self.word(LATENESS)
             .fetch_max(nanoseconds, Ordering::Relaxed);

@@ -20,13 +20,13 @@ pub(crate) fn now() -> u64 {
 pub(crate) struct Entry {
     /// Nanoseconds on the monotonic clock.
     pub(crate) time: u64,
-    /// What the worker did.
+    /// The operation of the worker.
     pub(crate) kind: EntryKind,
     /// The other worker that was seen inside, if there was one.
     pub(crate) saw: Option<u32>,
 }
 
-/// What a worker did.
+/// Operations of workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     /// Entered the section.
@@ -41,7 +41,7 @@ pub(crate) enum EntryKind {
     Requested {
         /// Exclusive or shared.
         mode: Mode,
-        /// How long it is ready to wait.
+        /// Maximum time to wait.
         limit: WaitLimit,
     },
     /// Returned from release.
@@ -50,7 +50,7 @@ pub(crate) enum EntryKind {
     Busy,
     /// Timed out.
     TimedOut,
-    /// Failed otherwise, or asked for a wait limit that the lock does not offer.
+    /// Failed otherwise, or requested a wait limit that the lock does not offer.
     Failed,
 }
 

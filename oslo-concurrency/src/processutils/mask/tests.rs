@@ -203,7 +203,8 @@ fn bytes_that_are_not_text_stay() {
     );
 }
 
-/// Processor time to mask `length` bytes of each text that makes a value hard to end.
+/// Processor time for masking `length` bytes of each text in which the end of a value is hard to
+/// find.
 fn seconds(length: usize) -> f64 {
     use nix::time::{ClockId, clock_gettime};
     let now =
@@ -245,8 +246,10 @@ mod random {
         #[test]
         fn any_bytes_are_read_without_a_panic(message in proptest::collection::vec(
             prop_oneof![any::<u8>().prop_map(|byte| vec![byte]), prop_oneof![
-                Just("password"), Just("--password "), Just("\""), Just("'"), Just("\\\""), Just("="), Just(": "), Just(", "), Just("<"), Just(">"),
-                Just("</"), Just("://"), Just("-u "), Just("-v "), Just("authorization: "), Just("<![CDATA["),
+                Just("password"), Just("--password "), Just("\""), Just("'"), Just("\\\""),
+                Just("="), Just(": "), Just(", "), Just("<"), Just(">"),
+                Just("</"), Just("://"), Just("-u "), Just("-v "), Just("authorization: "),
+                Just("<![CDATA["),
             ].prop_map(|piece| piece.as_bytes().to_vec())], 0..40,
         )) {
             let message = message.concat();

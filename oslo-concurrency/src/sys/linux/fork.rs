@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{descriptors, fork_barrier, thread_number};
 use crate::fork;
 
-/// Set while a process of several threads forks.
+/// Set while a process with several threads forks.
 static FORKER_HAS_THREADS: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handlers when the program is loaded. A fork that is under way does not run handlers
@@ -83,7 +83,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
-    /// Threads that fork all the time: there is hardly a moment at which none of them does.
+    /// Threads that fork continuously, so that a fork is under way at almost any moment.
     #[test]
     fn a_descriptor_is_opened_while_other_threads_fork_without_a_pause() {
         let over = AtomicBool::new(false);
@@ -92,7 +92,8 @@ mod tests {
                 scope.spawn(|| {
                     while !over.load(Ordering::SeqCst) {
                         before_fork();
-                        std::thread::sleep(Duration::from_millis(2)); // as long as a large process takes
+                        // As long as the fork of a large process takes.
+                        std::thread::sleep(Duration::from_millis(2));
                         after_fork_in_parent();
                     }
                 });

@@ -72,7 +72,7 @@ pub(super) fn wait(
     }
     match fcntl(fd, FcntlArg::F_OFD_SETLKW(&request(mode))) {
         Ok(_) => Ok(true),
-        // Perhaps by a signal of the program's own: the caller looks at the clock and waits again.
+        // Possibly a signal of the program's own: the caller checks the clock and waits again.
         Err(Errno::EINTR) => Ok(false),
         Err(error) => Err(WaitError::Refused(error.into())),
     }

@@ -135,13 +135,14 @@ pub(crate) fn advice_on_open(error: &io::Error) -> Option<&'static str> {
             "this process has too many open files; raise `ulimit -n` or hold fewer locks at once"
         }
         libc::EACCES => {
-            "it may not be opened for writing, which an exclusive lock needs; check its owner and mode"
+            "it may not be opened for writing, which an exclusive lock needs; check its owner and \
+             mode"
         }
         _ => return None,
     })
 }
 
-/// What tests need of the system beyond the seam.
+/// Parts of the system that only tests need.
 #[cfg(test)]
 pub(crate) mod for_tests {
     use std::fs::{self, File};

@@ -27,12 +27,13 @@ static THREAD: AlarmThread = AlarmThread::new("lock-timer", thread::spawn);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TimerUnavailable {
     #[error(
-        "a real-time signal has to end the wait, and this process handles, ignores or waits for all of them itself; leave one of \
-         SIGRTMIN to SIGRTMAX-1 alone"
+        "a real-time signal must end the wait, but this process handles, ignores or waits for all \
+         of them; leave one of SIGRTMIN to SIGRTMAX-1 unused"
     )]
     NoSignal,
     #[error(
-        "a thread has to end the wait, and none can be started ({0}); check the limits on threads and memory of this process"
+        "a thread must end the wait, but none can be started ({0}); check this process's limits \
+         on threads and memory"
     )]
     NoThread(io::Error),
 }

@@ -15,7 +15,7 @@ use crate::testing::checker;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Guarantee, Lock, WaitLimit};
 
-/// No worker is passed over again and again.
+/// No worker is passed over repeatedly.
 ///
 /// Between two sections each worker stays away for longer than a section lasts, so that a polling
 /// waiter finds the lock free as often as the others do.
@@ -52,7 +52,7 @@ pub(super) fn fairness<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// Why the order of waiters is wrong or unknown.
+/// The reason why the order of waiters is wrong or unknown.
 #[derive(Debug, thiserror::Error)]
 enum OrderError {
     #[error("the lock failed: {0}")]
