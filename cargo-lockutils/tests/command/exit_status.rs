@@ -36,10 +36,7 @@ fn without_a_project_the_error_says_what_to_do() {
     let output = command.current_dir(project.temporary()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let told = stderr(&output);
-    assert!(
-        told.starts_with("error: cargo found no project to test:"),
-        "{told}"
-    );
+    assert!(told.starts_with("error: cargo found no package:"), "{told}");
     assert!(
         told.contains("Cargo.toml") && !told.contains("stack backtrace"),
         "{told}"

@@ -57,7 +57,7 @@ fn in_a_virtual_workspace_below_the_root_of_its_repository() {
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(
-        told.contains("run `init` in the folder of a package (a)"),
+        told.contains("run `init` in the directory of a package (a)"),
         "{told}"
     );
 }

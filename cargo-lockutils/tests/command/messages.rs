@@ -66,7 +66,7 @@ fn a_broken_manifest_is_told_as_cargo_tells_it() {
         let output = project.run(&["test"]);
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(status), "{told}");
-        assert!(!told.contains("found no project"), "{told}");
+        assert!(!told.contains("found no package"), "{told}");
         // Cargo points at the place, over several lines.
         assert!(
             told.contains("broken = =\n") && told.contains('^'),

@@ -41,7 +41,7 @@ pub enum End {
 pub enum StuckReason {
     /// Workers that look again and again did not get it outside of the scheduler either.
     #[error(
-        "nobody is in the section, and nobody got the lock in {} s of real time either",
+        "no worker is in the section, and none got the lock in {} s of real time either",
         .waited.as_secs()
     )]
     InRealTime {
@@ -49,7 +49,7 @@ pub enum StuckReason {
         waited: Duration,
     },
     /// Each unfinished worker waits for something that no other one will do.
-    #[error("nobody is in the section, and {} for ever", waiting(.workers))]
+    #[error("no worker is in the section, and {} forever", waiting(.workers))]
     ForEver {
         /// Their numbers; never empty.
         workers: Vec<usize>,
@@ -83,12 +83,12 @@ pub enum FailureReason {
         limit: usize,
     },
     /// The others look again and again while one is in the section.
-    #[error("nobody gets any further while one is in the section")]
+    #[error("no waiter makes progress while one worker is in the section")]
     NoProgress,
     /// A worker computes without an end.
     #[error(
-        "worker {worker} computes for {} s, makes no call that matters to a lock, and does not \
-         answer",
+        "worker {worker} has computed for {} s without an answer or a system call that matters to a \
+         lock",
         .time.as_secs()
     )]
     Computes {
@@ -111,7 +111,7 @@ pub enum FailureReason {
         command: Option<Command>,
     },
     /// A worker wrote something else than an answer.
-    #[error("worker {worker} does not answer, and has said what is not of the protocol: {line}")]
+    #[error("worker {worker} does not answer; it printed a line outside the protocol: {line}")]
     NotOfTheProtocol {
         /// Its number.
         worker: usize,
@@ -119,7 +119,7 @@ pub enum FailureReason {
         line: String,
     },
     /// A worker has exited or was killed.
-    #[error("worker {worker} has ended by itself{stderr}")]
+    #[error("worker {worker} ended on its own{stderr}")]
     Ended {
         /// Its number.
         worker: usize,
@@ -155,16 +155,16 @@ mod tests {
         };
         assert_eq!(
             stuck(&[1]),
-            "nobody is in the section, and worker 1 waits for ever"
+            "no worker is in the section, and worker 1 waits forever"
         );
         assert_eq!(
             stuck(&[0, 1, 2]),
-            "nobody is in the section, and workers 0, 1 and 2 wait for ever"
+            "no worker is in the section, and workers 0, 1 and 2 wait forever"
         );
         let waited = Duration::from_secs(12);
         assert_eq!(
             StuckReason::InRealTime { waited }.to_string(),
-            "nobody is in the section, and nobody got the lock in 12 s of real time either"
+            "no worker is in the section, and none got the lock in 12 s of real time either"
         );
         let unexpected = |command| FailureReason::UnexpectedAnswer {
             worker: 1,

@@ -26,8 +26,8 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
             inside.insert(step.actor);
         }
         let answers = step.answers.iter().map(|answer| match answer {
-            Answer::Acquired => "IS IN THE SECTION".to_owned(),
-            Answer::Released => "has released".to_owned(),
+            Answer::Acquired => "ENTERS THE SECTION".to_owned(),
+            Answer::Released => "releases the lock".to_owned(),
             other => other.to_string(),
         });
         let means: Vec<String> = means.into_iter().chain(answers).collect();
@@ -61,15 +61,15 @@ fn who(actor: usize, trace: &Trace) -> String {
 /// The end of a schedule in a sentence.
 pub fn ending(end: &End) -> String {
     match end {
-        End::Clean => "everybody was in the section, one after the other".into(),
+        End::Clean => "every worker was in the section, one after the other".into(),
         End::Overlap { first, second } => {
             format!("=> worker {first} and worker {second} are in the section at once")
         }
         End::LeaseExpired => {
-            "=> two are in the section, but the first may have outlived its lease".into()
+            "=> two workers are in the section, but the first may have outlived its lease".into()
         }
-        End::Polls(_) => "=> all who wait look again and again".into(),
-        End::Known => "=> tried before, in another order".into(),
+        End::Polls(_) => "=> all waiters keep polling".into(),
+        End::Known => "=> already tried, in another order".into(),
         End::Interrupted => "=> interrupted".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),
         End::Failed(why) => format!("=> {why}"),
@@ -89,7 +89,9 @@ type Names = HashMap<String, Option<Name>>;
 
 fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
     let (call, result, inode) = match &step.action {
-        Action::Commanded(Command::Verb(Verb::Acquire)) => return ("wants the lock".into(), None),
+        Action::Commanded(Command::Verb(Verb::Acquire)) => {
+            return ("requests the lock".into(), None);
+        }
         Action::Commanded(command) => return (format!("is told to {command}"), None),
         Action::Blocked { call } => {
             let what = format!("{} {}", call.operation.word(), call.target());
@@ -126,7 +128,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             }
             Some(None) if call.effect == Effect::Modify => {
                 names.insert(target, Some(made));
-                Some("makes the name".into())
+                Some("creates the name".into())
             }
             _ => {
                 // It may have been there before.
@@ -137,7 +139,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         },
         Operation::Mkdir | Operation::Mknod | Operation::Symlink => {
             names.insert(target, Some(made));
-            Some("makes the name".into())
+            Some("creates the name".into())
         }
         Operation::Link => {
             if let Some((from, to)) = target.split_once(" -> ") {
@@ -148,7 +150,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
                     .and_then(|name| name.inode);
                 names.insert(to.to_owned(), Some(Name { inode, ..made }));
             }
-            Some("makes the name".into())
+            Some("creates the name".into())
         }
         Operation::Flock | Operation::Lock => {
             let named = names.get(&target).copied();
@@ -169,8 +171,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             names.insert(to.to_owned(), Some(name.unwrap_or_default()));
             format!("moves {}", whose(name, step.actor))
         }),
-        Operation::Exchange => Some("exchanges what the two names lead to".into()),
-        Operation::Sleep => Some("and looks again".into()),
+        Operation::Exchange => Some("swaps the two names".into()),
+        Operation::Sleep => Some("then checks again".into()),
         _ => None,
     };
     (what, means)
@@ -178,8 +180,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
 
 fn whose(name: Option<Name>, actor: usize) -> String {
     match name.and_then(|name| name.maker) {
-        Some(maker) if maker == actor => "the name that it has made itself".into(),
-        Some(maker) => format!("the name that worker {maker} has made"),
-        None => "a name that was there before".into(),
+        Some(maker) if maker == actor => "the name that it created".into(),
+        Some(maker) => format!("the name that worker {maker} created"),
+        None => "a name that already existed".into(),
     }
 }
