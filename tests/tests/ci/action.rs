@@ -181,7 +181,7 @@ fn locks_that_hold_make_a_green_job_and_a_schedule_makes_it_long_with_a_new_seed
     assert_eq!(job.annotations(), Vec::<&str>::new());
     assert!(
         job.said
-            .contains("all of these held: test stress explore (profile nightly)"),
+            .contains("passed: test stress explore (profile nightly)"),
         "{}",
         job.said
     );

@@ -74,5 +74,5 @@ fn its_variables_become_arguments() {
     }
     let wrong = script("", &[("LOCKUTILS_RUN", "stres")]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong).contains("there are: test, stress, explore"));
+    assert!(text(&wrong).contains("known: test, stress, explore"));
 }
