@@ -88,14 +88,11 @@ pub fn run(mut command: Command, mark: &RunMark, guardian: Option<&Guardian>) ->
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(error) => {
             let (status, advice) = match error.kind() {
-                io::ErrorKind::NotFound => (NOT_FOUND, "check its spelling and PATH"),
-                _ => (
-                    NOT_EXECUTABLE,
-                    "check that it is a program and may be executed",
-                ),
+                io::ErrorKind::NotFound => (NOT_FOUND, "check the spelling and PATH"),
+                _ => (NOT_EXECUTABLE, "check that it is an executable program"),
             };
             let program = output::printable(&program);
-            output::warning(format_args!("{program} cannot be run: {error}; {advice}"));
+            output::warning(format_args!("cannot run {program}: {error}; {advice}"));
             return Ok(Ended {
                 status,
                 group: None,

@@ -100,7 +100,11 @@ mod tasks {
         // Tokio's runtime can no longer be entered, but nothing here has to wait. The other tests
         // of this process hold "x" now and then.
         let mut locked = std::pin::pin!(async {
-            let lock = || lockutils::lock("x-of-tasks").external(true).lock_path(&path);
+            let lock = || {
+                lockutils::lock("x-of-tasks")
+                    .external(true)
+                    .lock_path(&path)
+            };
             let again = lock().run_async(|| async { lock().acquire_async().await });
             assert!(matches!(again.await?, Err(Error::WouldDeadlock { .. })));
             Ok(())

@@ -18,11 +18,11 @@ pub enum Builtin {
     Oslo,
     /// The same with `fair`: first come, first served
     OsloFair,
-    /// flock(2); the file stays
+    /// flock(2); never removes its file
     Flock,
-    /// POSIX record locks, fcntl(2) F_SETLKW; the file stays
+    /// POSIX record locks, fcntl(2) F_SETLKW; never removes its file
     Fcntl,
-    /// Open file description locks, fcntl(2) F_OFD_SETLKW; the file stays
+    /// Open file description locks, fcntl(2) F_OFD_SETLKW; never removes its file
     Ofd,
 }
 

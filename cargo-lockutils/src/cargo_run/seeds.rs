@@ -78,7 +78,7 @@ impl Seeds {
             words.splice(3..3, ["--seed".to_owned(), format!("{seed:#x}")]);
         }
         Some(format!(
-            "{} of {times} runs failed: {}; again: {}",
+            "{} of {times} runs failed: {}; rerun: {}",
             failed.len(),
             named.join(", "),
             shell_words::join(words)
@@ -149,7 +149,7 @@ mod tests {
         let summary = several.summary(&[(4, Some(0x1f), 101)], 9, &again).unwrap();
         assert_eq!(
             summary,
-            "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); again: cargo lockutils test \
+            "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); rerun: cargo lockutils test \
              --seed 0x1f -p 'a b'"
         );
     }

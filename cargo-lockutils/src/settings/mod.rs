@@ -228,7 +228,7 @@ fn may_say_something(manifest: Option<&Path>) -> bool {
 fn cargo_failed(stderr: &str) -> anyhow::Error {
     let text = stderr.trim();
     if text.contains("could not find `Cargo.toml`") {
-        return anyhow!("cargo found no project to test: {}", in_one_line(text));
+        return anyhow!("cargo found no package: {}", in_one_line(text));
     }
     anyhow!(
         "cargo cannot read this project:\n{}",

@@ -37,7 +37,7 @@ fn without_a_project_the_error_says_what_to_do() {
     assert_eq!(output.status.code(), Some(2));
     let printed = stderr(&output);
     assert!(
-        printed.starts_with("error: cargo found no project to test:"),
+        printed.starts_with("error: cargo found no package:"),
         "{printed}"
     );
     assert!(

@@ -57,7 +57,7 @@ fn in_a_virtual_workspace_below_the_root_of_its_repository() {
     let printed = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{printed}");
     assert!(
-        printed.contains("run `init` in the folder of a package (a)"),
+        printed.contains("run `init` in the directory of a package (a)"),
         "{printed}"
     );
 }

@@ -66,8 +66,8 @@ fn a_broken_manifest_is_told_as_cargo_tells_it() {
         let output = project.run(&["test"]);
         let printed = stderr(&output);
         assert_eq!(output.status.code(), Some(status), "{printed}");
-        assert!(!printed.contains("found no project"), "{printed}");
-        // Cargo's message shows the place, over several lines.
+        assert!(!printed.contains("found no package"), "{printed}");
+        // Cargo points at the place, over several lines.
         assert!(
             printed.contains("broken = =\n") && printed.contains('^'),
             "{printed}"

@@ -47,8 +47,7 @@ fn until_failure_stops_there_and_tells_how_to_repeat_it() {
         "a directory each"
     );
     let again = format!(
-        "1 of 3 runs failed: run 3 (seed {0}, exit status 101); again: cargo lockutils \
-         test --seed {0} --test third",
+        "1 of 3 runs failed: run 3 (seed {0}, exit status 101); rerun: cargo lockutils test --seed {0} --test third",
         seeds[2].0
     );
     assert!(printed.contains(&again), "no `{again}` in {printed}");

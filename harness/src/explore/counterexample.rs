@@ -40,12 +40,12 @@ const FIRST_LINE: &str = "lockutils counterexample 1";
 pub enum FileError {
     /// The file is not a counterexample.
     #[error(
-        "it does not begin with `{FIRST_LINE}`: is it a file that `cargo lockutils explore --save` \
-         wrote?"
+        "not a counterexample saved by `cargo lockutils explore`: the first line is not \
+         `{FIRST_LINE}`"
     )]
     NotOurs,
     /// A line is missing or wrong.
-    #[error("its line `{0}:` is missing or cannot be read")]
+    #[error("the line `{0}:` is missing or malformed")]
     Line(&'static str),
 }
 

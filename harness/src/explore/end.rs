@@ -49,7 +49,7 @@ pub enum StuckReason {
         /// The real time for which they ran unscheduled.
         waited: Duration,
     },
-    /// Each unfinished worker waits for something that no other worker will do.
+    /// Each unfinished worker waits for something that no other one will do.
     #[error("no worker is in the section, and {} forever", waiting(.workers))]
     ForEver {
         /// The numbers of these workers; never empty.
@@ -83,13 +83,13 @@ pub enum FailureReason {
         /// Maximum number of steps.
         limit: usize,
     },
-    /// The others poll forever while one worker is in the section.
-    #[error("no other worker makes progress while one is in the section")]
+    /// The others look again and again while one is in the section.
+    #[error("no waiter makes progress while one worker is in the section")]
     NoProgress,
     /// A worker computes without end.
     #[error(
-        "worker {worker} has computed for {} s, makes no call that matters to a lock, and does \
-         not answer",
+        "worker {worker} has computed for {} s without an answer or a system call that matters to a \
+         lock",
         .time.as_secs()
     )]
     Computes {
@@ -111,8 +111,8 @@ pub enum FailureReason {
         /// The last command, if there was one.
         command: Option<Command>,
     },
-    /// A worker wrote something other than an answer.
-    #[error("worker {worker} does not answer; it wrote a line that is not of the protocol: {line}")]
+    /// A worker wrote something else than an answer.
+    #[error("worker {worker} does not answer; it printed a line outside the protocol: {line}")]
     NotOfTheProtocol {
         /// The worker's number.
         worker: usize,
@@ -120,7 +120,7 @@ pub enum FailureReason {
         line: String,
     },
     /// A worker has exited or was killed.
-    #[error("worker {worker} ended by itself{stderr}")]
+    #[error("worker {worker} ended on its own{stderr}")]
     Ended {
         /// The worker's number.
         worker: usize,

@@ -26,8 +26,8 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
             inside.insert(step.actor);
         }
         let answers = step.answers.iter().map(|answer| match answer {
-            Answer::Acquired => "IS IN THE SECTION".to_owned(),
-            Answer::Released => "has released".to_owned(),
+            Answer::Acquired => "ENTERS THE SECTION".to_owned(),
+            Answer::Released => "releases the lock".to_owned(),
             other => other.to_string(),
         });
         let means: Vec<String> = means.into_iter().chain(answers).collect();
@@ -68,8 +68,8 @@ pub fn ending(end: &End) -> String {
         End::LeaseExpired => {
             "=> two workers are in the section, but the first may have outlived its lease".into()
         }
-        End::Polls(_) => "=> all waiters poll in vain".into(),
-        End::Known => "=> tried before, in another order".into(),
+        End::Polls(_) => "=> all waiters keep polling".into(),
+        End::Known => "=> already tried, in another order".into(),
         End::Interrupted => "=> interrupted".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),
         End::Failed(why) => format!("=> {why}"),
@@ -89,8 +89,10 @@ type Names = HashMap<String, Option<Name>>;
 
 fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
     let (call, result, inode) = match &step.action {
-        Action::Commanded(Command::Verb(Verb::Acquire)) => return ("wants the lock".into(), None),
-        Action::Commanded(command) => return (format!("is asked to {command}"), None),
+        Action::Commanded(Command::Verb(Verb::Acquire)) => {
+            return ("requests the lock".into(), None);
+        }
+        Action::Commanded(command) => return (format!("is told to {command}"), None),
         Action::Blocked { call } => {
             let what = format!("{} {}", call.operation.word(), call.target());
             return (what, Some("held by another: waits".into()));
@@ -169,8 +171,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             names.insert(to.to_owned(), Some(name.unwrap_or_default()));
             format!("moves {}", whose(name, step.actor))
         }),
-        Operation::Exchange => Some("exchanges the files of the two names".into()),
-        Operation::Sleep => Some("and checks again".into()),
+        Operation::Exchange => Some("swaps the two names".into()),
+        Operation::Sleep => Some("then checks again".into()),
         _ => None,
     };
     (what, means)
@@ -178,8 +180,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
 
 fn whose(name: Option<Name>, actor: usize) -> String {
     match name.and_then(|name| name.maker) {
-        Some(maker) if maker == actor => "the name that it created itself".into(),
+        Some(maker) if maker == actor => "the name that it created".into(),
         Some(maker) => format!("the name that worker {maker} created"),
-        None => "a name that existed before".into(),
+        None => "a name that already existed".into(),
     }
 }

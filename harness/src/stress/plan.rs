@@ -102,9 +102,9 @@ impl Options {
             .filter_map(|scenario| {
                 let needs = scenario.needs()?;
                 let why = match needs {
-                    Capability::Wrapper => "only for a command that is tried with --wrapper".into(),
+                    Capability::Wrapper => "only with --wrapper".into(),
                     needs if capabilities.has(Capability::Wrapper) => format!(
-                        "not with --wrapper: it takes a worker that offers `{}`",
+                        "not available with --wrapper: needs a worker that offers `{}`",
                         needs.word()
                     ),
                     needs => format!("the worker does not offer `{}`", needs.word()),

@@ -53,25 +53,25 @@ pub enum WorkerError {
 #[non_exhaustive]
 pub enum NotReady {
     /// It wrote other lines.
-    #[error("wrote 1000 lines without saying `ready`")]
+    #[error("printed 1000 lines without `ready`")]
     Output,
     /// It ended.
-    #[error("{} before it said `ready`{background}", describe(*status))]
+    #[error("{} before printing `ready`{background}", describe(*status))]
     Ended {
         /// The end of the process.
         status: ExitStatus,
         /// An explanation if a process that it started is still running, as the end of a sentence.
         background: &'static str,
     },
-    /// It closed its standard output.
-    #[error("closed its standard output before it said `ready`")]
+    /// It can no longer write anything.
+    #[error("closed its standard output before printing `ready`")]
     Closed,
     /// It wrote nothing within this time.
-    #[error("did not say `ready` within {} s", .0.as_secs())]
+    #[error("did not print `ready` within {} s", .0.as_secs())]
     Silent(Duration),
 }
 
 fn said(output: &Option<String>) -> String {
     let line = output.as_ref();
-    line.map_or_else(String::new, |line| format!("; it said: {line}"))
+    line.map_or_else(String::new, |line| format!("; its first line: {line}"))
 }

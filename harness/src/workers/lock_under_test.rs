@@ -34,25 +34,25 @@ pub const BUILTIN_WORKER: &str = "builtin-worker";
 pub enum UsageError {
     /// It is empty.
     #[error(
-        "no lock is named: give a worker after `--`, or `--wrapper -- COMMAND`, or `--builtin NAME`"
+        "no lock to test: give a worker after `--`, `--wrapper -- COMMAND`, or `--builtin NAME`"
     )]
     Empty,
     /// The wrapper runs no command.
     #[error(
-        "the wrapper command has no {{cmd}}: write it where the command goes, as in \
-         `--wrapper -- flock {{lock}} {{cmd}}`"
+        "the wrapper command has no {{cmd}}: write {{cmd}} in place of the command to run under the \
+         lock, as in `--wrapper -- flock {{lock}} {{cmd}}`"
     )]
     NoCommand,
     /// The program does not exist.
-    #[error("{program} was not found: check its spelling and PATH")]
+    #[error("{program} was not found: check {}", place(program))]
     NotFound {
         /// Its name, as given.
         program: String,
     },
     /// The program is not executable.
     #[error(
-        "{program} cannot be executed: is it a program, and executable (chmod +x)? A script \
-         can be given to its interpreter, as in `-- python3 {program}`"
+        "{program} is not an executable file: make it one (chmod +x), or name its interpreter, as in \
+         `-- python3 {program}`"
     )]
     NotExecutable {
         /// Its name, as given.
@@ -227,6 +227,14 @@ fn fill(word: &str, config: &WorkerConfig) -> OsString {
         .replace("{worker}", &config.number.to_string())
         .replace("{cmd}", &text(&config.control.join(probe::NAME)))
         .into()
+}
+
+/// What to check if a program was not found.
+fn place(program: &str) -> &'static str {
+    match program.contains('/') {
+        true => "the path",
+        false => "the spelling and PATH",
+    }
 }
 
 fn check_program(program: &str) -> Result<(), UsageError> {

@@ -194,7 +194,7 @@ pub fn stderr_of(process: &mut WorkerProcess) -> String {
     let errors = process.errors();
     match errors.lines().rev().find(|line| !line.trim().is_empty()) {
         // The last line of a traceback names the error.
-        Some(line) => format!("; its standard error ends: {}", line.trim()),
+        Some(line) => format!("; its standard error ends with: {}", line.trim()),
         None => String::new(),
     }
 }

@@ -106,7 +106,7 @@ impl Wrapper {
             .stdout(Stdio::null())
             .stderr(File::create(&errors)?)
             .spawn()
-            .map_err(|error| format!("{} cannot be run: {error}", self.words[0]))?;
+            .map_err(|error| format!("cannot run {}: {error}", self.words[0]))?;
         let end = end_of(&child)?;
         let (mut output, mut status) = (String::new(), None);
         while status.is_none() && !read_line(&mut pipe, &mut output)? {
@@ -249,7 +249,7 @@ impl Slot for Wrapper {
             let _ = run.child.wait();
             // The end of the section is unknown, so no answer is true; the driver judges dead
             // workers.
-            eprintln!("the command under the lock ended by itself");
+            eprintln!("the command under the lock ended on its own");
             std::process::exit(1);
         }
         let limit = limit(LEAVE)?;
@@ -266,7 +266,7 @@ impl Slot for Wrapper {
         match status.success() || run.killed {
             true => Ok(()),
             false => Err(format!(
-                "the wrapper {} after the command had ended well",
+                "the wrapper {} after the command had succeeded",
                 describe(status)
             )
             .into()),

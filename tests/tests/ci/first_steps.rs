@@ -132,7 +132,7 @@ fn nothing_is_overwritten_unless_it_is_forced() {
     let refused = newcomer.cargo(&arguments);
     assert_eq!(refused.status.code(), Some(2));
     assert!(
-        text(&refused).contains("lockutils_worker.py exists already; nothing was written"),
+        text(&refused).contains("lockutils_worker.py already exists; nothing was written"),
         "{}",
         text(&refused)
     );
@@ -163,7 +163,7 @@ fn nothing_is_overwritten_unless_it_is_forced() {
     let before = newcomer.read("Cargo.toml");
     let printed = succeeds(&newcomer, &[&arguments[..], &["--force"]].concat());
     assert!(
-        printed.contains("exists already and was left unchanged"),
+        printed.contains("already exists and was left unchanged"),
         "{printed}"
     );
     assert_eq!(newcomer.read("Cargo.toml"), before);

@@ -52,7 +52,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     if language == WorkerLanguage::Rust && project.package().is_none() {
         bail!(
             "{} has no package, and a Rust worker is an example of a package: run `init` in the \
-             folder of a package ({}), or choose another --worker",
+             directory of a package ({}), or choose another --worker",
             project.manifest().display(),
             project.packages().join(", ")
         );
@@ -146,8 +146,8 @@ fn remarks(project: &Project, service: Service) {
         && !normalized(&folder).starts_with(project.repository())
     {
         output::note(format_args!(
-            "CI will install the command from {}, where the project finds the library: if CI has \
-             no such folder, change that line",
+            "the workflow installs the command from {}, where the library comes from; if CI has no \
+             such directory, change the `cargo install` line",
             folder.display()
         ));
     }
@@ -171,10 +171,10 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
         .collect();
     ensure!(
         force || there.is_empty(),
-        "{} already; nothing was written; --force overwrites",
+        "{}; nothing was written; --force overwrites",
         match there.as_slice() {
-            [one] => format!("{one} exists"),
-            several => format!("{} exist", several.join(", ")),
+            [one] => format!("{one} already exists"),
+            several => format!("{} already exist", several.join(", ")),
         }
     );
     for file in files {
@@ -204,7 +204,7 @@ fn is_no_file(path: &Path) -> bool {
 fn configure(project: &Project, configuration: &str) -> Result<()> {
     if project.is_configured() {
         output::note(format_args!(
-            "[{}] exists already and was left unchanged; a table to start with:\n{configuration}",
+            "[{}] already exists and was left unchanged; a table to start from:\n{configuration}",
             project.our_table()
         ));
         return Ok(());

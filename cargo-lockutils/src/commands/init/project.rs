@@ -217,8 +217,8 @@ fn locate(cargo: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success() || !said.contains("could not find `Cargo.toml`"),
-        "found no Cargo.toml in this directory or above it: create a package first, with `cargo \
-         new` or `cargo init`"
+        "no Cargo.toml in this directory or any parent directory: create a package first, with \
+         `cargo new` or `cargo init`"
     );
     ensure!(
         output.status.success(),

@@ -88,7 +88,7 @@ impl super::Trial for Explore<'_> {
             run.screen
                 .line(&report::outcome_line(&outcome, screen::width()));
             if let Some(again) = &outcome.again {
-                run.screen.line(&format!("  again: {again}\n"));
+                run.screen.line(&format!("  rerun: {again}\n"));
             }
             outcomes.push(outcome);
             if run.is_interrupted() {

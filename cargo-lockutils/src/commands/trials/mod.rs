@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use lockutils_harness::model::{CheckedReport, Command, Report, Scenario, Verdict, worst};
 use lockutils_harness::report;
-use lockutils_harness::workers::LockUnderTest;
+use lockutils_harness::workers::{LockUnderTest, WorkerError};
 
 use self::reports::Reports;
 use self::screen::Screen;
@@ -166,16 +166,29 @@ impl Run<'_> {
 
     /// Tests one lock in its own directory.
     fn one<T: Trial>(&self, trial: &T, subject: &Subject<'_>) -> Result<Report> {
-        let mut report = LockDirectory::with_fresh(|lock_path| {
+        let report = LockDirectory::with_fresh(|lock_path| {
             let report = trial.try_lock(self, subject, lock_path);
             self.screen.clear();
             report
-        })??;
+        })?;
+        let mut report = report.map_err(|error| with_tip(error, &subject.lock))?;
         report.exit_status = screen::exit_status(report.exit_status);
         Ok(report)
     }
 
     fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds a tip if the command line may be something other than a worker.
+fn with_tip(error: Error, lock: &LockUnderTest) -> Error {
+    match error.downcast_ref() {
+        Some(WorkerError::NotReady { .. }) if lock.kind() == "worker" => anyhow!(
+            "{error}\n  tip: `cargo lockutils worker-check {}` checks a worker; a command that \
+             runs another one under a lock needs --wrapper and {{cmd}}",
+            lock.arguments()
+        ),
+        _ => error,
     }
 }

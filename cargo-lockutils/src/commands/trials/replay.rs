@@ -25,8 +25,10 @@ pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
 
 fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let text = match file == Path::new("-") {
-        true => io::read_to_string(io::stdin()).context("standard input")?,
-        false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
+        true => io::read_to_string(io::stdin()).context("cannot read standard input")?,
+        false => {
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        }
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
     let times = times.unwrap_or(if example.patient { 1 } else { TIMES });

@@ -110,7 +110,7 @@ fn running(scenario: Scenario, share: Duration, progress: Progress) -> String {
         overlaps => format!(", {overlaps} overlaps"),
     };
     let waiting = match elapsed > share + 0.5 {
-        true => " (waiting for the last workers to get the lock)",
+        true => " (waiting until the last workers get the lock)",
         false => "",
     };
     format!(

@@ -98,7 +98,7 @@ fn a_race_is_found_told_kept_and_replayed() {
         1,
         &[
             "BROKEN after",
-            "which no longer has this name; IS IN THE SECTION",
+            "which no longer has this name; ENTERS THE SECTION",
             "are in the section at once",
         ],
     );
@@ -124,7 +124,7 @@ fn a_lock_without_a_race_has_none() {
         stderr(&output)
     );
     assert!(
-        stdout(&output).contains("no violation found 40 schedules of 3 workers"),
+        stdout(&output).contains("no violation found: 40 schedules of 3 workers"),
         "{}",
         stdout(&output)
     );
@@ -239,7 +239,7 @@ fn a_dead_holder_grows_old_in_real_time_if_nothing_else_helps() {
     tells(
         &output,
         1,
-        &["the lock looks at times that cannot be set back"],
+        &["because the lock reads file times that cannot be set back"],
     );
     let kept = fs::read_to_string(project.folder().join("found.txt")).unwrap();
     assert!(kept.contains("\nrest: "), "{kept}");

@@ -50,7 +50,7 @@ fn is_explored(attempt: &str) {
         &output,
         3,
         &[
-            "✔ contend   no violation found 30 schedules",
+            "✔ contend   no violation found: 30 schedules",
             "✘ die       stuck after 1 schedule",
             "none got the lock in 12 s of real time either",
         ],

@@ -56,7 +56,7 @@ fn a_wait_for_a_thread_with_a_time_limit_is_a_sleep() {
     tells(&output, 0, &[]);
     let printed = stdout(&output);
     assert_eq!(
-        printed.matches("no violation found 40 schedules").count(),
+        printed.matches("no violation found: 40 schedules").count(),
         2,
         "{printed}"
     );

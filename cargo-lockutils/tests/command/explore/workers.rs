@@ -33,10 +33,10 @@ fn is_not_known(mode: &str, why: &str) {
 
 #[test]
 fn one_that_dies() {
-    is_not_known("os._exit(7)", "worker 0 ended by itself");
+    is_not_known("os._exit(7)", "worker 0 ended on its own");
     is_not_known(
         "sys.exit('no such lock')",
-        "worker 0 ended by itself; its standard error ends: no such lock",
+        "worker 0 ended on its own; its standard error ends with: no such lock",
     );
 }
 
@@ -44,7 +44,7 @@ fn one_that_dies() {
 fn one_that_computes_for_ever() {
     is_not_known(
         "while True: pass",
-        "worker 0 computes for 10 s, makes no call that matters to a lock, and does not answer",
+        "worker 0 has computed for 10 s without an answer or a system call that matters to a lock",
     );
 }
 
@@ -52,11 +52,11 @@ fn one_that_computes_for_ever() {
 fn one_that_answers_something_else() {
     is_not_known(
         "print('0 what', flush=True)",
-        "worker 0 does not answer; it wrote a line that is not of the protocol: \"0 what\"",
+        "worker 0 does not answer; it printed a line outside the protocol: \"0 what\"",
     );
     is_not_known(
         "print('1 acquired', flush=True)",
-        "it wrote a line that is not of the protocol: \"1 acquired\"",
+        "it printed a line outside the protocol: \"1 acquired\"",
     );
     is_not_known("print('x' * 10**6, flush=True)", "xxx\"…");
 }

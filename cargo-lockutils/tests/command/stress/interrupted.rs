@@ -33,7 +33,7 @@ fn ctrl_c_prints_what_was_found_so_far() {
     let output = command.wait_with_output().unwrap();
     let text = stdout(&output);
     assert!(
-        text.contains("interrupted before everything was tried"),
+        text.contains("interrupted before everything was tested"),
         "{text}"
     );
     assert_eq!(output.status.code(), Some(130), "{text}");

@@ -11,20 +11,20 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
     for (arguments, printed) in [
         (
             &["--", "no-such-lock"][..],
-            "no-such-lock was not found: check its spelling and PATH",
+            "no-such-lock was not found: check the spelling and PATH",
         ),
         (&["--wrapper", "--", "flock", "{lock}"], "has no {cmd}"),
         (
             &["--", "sh", "-c", "echo oh dear >&2; exit 3"],
-            "exited with status 3 before it said `ready`; its standard error ends: oh dear",
+            "exited with status 3 before printing `ready`; its standard error ends with: oh dear",
         ),
         (
             &["--", "sh", "-c", "exec yes nonsense"],
-            "1000 lines without saying `ready`; it said: nonsense",
+            "1000 lines without `ready`; its first line: nonsense",
         ),
         (
             &["--", "sh", "-c", "kill -SEGV $$"],
-            "ended by SIGSEGV before it said `ready`",
+            "ended by SIGSEGV before printing `ready`",
         ),
         (
             &["--builtin", "flock", "--scenario", "explode"],
@@ -38,7 +38,7 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
             &["--builtin", "flock", "--html", "/no/such/folder/x.html"],
             "cannot write /no/such/folder/x.html",
         ),
-        (&[], "no lock is given, and none is configured"),
+        (&[], "no lock to test, and none is configured"),
     ] {
         let output = project.run(&[&["stress"], arguments].concat());
         verdict_is(&output, 2, &[printed]);
@@ -67,18 +67,18 @@ fn workers_that_misbehave_are_told_apart() {
                 "echo \"$slot released\"",
             ),
             2,
-            "it said `acquired` when nothing had been asked",
+            "it answered `acquired` when nothing had been requested",
         ),
         (
             answer("echo \"$slot released\"", "true"),
             2,
-            "it said `released` when `acquire` had been asked",
+            "it answered `released` when `acquire` had been requested",
         ),
         (answer("echo 7 acquired", "true"), 2, "there is no slot 7"),
         (
             answer("exit 4", "true"),
             2,
-            "exited with status 4 while it was asked to acquire",
+            "exited with status 4 while it was acquiring",
         ),
         (
             answer("echo \"$slot acquired\"; kill -ABRT $$", "true"),
@@ -96,7 +96,7 @@ fn workers_that_misbehave_are_told_apart() {
                 "echo \"$slot released\"",
             ),
             2,
-            "not of the protocol",
+            "outside the protocol",
         ),
     ] {
         let (project, output) = stress(&script, &[&QUICK[..], &["--stuck-after", "2s"]].concat());
@@ -128,8 +128,8 @@ fn a_lock_that_holds_is_held_however_its_worker_chatters() {
         0,
         &[
             "✔ contend",
-            "not of the protocol: \"begin\"",
-            "had not left 3 s after the end of their input",
+            "outside the protocol: \"begin\"",
+            "were still running 3 s after the end of their input",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);
@@ -174,8 +174,7 @@ fn a_worker_that_goes_into_the_background_is_told_so() {
         &output,
         2,
         &[
-            "exited with status 0 before it said `ready` (and left something running: a worker \
-             must stay in the foreground)",
+            "exited with status 0 before printing `ready` (and left something running: a worker must stay in the foreground)",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);
@@ -205,7 +204,7 @@ fn lines_that_are_not_of_the_protocol_may_be_many_if_the_others_come_as_well() {
         "rmdir \"$lock\"",
     );
     let (_, output) = stress(&chatty, &["--scenario", "contend", "--duration", "2s"]);
-    verdict_is(&output, 0, &["✔ contend", "not of the protocol"]);
+    verdict_is(&output, 0, &["✔ contend", "outside the protocol"]);
 }
 
 #[test]

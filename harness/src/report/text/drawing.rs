@@ -84,7 +84,7 @@ pub fn drawing(scenario: Scenario, overlap: &Overlap) -> String {
     };
     let _ = writeln!(
         text,
-        "    {:<pad$}  {FAINT}the whole line is {}{FAINT:#}",
+        "    {:<pad$}  {FAINT}full width: {}{FAINT:#}",
         "",
         time(span as f64 / 1e3)
     );

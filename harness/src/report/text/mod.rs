@@ -87,14 +87,14 @@ pub fn verdict_line(report: &Report) -> String {
         .sum();
     let what = match report.verdict {
         Verdict::Held => format!(
-            "no violation found: {} sections in {:.0} s",
+            ": no violation found in {} sections, {:.0} s",
             count(sections),
             report.seconds
         ),
-        Verdict::NotKnown => "the lock could not be tried".to_owned(),
-        _ => format!("under {}", worst.join(", ")),
+        Verdict::NotKnown => ": the lock could not be tested".to_owned(),
+        _ => format!(" under {}", worst.join(", ")),
     };
-    let mut line = format!("{style}{}{style:#} {what}", report.verdict.text());
+    let mut line = format!("{style}{}{style:#}{what}", report.verdict.text());
     if !hazards.is_empty() {
         let but = match report.verdict {
             Verdict::Held | Verdict::NotKnown => "but",
@@ -103,7 +103,7 @@ pub fn verdict_line(report: &Report) -> String {
         line += &format!("; {but} {}", hazards.join(", "));
     }
     if report.interrupted {
-        line += "; interrupted before everything was tried";
+        line += "; interrupted before everything was tested";
     }
     if outcomes().any(|outcome| !outcome.counts) {
         line += &format!(

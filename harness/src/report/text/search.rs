@@ -33,7 +33,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
             };
             let _ = writeln!(
                 out,
-                "{style}{mark} {name:<9} {what}{style:#} {tried}{complete}"
+                "{style}{mark} {name:<9} {what}{style:#}: {tried}{complete}"
             );
             if let Some(reason) = &outcome.reason {
                 let _ = writeln!(out, "  {DOUBTFUL}{reason}{DOUBTFUL:#}");
@@ -42,7 +42,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
                 let schedules = counted(search.expiries as u64, "schedules");
                 let _ = writeln!(
                     out,
-                    "  {DOUBTFUL}in {schedules} the lease had run out{DOUBTFUL:#}"
+                    "  {DOUBTFUL}in {schedules}, the lease had expired{DOUBTFUL:#}"
                 );
             }
         }
@@ -51,7 +51,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
             let _ = writeln!(
                 out,
                 "{BAD}✘ {name:<9} {verdict}{BAD:#} after {tried}\n  {}, {}; {} of {} replays \
-                 came to the same",
+                 gave the same result",
                 counted(found.switches as u64, "switches"),
                 counted(found.steps.len() as u64, "steps"),
                 found.same,
@@ -64,8 +64,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     if search.rest_ms > 0 {
         let _ = writeln!(
             out,
-            "  before each, the dead holder was left for {:.1} s: the lock looks at times that \
-             cannot be set back",
+            "  {:.1} s of real time passed before each schedule, because the lock reads file times \
+             that cannot be set back",
             search.rest_ms as f64 / 1e3
         );
     }
@@ -73,8 +73,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     if search.polls > usize::from(search.rest_ms > 0) && verdict != Verdict::NotKnown {
         let _ = writeln!(
             out,
-            "  {DOUBTFUL}in {} of them all waiters polled in vain:{DOUBTFUL:#} `stress` shows \
-             whether the lock is stuck",
+            "  {DOUBTFUL}in {} of them, all waiters kept polling in vain:{DOUBTFUL:#} `stress` finds \
+             out whether the lock is then stuck",
             search.polls
         );
     }

@@ -19,7 +19,7 @@ pub fn steps(steps: &[Step], ending: &str) -> String {
             true => "",
             false => &step.who,
         };
-        let line = format!("{who:<9} {what:<width$} {}", step.means);
+        let line = format!("{who:<9} {what:<width$}  {}", step.means);
         let _ = writeln!(text, "  {}", line.trim_end());
         last = &step.who;
     }

@@ -187,7 +187,7 @@ impl<'a> Load<'a> {
         self.idle = 0;
         self.service.reset();
         self.statistics
-            .note("the machine stood still for a while: longer holds than were asked for");
+            .note("the machine stalled for a while: some holds were longer than requested");
         for slot in self.pool.slots_mut() {
             slot.stalled = true;
         }
@@ -255,8 +255,9 @@ impl<'a> Load<'a> {
             }
             let worker_slot = &mut self.pool.workers[worker];
             if worker_slot.leaves_by.is_some_and(|by| by <= now) {
-                self.statistics
-                    .note("a worker had not left 5 s after the end of its input, and was killed");
+                self.statistics.note(
+                    "a worker was still running 5 s after the end of its input, and was killed",
+                );
                 self.kill(worker);
                 continue;
             }

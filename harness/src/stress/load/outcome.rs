@@ -19,7 +19,7 @@ impl Load<'_> {
         let stayed = self.pool.dismiss();
         if stayed > 0 && self.ended.is_none() && !interrupted {
             self.statistics.note(format!(
-                "{stayed} workers had not left 3 s after the end of their input, and were killed"
+                "{stayed} workers were still running 3 s after the end of their input, and were killed"
             ));
         }
         if self.wrong_answers > 1 {
@@ -116,11 +116,11 @@ fn had_no_fault(scenario: Scenario, statistics: &Statistics) -> bool {
 
 fn no_fault_reason(scenario: Scenario, interrupted: bool) -> String {
     match scenario {
-        _ if interrupted => "interrupted before anything was done to the lock".into(),
+        _ if interrupted => "interrupted before a fault was injected".into(),
         Scenario::WrapperKill => {
-            "there is no wrapper to kill: it becomes the command, or ends before it".into()
+            "no wrapper to kill: it replaces itself with the command, or ends before it".into()
         }
-        _ => "nothing was done to the lock in this time: give it more with --duration".into(),
+        _ => "no fault was injected in this time: allow more with --duration".into(),
     }
 }
 
