@@ -76,7 +76,7 @@ fn locked_by_a_stranger(path: &Path) -> File {
 fn address_space() -> libc::rlim_t {
     let sizes = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: libc::rlim_t = sizes.split(' ').next().unwrap().parse().unwrap();
-    // SAFETY: asks for a constant.
+    // SAFETY: returns a constant of the system.
     pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as libc::rlim_t
 }
 

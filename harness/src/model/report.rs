@@ -51,7 +51,7 @@ pub struct Report {
     /// Number of threads of the worker in the scenario `threads`; `stress` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// Longest section that was asked for, in milliseconds; `stress` only.
+    /// Maximum duration of a section, in milliseconds; `stress` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<f64>,
     /// The lock's own lease, in milliseconds, if one was given.

@@ -27,7 +27,7 @@ pub enum Scenario {
     Fork,
     /// The holder opens and closes the lock file once more.
     Reopen,
-    /// Only the wrapper is killed; the command that it runs goes on.
+    /// Only the wrapper is killed; the command that it runs continues.
     WrapperKill,
 }
 

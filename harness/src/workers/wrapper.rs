@@ -179,7 +179,7 @@ fn starts_later(pipe: &mut File, output: &mut String) -> io::Result<bool> {
     }
 }
 
-/// Reads until the end of a line, and returns `true` once it is there.
+/// Reads until the end of a line, and returns `true` once it has arrived.
 fn read_line(pipe: &mut File, output: &mut String) -> io::Result<bool> {
     let mut bytes = [0; 64];
     loop {

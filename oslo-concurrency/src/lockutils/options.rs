@@ -118,7 +118,7 @@ impl<'a> LockOptions<'a> {
     }
 
     /// First come, first served. Between threads, this applies from now on to all users of the
-    /// name. Between processes, it applies to those that ask for it, through a turnstile in front
+    /// name. Between processes, it applies to those that set it, through a turnstile in front
     /// of the lock.
     pub fn fair(mut self, fair: bool) -> Self {
         self.fair = fair;

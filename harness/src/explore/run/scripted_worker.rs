@@ -21,7 +21,7 @@ pub struct ScriptedWorker {
     pub script: VecDeque<Command>,
     /// Number of steps that it has taken.
     pub nth: usize,
-    /// Its stay in the section, if it is there.
+    /// Its stay in the section, if it is inside.
     pub inside: Option<Hold>,
     /// The step after which it began to poll.
     woke_at: usize,

@@ -71,7 +71,7 @@ impl Footprint {
     }
 }
 
-/// Returns `true` if the name is the folder or lies in it. `.` is the lock's directory.
+/// Returns `true` if the name is the folder or is inside it. `.` is the lock's directory.
 fn is_within(name: &str, folder: &str) -> bool {
     name == folder
         || folder == "."

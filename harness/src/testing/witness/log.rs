@@ -84,7 +84,7 @@ const FAILED: u64 = 10;
 const FOREVER: u64 = u64::MAX >> 8;
 const WORDS_BEFORE: usize = 8; // the length, alone on its cache line
 
-/// Number of words that a log of so many entries needs.
+/// Number of words that a log of this many entries needs.
 pub(super) const fn words_for(entries: usize) -> usize {
     WORDS_BEFORE + 2 * entries
 }

@@ -27,7 +27,7 @@ unsafe impl Send for SharedMemory {}
 unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
-    /// Maps so many words. Executed programs inherit the descriptor.
+    /// Maps this many words. Executed programs inherit the descriptor.
     pub(crate) fn new(words: usize) -> io::Result<Self> {
         let file = File::from(memfd_create(c"lockutils-witness", MFdFlags::empty())?);
         file.set_len((words * WORD) as u64)?;

@@ -117,7 +117,7 @@ struct Waiter {
 
 impl Waiter {
     /// Sends a signal whose handler, at this moment, does nothing but interrupt. If there is none,
-    /// the thread goes on waiting.
+    /// the thread continues to wait.
     fn interrupt(&self) {
         if let Some(signal) = signals::usable(self.choice.get()) {
             // SAFETY: plain numbers. The thread lives: it waits for this call before it leaves the
