@@ -52,7 +52,7 @@ fn is_explored(attempt: &str) {
         &[
             "✔ contend   no violation found: 30 schedules",
             "✘ die       stuck after 1 schedule",
-            "nobody got the lock in 12 s of real time either",
+            "none got the lock in 12 s of real time either",
         ],
     );
     let again = project.run(&["replay", "lockutils-die.txt"]);
