@@ -156,7 +156,7 @@ fn what_cannot_be_explored_or_replayed_says_why() {
     for (arguments, printed) in [
         (
             &["replay", "other.txt"][..],
-            "is it a file that `cargo lockutils explore --save` wrote?",
+            "not a counterexample saved by `cargo lockutils explore`",
         ),
         (&["replay", "missing.txt"], "missing.txt: No such file"),
         (

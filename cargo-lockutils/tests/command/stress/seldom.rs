@@ -127,7 +127,7 @@ fn a_waiter_that_looks_seldom_is_starved() {
     tried(
         &["starves", "{worker}"],
         3,
-        &["✘ contend", "starved", "worker 2 slot 0 got the lock"],
+        &["✘ contend", "starved", "worker 2 slot 0 waited for"],
     );
 }
 

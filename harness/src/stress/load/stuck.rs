@@ -64,8 +64,7 @@ impl Load<'_> {
             })
             .collect();
         let why = format!(
-            "{}, although the lock is free: {}; it had never taken longer than {} to be \
-             handed over",
+            "{}, although the lock is free: {}; no earlier hand-over took longer than {}",
             waiters.join(" and "),
             self.holder_description(),
             milliseconds((longest * 1e3) as u64)
@@ -98,20 +97,20 @@ impl Load<'_> {
         let others: Vec<String> = starved
             .others
             .iter()
-            .map(|(other, sections)| format!("{} {sections} times", name(*other)))
+            .map(|(other, sections)| format!("{sections} of {}", name(*other)))
             .collect();
         let why = format!(
-            "{} got the lock {} times, {}; where others got it first, its last waits took {} or \
-             longer, and three quarters of theirs less than {}; \
-             from {} it waited for {} and was passed over {} times",
-            name(starved.slot),
-            starved.sections,
-            others.join(", "),
+            "{name} waited for {} (from {} on) while others acquired the lock {} times; each of \
+             its last such waits took at least {}, and three quarters of the others' waits less than \
+             {}; sections: {} of {name}, {}",
+            milliseconds(starved.longest.time),
+            milliseconds(starved.longest.asked),
+            starved.longest.passed_over,
             milliseconds(starved.shortest),
             milliseconds(starved.usual),
-            milliseconds(starved.longest.asked),
-            milliseconds(starved.longest.time),
-            starved.longest.passed_over,
+            starved.sections,
+            others.join(", "),
+            name = name(starved.slot),
         );
         self.end(Verdict::Starved, why);
     }
@@ -184,7 +183,7 @@ impl Load<'_> {
     /// Advice for a lock that may only be waiting for the end of a dead holder's lease.
     fn lease_advice(&self) -> &'static str {
         match (self.options.lease, self.options.stuck_after) {
-            (None, None) => "; if the lock has a lease longer than that, name it with --lease",
+            (None, None) => "; if the lock has a lease longer than that, set --lease",
             _ => "",
         }
     }
@@ -198,7 +197,7 @@ impl Load<'_> {
             self.end(
                 Verdict::Starved,
                 format!(
-                    "worker {worker} waited {seconds:.1} s while others got the lock {others} times"
+                    "worker {worker} waited {seconds:.1} s while others acquired the lock {others} times"
                 ),
             );
         }
