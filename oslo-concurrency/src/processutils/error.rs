@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::sys;
+
 /// A command ended with an exit code that was not expected.
 ///
 /// `cmd`, `stdout` and `stderr` are for people: secrets are masked, and what is not UTF-8 is
@@ -49,8 +51,7 @@ impl fmt::Display for ProcessExecutionError {
 impl std::error::Error for ProcessExecutionError {}
 
 fn signal_of(exit_code: i32) -> Option<&'static str> {
-    let signal = nix::sys::signal::Signal::try_from(exit_code.checked_neg()?).ok()?;
-    Some(signal.as_str())
+    sys::signal_name(exit_code.checked_neg()?)
 }
 
 struct Shown<'a>(&'a Option<String>);
@@ -153,6 +154,16 @@ pub enum Error {
     NoRootWrapSpecified {
         /// The command.
         cmd: String,
+    },
+    /// An option was given that this operating system lacks, so the command was not run.
+    #[error("`{cmd}` was not run: {option} is not available on this operating system: {advice}")]
+    Unavailable {
+        /// The command.
+        cmd: String,
+        /// The option, such as `preexec`.
+        option: &'static str,
+        /// What to do without it.
+        advice: &'static str,
     },
     /// What was asked for makes no sense.
     #[error("`{cmd}`: {argument}: {reason}")]

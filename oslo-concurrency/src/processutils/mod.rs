@@ -27,13 +27,18 @@
 //! nothing, keeps the pipes of the command open for as long as it lives, and so delays the call:
 //! its start, before which no timeout counts, or its end.
 //!
-//! Linux 5.3 or later. In a program that ignores SIGCHLD (`SIG_IGN` or `SA_NOCLDWAIT`), or that
+//! # Platforms
+//!
+//! Linux 5.3 or later, macOS, FreeBSD and Windows. In a program that ignores SIGCHLD (`SIG_IGN` or
+//! `SA_NOCLDWAIT`), or that
 //! waits for every child itself, exit codes are known from Linux 6.15 on; before that each command
-//! that ends is [`Error::ExitCodeLost`].
+//! that ends is [`Error::ExitCodeLost`], and so it is on macOS and FreeBSD.
+//!
+//! On Windows [`Execute::preexec`], [`Execute::prlimit`] and [`Execute::run_as_root`] are
+//! [`Error::Unavailable`], before anything runs; a timeout ends a job object instead of a process
+//! group, and [`Execute::shell`] is `cmd /C`.
 
 mod attempts;
-mod child;
-mod communicate;
 mod error;
 mod execute;
 mod exit_codes;
@@ -42,12 +47,12 @@ mod log;
 pub(crate) mod mask;
 mod output;
 mod process;
-mod reaped;
+mod read_available;
 mod retry;
 mod root;
-mod sigpipe;
 #[cfg(feature = "ssh")]
 mod ssh;
+mod sys;
 mod worker_count;
 
 pub use self::error::{Error, ProcessExecutionError};

@@ -4,42 +4,29 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 
-use super::process::Process;
-use super::reaped;
-use super::sigpipe::SigpipeHeldBack;
-
-/// What a child has written so far.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
-}
-
-/// Why the child's end was not seen.
-#[derive(Debug)]
-pub(super) enum Missed {
-    TimedOut,
-    /// It has ended, and nobody knows how.
-    ExitCodeLost,
-    Io(&'static str, io::Error),
-}
+use super::poll::wait_for;
+use super::system::{Handle, without_sigpipe};
+use crate::processutils::read_available::read_available;
+use crate::processutils::sys::types::{Missed, Written};
 
 /// Talks with `child` until both of its outputs are closed and it has ended.
 pub(super) fn communicate(
     child: &mut Child,
-    process: &Process,
+    handle: &Handle,
     input: &[u8],
     deadline: Option<Instant>,
     written: &mut Written,
 ) -> Result<ExitStatus, Missed> {
-    let _held_back = (!input.is_empty()).then(SigpipeHeldBack::new);
     let mut pipes = Pipes::of(child, input).map_err(io_error("preparing its pipes"))?;
+    let _held_back = pipes
+        .stdin
+        .as_ref()
+        .map(|pipe| without_sigpipe(pipe.as_fd()));
     while pipes.are_open() {
         if let Err(missed) = pipes.wait(deadline) {
             // What is there already belongs in the error.
@@ -51,15 +38,12 @@ pub(super) fn communicate(
     }
     drop(pipes);
     wait_for(
-        &mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)],
+        &mut [PollFd::new(handle.ended(), PollFlags::POLLIN)],
         deadline,
     )?;
-    match child.wait() {
-        // The kernel has reaped it, or somebody else in this process has.
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
-            reaped::exit_status(process).ok_or(Missed::ExitCodeLost)
-        }
-        outcome => outcome.map_err(io_error("reading its exit code")),
+    match handle.wait(child) {
+        Ok(status) => status.ok_or(Missed::ExitCodeLost),
+        Err(error) => Err(Missed::Io("reading its exit code", error)),
     }
 }
 
@@ -145,34 +129,4 @@ fn read_some(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()>
         *pipe = None;
     }
     Ok(())
-}
-
-/// Reads what is there, but not so much that others wait long for their turn. Whether it was the
-/// end.
-pub(super) fn read_available(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
-    const AT_ONCE: u64 = 1 << 20;
-    match from.take(AT_ONCE).read_to_end(into) {
-        Ok(count) => Ok((count as u64) < AT_ONCE),
-        // What came before has been read.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Waits until one of them is ready.
-pub(super) fn wait_for(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<(), Missed> {
-    loop {
-        let timeout =
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => PollTimeout::NONE,
-                Some(Duration::ZERO) => return Err(Missed::TimedOut),
-                Some(left) => PollTimeout::try_from(left.as_micros().div_ceil(1000))
-                    .unwrap_or(PollTimeout::MAX),
-            };
-        match poll(fds, timeout) {
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(()),
-            Err(errno) => return Err(Missed::Io("waiting for it", errno.into())),
-        }
-    }
 }
