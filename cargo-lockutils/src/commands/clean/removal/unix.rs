@@ -1,44 +1,25 @@
-//! Removal of one unused lock file, without ever letting two processes hold the lock.
+//! Removal on Unix: rename and unlink.
 //!
-//! No process may have the file open: then none holds the lock or is about to. The file is locked
-//! all the same: a process of ours that opens it at that moment waits, and then finds that the path
-//! names another file. Python's oslo.concurrency does not check the path after locking. For its
-//! sake, a lease blocks every open, and the file is moved aside first, and moved back if a process
-//! has come to open it.
+//! The file is locked: a process of ours that opens it at that moment waits, and then finds that
+//! the path names another file. Python's oslo.concurrency does not check the path after locking.
+//! For its sake, a lease blocks every open where there are leases, and the file is moved aside
+//! first, and moved back if a process has come to open it.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
+#[cfg(target_os = "linux")]
 use super::lease::Lease;
-use crate::lock_scan::{self, FileId};
+use super::lock::lock;
+#[cfg(not(target_os = "linux"))]
+use super::no_lease::Lease;
+use super::outcome::Outcome;
+use crate::lock_scan;
 
-/// The outcome for one file.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Removed,
-    /// A process has the file open, and has perhaps locked it.
-    InUse,
-    /// Not a lock file, for this reason.
-    Foreign(&'static str),
-    /// It is unknown whether a process has the file open, for this reason.
-    NotKnown(String),
-    /// Another process has removed or replaced the file.
-    Gone,
-    /// Removed while another process was opening it and a third had already created a new file
-    /// under the name.
-    Torn,
-}
-
-/// Removes the file at `path`; with `dry_run`, only reports what it would do.
-///
-/// # Errors
-/// Returns an error if a system call fails.
 pub fn remove(path: &Path, dry_run: bool) -> io::Result<Outcome> {
     let file = match open(path) {
         Ok(file) => file,
@@ -94,38 +75,25 @@ fn foreign(file: &File) -> io::Result<Option<&'static str>> {
     Ok(lock_scan::why_no_lock_file(&file.metadata()?))
 }
 
-/// The outcome without leases, according to /proc; `None` if no process has the file open.
+/// The outcome without leases, by who has the file open; `None` if no process has.
 fn without_lease(path: &Path, refused: &io::Error) -> Option<Outcome> {
-    let (openers, hidden) = lock_scan::that_have_open(path);
-    if !openers.is_empty() {
+    let openers = lock_scan::openers(path);
+    if !openers.processes.is_empty() {
         return Some(Outcome::InUse);
     }
-    (hidden > 0).then(|| {
+    openers.doubt.map(|doubt| {
         Outcome::NotKnown(format!(
-            "the kernel granted no lease on it ({refused}), and {}",
-            super::super::ls::hidden(hidden)
+            "the kernel granted no lease on it ({refused}), and {doubt}"
         ))
     })
 }
 
-fn lock(file: &File) -> io::Result<bool> {
-    let request = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&request)) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 fn names(path: &Path, file: &File) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(FileId::of(&metadata) == FileId::of(&file.metadata()?)),
+        Ok(metadata) => {
+            let ours = file.metadata()?;
+            Ok((metadata.dev(), metadata.ino()) == (ours.dev(), ours.ino()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -160,7 +128,7 @@ pub fn is_left_over(name: &str) -> bool {
         .is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::super::lease::tests::take_in_the_end;
     use super::*;
@@ -192,7 +160,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x");
         fs::write(&path, "").unwrap();
-        let refused = io::Error::from(Errno::EINVAL);
+        let refused = io::Error::from_raw_os_error(libc::EINVAL);
         let mut opener = Command::new("cat")
             .stdin(Stdio::piped())
             .stdout(File::options().append(true).open(&path).unwrap())
@@ -202,7 +170,7 @@ mod tests {
         opener.kill().unwrap();
         opener.wait().unwrap();
         let outcome = without_lease(&path, &refused);
-        if lock_scan::that_have_open(&path).1 == 0 {
+        if lock_scan::openers(&path).doubt.is_none() {
             assert_eq!(outcome, None);
         } else {
             assert!(matches!(outcome, Some(Outcome::NotKnown(_))), "{outcome:?}");

@@ -1,22 +1,29 @@
-//! The kernel's own locks. The file stays, and each acquire opens it again.
+//! flock(2) and fcntl(2).
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::protocol::Verb;
 use lockutils_harness::protocol::serve::Slot;
+use lockutils_harness::protocol::{Capability, Verb};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
+/// What their worker offers.
+pub const CAPABILITIES: &[Capability] =
+    &[Capability::Threads, Capability::Fork, Capability::Reopen];
+/// There is fork(2).
+pub const FORKS: bool = true;
+
 /// The system call that locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Flock,
     Posix,
+    #[cfg(not(target_os = "freebsd"))]
     Ofd,
 }
 
@@ -68,12 +75,16 @@ impl Raw {
             l_start: 0,
             l_len: 0,
             l_pid: 0,
+            #[cfg(target_os = "freebsd")]
+            l_sysid: 0,
         };
         let argument = match (self.call, wait) {
-            (Call::Posix, true) => FcntlArg::F_SETLKW(&request),
-            (Call::Posix, false) => FcntlArg::F_SETLK(&request),
-            (_, true) => FcntlArg::F_OFD_SETLKW(&request),
-            (_, false) => FcntlArg::F_OFD_SETLK(&request),
+            #[cfg(not(target_os = "freebsd"))]
+            (Call::Ofd, true) => FcntlArg::F_OFD_SETLKW(&request),
+            #[cfg(not(target_os = "freebsd"))]
+            (Call::Ofd, false) => FcntlArg::F_OFD_SETLK(&request),
+            (_, true) => FcntlArg::F_SETLKW(&request),
+            (_, false) => FcntlArg::F_SETLK(&request),
         };
         match fcntl(file, argument) {
             Ok(_) => Ok(true),
@@ -113,7 +124,6 @@ impl Slot for Raw {
     }
 }
 
-/// Runs `act` in a forked child and waits until the child exits.
 pub fn in_child(act: impl FnOnce()) -> Result<(), Box<dyn Error>> {
     // SAFETY: in the scenario `fork`, a worker has one slot and so one thread. Even with several
     // threads, glibc keeps malloc usable in the child, and `act` needs nothing else beyond system
