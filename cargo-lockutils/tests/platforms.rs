@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 fn program() -> PathBuf {
-    std::env::var_os("LOCKUTILS_PROGRAM")
-        .unwrap_or_else(|| env!("CARGO_BIN_EXE_cargo-lockutils").into())
-        .into()
+    let program = std::env::var_os("LOCKUTILS_PROGRAM")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_cargo-lockutils").into());
+    // Built on another system, it has no drive.
+    std::path::absolute(program).unwrap()
 }
 
 /// The command, with a temporary directory of its own.
