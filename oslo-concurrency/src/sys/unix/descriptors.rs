@@ -81,7 +81,7 @@ pub(super) fn close_in_child() {
 
 /// A descriptor that a forked child does not keep: its copy is closed before `fork` returns there.
 #[derive(Debug)]
-pub(super) struct ProcessFd {
+pub(crate) struct ProcessFd {
     fd: RawFd,
     slot: &'static AtomicI32,
     generation: u64,
@@ -92,7 +92,7 @@ impl ProcessFd {
     ///
     /// If another thread forks in between, the child may have a copy that it does not know of. The
     /// descriptor is then closed and opened again.
-    pub(super) fn open(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
+    pub(crate) fn open(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Self> {
         let began = Instant::now();
         let mut delayed = None;
         loop {

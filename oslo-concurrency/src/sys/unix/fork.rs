@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{descriptors, fork_barrier, thread_number};
+use super::{descriptors, fork_barrier, system, thread_number};
 use crate::fork;
 
 /// Set while a process of several threads forks.
@@ -22,7 +22,8 @@ static FORKER_HAS_THREADS: AtomicBool = AtomicBool::new(false);
 #[used]
 // SAFETY: the section holds pointers to functions that are called once, before `main`, with
 // arguments that this one ignores.
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
 static AT_START: extern "C" fn() = install_handlers;
 
 /// Installs the handlers, unless that has been done.
@@ -30,7 +31,7 @@ static AT_START: extern "C" fn() = install_handlers;
 /// Every item of the seam that a fork concerns calls this too, so that a linker that drops
 /// [`AT_START`] does no harm. Installing them twice does no harm either, so this takes no lock that
 /// a fork could catch in a locked state.
-pub(super) extern "C" fn install_handlers() {
+pub(crate) extern "C" fn install_handlers() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.load(Ordering::Acquire) {
         return;
@@ -49,19 +50,7 @@ pub(super) extern "C" fn install_handlers() {
 
 extern "C" fn before_fork() {
     fork_barrier::begin_fork();
-    FORKER_HAS_THREADS.store(!is_single_threaded(), Ordering::Relaxed);
-}
-
-/// Counts the threads without taking a lock. Returns `false` if they cannot be counted.
-fn is_single_threaded() -> bool {
-    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the path is a C string, and `stat` is valid for the call.
-    let found = unsafe { libc::stat(c"/proc/self/task".as_ptr(), stat.as_mut_ptr()) } == 0;
-    // SAFETY: all zeroes is a valid value, and the call has filled it in if it returned 0.
-    let links = unsafe { stat.assume_init() }.st_nlink;
-    // The directory has two links of its own and one for each thread (fs/proc/base.c,
-    // proc_task_getattr).
-    found && links == 3
+    FORKER_HAS_THREADS.store(!system::has_one_thread(), Ordering::Relaxed);
 }
 
 extern "C" fn after_fork_in_parent() {
