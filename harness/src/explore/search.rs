@@ -99,8 +99,9 @@ impl<'a> Search<'a> {
     /// The controller of the workers, ready for schedules.
     ///
     /// # Errors
-    /// If the processor is not supported, or there is no directory for the workers.
+    /// If the system or the processor is not supported, or there is no directory for the workers.
     pub fn controller(&self) -> Result<Controller<'a>, ExploreError> {
+        Controller::check_system()?;
         if !SUPPORTED {
             let architecture = std::env::consts::ARCH;
             return Err(ExploreError::Processor { architecture });
@@ -108,7 +109,6 @@ impl<'a> Search<'a> {
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
         let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)?
             .stop_when(self.interrupted);
-        on_one_processor();
         Controller::new(spawner).map_err(ExploreError::Directory)
     }
 
@@ -285,22 +285,6 @@ impl<'a> Search<'a> {
         patient: bool,
     ) -> Result<Trace, ExploreError> {
         run(controller, &self.config(patient), &mut Replay::new(choices))
-    }
-}
-
-/// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop
-/// takes 17 µs there instead of 98 (measured in a trial).
-fn on_one_processor() {
-    let me = nix::unistd::Pid::from_raw(0);
-    if let Ok(allowed) = nix::sched::sched_getaffinity(me)
-        && let Some(first) =
-            (0..nix::sched::CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
-    {
-        let mut one = nix::sched::CpuSet::new();
-        // On failure, everything is only slower.
-        let _ = one
-            .set(first)
-            .and_then(|()| nix::sched::sched_setaffinity(me, &one));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod decode;
 mod effect;
+mod error;
 mod footprint;
 mod memory;
 mod operation;

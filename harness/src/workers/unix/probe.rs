@@ -14,12 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-/// Variable that names the directory of one worker.
-pub const CONTROL: &str = "LOCKUTILS_CONTROL";
-/// Name under which a program acts as a probe.
-pub const NAME: &str = "lockutils-section";
-/// Its last line, which shows that it stayed until it was asked to leave.
-pub const LEFT: &str = "left";
+pub use crate::workers::names::{CONTROL, LEFT, NAME};
 
 /// Pipe on which the probe reports that it has entered.
 pub fn entered(control: &Path) -> PathBuf {

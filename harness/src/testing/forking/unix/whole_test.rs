@@ -19,26 +19,25 @@ pub(crate) enum WholeTest {
 
 thread_local!(static OUTCOME: RefCell<Option<WholeTest>> = const { RefCell::new(None) });
 
-impl WholeTest {
-    /// Runs the test of this thread in a process of its own, once, unless this process may fork.
-    /// Later calls in the same test return the same outcome.
-    pub(crate) fn run() -> io::Result<WholeTest> {
-        if may_fork() {
-            return Ok(WholeTest::Here);
-        }
-        if let Some(known) = OUTCOME.with_borrow(Clone::clone) {
-            return Ok(known);
-        }
-        let outcome = execute()?;
-        OUTCOME.set(Some(outcome.clone()));
-        Ok(outcome)
+/// Runs the test of this thread in a process of its own, once, unless this process may fork. Later
+/// calls in the same test return the same outcome.
+pub(crate) fn run() -> io::Result<WholeTest> {
+    if may_fork() {
+        return Ok(WholeTest::Here);
     }
+    if let Some(known) = OUTCOME.with_borrow(Clone::clone) {
+        return Ok(known);
+    }
+    let outcome = execute()?;
+    OUTCOME.set(Some(outcome.clone()));
+    Ok(outcome)
 }
 
 fn execute() -> io::Result<WholeTest> {
     let thread = std::thread::current();
-    let test = thread.name().unwrap_or("main");
-    let output = this_test(test)?.env(VARIABLE, "1").output()?;
+    let output = this_test(Some(thread.name().unwrap_or("main")))?
+        .env(VARIABLE, "1")
+        .output()?;
     Ok(if output.status.success() {
         WholeTest::Passed
     } else {

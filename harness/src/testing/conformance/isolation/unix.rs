@@ -11,8 +11,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-
+use crate::sys::inheritable_file;
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::{self, Role};
 
@@ -20,7 +19,7 @@ use crate::testing::forking::{self, Role};
 const LINES: usize = 20;
 
 /// Runs `trial` in a process that does nothing else, and returns its verdict.
-pub(super) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
+pub(in super::super) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
     try_isolated(trial).unwrap_or_else(|error| {
         let why = format!("cannot start a process for the trial: {error}");
         Finding::NotKnown(Unknown::Unsupported(why))
@@ -37,7 +36,7 @@ fn try_isolated(trial: &dyn Fn() -> Finding) -> io::Result<Finding> {
         Role::Test if forking::may_fork() => Ok(trial()),
         Role::Test => {
             // Stays open: a later trial of this test reads the verdict again.
-            let fd = memfd_create(c"lockutils-verdict", MFdFlags::empty())?;
+            let fd = inheritable_file(c"lockutils-verdict")?;
             let fd = std::os::fd::IntoRawFd::into_raw_fd(fd);
             let errors = forking::execute_again(fd)?;
             Ok(read(fd, &errors))
@@ -125,12 +124,12 @@ mod tests {
             Finding::NotKnown(Unknown::NotPromised),
             Finding::NotKnown(Unknown::NothingRan),
         ] {
-            let fd = memfd_create(c"verdict", MFdFlags::MFD_CLOEXEC).unwrap();
+            let fd = inheritable_file(c"verdict").unwrap();
             let fd = fd.into_raw_fd();
             write(fd, &verdict).unwrap();
             assert_eq!(read(fd, ""), verdict);
         }
-        let empty = memfd_create(c"verdict", MFdFlags::MFD_CLOEXEC).unwrap();
+        let empty = inheritable_file(c"verdict").unwrap();
         let verdict = read(empty.into_raw_fd(), "it crashed");
         assert!(verdict.to_string().contains("it crashed"), "{verdict}");
     }

@@ -1,4 +1,4 @@
-//! Forked or executed children of a holder.
+//! Children by fork(2), and a shell.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -7,15 +7,16 @@ use nix::sys::signal::kill;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 
-use super::super::load::{Load, Participant};
-use super::support::{Make, linger};
+use super::super::super::load::{Load, Participant};
+use super::super::support::{Make, linger};
+use crate::sys;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 
 /// Time limit of a child that waits for the lock.
 const LONGEST: Duration = Duration::from_secs(10);
 
-pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(in super::super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(3).attempts(10).run(make, &|participant| {
         let holder = getpid();
         while !participant.is_over() {
@@ -42,7 +43,7 @@ pub(super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-pub(super) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(in super::super) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
     dies_with_a_child(make, |run| {
         // SAFETY: the worker has one thread, and its child only waits.
         if let Ok(ForkResult::Child) = unsafe { fork() } {
@@ -51,7 +52,7 @@ pub(super) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-pub(super) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(in super::super) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
     dies_with_a_child(make, |run| {
         let waits = "n=0; while [ $n -lt 120 ] && kill -0 \"$0\" 2>/dev/null; \
                      do sleep 0.05; n=$((n+1)); done";
@@ -79,7 +80,7 @@ fn dies_with_a_child<L: Lock>(make: Make<'_, L>, child: impl Fn(Pid) + Sync) -> 
 }
 
 /// A child forked in the section finds the lock held, and acquires it once its parent has left.
-pub(super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(in super::super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(1).attempts(10).run(make, &|participant| {
         while !participant.is_over() {
             let mut waits = None;
@@ -149,6 +150,5 @@ fn survive(run: Pid) -> ! {
 }
 
 fn leave(status: i32) -> ! {
-    // SAFETY: ends the child.
-    unsafe { libc::_exit(status) }
+    sys::exit_now(status)
 }

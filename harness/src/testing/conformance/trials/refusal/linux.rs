@@ -1,4 +1,4 @@
-//! A kernel that cannot lock, as with some file systems and sandboxes.
+//! By a seccomp filter.
 
 use std::sync::Once;
 
@@ -7,13 +7,13 @@ use seccompiler::{
     SeccompFilter, SeccompRule, apply_filter,
 };
 
-use super::super::load::Load;
-use super::support::{Make, linger};
+use super::super::super::load::Load;
+use super::super::support::{Make, linger};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::lock::{Lock, WaitLimit};
 
 /// Every lock by flock(2) or fcntl(2) fails with ENOLCK, and acquire must fail at once.
-pub(super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(in super::super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
     // Installed in the worker process, before the lock is created: processes that it starts are
     // refused as well.
     let make = &|| {

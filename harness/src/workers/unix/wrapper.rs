@@ -10,13 +10,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use super::probe;
-use super::worker::{describe, end_of};
 use crate::protocol::serve::{Slot, serve};
 use crate::protocol::{Capability, Verb};
+use crate::sys::program::describe;
+use crate::sys::{end_of, limit};
 
 /// Serves the protocol for the wrapper command `words`.
 ///
@@ -193,14 +192,6 @@ fn read_line(pipe: &mut File, output: &mut String) -> io::Result<bool> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// A descriptor that becomes readable after this time.
-fn limit(time: Duration) -> io::Result<TimerFd> {
-    let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
-    let once = Expiration::OneShot(TimeSpec::from_duration(time));
-    timer.set(once, TimerSetTimeFlags::empty())?;
-    Ok(timer)
 }
 
 /// Waits until one of the descriptors is readable or closed, and returns the first.

@@ -12,9 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use crate::sys::{self, inspect};
 
 /// `WITNESS/ERRORS,…`: the descriptors of all runs of the test so far; the last is still to be
 /// made.
@@ -88,15 +86,14 @@ pub(crate) fn leave() -> ! {
 /// descriptor of the witness must stay open for as long as the test runs.
 pub(crate) fn execute_again(witness: RawFd) -> io::Result<String> {
     let thread = std::thread::current();
-    let test = thread
-        .name()
-        .filter(|name| *name != "main")
-        .ok_or_else(|| {
-            io::Error::other(
-                "the name of the test is unknown: start the run from the thread of the test itself",
-            )
-        })?;
-    let errors = File::from(memfd_create(c"lockutils-errors", MFdFlags::empty())?);
+    let test = thread.name().filter(|name| *name != "main");
+    // A program that is no test has one thread, as far as its threads can be counted.
+    if test.is_none() && (inspect::COUNTS_THREADS || thread.name().is_none()) {
+        return Err(io::Error::other(
+            "the name of the test is unknown: start the run from the thread of the test itself",
+        ));
+    }
+    let errors = sys::inheritable_file(c"lockutils-errors")?;
     let standard_error = Stdio::from(errors.try_clone()?);
     let runs = PAST.with_borrow_mut(|past| {
         past.push(Past { witness, errors });
@@ -117,21 +114,24 @@ pub(crate) fn execute_again(witness: RawFd) -> io::Result<String> {
     })
 }
 
-/// A command for this test program and `test` alone. It ends with the thread that starts it.
-pub(super) fn this_test(test: &str) -> io::Result<Command> {
+/// A command for this test program and `test` alone, or for a program that is no test. It ends with
+/// the thread that starts it.
+pub(super) fn this_test(test: Option<&str>) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
-    command
-        .args([
+    match test {
+        Some(test) => command.args([
             "--exact",
             test,
             "--nocapture",
             "--include-ignored",
             "--test-threads=1",
-        ])
-        .stdin(Stdio::null());
-    // SAFETY: prctl(2) is async-signal-safe; nothing is allocated.
+        ]),
+        None => command.args(env::args_os().skip(1)),
+    };
+    command.stdin(Stdio::null());
+    // SAFETY: the call is async-signal-safe; nothing is allocated.
     unsafe {
-        command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?));
+        command.pre_exec(sys::end_with_parent);
     }
     Ok(command)
 }
