@@ -81,6 +81,17 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// Maximum number of characters of a command line in a message.
+pub const LONGEST: usize = 60;
+
+/// The first `longest` characters, followed by an ellipsis if there are more.
+pub fn shorten(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Each line of a text made [`printable`].
 pub fn lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")

@@ -36,11 +36,16 @@
 //! Linux. The feature `explore` also needs x86-64.
 
 #[cfg(feature = "explore")]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "no step is ever taken there")
+)]
 #[doc(hidden)]
 pub mod explore;
 #[doc(hidden)]
 pub mod model;
 pub mod prelude;
+#[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub mod procfs;
 #[cfg(all(feature = "explore", any(test, fuzzing)))]
@@ -54,6 +59,7 @@ pub mod report;
 #[cfg(feature = "stress")]
 #[doc(hidden)]
 pub mod stress;
+mod sys;
 pub mod testing;
 #[cfg(feature = "stress")]
 #[doc(hidden)]

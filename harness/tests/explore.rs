@@ -1,5 +1,7 @@
 //! Explorations of a correct lock and of broken ones.
-#![cfg(feature = "explore")]
+
+// The locks and the faults here are those of Linux; `portable.rs` runs everywhere.
+#![cfg(all(target_os = "linux", feature = "explore"))]
 
 use std::fs::{File, OpenOptions, hard_link, remove_file};
 use std::io::Write;

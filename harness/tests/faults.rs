@@ -1,5 +1,8 @@
 //! Faults in stress runs: they are injected, counted, and harmless for a correct lock.
 
+// The locks and the faults here are those of Linux; `portable.rs` runs everywhere.
+#![cfg(target_os = "linux")]
+
 use std::time::Duration;
 
 use lockutils_harness::prelude::*;

@@ -1,5 +1,8 @@
 //! Random programs with our locks and with a broken one.
 
+// The locks and the faults here are those of Linux; `portable.rs` runs everywhere.
+#![cfg(target_os = "linux")]
+
 use std::error::Error;
 use std::fs::File;
 use std::path::PathBuf;

@@ -45,8 +45,9 @@ pub mod lockutils;
 mod named;
 pub mod observe;
 mod once;
+#[cfg(target_os = "linux")]
 pub mod processutils;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
 pub mod properties;
 mod sync;
 mod sys;

@@ -1,5 +1,6 @@
-//! The locks reach the operating system through `oslo-concurrency/src/sys` alone, and the harness
-//! and the command read `/proc` through `harness/src/procfs` alone.
+//! The locks reach the operating system through `oslo-concurrency/src/sys` alone, the harness through
+//! `harness/src/sys` and folders and files that bear a system's name, and the harness and the command
+//! read `/proc` through `harness/src/procfs` alone.
 //!
 //! So a port to another system has a single place to change, and the model tests can replace
 //! everything that the locks use.
@@ -94,6 +95,38 @@ fn only_sys_names_system_calls() {
         above.join("\n")
     );
     assert!(below > 0, "the test looks for what is there");
+}
+
+/// Places in the harness that are compiled for one system, or may name its calls.
+const PLACES: [&str; 6] = ["sys", "procfs", "explore", "unix", "linux", "windows"];
+
+#[test]
+fn only_places_of_a_system_name_its_calls_in_the_harness() {
+    let source = workspace().join("harness/src");
+    let mut files = Vec::new();
+    files_in(&source, &mut files);
+    let (mut outside, mut inside) = (Vec::new(), 0);
+    for file in &files {
+        let mut found = Vec::new();
+        system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
+        let place = file.strip_prefix(&source).expect("below the source");
+        let is_allowed = place
+            .with_extension("")
+            .iter()
+            .any(|part| PLACES.iter().any(|allowed| part == *allowed));
+        if is_allowed {
+            inside += found.len();
+        } else {
+            let named = |path: &String| format!("{}: {path}", place.display());
+            outside.extend(found.iter().map(named));
+        }
+    }
+    assert!(
+        outside.is_empty(),
+        "move these into harness/src/sys, or into a file for one system:\n{}",
+        outside.join("\n")
+    );
+    assert!(inside > 0, "the test looks for what is there");
 }
 
 #[test]

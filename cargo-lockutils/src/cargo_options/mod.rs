@@ -3,7 +3,6 @@
 mod table;
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 pub use table::{NEXTEST, TEST};
 
@@ -84,7 +83,7 @@ pub fn parse_one(
         });
         words
     };
-    let bytes = word.as_bytes();
+    let bytes = word.as_encoded_bytes();
     if bytes == b"--" {
         let rest = words[at + 1..].to_vec();
         return push(Argument::AfterDashes(rest), words.len() - at);
@@ -137,15 +136,21 @@ fn value(
     at: usize,
 ) -> (Option<OsString>, usize) {
     if let Some(joined) = joined {
-        return (Some(OsStr::from_bytes(joined).to_owned()), 1);
+        return (Some(part(joined).to_owned()), 1);
     }
     let next = words.get(at + 1);
     let next = match option.takes {
         Takes::Nothing | Takes::Joined => None,
         Takes::Value => next,
-        Takes::Perhaps => next.filter(|next| !next.as_bytes().starts_with(b"-")),
+        Takes::Perhaps => next.filter(|next| !next.as_encoded_bytes().starts_with(b"-")),
     };
     (next.cloned(), 1 + usize::from(next.is_some()))
+}
+
+/// The rest of a word, which begins after a character of an option or after `=`.
+fn part(bytes: &[u8]) -> &OsStr {
+    // SAFETY: the bytes are the end of an encoded word, and follow an ASCII character in it.
+    unsafe { OsStr::from_encoded_bytes_unchecked(bytes) }
 }
 
 fn split_at_equals(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -199,10 +204,10 @@ impl<'a> Arguments<'a> {
 
 /// `--name=value`; the value need not be UTF-8.
 pub fn joined(name: &str, value: &OsStr) -> OsString {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.push(b'=');
-    bytes.extend(value.as_bytes());
-    OsString::from_vec(bytes)
+    let mut word = OsString::from(name);
+    word.push("=");
+    word.push(value);
+    word
 }
 
 #[cfg(test)]

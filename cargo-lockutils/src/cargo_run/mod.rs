@@ -16,6 +16,7 @@ use crate::cargo_options::{Argument, Arguments, CargoOption, NEXTEST, TEST};
 use crate::cli::PassedOn;
 use crate::cli::{Isolate, TestOptions};
 use crate::settings::{Doctests, Selection, Workspace};
+use crate::sys::Status;
 use crate::{child, output};
 
 pub use once::Once;
@@ -167,7 +168,7 @@ impl CargoRun {
     }
 
     /// Calls `run` as often as requested. Returns the exit status of the first failed run, or 0.
-    pub fn repeat(self, mut run: impl FnMut(&mut Once<'_>) -> Result<u8>) -> Result<u8> {
+    pub fn repeat(self, mut run: impl FnMut(&mut Once<'_>) -> Result<Status>) -> Result<Status> {
         let seeds = Seeds::of(&self.options);
         let mut record = Record::begin(self.options.report.as_deref())?;
         let mut failed = Vec::new();

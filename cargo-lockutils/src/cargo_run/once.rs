@@ -15,10 +15,11 @@ use crate::guardian::Guardian;
 use crate::leaks::Leak;
 use crate::lock_directory::{LockDirectory, VARIABLE};
 use crate::run_mark::RunMark;
+use crate::sys::Status;
 use crate::{child, leaks, output};
 
 /// Exit status if the tests passed but leaked locks, with `--deny-leaks`.
-const LEAKED: u8 = 1;
+const LEAKED: Status = 1;
 /// Maximum number of lock files to name; the rest is only counted.
 const NAMED: usize = 8;
 /// Environment variable with the seed for the harness.
@@ -73,7 +74,7 @@ impl<'a> Once<'a> {
         table: &[CargoOption],
         arguments: &[OsString],
         isolated: bool,
-    ) -> Result<u8> {
+    ) -> Result<Status> {
         let parsed = Arguments::of(table, arguments);
         let injection = Injection::prepare(&self.directory, &parsed, self.isolate(isolated))?;
         let (before_dashes, dashes) = parsed.around_dashes();
@@ -109,7 +110,7 @@ impl<'a> Once<'a> {
     }
 
     /// Runs a command with our additions.
-    pub fn command(&mut self, words: &[OsString]) -> Result<u8> {
+    pub fn command(&mut self, words: &[OsString]) -> Result<Status> {
         let isolate = self.isolate(true);
         let injection = Injection::for_command(&self.directory, words, isolate)?;
         let words = injection.words(words);
@@ -128,7 +129,7 @@ impl<'a> Once<'a> {
         }
     }
 
-    fn start(&mut self, mut command: Command) -> Result<u8> {
+    fn start(&mut self, mut command: Command) -> Result<Status> {
         command.env(VARIABLE, self.directory.lock_path());
         if let Some(seed) = self.seed {
             command.env(SEED, format!("{seed:#x}"));
@@ -161,7 +162,7 @@ impl<'a> Once<'a> {
     }
 
     /// Prints notes about the run, removes the directory and returns the result.
-    pub fn finish(self, status: Result<u8>) -> Result<Done> {
+    pub fn finish(self, status: Result<Status>) -> Result<Done> {
         let mut status = match status {
             Ok(status) => status,
             Err(error) => {

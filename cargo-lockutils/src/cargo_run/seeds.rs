@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::TestOptions;
 use crate::seed::fresh_seed;
+use crate::sys::Status;
 
 /// Maximum number of failed runs to name.
 const NAMED: usize = 5;
@@ -52,7 +53,7 @@ impl Seeds {
     /// The result of several runs, and the command that repeats the first failed one.
     pub fn summary(
         &self,
-        failed: &[(u64, Option<u64>, u8)],
+        failed: &[(u64, Option<u64>, Status)],
         times: u64,
         again: &[OsString],
     ) -> Option<String> {

@@ -49,6 +49,8 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default());
 
 /// Run tests with isolated locks, and find out whether a lock really excludes.
+///
+/// `cargo lockutils --version --verbose` shows what is available on this platform.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo lockutils",
@@ -79,7 +81,7 @@ Exit status:
   that of the command, or
   126      the command could not be executed
   127      the command was not found
-  128 + N  signal N ended the command";
+  128 + N  signal N ended the command (Unix)";
 
 const STRESS_STATUS: &str = "\
 Exit status:
@@ -198,10 +200,9 @@ pub enum Command {
     Stress(Box<StressOptions>),
     /// Test a lock by choosing the order of its system calls
     ///
-    /// Runs the workers one system call at a time, under ptrace(2), and searches for an
-    /// interleaving in which two of them hold the lock. Shrinks the interleaving that it finds,
-    /// prints it step by step, and saves it to a file for `replay`. LOCK and TIME are as in
-    /// `stress`.
+    /// Linux only. Runs the workers one system call at a time, under ptrace(2), and searches for an
+    /// interleaving in which two of them hold the lock. Shrinks the one it finds, prints it step by
+    /// step, and saves it to a file for `replay`. LOCK is as in `stress`.
     #[command(
         after_help = EXPLORE_EXAMPLES,
         after_long_help = format!("{EXPLORE_STATUS}\n\n{EXPLORE_EXAMPLES}")
@@ -224,7 +225,8 @@ pub enum Command {
     /// Show which processes hold, wait for or have open each lock file
     ///
     /// Without root, other users' processes appear only as far as /proc/locks shows them; the
-    /// output says how many were skipped.
+    /// output says how many were skipped. macOS and FreeBSD show no waiters, and Windows shows only
+    /// who has the file open.
     #[command(after_help = "Examples:
   cargo lockutils ls /var/lib/nova/tmp
   cargo lockutils ls --config-file /etc/nova/nova.conf --json")]
@@ -249,7 +251,8 @@ pub enum Command {
     #[command(after_help = "Examples:
   eval \"$(cargo lockutils show-env)\"            # sh, bash, zsh
   cargo lockutils show-env --format fish | source
-  eval \"$(cargo lockutils show-env --unset)\"    # removes the directory")]
+  cargo lockutils show-env --format powershell | Invoke-Expression
+  eval \"$(cargo lockutils show-env --unset)\"    # remove the directory again")]
     ShowEnv {
         /// Syntax of the output
         #[arg(long, value_enum, value_name = "SYNTAX", default_value_t)]
@@ -334,6 +337,10 @@ pub enum EnvFormat {
     Fish,
     /// OSLO_LOCK_PATH=…, for an env file
     Env,
+    /// $env:OSLO_LOCK_PATH = '…'
+    Powershell,
+    /// set "OSLO_LOCK_PATH=…"
+    Cmd,
 }
 
 #[cfg(test)]

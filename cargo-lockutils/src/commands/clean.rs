@@ -1,6 +1,5 @@
 //! `cargo lockutils clean`: removes unused lock files.
 
-mod lease;
 mod removal;
 mod runs;
 
@@ -10,17 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use lockutils_harness::procfs;
 
 use crate::cli::CleanOptions;
 use crate::lock_scan::{self, Role, User, lock_of_turnstile};
 use crate::output;
+use crate::sys::Status;
 use removal::Outcome;
 
 /// Exit status if some unused files could not be removed.
-const NOT_ALL: u8 = 1;
+const NOT_ALL: Status = 1;
 
-pub fn run(options: &CleanOptions) -> Result<u8> {
+pub fn run(options: &CleanOptions) -> Result<Status> {
     if options.runs {
         return Ok(runs::clean(options.kept, options.dry_run));
     }
@@ -99,7 +98,7 @@ impl Summary {
     }
 
     /// Prints the outcome for each file and returns the exit status.
-    fn print(&self, directory: &Path, dry_run: bool) -> u8 {
+    fn print(&self, directory: &Path, dry_run: bool) -> Status {
         let removed = if dry_run { "would remove" } else { "removed" };
         let locks = |files: &[PathBuf]| -> Vec<PathBuf> {
             let locks = files
@@ -171,7 +170,7 @@ fn what_of(user: &User) -> String {
         Some(process) => format!(
             "process {} {does}: {}",
             process.pid,
-            procfs::shorten(&output::printable(&process.command), procfs::LONGEST)
+            output::shorten(&output::printable(&process.command), output::LONGEST)
         ),
         None => format!("a process visible only to root {does}"),
     }

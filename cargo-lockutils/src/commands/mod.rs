@@ -11,6 +11,7 @@ mod runner;
 mod show_env;
 mod test;
 mod trials;
+pub mod version;
 mod with;
 mod worker_check;
 
@@ -22,9 +23,10 @@ use crate::cli::PassedOn;
 use crate::cli::{Command, Internal};
 
 use crate::guardian;
+use crate::sys::Status;
 
 /// Runs a subcommand and returns its exit status.
-pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
+pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<Status> {
     match command {
         Command::Test(options) => test::run(options, color, passed_on),
         Command::Nextest {
@@ -34,8 +36,8 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::With { options, command } => with::run(options, &command),
         Command::Run { directory, command } => run::run(&directory, &command),
         Command::Stress(options) => trials::stress::run(&options),
-        Command::Explore(options) => trials::explore::run(&options),
-        Command::Replay { file, times } => trials::replay::run(&file, times),
+        Command::Explore(options) => trials::explore(&options),
+        Command::Replay { file, times } => trials::replay(&file, times),
         Command::Init(options) => init::run(&options),
         Command::Ls(options) => ls::run(&options),
         Command::Clean(options) => clean::run(&options),
@@ -55,7 +57,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
 }
 
 /// Runs a hidden subcommand and returns its exit status.
-pub fn run_internal(internal: Internal) -> Result<u8> {
+pub fn run_internal(internal: Internal) -> Result<Status> {
     match internal {
         Internal::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
         Internal::WrapperWorker {

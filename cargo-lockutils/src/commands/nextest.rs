@@ -8,6 +8,7 @@ use crate::cargo_options::{Argument, CargoOption, NEXTEST, TEST, joined, parse};
 use crate::cargo_run::{CargoRun, Once, Runner};
 use crate::cli::PassedOn;
 use crate::cli::TestOptions;
+use crate::sys::Status;
 use crate::{child, output};
 
 pub fn run(
@@ -15,7 +16,7 @@ pub fn run(
     no_doctests: bool,
     color: Option<&'static str>,
     passed_on: PassedOn,
-) -> Result<u8> {
+) -> Result<Status> {
     let (run, passed_on) = CargoRun::prepare(Runner::Nextest, options, color, passed_on)?;
     let doctests = match no_doctests {
         true => Doctests::NotWanted,
@@ -47,7 +48,7 @@ pub fn run(
 }
 
 /// Runs the doctests after nextest has exited with `status`.
-fn after(once: &mut Once<'_>, status: u8, arguments: &PassedOn) -> Result<u8> {
+fn after(once: &mut Once<'_>, status: Status, arguments: &PassedOn) -> Result<Status> {
     if status != 0 && !once.run.no_fail_fast {
         output::note("doctests skipped, because tests failed; --no-fail-fast runs them anyway");
         return Ok(status);

@@ -10,8 +10,9 @@ use crate::lock_directory::{LockDirectory, VARIABLE, kept_directory_of};
 use crate::lock_scan;
 use crate::output;
 use crate::remove_tree::remove_tree;
+use crate::sys::Status;
 
-pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
+pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<Status> {
     let options = DirectoryOptions {
         keep: false,
         lock_path,
@@ -31,13 +32,23 @@ pub fn run(format: EnvFormat, lock_path: Option<PathBuf>) -> Result<u8> {
             );
             format!("{VARIABLE}={lock_path}")
         }
+        EnvFormat::Powershell => format!("$env:{VARIABLE} = {}", for_powershell(lock_path)),
+        EnvFormat::Cmd => {
+            // In a batch file, nothing can keep `%` from being read.
+            ensure!(
+                !lock_path.contains(['"', '%', '\n']),
+                "cmd cannot be given a lock path with `\"`, `%` or a line break in it: {}",
+                output::printable(lock_path)
+            );
+            format!("set \"{VARIABLE}={lock_path}\"")
+        }
     })?;
     Ok(0)
 }
 
 /// Removes the directory that an earlier `show-env` created, and prints the command that unsets the
 /// variable.
-pub fn unset(format: EnvFormat) -> Result<u8> {
+pub fn unset(format: EnvFormat) -> Result<Status> {
     let lock_path = env::var_os(VARIABLE)
         .map(PathBuf::from)
         .with_context(|| format!("{VARIABLE} is not set: there is nothing to unset"))?;
@@ -50,6 +61,8 @@ pub fn unset(format: EnvFormat) -> Result<u8> {
         EnvFormat::Fish => format!("set -e {VARIABLE}"),
         // An env file cannot unset a variable.
         EnvFormat::Env => format!("{VARIABLE}="),
+        EnvFormat::Powershell => format!("Remove-Item Env:{VARIABLE}"),
+        EnvFormat::Cmd => format!("set \"{VARIABLE}=\""),
     })?;
     if base.is_none() {
         output::note(format_args!(
@@ -82,4 +95,9 @@ fn for_sh(text: &str) -> String {
 /// Quotes for fish, whose only escapes within single quotes are `\'` and `\\`.
 fn for_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// Quotes for PowerShell, in which a quote within single quotes is written twice.
+fn for_powershell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

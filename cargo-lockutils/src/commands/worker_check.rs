@@ -7,11 +7,12 @@ use lockutils_harness::workers::check::check;
 
 use crate::lock_directory::LockDirectory;
 use crate::output;
+use crate::sys::Status;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-pub fn run(command: Vec<String>) -> Result<u8> {
+pub fn run(command: Vec<String>) -> Result<Status> {
     let lock = LockUnderTest::worker(command)?;
     let findings = LockDirectory::with_fresh(|lock_path| check(&lock, lock_path))??;
     for finding in &findings {
@@ -34,5 +35,5 @@ pub fn run(command: Vec<String>) -> Result<u8> {
             findings.len()
         )),
     }
-    Ok(u8::from(wrong > 0))
+    Ok(Status::from(wrong > 0))
 }

@@ -9,7 +9,16 @@ use crate::workers::WorkerError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExploreError {
-    /// The explorer does not support this processor.
+    /// The system has no ptrace(2) that stops a process at its system calls.
+    #[error(
+        "explore needs Linux: it schedules system calls by ptrace(2), which {system} does not have \
+         in that form; run it in a Linux container or virtual machine"
+    )]
+    System {
+        /// Its name, as in `std::env::consts::OS`.
+        system: &'static str,
+    },
+    /// The explorer does not know this processor.
     #[error("explore runs on x86-64 only, and this is {architecture}")]
     Processor {
         /// Its name, as in `std::env::consts::ARCH`.

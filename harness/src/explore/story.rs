@@ -108,8 +108,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         .trim_end()
         .to_owned();
     if call.effect != Effect::Sleep && result < 0 {
-        let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
-        return (what, Some(format!("{error:?}")));
+        return (what, Some(call.error(result)));
     }
     if let Some(inode) = inode {
         what += &format!(" (inode {inode})");

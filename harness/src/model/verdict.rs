@@ -24,6 +24,9 @@ pub enum Verdict {
     NotKnown,
 }
 
+/// The number of the signal on every system.
+const SIGINT: u8 = 2;
+
 impl Verdict {
     /// All verdicts, from good to bad, and *not known*.
     pub const ALL: [Verdict; 8] = [
@@ -81,7 +84,7 @@ impl Verdict {
     pub fn exit_status_if(self, interrupted: bool) -> u8 {
         match self {
             Verdict::Held | Verdict::LeaseExpired | Verdict::NotKnown if interrupted => {
-                128 + libc::SIGINT as u8
+                128 + SIGINT
             }
             verdict => verdict.exit_status(),
         }

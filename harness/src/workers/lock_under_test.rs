@@ -1,12 +1,13 @@
 //! The lock under test: a command line with placeholders.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::probe;
+use super::names;
 use crate::model::{Capabilities, Lock};
+use crate::sys::program::is_executable;
+use crate::sys::{Means, lacks};
 
 /// A lock under test.
 #[derive(Clone, Debug)]
@@ -49,6 +50,12 @@ pub enum UsageError {
         /// Its name, as given.
         program: String,
     },
+    /// Wrappers are not available on this system.
+    #[error(
+        "--wrapper is not available on {}: it needs named pipes and links. Write a worker instead",
+        std::env::consts::OS
+    )]
+    NoWrappers,
     /// The program is not executable.
     #[error(
         "{program} is not an executable file: make it one (chmod +x), or name its interpreter, as in \
@@ -92,12 +99,16 @@ impl LockUnderTest {
     /// called by that name. The wrapper exits with `busy_status` if it did not get the lock.
     ///
     /// # Errors
-    /// Returns an error if the program cannot be found, or the command has no `{cmd}`.
+    /// Returns an error if the program cannot be found, or the command has no `{cmd}`, or on a
+    /// system without wrappers.
     pub fn wrapper(
         words: Vec<String>,
         busy_status: Option<u8>,
         ours: PathBuf,
     ) -> Result<Self, UsageError> {
+        if lacks(Means::NamedPipes).is_some() {
+            return Err(UsageError::NoWrappers);
+        }
         if !words.is_empty() && !words.iter().any(|word| word.contains("{cmd}")) {
             return Err(UsageError::NoCommand);
         }
@@ -214,7 +225,7 @@ impl LockUnderTest {
             .env("LOCKUTILS_THREADS", config.threads.to_string())
             .env("LOCKUTILS_SEED", format!("{:#x}", config.seed))
             .env("LOCKUTILS_WORKER", config.number.to_string())
-            .env(probe::CONTROL, &config.control);
+            .env(names::CONTROL, &config.control);
         command
     }
 }
@@ -225,7 +236,7 @@ fn fill(word: &str, config: &WorkerConfig) -> OsString {
         .replace("{dir}", &text(&config.directory))
         .replace("{name}", &config.name)
         .replace("{worker}", &config.number.to_string())
-        .replace("{cmd}", &text(&config.control.join(probe::NAME)))
+        .replace("{cmd}", &text(&config.control.join(names::NAME)))
         .into()
 }
 
@@ -238,12 +249,8 @@ fn place(program: &str) -> &'static str {
 }
 
 fn check_program(program: &str) -> Result<(), UsageError> {
-    let is_executable = |path: &Path| {
-        path.metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     let path = Path::new(program);
-    if program.contains('/') {
+    if program.contains(std::path::is_separator) {
         return match path.exists() {
             _ if is_executable(path) => Ok(()),
             true => Err(UsageError::NotExecutable {

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::error::{NotReady, WorkerError};
 use super::lock_under_test::{LockUnderTest, WorkerConfig};
 use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Line};
+use crate::sys::program;
 
 /// Time within which a worker must write `ready`.
 pub const START_UP: Duration = Duration::from_secs(30);
@@ -201,19 +200,7 @@ pub fn stderr_of(process: &mut WorkerProcess) -> String {
 
 /// Waits until the worker has written or ended, or the time has passed.
 pub fn wait_for(process: &WorkerProcess, time: Duration) {
-    let mut fds: Vec<PollFd<'_>> = process
-        .descriptors()
-        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-        .collect();
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
-    let _ = poll(&mut fds, timeout);
-    // A closed pipe is always ready, and must not make the caller spin.
-    if fds.iter().any(|fd| {
-        fd.revents()
-            .is_some_and(|events| events.contains(PollFlags::POLLHUP))
-    }) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    program::wait_for(process.program(), time);
 }
 
 /// The next answer of this slot; answers of other slots are dropped.

@@ -1,5 +1,8 @@
 //! Locks that exclude but make waiters wait wrongly: `Stress` finds each defect within ten seconds.
 
+// The locks and the faults here are those of Linux; `portable.rs` runs everywhere.
+#![cfg(target_os = "linux")]
+
 use std::path::Path;
 use std::time::Instant;
 

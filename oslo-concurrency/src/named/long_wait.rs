@@ -117,7 +117,7 @@ fn processes(external: &ProcessLock) -> String {
         found.extend(next.iter().map(|holder| format!("next is {holder}")));
     }
     if found.is_empty() {
-        "no holder any more, or a process of another user".into()
+        sys::NO_HOLDER_FOUND.into()
     } else {
         found.join(", ")
     }

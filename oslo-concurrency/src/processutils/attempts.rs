@@ -1,28 +1,20 @@
 //! Runs a command, with retries, and logs the outcome.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use tracing::Level;
 
-use super::child::{Plan, Step};
-use super::communicate::{WaitFailure, Written, communicate, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
+use super::limits::by_number;
 use super::log::{LogErrors, log_at};
 use super::mask::{into_text, mask_password};
 use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
-use crate::sys;
-
-/// Maximum time for which SIGKILL may take effect. It takes longer only if the process is in an
-/// uninterruptible sleep, for instance on a network file system whose server is gone.
-const KILLED_WITHIN: Duration = Duration::from_secs(5);
+use super::sys::{Plan, Running, Step, WaitFailure, Written};
 
 pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
 
@@ -100,14 +92,11 @@ impl Attempts<'_> {
         let began = Instant::now();
         let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
         log_at!(self.level, command = self.cmd, "running");
-        let (child, pidfd) = self
-            .plan
-            .start()
-            .map_err(|(step, error)| self.not_started(step, error))?;
-        let mut running = Running::of(child, self.plan.own_group, pidfd)
-            .map_err(|error| self.io("watching it", error))?;
+        let mut running =
+            Running::start(&self.plan).map_err(|(step, error)| self.not_started(step, error))?;
+        let process = Process::new(running.handle());
         if let Some(on_execute) = &mut self.on_execute {
-            on_execute(&running.process);
+            on_execute(&process);
         }
         let mut written = Written::default();
         let ended = running.communicate(&self.input, deadline, &mut written);
@@ -144,7 +133,7 @@ impl Attempts<'_> {
         };
         running.stop();
         if let Some(on_completion) = &mut self.on_completion {
-            on_completion(&running.process);
+            on_completion(&process);
         }
         let exit_code = result?;
         match self.check_exit_code.accepts(exit_code) {
@@ -173,7 +162,7 @@ impl Attempts<'_> {
         match step {
             Step::Preexec => Error::Preexec { cmd, source },
             Step::Limit(number) => {
-                let (limit, value) = self.plan.limits.by_number(number);
+                let (limit, value) = by_number(&self.plan.limits, number);
                 Error::Limit {
                     cmd,
                     limit,
@@ -181,6 +170,7 @@ impl Attempts<'_> {
                     source,
                 }
             }
+            Step::Watch => self.io("watching it", source),
             Step::Exec => {
                 let hint = self.hint(&source);
                 Error::Start { cmd, hint, source }
@@ -205,91 +195,4 @@ impl Attempts<'_> {
 /// Masked output for messages.
 pub(super) fn readable(output: Vec<u8>) -> String {
     mask_password(&into_text(output)).into_owned()
-}
-
-/// A child that never outlives this value: dropping the value kills the child and waits for it,
-/// unless it has already been waited for.
-struct Running {
-    child: Option<Child>,
-    process: Process,
-}
-
-impl Running {
-    fn of(mut child: Child, leads_group: bool, pidfd: Option<OwnedFd>) -> io::Result<Self> {
-        match Process::of_child(child.id(), leads_group, pidfd) {
-            Ok(process) => Ok(Running {
-                child: Some(child),
-                process,
-            }),
-            Err(error) => {
-                if leads_group {
-                    // SAFETY: plain numbers. The child has not been waited for, so its number still
-                    // names its own process group.
-                    unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
-                }
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
-    }
-
-    fn communicate(
-        &mut self,
-        input: &[u8],
-        deadline: Option<Instant>,
-        written: &mut Written,
-    ) -> Result<i32, WaitFailure> {
-        let Some(child) = &mut self.child else {
-            return Err(WaitFailure::Io(
-                "waiting for it",
-                io::ErrorKind::NotFound.into(),
-            ));
-        };
-        let status = communicate(child, &self.process, input, deadline, written)?;
-        self.child = None;
-        Ok(exit_code(status))
-    }
-
-    /// Kills the child and waits for it, unless it has already been waited for. Returns the reason
-    /// if it had to be left running.
-    fn stop(&mut self) -> Option<&'static str> {
-        let mut child = self.child.take()?;
-        let left = match self.process.kill_all() {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Some("it runs as another user")
-            }
-            _ if self.ends_within(KILLED_WITHIN) => None,
-            _ => Some("it was killed but does not end: it is in an uninterruptible system call"),
-        };
-        match left {
-            None => drop(child.wait()),
-            // It must be waited for whenever it ends. If no thread can be started, it stays a
-            // zombie until this process ends.
-            Some(_) => drop(sys::spawn("reaper", move || drop(child.wait()))),
-        }
-        left
-    }
-
-    fn ends_within(&self, time: Duration) -> bool {
-        let deadline = Instant::now().checked_add(time);
-        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        !matches!(wait_for(&mut ended, deadline), Err(WaitFailure::TimedOut))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// The exit code, or -n for signal n.
-fn exit_code(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => code,
-        (None, Some(signal)) => -signal,
-        (None, None) => status.into_raw(),
-    }
 }

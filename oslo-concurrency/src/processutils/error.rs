@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// A command ended with an unexpected exit code.
+use super::sys;
+
+/// A command ended with an exit code that was not expected.
 ///
 /// `cmd`, `stdout` and `stderr` are meant for display: secrets are masked, and invalid UTF-8 is
 /// replaced.
@@ -53,8 +55,7 @@ impl fmt::Display for ProcessExecutionError {
 impl std::error::Error for ProcessExecutionError {}
 
 fn signal_of(exit_code: i32) -> Option<&'static str> {
-    let signal = nix::sys::signal::Signal::try_from(exit_code.checked_neg()?).ok()?;
-    Some(signal.as_str())
+    sys::signal_name(exit_code.checked_neg()?)
 }
 
 struct Shown<'a>(&'a Option<String>);
@@ -160,7 +161,17 @@ pub enum Error {
         /// The command.
         cmd: String,
     },
-    /// An option has an invalid value.
+    /// An option was given that this operating system lacks, so the command was not run.
+    #[error("`{cmd}` was not run: {option} is not available on this operating system: {advice}")]
+    Unavailable {
+        /// The command.
+        cmd: String,
+        /// The option, such as `preexec`.
+        option: &'static str,
+        /// What to do without it.
+        advice: &'static str,
+    },
+    /// What was asked for makes no sense.
     #[error("`{cmd}`: {argument}: {reason}")]
     InvalidArgument {
         /// The command.

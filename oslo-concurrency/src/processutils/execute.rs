@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,6 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::attempts::{Attempts, Callback};
-use super::child::{Plan, Preexec};
 use super::error::Error;
 use super::exit_codes::CheckExitCode;
 use super::limits::ProcessLimits;
@@ -21,6 +19,7 @@ use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
 use super::root::behind_helper;
+use super::sys::{self, Asked, Plan, Preexec};
 
 /// A program and its arguments, to be run by [`Execute::run`]. No shell is involved unless
 /// [`Execute::shell`] is set: an argument is passed on unchanged, whatever it contains.
@@ -144,7 +143,8 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// If `true`, runs the command through the `root_helper` unless this process is root.
+    /// Whether it needs to be root: if this process is not, it is run by the `root_helper`. Not on
+    /// Windows.
     pub fn run_as_root(mut self, as_root: bool) -> Self {
         self.run_as_root = as_root;
         self
@@ -168,6 +168,9 @@ impl<'a> Execute<'a> {
     /// assert_eq!(output.stdout, "A; $(REBOOT)\n");
     /// # Ok::<(), oslo_concurrency::processutils::Error>(())
     /// ```
+    ///
+    /// On Windows it is `cmd /C`, which gets the other words after the script. A word in which
+    /// `cmd` would read more than an argument is [`Error::Unavailable`].
     pub fn shell(mut self, shell: bool) -> Self {
         self.shell = shell;
         self
@@ -193,14 +196,14 @@ impl<'a> Execute<'a> {
     /// 5 s later, such as one that hangs in a network file system, is left running; the error says
     /// so.
     ///
-    /// A command with a timeout has a process group of its own, so Ctrl-C on a terminal does not
-    /// reach it.
+    /// A command with a timeout has a process group of its own, so that Ctrl-C on a terminal does
+    /// not reach it. On Windows it has a job object, out of which nothing that it starts can get.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Resource limits of the command.
+    /// Limits on what it may use. Not on Windows.
     pub fn prlimit(mut self, limits: ProcessLimits) -> Self {
         self.limits = limits;
         self
@@ -219,11 +222,11 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// A function that is called in the child just before exec, ahead of the limits. If it fails,
-    /// the error is [`Error::Preexec`].
+    /// A function that is called in the child just before it becomes the program, ahead of the
+    /// limits; an error of it is [`Error::Preexec`]. Not on Windows.
     ///
     /// # Safety
-    /// As for [`CommandExt::pre_exec`](std::os::unix::process::CommandExt::pre_exec): the child is
+    /// As for [`CommandExt::pre_exec`](https://doc.rust-lang.org/std/os/unix/process/trait.CommandExt.html#tymethod.pre_exec): the child is
     /// a copy of one thread of a process that may have had many. The function must not allocate,
     /// take a lock, or call anything that is not async-signal-safe. It must return quickly and must
     /// not fork a process that stays: `run` waits for both, and the timeout does not count before
@@ -287,7 +290,8 @@ impl<'a> Execute<'a> {
 
     fn understood(self) -> Result<Attempts<'a>, Error> {
         self.check()?;
-        let not_root = self.run_as_root && !nix::unistd::geteuid().is_root();
+        self.check_available()?;
+        let not_root = self.run_as_root && !sys::is_root();
         let words = match not_root {
             false => self.words,
             true if self.root_helper.trim().is_empty() => {
@@ -313,7 +317,7 @@ impl<'a> Execute<'a> {
                 cwd: self.cwd,
                 environment: self.environment,
                 own_group: self.timeout.is_some(),
-                limits: self.limits,
+                limits: self.limits.values(),
                 preexec: self.preexec,
             },
             input: self.input,
@@ -328,8 +332,28 @@ impl<'a> Execute<'a> {
         })
     }
 
+    fn check_available(&self) -> Result<(), Error> {
+        let asked = Asked {
+            preexec: self.preexec.is_some(),
+            prlimit: self.limits != ProcessLimits::default(),
+            as_root: self.run_as_root,
+            script_arguments: match self.shell {
+                true => self.words.get(1..).unwrap_or_default(),
+                false => &[],
+            },
+        };
+        match sys::unavailable(&asked) {
+            None => Ok(()),
+            Some((option, advice)) => Err(Error::Unavailable {
+                cmd: shown(&self.words, self.shell),
+                option,
+                advice,
+            }),
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
-        let has_nul = |text: &OsString| text.as_bytes().contains(&0);
+        let has_nul = |text: &OsString| text.as_encoded_bytes().contains(&0);
         let names = self.environment.iter().flatten();
         let complaint = if self.words.is_empty() {
             ("command", "it is empty: name a program")
@@ -350,7 +374,7 @@ impl<'a> Execute<'a> {
             )
         } else if names
             .clone()
-            .any(|(name, _)| name.is_empty() || name.as_bytes().contains(&b'='))
+            .any(|(name, _)| name.is_empty() || name.as_encoded_bytes().contains(&b'='))
         {
             ("env_variables", "a name is empty or contains `=`")
         } else {

@@ -29,13 +29,18 @@
 //! keeps the pipes of the command open. It delays the call until it ends: either at the start,
 //! where the timeout does not count yet, or at the end.
 //!
-//! Requires Linux 5.3 or later. In a program that ignores SIGCHLD (`SIG_IGN` or `SA_NOCLDWAIT`), or
-//! that waits for every child itself, exit codes are available from Linux 6.15 on; before that,
-//! each command that ends is [`Error::ExitCodeLost`].
+//! # Platforms
+//!
+//! Linux 5.3 or later, macOS, FreeBSD and Windows. In a program that ignores SIGCHLD (`SIG_IGN` or
+//! `SA_NOCLDWAIT`), or that
+//! waits for every child itself, exit codes are known from Linux 6.15 on; before that each command
+//! that ends is [`Error::ExitCodeLost`], and so it is on macOS and FreeBSD.
+//!
+//! On Windows [`Execute::preexec`], [`Execute::prlimit`] and [`Execute::run_as_root`] are
+//! [`Error::Unavailable`], before anything runs; a timeout ends a job object instead of a process
+//! group, and [`Execute::shell`] is `cmd /C`.
 
 mod attempts;
-mod child;
-mod communicate;
 mod error;
 mod execute;
 mod exit_codes;
@@ -44,12 +49,12 @@ mod log;
 pub(crate) mod mask;
 mod output;
 mod process;
-mod reaped;
+mod read_available;
 mod retry;
 mod root;
-mod sigpipe;
 #[cfg(feature = "ssh")]
 mod ssh;
+mod sys;
 mod worker_count;
 
 pub use self::error::{Error, ProcessExecutionError};

@@ -1,22 +1,19 @@
 //! Commands on other hosts, over a connection that the caller has opened and authenticated.
 
 use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::Signal;
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tracing::Level;
 
 use super::attempts::readable;
-use super::communicate::{self, Written, read_available, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
 use super::log::log_at;
 use super::mask::{mask_password, mask_password_bytes};
 use super::output::Output;
+use super::read_available::read_available;
+use super::sys::{self, Written};
 
 /// A command line for the shell of a remote host, to be run by [`SshExecute::run`].
 ///
@@ -154,9 +151,9 @@ impl<'a> SshExecute<'a> {
         let (exit_code, description) = match ended {
             Ended::Code(code) => (Some(code), None),
             Ended::Signal(name) => {
-                let signal = Signal::from_str(&format!("SIG{name}")).ok();
+                let signal = sys::signal_number(&format!("SIG{name}"));
                 let description = format!("The command was ended by SIG{name}.");
-                (signal.map(|signal| -(signal as i32)), Some(description))
+                (signal.map(|signal| -signal), Some(description))
             }
         };
         log_at!(Level::DEBUG, command = cmd, exit_code, "ended");
@@ -310,31 +307,22 @@ impl Line<'_> {
         }
     }
 
-    fn socket(&self) -> BorrowedFd<'_> {
-        // SAFETY: an authenticated session has a socket, which stays open as long as the session
-        // exists.
-        unsafe { BorrowedFd::borrow_raw(self.session.as_raw_fd()) }
-    }
-
-    /// Waits until the connection is ready.
+    /// Waits until the connection can go on.
     fn wait(&self) -> Result<(), WaitFailure> {
-        let events = match self.session.block_directions() {
-            BlockDirections::Outbound => PollFlags::POLLOUT,
-            BlockDirections::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
-            BlockDirections::Inbound | BlockDirections::None => PollFlags::POLLIN,
+        let (read, write) = match self.session.block_directions() {
+            BlockDirections::Outbound => (false, true),
+            BlockDirections::Both => (true, true),
+            BlockDirections::Inbound | BlockDirections::None => (true, false),
         };
-        wait_for(&mut [PollFd::new(self.socket(), events)], self.deadline).map_err(|missed| {
-            match missed {
-                communicate::WaitFailure::TimedOut => WaitFailure::TimedOut,
-                communicate::WaitFailure::Io(..) | communicate::WaitFailure::ExitCodeLost => {
-                    WaitFailure::Ssh(ssh2::Error::unknown())
-                }
+        sys::socket::wait(self.session, read, write, self.deadline).map_err(|missed| match missed {
+            sys::WaitFailure::TimedOut => WaitFailure::TimedOut,
+            sys::WaitFailure::Io(..) | sys::WaitFailure::ExitCodeLost => {
+                WaitFailure::Ssh(ssh2::Error::unknown())
             }
         })
     }
 
     fn shut_down(&self) {
-        // SAFETY: shuts down the connection of an open socket; the session keeps the descriptor.
-        unsafe { libc::shutdown(self.socket().as_raw_fd(), libc::SHUT_RDWR) };
+        sys::socket::shut_down(self.session);
     }
 }

@@ -1,4 +1,7 @@
 //! `processutils` on real processes.
+//!
+//! Linux only, since they look into /proc; `tests/commands.rs` has what holds everywhere.
+#![cfg(target_os = "linux")]
 
 mod arguments;
 mod callbacks;

@@ -1,13 +1,13 @@
 //! `clean --runs`: removes the directories of finished runs from the temporary folder.
 
-use lockutils_harness::procfs;
-
 use crate::lock_directory::{RunState, run_directories};
+use crate::lock_scan;
 use crate::output;
 use crate::remove_tree::remove_tree;
+use crate::sys::Status;
 
 /// Removes the directories. Returns the exit status: 1 if one could not be removed.
-pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
+pub fn clean(kept_too: bool, dry_run: bool) -> Status {
     let removed = if dry_run { "would remove" } else { "removed" };
     let (mut gone, mut failed) = (0, 0);
     for directory in run_directories() {
@@ -25,10 +25,11 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
             }
             RunState::Kept | RunState::Dead | RunState::Empty => {}
         }
-        if let Some(user) = procfs::with_files_in(&directory.base).into_iter().next() {
-            let command = output::printable(&procfs::command(user));
+        if let Some(user) = lock_scan::user_of_directory(&directory.base) {
+            let command = output::shorten(&output::printable(&user.command), output::LONGEST);
             output::on_stdout(format_args!(
-                "{shown} stays: process {user} uses it: {command}"
+                "{shown} stays: process {} uses it: {command}",
+                user.pid
             ));
             continue;
         }
@@ -55,5 +56,5 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
     output::on_stdout(format_args!(
         "{removed} {gone} {directories} of finished runs"
     ));
-    u8::from(failed > 0)
+    Status::from(failed > 0)
 }

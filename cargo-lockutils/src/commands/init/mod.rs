@@ -6,7 +6,6 @@ mod project;
 
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +13,7 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use crate::cli::{InitOptions, Service, WorkerLanguage};
 use crate::output;
+use crate::sys::{self, Status};
 
 use files::NewFile;
 use project::{Project, Source, relative};
@@ -22,7 +22,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 const COMMAND: Style = AnsiColor::Cyan.on_default().bold();
 
-pub fn run(options: &InitOptions) -> Result<u8> {
+pub fn run(options: &InitOptions) -> Result<Status> {
     let project = Project::find()?;
     let usual_name = project.package().unwrap_or("lock").to_owned();
     let usual_worker = match project.package() {
@@ -185,7 +185,7 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
         }
         fs::write(path, &file.text).with_context(problem)?;
         if file.text.starts_with("#!") {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).with_context(problem)?;
+            sys::make_executable(path).with_context(problem)?;
         }
         wrote(&shown(project, path), file.what);
     }

@@ -4,10 +4,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
-use lockutils_harness::procfs;
 
 use crate::lock_scan::{Role, Scan, User};
-use crate::output::printable;
+use crate::output::{printable, shorten};
 
 /// Width without a terminal.
 const WIDTH: usize = 80;
@@ -86,7 +85,7 @@ fn row(text: &mut String, user: &User, command_width: usize) {
         Some(process) => (
             process.pid.to_string(),
             process.age.map_or("?".into(), short),
-            procfs::shorten(&printable(&process.command), command_width),
+            shorten(&printable(&process.command), command_width),
         ),
         None => ("?".into(), "?".into(), "(visible only to root)".into()),
     };

@@ -1,8 +1,12 @@
 //! The common part of `stress` and `explore`: locks one after the other, progress, interruption,
 //! reports and exit status.
 
-pub mod explore;
-pub mod replay;
+#[cfg(target_os = "linux")]
+mod explore;
+#[cfg(not(target_os = "linux"))]
+mod no_explore;
+#[cfg(target_os = "linux")]
+mod replay;
 mod reports;
 mod screen;
 pub mod stress;
@@ -18,6 +22,12 @@ use lockutils_harness::model::{CheckedReport, Command, Report, Scenario, Verdict
 use lockutils_harness::report;
 use lockutils_harness::workers::{LockUnderTest, WorkerError};
 
+#[cfg(target_os = "linux")]
+pub use self::explore::run as explore;
+#[cfg(not(target_os = "linux"))]
+pub use self::no_explore::{explore, replay};
+#[cfg(target_os = "linux")]
+pub use self::replay::run as replay;
 use self::reports::Reports;
 use self::screen::Screen;
 use self::target::Target;
@@ -27,6 +37,7 @@ use crate::lock_directory::LockDirectory;
 use crate::output;
 use crate::seed::fresh_seed;
 use crate::settings::{ConfiguredLock, ConfiguredTrial, Profile};
+use crate::sys::Status;
 
 /// A way to test locks: `stress` or `explore`.
 trait Trial {
@@ -64,14 +75,14 @@ struct Run<'a> {
 }
 
 /// Tests the locks that the options name and returns the exit status.
-fn run<T: Trial>(options: &TrialOptions, trial: impl FnOnce(&Run<'_>) -> T) -> Result<u8> {
+fn run<T: Trial>(options: &TrialOptions, trial: impl FnOnce(&Run<'_>) -> T) -> Result<Status> {
     screen::unless_interrupted(run_until_interrupted(options, trial))
 }
 
 fn run_until_interrupted<T: Trial>(
     options: &TrialOptions,
     trial: impl FnOnce(&Run<'_>) -> T,
-) -> Result<u8> {
+) -> Result<Status> {
     let command = T::COMMAND.word();
     let profile = target::profile(&options.lock)?;
     let seed = options.seed.or(profile.fixed_seed());
@@ -125,7 +136,7 @@ fn run_until_interrupted<T: Trial>(
         false => worst(checked.iter().map(|checked| checked.exit_status)),
     };
     reports.write(&checked, exit_status)?;
-    Ok(exit_status)
+    Ok(exit_status.into())
 }
 
 impl Run<'_> {

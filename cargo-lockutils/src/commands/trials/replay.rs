@@ -15,15 +15,16 @@ use lockutils_harness::workers::LockUnderTest;
 use super::screen::{self, Screen, interrupted};
 use crate::lock_directory::LockDirectory;
 use crate::output;
+use crate::sys::Status;
 
 /// Default number of runs.
 const TIMES: usize = 10;
 
-pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
+pub fn run(file: &Path, times: Option<usize>) -> Result<Status> {
     screen::unless_interrupted(run_until_interrupted(file, times))
 }
 
-fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
+fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     let text = match file == Path::new("-") {
         true => io::read_to_string(io::stdin()).context("cannot read standard input")?,
         false => {
@@ -63,7 +64,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
             ),
         }
     }
-    Ok(last.end.verdict().exit_status())
+    Ok(last.end.verdict().exit_status().into())
 }
 
 fn follow(

@@ -12,8 +12,9 @@ use super::screen::{self, Screen};
 use super::{Run, Subject};
 use crate::cli::StressOptions;
 use crate::settings::{ConfiguredLock, ConfiguredTrial};
+use crate::sys::Status;
 
-pub fn run(chosen: &StressOptions) -> Result<u8> {
+pub fn run(chosen: &StressOptions) -> Result<Status> {
     super::run(&chosen.trial, |run| Stress {
         options: options(chosen, run),
     })

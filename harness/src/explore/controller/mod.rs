@@ -60,7 +60,13 @@ impl Drop for Controller<'_> {
 }
 
 impl<'a> Controller<'a> {
+    /// Linux has all that is needed.
+    pub(super) fn check_system() -> Result<(), ExploreError> {
+        Ok(())
+    }
+
     pub(super) fn new(spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+        on_one_processor();
         let files = LockFiles::new(&spawner.directory, &spawner.name)?;
         Ok(Controller {
             spawner,
@@ -236,5 +242,21 @@ impl<'a> Controller<'a> {
     pub(super) fn lives(&self, number: usize) -> bool {
         let worker = &self.workers[number];
         !worker.is_gone() && worker.main.is_some_and(procfs::lives)
+    }
+}
+
+/// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop
+/// takes 17 µs there instead of 98 (measured in a trial).
+fn on_one_processor() {
+    let me = nix::unistd::Pid::from_raw(0);
+    if let Ok(allowed) = nix::sched::sched_getaffinity(me)
+        && let Some(first) =
+            (0..nix::sched::CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+    {
+        let mut one = nix::sched::CpuSet::new();
+        // On failure, everything is only slower.
+        let _ = one
+            .set(first)
+            .and_then(|()| nix::sched::sched_setaffinity(me, &one));
     }
 }

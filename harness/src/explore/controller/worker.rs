@@ -211,3 +211,10 @@ impl Worker {
         }
     }
 }
+
+impl WorkerProcess {
+    /// Its process as the tracer names it.
+    pub(super) fn pid(&self) -> Pid {
+        Pid::from_raw(self.id().cast_signed())
+    }
+}

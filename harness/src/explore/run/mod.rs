@@ -2,14 +2,12 @@
 
 mod answers;
 mod candidates;
-mod config;
 mod script;
 mod scripted_worker;
 mod step;
 
 use std::time::{Duration, Instant};
 
-pub use config::RunConfig;
 use script::script;
 use scripted_worker::ScriptedWorker;
 
@@ -19,6 +17,7 @@ use crate::protocol::{Answer, excerpt};
 use super::controller::{Controller, HANGS, WorkerState};
 use super::end::{End, FailureReason, StuckReason};
 use super::error::ExploreError;
+pub use super::run_config::RunConfig;
 use super::schedule::{Readiness, Step};
 use super::strategy::{Scheduler, View};
 use super::syscalls::{Call, Effect, Operation};

@@ -6,6 +6,7 @@
 
 mod decode;
 mod effect;
+mod error;
 mod footprint;
 mod memory;
 mod operation;

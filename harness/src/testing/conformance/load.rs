@@ -6,10 +6,8 @@ use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::record::Record;
+use crate::sys;
 use crate::testing::checker::{self, Promises, Status};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::ProcessOutcome;
@@ -199,7 +197,7 @@ impl Load {
         for worker in 0..self.workers() {
             let pid = record.pid(worker).load(Ordering::Acquire);
             if pid != 0 {
-                let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+                sys::kill(pid as u32);
             }
         }
     }

@@ -23,6 +23,8 @@
 //! runs once in a process of its own and takes its outcome from it. That process also finds the
 //! smallest failing program, and proptest writes its seed to the regression file there.
 //!
+//! Without fork(2), as on Windows, programs are not available: a test with one fails and says so.
+//!
 //! Programs run for real, so a program that fails may pass when it is run again. Once one has
 //! failed, each smaller one is run several times and passes only if it passes every time. The final
 //! program was observed to fail, with the violation that is shown.
@@ -37,8 +39,9 @@ use proptest::prelude::*;
 use proptest::strategy::NewTree;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
+use crate::sys::{self, Side};
 use crate::testing::finding::Finding;
-use crate::testing::forking::{ProcessOutcome, WholeTest};
+use crate::testing::forking::{ProcessOutcome, WholeTest, whole_test};
 use crate::testing::lock::{Lock, WaitLimit};
 use crate::testing::stress::{Stress, StressReport, Worker};
 
@@ -118,7 +121,7 @@ impl<S: Strategy> Strategy for InOwnProcess<S> {
     type Value = S::Value;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
-        match WholeTest::run() {
+        match whole_test() {
             Ok(WholeTest::Here | WholeTest::Passed) => self.0.new_tree(runner),
             Ok(WholeTest::Failed(errors)) => Err(failed_in_own_process(&errors).into()),
             Err(error) => {
@@ -165,7 +168,7 @@ impl Program {
     /// # Panics
     /// Panics if the test failed in a process of its own.
     pub fn run(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
-        match WholeTest::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
+        match whole_test().map_err(|error| TestCaseError::fail(error.to_string()))? {
             WholeTest::Here => self.run_here(lock),
             WholeTest::Passed => Ok(ProgramOutcome(None)),
             WholeTest::Failed(errors) => panic!("{}", failed_in_own_process(&errors)),
@@ -267,14 +270,9 @@ impl Step {
                 }
             }
             Step::Fork => enter(WaitLimit::Forever, &|| {
-                // SAFETY: the child only calls _exit.
-                match unsafe { nix::unistd::fork() } {
-                    // SAFETY: ends the child.
-                    Ok(nix::unistd::ForkResult::Child) => unsafe { libc::_exit(0) },
-                    Ok(nix::unistd::ForkResult::Parent { child }) => {
-                        let _ = nix::sys::wait::waitpid(child, None);
-                    }
-                    Err(_) => {}
+                // SAFETY: the child only leaves.
+                if let Ok(Side::Child) = unsafe { sys::fork_and_wait() } {
+                    sys::exit_now(0);
                 }
             }),
             Step::Die => enter(WaitLimit::Forever, &|| worker.die()),

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, raise};
 use oslo_concurrency::lockutils;
 
-use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors, SignalStorm};
+use super::faults::{self, CHILD_STAYS, Fault, Faults, FullDisk, Moment};
 use crate::model::after;
+use crate::sys::{self, NoDescriptors, SignalStorm};
 use crate::testing::history::Mode;
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 use crate::testing::witness::{EntryKind, SectionGuard, Witness, forks};
@@ -166,15 +166,17 @@ impl<'a> Worker<'a> {
             Fault::Kill => self.die(),
             Fault::Panic => std::panic::resume_unwind(Box::new(InjectedPanic)),
             Fault::Pause => {
-                faults::pause();
+                sys::pause_this_process();
                 true
             }
             Fault::Fork => {
-                faults::fork_orphan();
+                sys::fork_orphan(CHILD_STAYS);
                 true
             }
             Fault::SignalStorm => {
-                self.storm.replace(Some(SignalStorm::begin()));
+                let storm = SignalStorm::begin()
+                    .unwrap_or_else(|error| panic!("cannot begin the signal storm: {error}"));
+                self.storm.replace(Some(storm));
                 true
             }
             Fault::DescriptorLimit => {
@@ -317,16 +319,15 @@ impl<'a> Worker<'a> {
         value
     }
 
-    /// Kills the process of this worker with SIGKILL, to test the lock after the death of its
-    /// holder.
+    /// Kills the process of this worker (SIGKILL, TerminateProcess): shows what becomes of the lock when its
+    /// holder dies.
     pub fn die(&self) -> ! {
         let shape = self.witness.shape();
         let first = self.number / shape.threads as u32 * shape.threads as u32;
         for worker in first..first + shape.threads as u32 {
             self.witness.mark_dying(worker);
         }
-        let _ = raise(Signal::SIGKILL);
-        unreachable!("SIGKILL cannot be survived")
+        sys::kill_this_process()
     }
 }
 

@@ -16,6 +16,10 @@ const DISMISSED: usize = COORDINATION + 2;
 const LATENESS: usize = COORDINATION + 3;
 const LAST_HOLDER: usize = COORDINATION + 4;
 const HANDOVERS: usize = COORDINATION + 5;
+#[cfg(windows)]
+const QUESTION: usize = COORDINATION + 6;
+#[cfg(windows)]
+const ANSWER: usize = COORDINATION + 7;
 
 const PAUSED: usize = 1;
 const WAITING: usize = 2;
@@ -56,6 +60,12 @@ impl Witness {
     pub(crate) fn mark_finished(&self, worker: u32) {
         let paused = self.word(self.of_worker(worker, PAUSED));
         paused.store(FINISHED, Ordering::Release);
+    }
+
+    /// The last question to the process that tries the lock, and its answer.
+    #[cfg(windows)]
+    pub(crate) fn questions(&self) -> (&AtomicU64, &AtomicU64) {
+        (self.word(QUESTION), self.word(ANSWER))
     }
 
     /// Returns `true` if all workers may leave.

@@ -3,17 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-
+pub(crate) use crate::sys::monotonic_nanoseconds as now;
 use crate::testing::history::{EventKind, Mode};
 use crate::testing::lock::WaitLimit;
-
-/// Nanoseconds on the monotonic clock, which all processes of a machine share.
-pub(crate) fn now() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
-        time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
-    })
-}
 
 /// An entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,8 +29,6 @@ mod notes;
 mod overlaps;
 
 use std::io;
-use std::os::fd::RawFd;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use log::{Entry, EntryKind, now};
@@ -40,6 +38,9 @@ pub(crate) use notes::Note;
 use notes::Notes;
 pub use overlaps::Overlap;
 
+#[cfg(unix)]
+use crate::sys::SharedHandle;
+pub(crate) use crate::sys::forks;
 use crate::testing::history::{self, Event};
 
 const CACHE_LINE: usize = 8;
@@ -59,8 +60,9 @@ const WORDS_PER_WORKER: usize = CACHE_LINE;
 
 /// A record of the workers in a critical section, in memory shared by all processes of a run.
 ///
-/// Processes forked after [`Witness::new`] share the memory. Its contents outlive a process that is
-/// killed.
+/// Processes forked after [`Witness::new`] share the memory, and so do those that a
+/// [`Stress`](crate::testing::stress::Stress) run starts where there is no fork(2). Its contents
+/// outlive a process that is killed.
 #[derive(Debug)]
 pub struct Witness {
     memory: SharedMemory,
@@ -99,7 +101,7 @@ impl Witness {
     /// A witness for a run of this shape.
     ///
     /// # Errors
-    /// Returns an error if the shared memory cannot be created (memfd_create(2), mmap(2)).
+    /// Returns an error if the shared memory cannot be created.
     pub fn new(shape: Shape) -> io::Result<Self> {
         let per_worker = WORDS_PER_WORKER + words_for(shape.entries);
         let words = OUTCOMES + shape.processes + shape.workers() * per_worker;
@@ -109,18 +111,21 @@ impl Witness {
         })
     }
 
-    pub(crate) fn inherited(fd: RawFd, shape: Shape) -> io::Result<Self> {
+    #[cfg(unix)]
+    pub(crate) fn inherited(handle: SharedHandle, shape: Shape) -> io::Result<Self> {
         Ok(Witness {
-            memory: SharedMemory::inherited(fd)?,
+            memory: SharedMemory::inherited(handle)?,
             shape,
         })
     }
 
-    pub(crate) fn fd(&self) -> RawFd {
-        self.memory.fd()
+    /// The handle by which programs executed for a run find the memory.
+    #[cfg(unix)]
+    pub(crate) fn handle(&self) -> SharedHandle {
+        self.memory.handle()
     }
 
-    /// Unmaps the memory but leaves the descriptor open for programs executed later.
+    /// Unmaps the memory but keeps it for programs executed later.
     pub(crate) fn keep_open(self) {
         self.memory.keep_open();
     }
@@ -333,18 +338,4 @@ impl Drop for SharedSectionGuard<'_> {
             log.append(now(), EntryKind::Left, 0);
         }
     }
-}
-
-/// Number of forks between the first process and this one.
-pub(crate) fn forks() -> u64 {
-    static FORKS: AtomicU64 = AtomicU64::new(0);
-    static INSTALLED: Once = Once::new();
-    extern "C" fn in_child() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-    }
-    // SAFETY: the handler only adds to an atomic.
-    INSTALLED.call_once(|| unsafe {
-        libc::pthread_atfork(None, None, Some(in_child));
-    });
-    FORKS.load(Ordering::Relaxed)
 }

@@ -12,10 +12,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::cancel::Cancel;
-use super::descriptors::ProcessFd;
 use super::timer::Alarm;
 use crate::fork;
 use crate::sys::types::{Mode, WaitError};
+use crate::sys::unix::ProcessFd;
 
 fn request(mode: Mode) -> libc::flock {
     whole_file(match mode {

@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::signals::{self, Choice, Unblocked};
-use super::thread;
 use crate::alarms::{self, AlarmThread};
+use crate::sys::unix;
 
 /// Time between two signals after the deadline.
 const REPEAT: Duration = Duration::from_micros(200);
 
 /// A thread of its own: calls of subscribers, in the thread of the watchdog, may take long.
-static THREAD: AlarmThread = AlarmThread::new("lock-timer", thread::spawn);
+static THREAD: AlarmThread = AlarmThread::new("lock-timer", unix::spawn);
 
 /// The resource without which a wait cannot be limited.
 #[derive(Debug, thiserror::Error)]

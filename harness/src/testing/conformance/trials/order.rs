@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use nix::unistd::{Pid, gettid};
-
 use super::super::load::Load;
 use super::support::Make;
-use crate::procfs::Thread;
+use crate::sys::inspect::{sleeps, this_thread};
 use crate::testing::checker;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Guarantee, Lock, WaitLimit};
@@ -101,7 +99,7 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
     let tid = Arc::clone(&thread);
     scope.spawn(move || {
         let lock = make();
-        tid.store(gettid().as_raw(), Ordering::Release);
+        tid.store(this_thread(), Ordering::Release);
         // A waiter that fails is missing in the order.
         let _ = lock.run(WaitLimit::Forever, &mut || {
             order
@@ -124,10 +122,4 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
         std::thread::sleep(Duration::from_micros(200));
     }
     Ok(())
-}
-
-/// Returns `true` if a thread of this process sleeps in the kernel (proc_pid_stat(5)).
-fn sleeps(tid: i32) -> bool {
-    let stat = Thread::of_this_process(Pid::from_raw(tid)).stat();
-    stat.is_some_and(|stat| stat.state == 'S')
 }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::super::load::{Load, Participant};
 use super::support::{Make, linger_for};
+use crate::sys::SignalStorm;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
-use crate::testing::stress::SignalStorm;
 
 /// The trial with processes, and with threads if the lock promises to exclude them.
 fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Finding) -> Finding {
@@ -187,7 +187,10 @@ pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Finding {
     load.hold(Duration::from_micros(100))
         .run(make, &|participant| {
             while !participant.is_over() {
-                let storm = (participant.worker.random(2) == 0).then(SignalStorm::begin);
+                let storm = (participant.worker.random(2) == 0).then(|| {
+                    SignalStorm::begin()
+                        .unwrap_or_else(|error| panic!("cannot begin the signal storm: {error}"))
+                });
                 participant.section(|| ());
                 drop(storm);
             }

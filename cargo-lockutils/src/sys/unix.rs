@@ -1,0 +1,97 @@
+//! Unix.
+
+use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::Status;
+
+pub fn exit_code(status: Status) -> ExitCode {
+    ExitCode::from(status as u8)
+}
+
+pub fn create_private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+pub fn is_ours(metadata: &Metadata) -> bool {
+    metadata.uid() == nix::unistd::getuid().as_raw()
+}
+
+pub fn number_of_names(metadata: &Metadata) -> u64 {
+    metadata.nlink()
+}
+
+pub fn link_program(program: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(program, link)
+}
+
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
+pub fn make_executable(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o755))
+}
+
+pub fn make_accessible(path: &Path) {
+    // The permissions of a file do not keep its directory from being removed.
+    if path.is_dir() {
+        let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
+    }
+}
+
+pub const OPEN_FILES_STAY: bool = false;
+
+pub const TEMPORARY: &str = "TMPDIR";
+
+pub const INTERRUPTS: &[i32] = &[SIGINT, SIGTERM, SIGHUP];
+
+pub fn become_command(mut command: Command) -> io::Result<Status> {
+    Err(command.exec())
+}
+
+#[cfg(target_os = "linux")]
+pub const FACTS: &[(&str, &str)] = &[
+    ("fork", "yes"),
+    ("signals", "yes"),
+    ("who holds a lock", "yes, by /proc"),
+    ("built-in locks", "oslo, oslo-fair, flock, fcntl, ofd"),
+    (
+        "after SIGKILL",
+        "a guardian ends the run and removes its directory",
+    ),
+];
+#[cfg(target_os = "macos")]
+pub const FACTS: &[(&str, &str)] = &[
+    ("fork", "yes"),
+    ("signals", "yes"),
+    (
+        "who holds a lock",
+        "record locks by fcntl(2); who has the file open by lsof(8)",
+    ),
+    ("built-in locks", "oslo, oslo-fair, flock, fcntl, ofd"),
+    (
+        "after SIGKILL",
+        "a guardian ends the process group of the run and removes its directory",
+    ),
+];
+#[cfg(target_os = "freebsd")]
+pub const FACTS: &[(&str, &str)] = &[
+    ("fork", "yes"),
+    ("signals", "yes"),
+    (
+        "who holds a lock",
+        "record locks by fcntl(2); who has the file open by fstat(1)",
+    ),
+    ("built-in locks", "oslo, oslo-fair, flock, fcntl"),
+    (
+        "after SIGKILL",
+        "a guardian ends the process group of the run and removes its directory",
+    ),
+];

@@ -1,0 +1,355 @@
+//! The harness on every system: runs with processes, the witness between them, conformance, and the
+//! stress engine with a worker in Rust.
+
+use std::time::Duration;
+
+use lockutils_harness::prelude::*;
+use lockutils_harness::testing::conformance::{
+    Answer, Guarantee, Lock, Oslo, WaitLimit, assert_kept,
+};
+use lockutils_harness::testing::stress::ProcessOutcome;
+use oslo_concurrency::lockutils;
+use rstest::rstest;
+
+#[rstest]
+fn our_lock_excludes_between_processes_and_threads(_lock_path: LockPath, stress: Stress) {
+    let lock = lockutils::lock("counter").external(true);
+    let report = stress
+        .processes(3)
+        .threads(2)
+        .sections(100)
+        .run(|worker| lock.run(|| worker.section(|| ())).unwrap());
+    report.assert_exclusive();
+    assert_eq!(report.sections(), 3 * 2 * 100);
+}
+
+#[rstest]
+fn a_run_may_have_a_lock_path_of_its_own(stress: Stress) {
+    let lock = lockutils::lock("own").external(true);
+    let report = stress
+        .processes(2)
+        .sections(50)
+        .run(|worker| lock.run(|| worker.section(|| ())).unwrap());
+    report.assert_exclusive();
+}
+
+#[test]
+fn no_lock_at_all_is_found_broken() {
+    let report = Stress::new()
+        .processes(2)
+        .sections(400)
+        .run(|worker| worker.section(|| std::thread::sleep(Duration::from_micros(200))));
+    assert!(report.verdict().is_violated(), "{}", report.verdict());
+    let pair = report.overlaps()[0];
+    assert_ne!(pair.first, pair.second);
+}
+
+#[rstest]
+fn a_lock_between_threads_does_not_exclude_processes(_lock_path: LockPath, stress: Stress) {
+    let report = stress.processes(2).sections(300).run(|worker| {
+        let section = || worker.section(|| std::thread::sleep(Duration::from_micros(200)));
+        lockutils::lock("threads").run(section).unwrap();
+    });
+    assert!(report.verdict().is_violated(), "{}", report.verdict());
+}
+
+/// A worker of the second run finds the results of the first one.
+#[rstest]
+fn a_test_may_have_several_runs(_lock_path: LockPath) {
+    let lock = lockutils::lock("twice").external(true);
+    let run = |sections| {
+        Stress::new()
+            .processes(2)
+            .sections(sections)
+            .run(|worker| lock.run(|| worker.section(|| ())).unwrap())
+    };
+    let first = run(20);
+    assert_eq!(first.sections(), 40);
+    let second = run(30);
+    second.assert_exclusive();
+    assert_eq!(second.sections(), 60);
+}
+
+#[rstest]
+fn a_process_that_dies_in_the_section_frees_the_lock(_lock_path: LockPath, stress: Stress) {
+    let lock = lockutils::lock("death").external(true);
+    let report = stress
+        .processes(3)
+        .sections(60)
+        .faults(&[Fault::Kill], 20)
+        .run(|worker| lock.run(|| worker.section(|| ())).unwrap());
+    report.assert_exclusive_though_workers_died();
+    assert!(
+        report
+            .faults()
+            .iter()
+            .any(|(fault, _)| *fault == Fault::Kill)
+    );
+}
+
+#[test]
+fn the_end_of_each_process_is_reported() {
+    let report = Stress::new()
+        .processes(3)
+        .sections(1)
+        .run(|worker| match worker.number() {
+            0 => std::process::exit(7),
+            1 => panic!("intended"),
+            _ => worker.section(|| ()),
+        });
+    let expected = [
+        ProcessOutcome::Exited(7),
+        ProcessOutcome::Panicked,
+        ProcessOutcome::Done,
+    ];
+    assert_eq!(report.outcomes(), expected);
+}
+
+#[rstest]
+fn an_observed_lock_marks_its_sections(_lock_path: LockPath, stress: Stress) {
+    let lock = lockutils::lock("observed").external(true);
+    let report = stress
+        .processes(2)
+        .sections(50)
+        .observe("observed")
+        .run(|_| lock.run(|| ()).unwrap());
+    report.assert_exclusive();
+    assert_eq!(report.sections(), 100);
+}
+
+#[rstest]
+fn everything_that_our_lock_offers_is_exercised(lock_path: LockPath, stress: Stress) {
+    stress
+        .processes(3)
+        .duration(Duration::from_millis(300))
+        .exercise(&Oslo::new(lock_path.path()))
+        .assert_exclusive();
+}
+
+/// It never frees what it has acquired, as another process finds.
+struct Keeps(Oslo);
+
+impl Lock for Keeps {
+    fn run(
+        &self,
+        _limit: WaitLimit,
+        section: &mut dyn FnMut(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let file = self.0.file().ok_or("no file")?;
+        let file = std::fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(file)?;
+        std::mem::forget(file.try_clone()?);
+        if file.try_lock().is_ok() {
+            section();
+            std::mem::forget(file);
+            return Ok(Answer::Ran);
+        }
+        Ok(Answer::Busy)
+    }
+
+    fn file(&self) -> Option<std::path::PathBuf> {
+        self.0.file()
+    }
+}
+
+#[rstest]
+fn a_lock_that_stays_held_is_found_by_another_process(lock_path: LockPath, stress: Stress) {
+    let lock = Keeps(Oslo::new(lock_path.path()));
+    let report = stress.processes(2).sections(1).run_on(&lock, |worker| {
+        worker.attempt(&lock, WaitLimit::NoWait, || ()).unwrap();
+    });
+    let rules: Vec<&str> = report
+        .violations()
+        .iter()
+        .map(|it| it.rule.as_str())
+        .collect();
+    assert!(rules.contains(&"orphan"), "{}", report.verdict());
+}
+
+#[rstest]
+#[case(Guarantee::Processes)]
+#[case(Guarantee::Threads)]
+#[case(Guarantee::Death)]
+#[case(Guarantee::Panic)]
+#[case(Guarantee::Timeout)]
+#[case(Guarantee::Try)]
+fn our_lock_keeps_its_guarantees(#[case] guarantee: Guarantee) {
+    assert_kept(guarantee, &Oslo::new);
+}
+
+#[cfg(windows)]
+mod not_available {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "the fault \"pause\" is not available on windows: it needs signals")]
+    fn a_fault_without_means_is_named_before_the_run() {
+        let _ = Stress::new()
+            .faults(&[Fault::Pause], 10)
+            .run(|worker| worker.section(|| ()));
+    }
+
+    #[test]
+    fn a_trial_without_means_is_named_and_no_pass() {
+        let directory = tempfile::tempdir().unwrap();
+        for guarantee in [
+            Guarantee::ForkedRelease,
+            Guarantee::Signals,
+            Guarantee::Refusal,
+        ] {
+            let verdict = guarantee.examine(directory.path(), &Oslo::new);
+            assert!(!verdict.is_held() && !verdict.is_violated());
+            let text = verdict.to_string();
+            assert!(text.contains("not available on windows"), "{text}");
+        }
+    }
+
+    /// Each worker would have another directory.
+    #[test]
+    fn a_lock_in_a_directory_of_its_own_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Oslo::new(directory.path());
+        let report = Stress::new().processes(2).sections(1).exercise(&lock);
+        assert!(!report.verdict().is_held());
+        assert!(
+            report
+                .outcomes()
+                .iter()
+                .all(|end| *end == ProcessOutcome::Panicked)
+        );
+    }
+}
+
+#[cfg(feature = "stress")]
+mod engine {
+    use std::error::Error;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use lockutils_harness::model::{Report, Scenario, Verdict};
+    use lockutils_harness::protocol::serve::{Slot, serve};
+    use lockutils_harness::stress::{Options, Trial};
+    use lockutils_harness::workers::LockUnderTest;
+    use oslo_concurrency::lockutils::{self, Guard};
+
+    const BROKEN: &str = "LOCKUTILS_TEST_BROKEN";
+
+    struct Ours(Option<Guard>);
+
+    impl Slot for Ours {
+        fn acquire(&mut self) -> Result<(), Box<dyn Error>> {
+            self.0 = Some(lockutils::lock(&name()).external(true).acquire()?);
+            Ok(())
+        }
+
+        fn try_acquire(&mut self) -> Result<bool, Box<dyn Error>> {
+            let name = name();
+            let lock = lockutils::lock(&name).external(true);
+            match lock.blocking(false).acquire() {
+                Ok(guard) => self.0 = Some(guard),
+                Err(lockutils::Error::NotAcquired { .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+            Ok(true)
+        }
+
+        fn release(&mut self) -> Result<(), Box<dyn Error>> {
+            self.0.take().map(drop).ok_or_else(|| "not held".into())
+        }
+    }
+
+    fn name() -> String {
+        std::env::var("LOCKUTILS_NAME").unwrap_or_default()
+    }
+
+    struct Broken;
+
+    impl Slot for Broken {
+        fn acquire(&mut self) -> Result<(), Box<dyn Error>> {
+            Ok(())
+        }
+
+        fn try_acquire(&mut self) -> Result<bool, Box<dyn Error>> {
+            Ok(true)
+        }
+
+        fn release(&mut self) -> Result<(), Box<dyn Error>> {
+            Ok(())
+        }
+    }
+
+    /// No test: the worker of the tests below, in a process of its own.
+    #[test]
+    #[ignore = "the worker of other tests"]
+    fn worker() {
+        println!(); // libtest has begun a line
+        match std::env::args().any(|word| word == BROKEN) {
+            true => serve(&[], |_| Broken).unwrap(),
+            false => serve(&[], |_| Ours(None)).unwrap(),
+        }
+    }
+
+    fn trial(broken: bool, scenarios: &[Scenario]) -> Report {
+        let program = std::env::current_exe().unwrap();
+        let mut words: Vec<String> = vec![program.to_str().unwrap().to_owned()];
+        words.extend(
+            [
+                "--exact",
+                "engine::worker",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ]
+            .map(str::to_owned),
+        );
+        if broken {
+            words.extend(["--skip", BROKEN].map(str::to_owned));
+        }
+        let lock = LockUnderTest::worker(words).unwrap();
+        let options = Options {
+            duration: Duration::from_secs(4),
+            scenarios: scenarios.to_vec(),
+            workers: 3,
+            ..Options::default()
+        };
+        let base = tempfile::tempdir().unwrap();
+        let trial = Trial::new(&lock, &options, base.path());
+        trial.run(&AtomicBool::new(false), &mut |_| {}).unwrap()
+    }
+
+    fn verdict(report: &Report, scenario: Scenario) -> (Verdict, String) {
+        let outcome = report.outcomes.iter().find(|it| it.scenario == scenario);
+        let outcome = outcome.unwrap();
+        (outcome.verdict, outcome.reason.clone().unwrap_or_default())
+    }
+
+    #[test]
+    fn our_lock_holds_although_holders_are_killed() {
+        let report = trial(
+            false,
+            &[Scenario::Contend, Scenario::Die, Scenario::Respawn],
+        );
+        for scenario in [Scenario::Contend, Scenario::Die, Scenario::Respawn] {
+            let (verdict, reason) = verdict(&report, scenario);
+            assert_eq!(verdict, Verdict::Held, "{scenario}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_broken_lock_is_found_broken() {
+        let report = trial(true, &[Scenario::Contend]);
+        assert_eq!(verdict(&report, Scenario::Contend).0, Verdict::Broken);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_scenario_that_needs_signals_is_not_known() {
+        let report = trial(false, &[Scenario::Pause]);
+        let (verdict, reason) = verdict(&report, Scenario::Pause);
+        assert_eq!(verdict, Verdict::NotKnown);
+        assert!(reason.contains("not available on windows"), "{reason}");
+    }
+}

@@ -1,0 +1,37 @@
+//! What FreeBSD does in its own way.
+
+use std::os::fd::BorrowedFd;
+
+use super::{FIRST, mark_each_close_on_exec};
+use crate::processutils::sys::unix::sigpipe::SigpipeHeldBack;
+
+/// `RLIM_INFINITY`, which is signed here.
+pub(in crate::processutils::sys) const UNLIMITED: u64 = i64::MAX as u64;
+
+/// The limit as setrlimit(2) takes it.
+pub(in crate::processutils::sys::unix) fn limit(value: u64) -> libc::rlim_t {
+    libc::rlim_t::try_from(value).unwrap_or(libc::RLIM_INFINITY)
+}
+
+/// Lets a write to `_pipe` fail when nobody reads any more, instead of ending the program.
+pub(in crate::processutils::sys::unix) fn without_sigpipe(
+    _pipe: BorrowedFd<'_>,
+) -> SigpipeHeldBack {
+    SigpipeHeldBack::new()
+}
+
+/// Marks every descriptor but the standard three close-on-exec. Async-signal-safe.
+pub(in crate::processutils::sys::unix) fn inherit_nothing() {
+    // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
+    let done = unsafe {
+        libc::close_range(
+            FIRST as libc::c_uint,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC as libc::c_int,
+        )
+    };
+    if done != 0 {
+        // FreeBSD before 13.1 does not know the flag.
+        mark_each_close_on_exec();
+    }
+}
