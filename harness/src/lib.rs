@@ -33,7 +33,7 @@
 //! and change without notice.
 //!
 //! # Platforms
-//! Linux. The feature `explore` also needs x86-64.
+//! Linux. The feature `explore` also needs x86-64 or aarch64.
 
 #[cfg(feature = "explore")]
 #[doc(hidden)]
