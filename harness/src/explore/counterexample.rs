@@ -29,6 +29,9 @@ pub struct Counterexample {
     pub settle_time: Duration,
     /// Set if a replay must check in real time whether all workers wait in vain, which takes 12 s.
     pub patient: bool,
+    /// The processor on which it was found, as in [`std::env::consts::ARCH`]; `None` in files of
+    /// older versions.
+    pub processor: Option<String>,
     /// The actor of each step.
     pub choices: Vec<usize>,
 }
@@ -63,6 +66,10 @@ impl Counterexample {
             true => "patient: yes\n",
             false => "",
         };
+        let processor = self
+            .processor
+            .as_ref()
+            .map_or_else(String::new, |name| format!("processor: {name}\n"));
         let story: String = story(trace)
             .lines()
             .map(|line| format!("# {line}\n"))
@@ -75,7 +82,7 @@ impl Counterexample {
         };
         format!(
             "{FIRST_LINE}\n# {end}\n{lock}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n\
-             {lease}{rest}{patient}steps: {}\n{story}",
+             {lease}{rest}{patient}{processor}steps: {}\n{story}",
             self.scenario.word(),
             self.workers,
             self.rounds,
@@ -134,17 +141,34 @@ impl Counterexample {
                 Ok(_) => return Err(FileError::Line("patient")),
                 Err(_) => false,
             },
+            processor: match field("processor") {
+                Ok(name) if is_processor(name) => Some(name.to_owned()),
+                Ok(_) => return Err(FileError::Line("processor")),
+                Err(_) => None,
+            },
             choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
 
-    /// The lock of the counterexample; `ours` is as in [`LockUnderTest::wrapper`].
+    /// The processor on which it was found, if that is another one than this. Its steps are replayed
+    /// here as long as the worker makes the same calls.
+    pub fn other_processor(&self) -> Option<&str> {
+        let processor = self.processor.as_deref();
+        processor.filter(|name| *name != std::env::consts::ARCH)
+    }
+
+    /// The lock; `ours` is as in [`LockUnderTest::wrapper`].
     ///
     /// # Errors
     /// Returns an error if the lock cannot be found.
     pub fn lock(&self, ours: PathBuf) -> Result<LockUnderTest, UsageError> {
         LockUnderTest::from_arguments(&self.lock, ours)
     }
+}
+
+fn is_processor(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 /// Properties of any text, for random tests and for the programs in `fuzz/`.
@@ -197,6 +221,7 @@ mod tests {
             lease: Some(Duration::from_secs(2)),
             settle_time: Duration::from_millis(2100),
             patient: true,
+            processor: Some("aarch64".into()),
             choices: vec![0, 0, 1, 1, 1, 0],
         };
         let trace = Trace {
@@ -209,6 +234,16 @@ mod tests {
         };
         let text = example.to_text(&trace);
         assert_eq!(Counterexample::from_text(&text).unwrap(), example);
+        let older = Counterexample::from_text(&text.replace("processor: aarch64\n", ""));
+        let processor = None;
+        assert_eq!(
+            older.unwrap(),
+            Counterexample {
+                processor,
+                ..example.clone()
+            }
+        );
+        assert!(Counterexample::from_text(&text.replace("aarch64", "a b")).is_err());
         assert!(Counterexample::from_text("lock: x").is_err());
         assert!(Counterexample::from_text(&text.replace("steps: 0", "steps: x")).is_err());
         for lock in ["-- 'a\nseed: 0x1'", "-- 'a\r'", "\n", "", " -- a "] {

@@ -19,7 +19,7 @@ pub enum ExploreError {
         system: &'static str,
     },
     /// The explorer does not know this processor.
-    #[error("explore runs on x86-64 only, and this is {architecture}")]
+    #[error("explore runs on x86-64 and aarch64 only, and this is {architecture}")]
     Processor {
         /// Its name, as in `std::env::consts::ARCH`.
         architecture: &'static str,

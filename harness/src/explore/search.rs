@@ -91,6 +91,7 @@ impl<'a> Search<'a> {
             lease: self.lease,
             settle_time: found.settle_time,
             patient: trace.looked_in_real_time(),
+            processor: Some(std::env::consts::ARCH.to_owned()),
             choices: trace.choices(),
         };
         Some(counterexample.to_text(trace))

@@ -55,9 +55,18 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     output::on_stdout(format_args!(
         "{broken} of {times} runs reached the violation; {same} took exactly the steps in the file"
     ));
+    let elsewhere = example.other_processor().filter(|_| same == 0);
+    if let Some(processor) = elsewhere {
+        output::note(format_args!(
+            "the file was found on {processor}, and on {} the worker makes other system calls: \
+             replay it there, or explore the lock here",
+            std::env::consts::ARCH
+        ));
+    }
     if broken == 0 {
         match &last.end {
             End::Failed(_) | End::Polls(None) => output::warning(ending(&last.end)),
+            _ if elsewhere.is_some() => {}
             _ => output::note(
                 "this schedule no longer leads to a violation: the lock was repaired, or is not \
                  deterministic",

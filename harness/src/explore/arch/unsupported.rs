@@ -29,6 +29,10 @@ pub fn repeat_call(_tid: Pid, _entry: &Entry) -> nix::Result<()> {
     Err(UNSUPPORTED)
 }
 
+pub fn scratch(_tid: Pid, _length: usize) -> nix::Result<u64> {
+    Err(UNSUPPORTED)
+}
+
 pub fn stands_in_call(_tid: Pid) -> bool {
     false
 }
@@ -42,11 +46,11 @@ impl Injection {
         Err(UNSUPPORTED)
     }
 
-    pub fn scratch(&self, _length: usize) -> u64 {
+    pub fn prepare(&self, _number: c_long, _arguments: [u64; 3]) -> nix::Result<()> {
         match *self {}
     }
 
-    pub fn call(&self, _number: c_long, _arguments: [u64; 3]) -> nix::Result<()> {
+    pub fn enter(&mut self, _number: c_long) -> nix::Result<()> {
         match *self {}
     }
 

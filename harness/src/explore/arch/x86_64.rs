@@ -64,7 +64,8 @@ fn argument_mut(registers: &mut user_regs_struct, argument: usize) -> &mut u64 {
     }
 }
 
-/// Changes an argument of a task that is stopped before or after a call.
+/// Changes an argument of a task that is stopped before or after a call. After the call, not the first
+/// one: other processors have the result there.
 pub fn set_argument(tid: Pid, argument: usize, value: u64) -> nix::Result<()> {
     let mut registers = ptrace::getregs(tid)?;
     *argument_mut(&mut registers, argument) = value;
@@ -94,6 +95,12 @@ pub fn repeat_call(tid: Pid, entry: &Entry) -> nix::Result<()> {
         *argument_mut(&mut registers, argument) = value;
     }
     ptrace::setregs(tid, registers)
+}
+
+/// The address of this many unused bytes of the stack of a task, divisible by 16.
+pub fn scratch(tid: Pid, length: usize) -> nix::Result<u64> {
+    let registers = ptrace::getregs(tid)?;
+    Ok((registers.rsp - RED_ZONE - length as u64) & !15)
 }
 
 /// Returns `true` if an interrupted task is in a call, so that an [`Injection`] can begin.
@@ -126,13 +133,8 @@ impl Injection {
         Ok(Injection { tid, before })
     }
 
-    /// The address of `length` unused bytes of its stack, divisible by 16.
-    pub fn scratch(&self, length: usize) -> u64 {
-        (self.before.rsp - RED_ZONE - length as u64) & !15
-    }
-
-    /// Prepares a call; the task makes it when it is resumed.
-    pub fn call(&self, number: c_long, arguments: [u64; 3]) -> nix::Result<()> {
+    /// Prepares a call; the task comes to its entry when it is resumed.
+    pub fn prepare(&self, number: c_long, arguments: [u64; 3]) -> nix::Result<()> {
         let mut registers = self.before;
         registers.rip -= INSTRUCTION.len() as u64;
         registers.rax = number.cast_unsigned();
@@ -140,6 +142,11 @@ impl Injection {
         [registers.rdi, registers.rsi, registers.rdx] = arguments;
         [registers.r10, registers.r8] = [0, 0];
         ptrace::setregs(self.tid, registers)
+    }
+
+    /// Makes sure that the call whose entry the task has come to is the prepared one.
+    pub fn enter(&mut self, _number: c_long) -> nix::Result<()> {
+        Ok(())
     }
 
     /// The result of the call that has just returned.

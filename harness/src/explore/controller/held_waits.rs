@@ -3,10 +3,11 @@
 
 use std::time::Instant;
 
+use nix::libc;
 use nix::unistd::Pid;
 
 use super::super::arch;
-use super::super::syscalls::Wait;
+use super::super::syscalls::{self, Limit, Wait};
 use super::backoff::Backoff;
 use super::worker::{HeldWait, WorkerState};
 use super::{Controller, HANGS};
@@ -20,7 +21,7 @@ impl Controller<'_> {
             if held.idle {
                 continue;
             }
-            let Wait::Poll { argument } = held.wait else {
+            let Wait::Poll { limit } = held.wait else {
                 if held.wait.is_over(held.tid) {
                     self.workers[number].held_waits.remove(place);
                     self.tracer.resume(held.tid);
@@ -29,8 +30,17 @@ impl Controller<'_> {
                 self.workers[number].held_waits[place].idle = true;
                 continue;
             };
-            // The same call, with a time limit of zero.
-            if arch::set_argument(held.tid, argument, 0).is_err() {
+            // The same call with a time limit of zero.
+            let (argument, zero) = match limit {
+                Limit::Milliseconds(argument) => (argument, Ok(0)),
+                Limit::Pointer(argument) | Limit::PointerInPoll(argument) => {
+                    (argument, zero_time(held.tid))
+                }
+            };
+            if zero
+                .and_then(|zero| arch::set_argument(held.tid, argument, zero))
+                .is_err()
+            {
                 continue;
             }
             let Some(result) = self.make_call(held.tid) else {
@@ -94,4 +104,12 @@ impl Controller<'_> {
             self.tracer.resume(one.tid);
         }
     }
+}
+
+/// The address of a `struct timespec` of zero in the memory of a task that stands before a call.
+fn zero_time(tid: Pid) -> nix::Result<u64> {
+    let zero = [0; size_of::<libc::timespec>()];
+    let address = arch::scratch(tid, zero.len())?;
+    syscalls::write(tid, address, &zero)?;
+    Ok(address)
 }

@@ -1,13 +1,13 @@
 //! The memory of a stopped task, and its data in /proc.
 
 use std::ffi::OsString;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::libc;
 use nix::sys::time::TimeSpec;
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 use crate::procfs::{self, Status};
@@ -47,8 +47,16 @@ fn read(tid: Pid, address: u64, buffer: &mut [u8]) -> Option<usize> {
     process_vm_readv(tid, &mut [IoSliceMut::new(buffer)], &remote).ok()
 }
 
-/// The string at this address. No read crosses a page boundary, since the next page may not be
-/// mapped.
+/// Changes the bytes at this address.
+pub fn write(tid: Pid, address: u64, bytes: &[u8]) -> nix::Result<()> {
+    let remote = [RemoteIoVec {
+        base: address as usize,
+        len: bytes.len(),
+    }];
+    process_vm_writev(tid, &[IoSlice::new(bytes)], &remote).map(drop)
+}
+
+/// The string at this address. No read crosses a page, since the next one may not be mapped.
 fn string(tid: Pid, address: u64) -> Option<PathBuf> {
     const PAGE: u64 = 4096;
     let mut bytes = Vec::new();

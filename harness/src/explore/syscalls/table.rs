@@ -113,12 +113,14 @@ pub enum Blocking {
 }
 
 /// The location of a wait's time limit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Milliseconds in this argument; negative for no limit.
     Milliseconds(usize),
-    /// A pointer in this argument; null for no limit.
+    /// A pointer to a `struct timespec` in this argument, null for no limit.
     Pointer(usize),
+    /// The same in a call that can be made again: it overwrites nothing that it reads.
+    PointerInPoll(usize),
 }
 
 impl SystemCall {
@@ -189,7 +191,7 @@ const fn waits(number: Option<c_long>, name: &'static str, blocking: Blocking) -
 
 use Argument::{Fd, Fds, Path, PathAt, Process};
 use Condition::{Bits, BitsBehind, Differ, OneOf, OneOfAndShort, Otherwise};
-use Limit::{Milliseconds, Pointer};
+use Limit::{Milliseconds, Pointer, PointerInPoll};
 
 const CREATES: i32 = libc::O_CREAT | libc::O_TRUNC;
 const OPEN: Cases = Cases::First(&[(Bits(1, CREATES), Open, Modify), (Otherwise, Open, Observe)]);
@@ -270,6 +272,12 @@ const fn sleeps(time: usize, clock: Option<(usize, usize)>) -> Blocking {
     Blocking::Sleep { time, clock }
 }
 
+/// ppoll(2). Without a poll(2), the C library makes poll(3) of it.
+const PPOLL: Blocking = match LEGACY.poll {
+    Some(_) => polls(1, Pointer(2)),
+    None => polls(1, PointerInPoll(2)),
+};
+
 const EPOLL: Blocking = Blocking::Descriptors {
     count: None,
     limit: Milliseconds(3),
@@ -345,7 +353,7 @@ pub static TABLE: &[SystemCall] = &[
     waits(LEGACY.select, "select", polls(0, Pointer(4))),
     waits(Some(libc::SYS_pselect6), "pselect6", polls(0, Pointer(4))),
     waits(LEGACY.poll, "poll", polls(1, Milliseconds(2))),
-    waits(Some(libc::SYS_ppoll), "ppoll", polls(1, Pointer(2))),
+    waits(Some(libc::SYS_ppoll), "ppoll", PPOLL),
     waits(LEGACY.epoll_wait, "epoll_wait", EPOLL),
     waits(Some(libc::SYS_epoll_pwait), "epoll_pwait", EPOLL),
     waits(Some(libc::SYS_epoll_pwait2), "epoll_pwait2", Blocking::Never),

@@ -16,9 +16,9 @@ use super::table::{Blocking, Limit, SystemCall};
 pub enum Wait {
     /// For time alone. The call may be skipped; it then returns `result`.
     Sleep { result: i64 },
-    /// For descriptors as well; this argument holds the time limit in milliseconds.
-    Poll { argument: usize },
-    /// For another thread of its process as well, while the word at this address has this value.
+    /// For descriptors as well, up to this limit.
+    Poll { limit: Limit },
+    /// For another thread of its process as well, as long as this value is at that address.
     Futex { address: u64, value: u32 },
 }
 
@@ -44,10 +44,18 @@ pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
         Blocking::Descriptors { count, limit } => {
             let none = count.is_some_and(|count| entry.arguments[count] == 0);
             match limit {
-                Limit::Pointer(limit) => SLEEP.filter(|_| none && entry.arguments[limit] != 0),
-                Limit::Milliseconds(limit) => match entry.int(limit) {
+                Limit::Pointer(time) | Limit::PointerInPoll(time) if none => {
+                    SLEEP.filter(|_| entry.arguments[time] != 0)
+                }
+                Limit::Pointer(_) => None,
+                Limit::PointerInPoll(time) => {
+                    let time = memory::time(tid, entry.arguments[time]);
+                    let waits = time.is_some_and(|time| time > TimeSpec::new(0, 0));
+                    waits.then_some(Wait::Poll { limit })
+                }
+                Limit::Milliseconds(time) => match entry.int(time) {
                     0.. if none => SLEEP,
-                    1.. => Some(Wait::Poll { argument: limit }),
+                    1.. => Some(Wait::Poll { limit }),
                     _ => None,
                 },
             }
@@ -69,7 +77,12 @@ pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
 pub fn limit(tid: Pid, entry: &Entry, wait: Wait) -> Duration {
     match wait {
         Wait::Sleep { .. } => Duration::ZERO,
-        Wait::Poll { argument } => Duration::from_millis(u64::from(entry.int(argument) as u32)),
+        Wait::Poll {
+            limit: Limit::Milliseconds(time),
+        } => Duration::from_millis(u64::from(entry.int(time) as u32)),
+        Wait::Poll {
+            limit: Limit::Pointer(time) | Limit::PointerInPoll(time),
+        } => milliseconds(time_left(tid, entry.arguments[time], None)),
         Wait::Futex { .. } => {
             let operation = entry.int(OPERATION);
             let is_realtime = operation & libc::FUTEX_CLOCK_REALTIME != 0;
@@ -79,11 +92,14 @@ pub fn limit(tid: Pid, entry: &Entry, wait: Wait) -> Duration {
                 false => ClockId::CLOCK_MONOTONIC,
             };
             let until = (command != libc::FUTEX_WAIT).then_some(until);
-            let left = time_left(tid, entry.arguments[TIME], until);
-            let left = left.map(|left| left.num_milliseconds());
-            Duration::from_millis(left.and_then(|left| left.try_into().ok()).unwrap_or(0))
+            milliseconds(time_left(tid, entry.arguments[TIME], until))
         }
     }
+}
+
+fn milliseconds(time: Option<TimeSpec>) -> Duration {
+    let time = time.map(|time| time.num_milliseconds());
+    Duration::from_millis(time.and_then(|time| time.try_into().ok()).unwrap_or(0))
 }
 
 /// The longest sleep of a runtime's own thread: Go's `sysmon` sleeps between 20 us and 10 ms
@@ -113,6 +129,7 @@ fn time_left(tid: Pid, address: u64, until: Option<ClockId>) -> Option<TimeSpec>
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::arch::LEGACY;
     use super::*;
 
     fn waits(number: libc::c_long, arguments: [u64; 6]) -> Option<Wait> {
@@ -134,17 +151,32 @@ mod tests {
         assert_eq!(waits(libc::SYS_ppoll, [8, 1, 8, 0, 0, 0]), None);
         assert_eq!(waits(libc::SYS_pselect6, [0, 0, 0, 0, 8, 0]), sleep);
         let epoll = |limit| waits(libc::SYS_epoll_pwait, [3, 8, 1, limit, 0, 0]);
-        assert_eq!(epoll(5), Some(Wait::Poll { argument: 3 }));
+        let limit = Limit::Milliseconds(3);
+        assert_eq!(epoll(5), Some(Wait::Poll { limit }));
         assert_eq!((epoll(0), epoll(FOREVER)), (None, None));
     }
 
     #[test]
     fn a_wait_for_descriptors_with_a_limit_is_polled() {
-        let poll = |count, limit: i32| waits(libc::SYS_poll, [8, count, limit as u64, 0, 0, 0]);
+        let poll = |count, milliseconds: i32| match LEGACY.poll {
+            Some(number) => waits(number, [8, count, milliseconds as u64, 0, 0, 0]),
+            None => {
+                let time = TimeSpec::milliseconds(milliseconds.into());
+                let time = (milliseconds >= 0).then_some(time);
+                let address = time
+                    .as_ref()
+                    .map_or(0, |time| std::ptr::from_ref(time) as u64);
+                waits(libc::SYS_ppoll, [8, count, address, 0, 0, 0])
+            }
+        };
+        let limit = match LEGACY.poll {
+            Some(_) => Limit::Milliseconds(2),
+            None => Limit::PointerInPoll(2),
+        };
         assert_eq!(poll(0, 5), Some(Wait::Sleep { result: 0 }));
         assert_eq!(poll(0, 0), Some(Wait::Sleep { result: 0 }));
         assert_eq!(poll(0, -1), None);
-        assert_eq!(poll(1, 5), Some(Wait::Poll { argument: 2 }));
+        assert_eq!(poll(1, 5), Some(Wait::Poll { limit }));
         assert_eq!((poll(1, 0), poll(1, -1)), (None, None));
     }
 }

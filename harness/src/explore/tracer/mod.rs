@@ -295,3 +295,62 @@ fn syscall(tid: Pid) -> Stop {
         _ => Stop::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// Starts a program and attaches to it while it sleeps in a call.
+    fn attached(command: &mut Command) -> (Tracer, Child, Pid) {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        while procfs::state(pid) != Some('S') {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut tracer = Tracer::new().unwrap();
+        tracer.attach(0, pid).unwrap();
+        (tracer, child, pid)
+    }
+
+    /// Lets a program go on to its end. Returns its exit status and the number of calls before
+    /// which it stopped.
+    fn follow(pid: Pid) -> (i32, usize) {
+        let mut stops = 0;
+        loop {
+            match waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap() {
+                WaitStatus::Exited(_, status) => return (status, stops),
+                WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal).unwrap(),
+                status => {
+                    assert!(!matches!(status, WaitStatus::Signaled(..)), "{status:?}");
+                    stops += 1;
+                    ptrace::cont(pid, None).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_goes_on() {
+        let (_tracer, mut child, pid) = attached(Command::new("cat").stdin(Stdio::piped()));
+        child.stdin.take().unwrap().write_all(b"line").unwrap();
+        let (status, stops) = follow(pid);
+        let mut text = String::new();
+        child.stdout.unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!((status, text.as_str()), (0, "line"));
+        // It writes, and reads once more.
+        assert!(stops >= 2, "{stops}");
+    }
+
+    #[test]
+    fn an_interrupted_sleep_goes_on() {
+        let began = Instant::now();
+        let (_tracer, _child, pid) = attached(Command::new("sleep").arg("0.4"));
+        let (status, _) = follow(pid);
+        let took = began.elapsed();
+        assert_eq!(status, 0);
+        assert!(took >= Duration::from_millis(400), "{took:?}");
+    }
+}
