@@ -2,7 +2,7 @@
 #
 #   source "$(dirname "$0")/lib.sh"
 #
-# and is then in the root of the workspace, and ends at the first command that fails.
+# runs in the root of the workspace, and exits when a command fails.
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,7 +21,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # Installs Debian packages.
 apt_install() {
-  command -v apt-get >/dev/null || fail "needs $*, and there is no apt-get to install it"
+  command -v apt-get >/dev/null || fail "$* is needed, and there is no apt-get to install it"
   as_root apt-get update -qq
   as_root apt-get install -qq -y "$@"
 }
@@ -36,7 +36,9 @@ make_target() {
 }
 
 # Prints the path of a program. If it is missing, installs it from crates.io below target/, which
-# takes minutes: cargo_program NAME [ARGUMENT OF CARGO INSTALL]...
+# takes minutes.
+#
+#   cargo_program NAME [CARGO INSTALL ARGUMENT]...
 cargo_program() {
   local name=$1
   shift

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     }
     ensure!(
         other.wait()?.success(),
-        "Python failed; has it oslo.concurrency (pip install oslo.concurrency)?"
+        "Python failed; is oslo.concurrency installed (pip install oslo.concurrency)?"
     );
     let counted = fs::read_to_string(&file)?;
     ensure!(
@@ -49,6 +49,6 @@ fn main() -> Result<()> {
         "{counted} of {} counts are left",
         2 * ROUNDS
     );
-    println!("Rust counted to its end, Python as well, and no count was lost");
+    println!("Rust and Python have both finished, and no count was lost");
     Ok(())
 }

@@ -76,13 +76,12 @@ pub fn print() {
         );
     }
     println!(
-        "\nanother process that waits for the lock while 4 threads here use it without a pause"
+        "\nwaits of another process while 4 threads of this one reacquire the lock without a pause"
     );
     for (what, ours) in [("raw OFD pair a thread", false), ("ours", true)] {
         let waited = another_process_waits(&file, ours);
         println!(
-            "{what:<24} waits {:>7.0} µs in the median, {:>7.0} µs p99, {:>7.0} µs at most, \
-             of {} waits",
+            "{what:<24} {:>7.0} µs median, {:>7.0} µs p99, {:>7.0} µs max, {} waits",
             waited.0.median(),
             waited.0.quantile(0.99),
             waited.0.quantile(1.0),

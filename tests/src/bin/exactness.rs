@@ -49,8 +49,7 @@ fn correct_locks(sections: u64, directory: &Path) {
         round += 1;
     }
     println!(
-        "correct locks: {reports} reports in {} sections (external {}, fair {}, flock {}, between \
-         threads {})",
+        "correct locks: {reports} overlaps reported in {} sections\n  (external {}, fair {}, flock {}, between threads {})",
         total.iter().sum::<u64>(),
         total[0],
         total[1],
@@ -104,7 +103,7 @@ fn leaks(directory: &Path) {
                 worker.section(|| ());
             });
         println!(
-            "a lock that leaks once in {once_in}: {} overlaps in {} sections",
+            "a lock that admits a second holder once in {once_in}: {} overlaps in {} sections",
             report.overlaps().len(),
             report.sections()
         );
@@ -128,7 +127,7 @@ fn dead_holders(directory: &Path) {
         deaths += report.outcomes().iter().filter(died).count();
         reports += report.overlaps().len();
     }
-    println!("holders that die in the section: {reports} reports after {deaths} deaths");
+    println!("holders that die in the section: {reports} overlaps reported after {deaths} deaths");
 }
 
 fn cost_of_watching() {
@@ -150,8 +149,7 @@ fn cost_of_watching() {
         .collect();
     costs.sort_by(f64::total_cmp);
     println!(
-        "watching a section costs {:.0} ns (quartiles {:.0} to {:.0}; pages touched for the first \
-         time included)",
+        "recording a section costs {:.0} ns (quartiles {:.0} to {:.0}, first page faults included)",
         costs[10], costs[5], costs[15]
     );
 }
@@ -171,7 +169,7 @@ fn start_of_workers() {
         .collect();
     times.sort_by(f64::total_cmp);
     println!(
-        "64 workers start, enter a section and end within {:.0} ms ({:.0} at most)",
+        "64 workers start, enter a section and exit within {:.0} ms (median; maximum {:.0})",
         times[5], times[10]
     );
 }
@@ -203,8 +201,7 @@ fn cost_of_checking() {
     let findings = check(&history, &Promises::default());
     assert!(findings.exclusion.is_held() && findings.refusals.is_held());
     println!(
-        "checking {EVENTS} events: {:.2} s, {:.2} s of it merging 8 logs; {} bytes an event, logs \
-         included",
+        "checking {EVENTS} events: {:.2} s, of which {:.2} s to merge 8 logs; {} bytes per event, logs included",
         start.elapsed().as_secs_f64(),
         merged.as_secs_f64(),
         (peak_memory() - before) / EVENTS + size_of::<Event>() as u64

@@ -16,11 +16,11 @@ const SECONDS: &str = "5";
 
 /// The uses of the lock on our side: name in the table, fairness, and pause between two sections.
 const USES: [(&str, bool, Duration); 5] = [
-    ("again at once", false, Duration::ZERO),
-    ("again at once, `fair`", true, Duration::ZERO),
-    ("100 µs later", false, Duration::from_micros(100)),
-    ("1 ms later", false, Duration::from_millis(1)),
-    ("10 ms later", false, Duration::from_millis(10)),
+    ("at once", false, Duration::ZERO),
+    ("at once, `fair`", true, Duration::ZERO),
+    ("after 100 µs", false, Duration::from_micros(100)),
+    ("after 1 ms", false, Duration::from_millis(1)),
+    ("after 10 ms", false, Duration::from_millis(10)),
 ];
 
 fn main() -> anyhow::Result<()> {
@@ -29,10 +29,9 @@ fn main() -> anyhow::Result<()> {
     }
     println!(
         "{OF_EACH} processes of each, {SECONDS} s, empty sections\n\n\
-         | ours take the lock | acquisitions a second, ours | Python's | longest wait, ours | \
-         Python's |\n|---|---|---|---|---|"
+         | our processes reacquire the lock | acquisitions a second, ours | Python's | longest wait, ours | Python's |\n|---|---|---|---|---|"
     );
-    measure("not at all", None)?;
+    measure("never (none are running)", None)?;
     for (number, (name, ..)) in USES.iter().enumerate() {
         measure(name, Some(number))?;
     }

@@ -16,8 +16,7 @@ const REPLAYS: &str = "100";
 pub fn all(locks: &[Lock], tools: &mut Tools, options: &Options) -> Result<ExitCode> {
     let mut wrong = locks.is_empty();
     println!(
-        "| lock | scenario | expected | found | schedules | s | a second | steps, switches | \
-         replays |"
+        "| lock | scenario | expected | found | schedules | s | per second | extent, or steps and switches | replays |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for lock in locks {
