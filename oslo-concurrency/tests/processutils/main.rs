@@ -1,5 +1,7 @@
 //! `processutils` on real processes.
 
+#![cfg(target_os = "linux")] // processutils is on Linux alone
+
 mod arguments;
 mod callbacks;
 mod inheritance;
