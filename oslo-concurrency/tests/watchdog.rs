@@ -1,5 +1,7 @@
 //! Events about actions and waits for locks that take long.
 
+#![cfg(target_os = "linux")] // forks, and locks of other processes by fcntl(2)
+
 use std::fmt::{Debug, Write};
 use std::fs::OpenOptions;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,19 +1,17 @@
 //! Locks for tasks: exclusion, cancellation, and no blocked threads.
 
 mod between_tasks;
+#[cfg(target_os = "linux")] // which shows the threads of a process
 mod in_the_kernel;
 mod synchronized;
 
-use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, fcntl};
 use oslo_concurrency::lockutils::{self, LockOptions};
 
 /// The limit of every wait in these tests, longer than any event takes on a loaded machine.
@@ -69,35 +67,6 @@ fn block_on<F: Future>(future: F) -> F::Output {
         }
         assert!(Instant::now() < deadline, "the future is never ready");
         std::thread::park_timeout(DEADLINE);
-    }
-}
-
-/// Locks a lock file through a descriptor of its own, which to the kernel is the same as another
-/// process.
-struct Stranger(File);
-
-impl Stranger {
-    fn locks(path: &Path) -> Self {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .unwrap();
-        let request = nix::libc::flock {
-            l_type: nix::libc::F_WRLCK as i16,
-            l_whence: 0,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLKW(&request)).unwrap();
-        Stranger(file)
-    }
-
-    fn unlocks(self) {
-        drop(self.0);
     }
 }
 

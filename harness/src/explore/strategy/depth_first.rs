@@ -208,7 +208,7 @@ impl Scheduler for Walk {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::super::super::schedule::Action;
     use super::super::super::syscalls::{Call, Effect, Operation};

@@ -152,7 +152,7 @@ impl Program {
     }
 
     /// Marks it as reaped by another module.
-    #[cfg(feature = "explore")]
+    #[cfg(all(target_os = "linux", feature = "explore"))]
     pub(crate) fn mark_reaped(&mut self) {
         self.reaped = true;
     }
