@@ -23,6 +23,6 @@ mod tests {
     fn only_whole_lines_name_a_group() {
         let told = [line(12), line(345)].concat() + "g6";
         assert_eq!(of(told.as_bytes()), [12, 345]);
-        assert_eq!(of(b"g1\ng-7\ng0\nx\n.\ng\n"), []);
+        assert!(of(b"g1\ng-7\ng0\nx\n.\ng\n").is_empty());
     }
 }
