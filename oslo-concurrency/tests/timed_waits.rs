@@ -2,6 +2,8 @@
 //!
 //! Dispositions of signals belong to the whole process, so each trial runs in a forked child.
 
+#![cfg(target_os = "linux")] // signals and limits of Linux
+
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

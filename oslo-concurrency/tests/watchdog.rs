@@ -1,5 +1,7 @@
 //! What is told of an action, or of a wait for a lock, that takes long.
 
+#![cfg(target_os = "linux")] // forks, and locks of other processes by fcntl(2)
+
 use std::fmt::{Debug, Write};
 use std::fs::OpenOptions;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,13 +1,44 @@
 //! Another process holds the lock (a [`Stranger`] with a descriptor of its own, which is the same to the kernel).
 
+use std::fs::{File, OpenOptions};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use oslo_concurrency::lockutils::{self, Error};
 
-use super::{Stranger, Woken, block_on, external, is_free, poll_once, until};
+use super::{Woken, block_on, external, is_free, poll_once, until};
+
+/// Locks a lock file as another process would: by a descriptor of its own, for which the kernel takes it for somebody else.
+struct Stranger(File);
+
+impl Stranger {
+    fn locks(path: &Path) -> Self {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .unwrap();
+        let request = nix::libc::flock {
+            l_type: nix::libc::F_WRLCK as i16,
+            l_whence: 0,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_OFD_SETLKW(&request)).unwrap();
+        Stranger(file)
+    }
+
+    fn unlocks(self) {
+        drop(self.0);
+    }
+}
 
 /// These tests count the threads that wait, so they run one at a time.
 fn alone() -> MutexGuard<'static, ()> {

@@ -1,19 +1,17 @@
 //! Locks for tasks: exclusion, cancellation, and that no thread is blocked.
 
 mod between_tasks;
+#[cfg(target_os = "linux")] // which shows the threads of a process
 mod in_the_kernel;
 mod synchronized;
 
-use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, fcntl};
 use oslo_concurrency::lockutils::{self, LockOptions};
 
 /// No event that a test waits for takes this long, however loaded the machine is.
@@ -69,34 +67,6 @@ fn block_on<F: Future>(future: F) -> F::Output {
         }
         assert!(Instant::now() < deadline, "the future is never ready");
         std::thread::park_timeout(DEADLINE);
-    }
-}
-
-/// Locks a lock file as another process would: by a descriptor of its own, for which the kernel takes it for somebody else.
-struct Stranger(File);
-
-impl Stranger {
-    fn locks(path: &Path) -> Self {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .unwrap();
-        let request = nix::libc::flock {
-            l_type: nix::libc::F_WRLCK as i16,
-            l_whence: 0,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLKW(&request)).unwrap();
-        Stranger(file)
-    }
-
-    fn unlocks(self) {
-        drop(self.0);
     }
 }
 
