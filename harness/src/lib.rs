@@ -33,7 +33,19 @@
 //! and change without notice.
 //!
 //! # Platforms
-//! Linux. The feature `explore` also needs x86-64.
+//! | | Linux | macOS, FreeBSD | Windows |
+//! |---|---|---|---|
+//! | fixtures, witness, history, checker | yes | yes | yes |
+//! | `Stress` | forks | forks | [executes the test program](testing::stress) for each worker |
+//! | faults | all | all | kill, panic, and those of files; another one is an error before the run |
+//! | conformance | all | not *fairness*, *refusal* | nor *signals* and what needs fork(2) |
+//! | random programs | yes | yes | no: the test fails and says so |
+//! | workers in Rust, `stress` | yes | yes | without *pause*, *fork* and wrappers |
+//! | `explore` | yes | no | no |
+//!
+//! What is not available is *not known* or an error, with the reason; it is never a pass. On macOS,
+//! FreeBSD and Windows no list of the kernel's locks and no state of threads is read: an *orphan* is
+//! found only by trying the lock, and a waiter counts as stuck even if the machine kept it waiting.
 
 #[cfg(feature = "explore")]
 #[cfg_attr(

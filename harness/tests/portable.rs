@@ -176,8 +176,81 @@ fn a_lock_that_stays_held_is_found_by_another_process(lock_path: LockPath, stres
 #[case(Guarantee::Panic)]
 #[case(Guarantee::Timeout)]
 #[case(Guarantee::Try)]
+#[case(Guarantee::Reopening)]
+#[case(Guarantee::Executed)]
+#[case(Guarantee::Removal)]
+#[case(Guarantee::GivenUp)]
+#[case(Guarantee::HandOver)]
+#[case(Guarantee::Progress)]
 fn our_lock_keeps_its_guarantees(#[case] guarantee: Guarantee) {
     assert_kept(guarantee, &Oslo::new);
+}
+
+/// Lets everyone in.
+struct Nothing;
+
+impl Lock for Nothing {
+    fn run(
+        &self,
+        _limit: WaitLimit,
+        section: &mut dyn FnMut(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        section();
+        Ok(Answer::Ran)
+    }
+}
+
+#[rstest]
+#[case(Guarantee::Processes)]
+#[case(Guarantee::Threads)]
+fn a_lock_that_does_nothing_breaks_its_guarantees(#[case] guarantee: Guarantee) {
+    let directory = tempfile::tempdir().unwrap();
+    let verdict = guarantee.examine(directory.path(), &|_| Nothing);
+    assert!(verdict.is_violated(), "{verdict}");
+}
+
+/// A file that exists while the lock is held: its holder leaves it behind when it dies.
+struct Marker(std::path::PathBuf);
+
+impl Lock for Marker {
+    fn run(
+        &self,
+        limit: WaitLimit,
+        section: &mut dyn FnMut(),
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let began = std::time::Instant::now();
+        loop {
+            let made = std::fs::File::create_new(&self.0);
+            match made {
+                Ok(_) => break,
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    // Windows refuses to create a file that is just being removed.
+                    if error.kind() != std::io::ErrorKind::PermissionDenied {
+                        return Err(error.into());
+                    }
+                }
+                Err(_) => {}
+            }
+            match limit {
+                WaitLimit::NoWait => return Ok(Answer::Busy),
+                WaitLimit::AtMost(time) if began.elapsed() >= time => {
+                    return Ok(Answer::TimedOut);
+                }
+                _ => std::thread::sleep(Duration::from_micros(500)),
+            }
+        }
+        section();
+        std::fs::remove_file(&self.0)?;
+        Ok(Answer::Ran)
+    }
+}
+
+#[test]
+fn a_lock_that_its_dead_holder_keeps_breaks_its_guarantee() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = |directory: &std::path::Path| Marker(directory.join("marker"));
+    let verdict = Guarantee::Death.examine(directory.path(), &make);
+    assert!(verdict.is_violated(), "{verdict}");
 }
 
 #[cfg(windows)]

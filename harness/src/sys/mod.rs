@@ -25,13 +25,11 @@ use windows as platform;
 pub(crate) use missing::{Means, NotAvailable, lacks};
 #[cfg(feature = "stress")]
 pub(crate) use platform::program;
-pub(crate) use platform::{
-    Descriptors as NoDescriptors, SharedFile, SharedHandle, SignalStorm, describe_signal,
-};
+pub(crate) use platform::{Descriptors as NoDescriptors, SharedFile, SignalStorm, describe_signal};
 #[cfg(windows)]
 pub(crate) use platform::{Inherited, Job, KILLED, directory, inherited};
 #[cfg(unix)]
-pub(crate) use platform::{end_fork_with, end_with_parent, inheritable_file};
+pub(crate) use platform::{SharedHandle, end_fork_with, end_with_parent, inheritable_file};
 #[cfg(all(unix, feature = "stress"))]
 pub(crate) use platform::{end_of, limit};
 

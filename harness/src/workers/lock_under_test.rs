@@ -266,8 +266,13 @@ fn check_program(program: &str) -> Result<(), UsageError> {
 mod tests {
     use super::*;
 
+    /// A program that every system has.
+    const SHELL: &str = if cfg!(windows) { "cmd" } else { "sh" };
+
     fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
+        text.split(' ')
+            .map(|word| word.replace("sh", SHELL))
+            .collect()
     }
 
     #[test]
@@ -284,21 +289,23 @@ mod tests {
             LockUnderTest::worker(words("sh -c x={lock}:{dir}:{name}:{worker}:{other}")).unwrap();
         let command = lock.command(&config);
         let last = command.get_args().last().unwrap();
-        assert_eq!(last, "x=/run/d/lock-1:/run/d:lock-1:3:{other}");
+        let file = config.directory.join("lock-1");
+        let expected = format!("x={}:/run/d:lock-1:3:{{other}}", file.display());
+        assert_eq!(last, &*expected);
         assert_eq!(
             lock.arguments(),
-            "-- sh -c 'x={lock}:{dir}:{name}:{worker}:{other}'"
+            format!("-- {SHELL} -c 'x={{lock}}:{{dir}}:{{name}}:{{worker}}:{{other}}'")
         );
     }
 
     #[test]
     fn a_lock_is_read_as_it_was_written() {
         let ours = PathBuf::from("ours");
-        for lock in [
-            LockUnderTest::worker(words("sh -c x;y")).unwrap(),
-            LockUnderTest::wrapper(words("sh -c {cmd}"), Some(1), ours.clone()).unwrap(),
-            LockUnderTest::builtin("flock", ours.clone()),
-        ] {
+        let wrapper = LockUnderTest::wrapper(words("sh -c {cmd}"), Some(1), ours.clone());
+        assert_eq!(wrapper.is_err(), lacks(Means::NamedPipes).is_some());
+        let worker = LockUnderTest::worker(words("sh -c x;y")).unwrap();
+        let builtin = LockUnderTest::builtin("flock", ours.clone());
+        for lock in [worker, builtin].into_iter().chain(wrapper.ok()) {
             let again = LockUnderTest::from_arguments(&lock.arguments(), ours.clone()).unwrap();
             assert_eq!(
                 (again.arguments(), again.kind()),
@@ -309,14 +316,11 @@ mod tests {
 
     #[test]
     fn an_unusable_command_is_refused_with_advice() {
-        let ours = PathBuf::from("ours");
         assert!(matches!(
             LockUnderTest::worker(vec![]),
             Err(UsageError::Empty)
         ));
-        let wrapper = LockUnderTest::wrapper(words("flock {lock}"), None, ours.clone());
-        assert!(matches!(wrapper, Err(UsageError::NoCommand)));
-        let missing = LockUnderTest::wrapper(words("no-such-lock {cmd}"), None, ours).unwrap_err();
+        let missing = LockUnderTest::worker(words("no-such-lock x")).unwrap_err();
         assert!(
             missing
                 .to_string()
@@ -326,5 +330,10 @@ mod tests {
         let file =
             LockUnderTest::worker(vec![script.path().to_str().unwrap().to_owned()]).unwrap_err();
         assert!(matches!(file, UsageError::NotExecutable { .. }));
+        let wrapper = LockUnderTest::wrapper(words("sh {lock}"), None, PathBuf::from("ours"));
+        match lacks(Means::NamedPipes) {
+            None => assert!(matches!(wrapper, Err(UsageError::NoCommand))),
+            Some(_) => assert!(matches!(wrapper, Err(UsageError::NoWrappers))),
+        }
     }
 }

@@ -21,7 +21,7 @@ use super::{DiskSize, Means, Side, lacks};
 pub(crate) use faults::{Descriptors, SignalStorm};
 pub(crate) use job::Job;
 pub(super) use session::agree;
-pub(crate) use session::{Inherited, SharedFile, SharedHandle, directory, inherited};
+pub(crate) use session::{Inherited, SharedFile, directory, inherited};
 
 /// The exit status of a process that was killed: no program ends with it by itself.
 pub(crate) const KILLED: u32 = 0x4c4b_0009;

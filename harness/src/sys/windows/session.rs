@@ -80,9 +80,6 @@ pub(crate) fn directory() -> io::Result<PathBuf> {
     })
 }
 
-/// The number of a file in the [`directory`].
-pub(crate) type SharedHandle = usize;
-
 /// A numbered file in the [`directory`].
 #[derive(Debug)]
 pub(crate) struct SharedFile(File);
@@ -91,11 +88,11 @@ impl SharedFile {
     /// The next file of this thread. A process that was executed for a run finds that of the test's
     /// own process, and its content.
     pub(crate) fn create_empty() -> io::Result<Self> {
-        Self::open(Self::next_handle())
+        Self::open(Self::next_number())
     }
 
     /// The number of the file that this thread creates next.
-    pub(crate) fn next_handle() -> SharedHandle {
+    pub(crate) fn next_number() -> usize {
         NEXT.replace(NEXT.get() + 1)
     }
 
@@ -104,8 +101,8 @@ impl SharedFile {
     }
 
     /// The file of this number.
-    pub(crate) fn open(handle: SharedHandle) -> io::Result<Self> {
-        at(&directory()?.join(format!("memory-{handle}"))).map(SharedFile)
+    fn open(number: usize) -> io::Result<Self> {
+        at(&directory()?.join(format!("memory-{number}"))).map(SharedFile)
     }
 
     /// The same file once more.
@@ -119,7 +116,7 @@ impl SharedFile {
 
 /// The path of the test's own process at this call.
 pub(crate) fn agree(path: &Path) -> io::Result<PathBuf> {
-    let kept = directory()?.join(format!("path-{}", SharedFile::next_handle()));
+    let kept = directory()?.join(format!("path-{}", SharedFile::next_number()));
     if inherited().is_some() {
         return std::fs::read_to_string(kept).map(PathBuf::from);
     }

@@ -226,7 +226,16 @@ impl Team {
     }
 
     /// The standard error of the processes.
-    pub(super) fn errors(self) -> String {
+    pub(super) fn errors(mut self) -> String {
+        /// How long the process that answers questions may take to leave the test by itself, with
+        /// what its fixtures have created.
+        const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+        let until = Instant::now() + LEAVES_WITHIN;
+        if let Some(child) = &mut self.answers {
+            while child.ended().is_none() && Instant::now() < until {
+                sleep(Duration::from_millis(1));
+            }
+        }
         let errors = errors_of(self.run).and_then(std::fs::read);
         drop(self);
         String::from_utf8_lossy(&errors.unwrap_or_default()).into_owned()

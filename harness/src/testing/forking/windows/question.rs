@@ -26,12 +26,11 @@ pub(super) fn answer(witness: &Witness, question: u64) -> Option<i32> {
     (word >> 8 == question && word & 0xff != NONE).then_some((word & 0xff) as i32)
 }
 
-/// Answers questions by calling `try_lock`, until the run is over: the coordinator then ends this
-/// process with its job.
+/// Answers questions by calling `try_lock`, until the run is over.
 pub(in super::super) fn serve(witness: &Witness, try_lock: Option<&(dyn Fn() -> i32 + Sync)>) {
     let (asked, answered) = witness.questions();
     let mut last = answered.load(Ordering::Acquire) >> 8;
-    while let Some(try_lock) = try_lock {
+    while let Some(try_lock) = try_lock.filter(|_| !witness.is_dismissed()) {
         let question = asked.load(Ordering::Acquire);
         if question != last {
             last = question;
