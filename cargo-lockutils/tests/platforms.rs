@@ -246,7 +246,16 @@ fn ls_and_clean_know_unused_lock_files() {
 #[test]
 fn our_own_lock_holds_under_stress() {
     let here = Here::new();
-    let words = ["stress", "--builtin", "oslo", "--duration", "2s", "--json"];
+    let words = [
+        "stress",
+        "--builtin",
+        "oslo",
+        "--scenario",
+        "contend,die",
+        "--duration",
+        "4s",
+        "--json",
+    ];
     let output = here.run(words);
     assert_eq!(
         output.status.code(),

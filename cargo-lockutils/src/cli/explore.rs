@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lockutils_harness::explore::Choice;
 
 use super::trial::TrialOptions;
 use super::values::{explorable, strategy};
@@ -39,11 +40,7 @@ pub struct ExploreOptions {
         value_parser = strategy,
         help_heading = "Trial"
     )]
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "nothing explores")
-    )]
-    pub strategy: &'static str,
+    pub strategy: Choice,
     /// Maximum number of schedules per scenario [default: 5000]
     #[arg(long, value_name = "N", help_heading = "Trial")]
     pub schedules: Option<usize>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockutils_harness::explore::Choice;
 use lockutils_harness::model::Scenario;
 
 /// Parses a time such as `20s`, `1.5s`, `800us` or `2m`. A number without a unit is seconds.
@@ -36,11 +37,8 @@ pub fn scenario(text: &str) -> Result<Scenario, String> {
     one_of("scenario", text, &Scenario::ALL, |scenario| scenario.word())
 }
 
-/// Strategies of `explore`.
-pub const STRATEGIES: [&str; 5] = ["mix", "delays", "pct", "random", "depth-first"];
-
-pub fn strategy(text: &str) -> Result<&'static str, String> {
-    one_of("strategy", text, &STRATEGIES, |word| word)
+pub fn strategy(text: &str) -> Result<Choice, String> {
+    one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
 
 /// Parses a scenario that `explore` supports.

@@ -24,7 +24,9 @@ use windows as platform;
 
 pub use files::{below, is_hidden, lock_of_turnstile, why_no_lock_file};
 pub use lock::{FileLock, LockKind, LockMode};
-pub use users::{Openers, Process, Role, User};
+#[cfg(unix)]
+pub use users::Openers;
+pub use users::{Process, Role, User};
 
 /// Lock files and their users.
 #[derive(Debug)]
@@ -65,7 +67,8 @@ pub fn scan(directory: &Path) -> Scan {
     }
 }
 
-/// The processes that have the file open.
+/// The processes that have the file open. Windows needs no list to remove a file.
+#[cfg(unix)]
 pub fn openers(path: &Path) -> Openers {
     platform::openers(path)
 }

@@ -46,6 +46,7 @@ pub struct Found {
 }
 
 /// The processes that have a file open.
+#[cfg(unix)]
 #[derive(Debug, Default)]
 pub struct Openers {
     pub processes: Vec<Process>,

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::RestartManager::{
 };
 
 use super::files::{Files, below};
-use super::users::{Found, Openers, Process, Role, User};
+use super::users::{Found, Process, Role, User};
 
 pub const LIMITS: Option<&str> =
     Some("Windows tells who has a lock file open, but not who holds the lock and who waits for it");
@@ -46,17 +46,6 @@ pub fn find(directory: &Path, files: &Files) -> Found {
         }
     }
     found
-}
-
-/// The processes that have the file open.
-pub fn openers(path: &Path) -> Openers {
-    let processes = with_open(&[path.to_owned()]);
-    Openers {
-        doubt: processes
-            .is_none()
-            .then(|| "the Restart Manager does not answer".to_owned()),
-        processes: processes.unwrap_or_default(),
-    }
 }
 
 /// A process that has a file in the directory open.

@@ -82,17 +82,20 @@ pub fn become_command(command: Command) -> io::Result<Status> {
 
 /// What is available here, for `--version --verbose`: a name and a description, one line each.
 pub fn facts() -> Vec<(&'static str, &'static str)> {
-    let mut facts = vec![("explore", EXPLORE)];
+    let explore = match NO_EXPLORE {
+        None => "yes",
+        Some(_) => "no: needs ptrace(2) and seccomp(2) of Linux",
+    };
+    let mut facts = vec![("explore", explore)];
     facts.extend_from_slice(platform::FACTS);
     facts
 }
 
-/// Why `explore` is not available here, with the next step.
-#[cfg(not(target_os = "linux"))]
-pub const NO_EXPLORE: &str = "it schedules system calls by ptrace(2) and seccomp(2) of Linux: \
-                              run it there, or in a container; `stress` runs here";
-
-#[cfg(target_os = "linux")]
-const EXPLORE: &str = "yes";
-#[cfg(not(target_os = "linux"))]
-const EXPLORE: &str = "no: needs ptrace(2) and seccomp(2) of Linux";
+/// The reason why `explore` is not available here, with the next step.
+pub const NO_EXPLORE: Option<&str> = match cfg!(target_os = "linux") {
+    true => None,
+    false => Some(
+        "it schedules system calls by ptrace(2) and seccomp(2) of Linux: run it there, or in a \
+         container; `stress` runs here",
+    ),
+};

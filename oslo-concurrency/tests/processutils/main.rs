@@ -3,8 +3,6 @@
 //! Linux only, since they look into /proc; `tests/commands.rs` has what holds everywhere.
 #![cfg(target_os = "linux")]
 
-#![cfg(target_os = "linux")] // processutils is on Linux alone
-
 mod arguments;
 mod callbacks;
 mod inheritance;

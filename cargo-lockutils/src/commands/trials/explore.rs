@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use lockutils_harness::explore::{Budget, Choice, Found, Progress, Saved, Search, outcome};
+use anyhow::{Context, Result, anyhow, bail};
+use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, outcome};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
@@ -14,9 +14,12 @@ use lockutils_harness::stress::offers;
 use super::{Run, Subject, reports, screen};
 use crate::cli::ExploreOptions;
 use crate::settings::{ConfiguredLock, ConfiguredTrial};
-use crate::sys::Status;
+use crate::sys::{NO_EXPLORE, Status};
 
 pub fn run(chosen: &ExploreOptions) -> Result<Status> {
+    if let Some(why) = NO_EXPLORE {
+        bail!("`explore` is not available on this system: {why}");
+    }
     super::run(&chosen.trial, |run| Explore {
         chosen,
         duration: chosen
@@ -67,7 +70,7 @@ impl super::Trial for Explore<'_> {
                 scenario,
                 workers,
                 rounds: self.chosen.rounds.into(),
-                strategy: strategy(self.chosen.strategy),
+                strategy: self.chosen.strategy,
                 seed: run.seed,
                 lease,
                 base: base.join(scenario.word()),
@@ -120,12 +123,6 @@ impl super::Trial for Explore<'_> {
     }
 }
 
-/// The strategy of this name, which the command line has checked.
-fn strategy(word: &str) -> Choice {
-    let chosen = Choice::ALL.into_iter().find(|choice| choice.word() == word);
-    chosen.unwrap_or(Choice::Mix)
-}
-
 /// The named scenarios, or else every promise that the worker supports.
 fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
     if !subject.scenarios.is_empty() {
@@ -174,15 +171,4 @@ fn running(scenario: Scenario, budget: &Budget, progress: Progress) -> String {
         progress.schedules,
         budget.schedules
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::values::STRATEGIES;
-
-    #[test]
-    fn the_command_line_knows_every_strategy() {
-        assert_eq!(Choice::ALL.map(Choice::word), STRATEGIES);
-    }
 }

@@ -1,12 +1,8 @@
 //! The common part of `stress` and `explore`: locks one after the other, progress, interruption,
 //! reports and exit status.
 
-#[cfg(target_os = "linux")]
-mod explore;
-#[cfg(not(target_os = "linux"))]
-mod no_explore;
-#[cfg(target_os = "linux")]
-mod replay;
+pub mod explore;
+pub mod replay;
 mod reports;
 mod screen;
 pub mod stress;
@@ -22,12 +18,6 @@ use lockutils_harness::model::{CheckedReport, Command, Report, Scenario, Verdict
 use lockutils_harness::report;
 use lockutils_harness::workers::{LockUnderTest, WorkerError};
 
-#[cfg(target_os = "linux")]
-pub use self::explore::run as explore;
-#[cfg(not(target_os = "linux"))]
-pub use self::no_explore::{explore, replay};
-#[cfg(target_os = "linux")]
-pub use self::replay::run as replay;
 use self::reports::Reports;
 use self::screen::Screen;
 use self::target::Target;

@@ -15,12 +15,15 @@ use lockutils_harness::workers::LockUnderTest;
 use super::screen::{self, Screen, interrupted};
 use crate::lock_directory::LockDirectory;
 use crate::output;
-use crate::sys::Status;
+use crate::sys::{NO_EXPLORE, Status};
 
 /// Default number of runs.
 const TIMES: usize = 10;
 
 pub fn run(file: &Path, times: Option<usize>) -> Result<Status> {
+    if let Some(why) = NO_EXPLORE {
+        bail!("`replay` is not available on this system: {why}");
+    }
     screen::unless_interrupted(run_until_interrupted(file, times))
 }
 

@@ -20,15 +20,13 @@ pub fn lsof(text: &str) -> Vec<i32> {
 pub fn fstat(text: &str) -> Vec<i32> {
     let pid = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        // The first number that a descriptor follows.
-        (2..words.len().saturating_sub(1)).find_map(|at| {
+        // The first number that a descriptor and a mount point follow.
+        (2..words.len().saturating_sub(2)).find_map(|at| {
             let descriptor = words[at + 1].trim_end_matches('*');
             let is_descriptor = descriptor.parse::<u32>().is_ok()
-                || matches!(
-                    descriptor,
-                    "text" | "wd" | "root" | "jail" | "ctty" | "tr" | "mmap"
-                );
-            is_descriptor.then(|| words[at].parse().ok())?
+                || descriptor.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let is_mount = words[at + 2].starts_with(['/', '-']);
+            (is_descriptor && is_mount).then(|| words[at].parse().ok())?
         })
     };
     let mut pids: Vec<i32> = text.lines().skip(1).filter_map(pid).collect();
