@@ -22,6 +22,7 @@ pub(in crate::processutils) struct Plan {
     /// What it starts can be ended with it.
     pub(in crate::processutils) own_group: bool,
     pub(in crate::processutils) limits: Limits,
+    #[cfg_attr(windows, expect(dead_code, reason = "refused before it gets here"))]
     pub(in crate::processutils) preexec: Option<Preexec>,
 }
 
@@ -36,6 +37,7 @@ pub(in crate::processutils) struct Asked<'a> {
 }
 
 /// The step at which a start failed.
+#[cfg_attr(windows, expect(dead_code, reason = "nothing of ours runs in a child"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::processutils) enum Step {
     /// Nothing of ours: the exec, or a change of the directory.
