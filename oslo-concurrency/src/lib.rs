@@ -55,7 +55,6 @@ pub mod lockutils;
 mod named;
 pub mod observe;
 mod once;
-#[cfg(target_os = "linux")]
 pub mod processutils;
 #[cfg(all(any(test, fuzzing), target_os = "linux"))]
 pub mod properties;

@@ -9,9 +9,7 @@ use std::process::{Command, ExitCode};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::Status;
-
-pub fn exit_code(status: Status) -> ExitCode {
+pub fn exit_code(status: i32) -> ExitCode {
     ExitCode::from(status as u8)
 }
 
@@ -52,7 +50,7 @@ pub const TEMPORARY: &str = "TMPDIR";
 
 pub const INTERRUPTS: &[i32] = &[SIGINT, SIGTERM, SIGHUP];
 
-pub fn become_command(mut command: Command) -> io::Result<Status> {
+pub fn become_command(mut command: Command) -> io::Result<i32> {
     Err(command.exec())
 }
 

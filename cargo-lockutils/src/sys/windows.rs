@@ -7,9 +7,7 @@ use std::process::{Command, ExitCode};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::Status;
-
-pub fn exit_code(status: Status) -> ExitCode {
+pub fn exit_code(status: i32) -> ExitCode {
     match u8::try_from(status) {
         Ok(status) => ExitCode::from(status),
         Err(_) => std::process::exit(status),
@@ -62,7 +60,7 @@ pub const TEMPORARY: &str = "TMP";
 pub const INTERRUPTS: &[i32] = &[SIGINT, SIGTERM];
 
 /// Ctrl-C goes to the command as well; this process waits for what it does about it.
-pub fn become_command(mut command: Command) -> io::Result<Status> {
+pub fn become_command(mut command: Command) -> io::Result<i32> {
     // A handler that only takes note keeps this process alive.
     let noted = std::sync::Arc::default();
     signal_hook::flag::register(SIGINT, noted)?;

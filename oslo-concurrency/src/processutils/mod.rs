@@ -49,6 +49,7 @@ mod log;
 pub(crate) mod mask;
 mod output;
 mod process;
+#[cfg(any(unix, feature = "ssh"))]
 mod read_available;
 mod retry;
 mod root;

@@ -5,39 +5,41 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub(in crate::processutils) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
+pub(crate) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// The limits of a command by their numbers, 0 to 9: address space, core file, processor time, data,
 /// file, locked memory, descriptors, processes, resident set, stack.
-pub(in crate::processutils) type Limits = [Option<u64>; 10];
+pub(crate) type Limits = [Option<u64>; 10];
 
 /// Everything about a child that is settled before it is started, as often as there are attempts.
-pub(in crate::processutils) struct Plan {
+pub(crate) struct Plan {
     /// The program and its arguments.
-    pub(in crate::processutils) words: Vec<OsString>,
-    pub(in crate::processutils) shell: bool,
-    pub(in crate::processutils) cwd: Option<PathBuf>,
+    pub(crate) words: Vec<OsString>,
+    pub(crate) shell: bool,
+    pub(crate) cwd: Option<PathBuf>,
     /// Its whole environment; `None` is ours.
-    pub(in crate::processutils) environment: Option<Vec<(OsString, OsString)>>,
+    pub(crate) environment: Option<Vec<(OsString, OsString)>>,
     /// What it starts can be ended with it.
-    pub(in crate::processutils) own_group: bool,
-    pub(in crate::processutils) limits: Limits,
-    pub(in crate::processutils) preexec: Option<Preexec>,
+    pub(crate) own_group: bool,
+    pub(crate) limits: Limits,
+    #[cfg_attr(windows, expect(dead_code, reason = "refused before it gets here"))]
+    pub(crate) preexec: Option<Preexec>,
 }
 
 /// The options that some system lacks.
 #[cfg_attr(unix, expect(dead_code, reason = "Unix has all of them"))]
-pub(in crate::processutils) struct Asked<'a> {
-    pub(in crate::processutils) preexec: bool,
-    pub(in crate::processutils) prlimit: bool,
-    pub(in crate::processutils) as_root: bool,
+pub(crate) struct Asked<'a> {
+    pub(crate) preexec: bool,
+    pub(crate) prlimit: bool,
+    pub(crate) as_root: bool,
     /// The words after the script of a shell.
-    pub(in crate::processutils) script_arguments: &'a [OsString],
+    pub(crate) script_arguments: &'a [OsString],
 }
 
 /// The step at which a start failed.
+#[cfg_attr(windows, expect(dead_code, reason = "nothing of ours runs in a child"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::processutils) enum Step {
+pub(crate) enum Step {
     /// Nothing of ours: the exec, or a change of the directory.
     Exec,
     Preexec,
@@ -49,14 +51,14 @@ pub(in crate::processutils) enum Step {
 
 /// What a child has written so far.
 #[derive(Debug, Default)]
-pub(in crate::processutils) struct Written {
-    pub(in crate::processutils) stdout: Vec<u8>,
-    pub(in crate::processutils) stderr: Vec<u8>,
+pub(crate) struct Written {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// Why the child's end was not seen.
 #[derive(Debug)]
-pub(in crate::processutils) enum WaitFailure {
+pub(crate) enum WaitFailure {
     TimedOut,
     /// It has ended, and nobody knows how.
     ExitCodeLost,

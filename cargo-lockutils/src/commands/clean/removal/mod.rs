@@ -4,11 +4,10 @@
 
 #[cfg(target_os = "linux")]
 mod lease;
-#[cfg(any(target_os = "macos", target_os = "freebsd"))]
-#[path = "no_lease.rs"]
-mod lease;
 #[cfg(unix)]
 mod lock;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+mod no_lease;
 mod outcome;
 #[cfg(unix)]
 mod unix;

@@ -12,7 +12,7 @@ mod running;
 #[cfg(not(target_os = "macos"))]
 mod sigpipe;
 #[cfg(feature = "ssh")]
-pub(in crate::processutils) mod socket;
+pub(crate) mod socket;
 
 use nix::sys::signal::Signal;
 

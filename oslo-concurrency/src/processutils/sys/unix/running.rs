@@ -17,14 +17,14 @@ use crate::sys;
 /// file system whose server is gone.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
-pub(in crate::processutils::sys) struct Running {
+pub(crate) struct Running {
     /// `None` once it was waited for.
     child: Option<Child>,
     handle: Handle,
 }
 
 impl Running {
-    pub(in crate::processutils::sys) fn start(plan: &Plan) -> Result<Self, (Step, io::Error)> {
+    pub(crate) fn start(plan: &Plan) -> Result<Self, (Step, io::Error)> {
         let (child, early) = super::child::start(plan)?;
         Self::of(child, plan.own_group, early).map_err(|error| (Step::Watch, error))
     }
@@ -48,11 +48,11 @@ impl Running {
         }
     }
 
-    pub(in crate::processutils::sys) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    pub(in crate::processutils::sys) fn communicate(
+    pub(crate) fn communicate(
         &mut self,
         input: &[u8],
         deadline: Option<Instant>,
@@ -69,7 +69,7 @@ impl Running {
         Ok(exit_code(status))
     }
 
-    pub(in crate::processutils::sys) fn stop(&mut self) -> Option<&'static str> {
+    pub(crate) fn stop(&mut self) -> Option<&'static str> {
         let mut child = self.child.take()?;
         let left = match self.handle.kill_all() {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -15,7 +15,7 @@ fn of(session: &Session) -> BorrowedFd<'_> {
 }
 
 /// Waits until the socket can be read or written.
-pub(in crate::processutils) fn wait(
+pub(crate) fn wait(
     session: &Session,
     read: bool,
     write: bool,
@@ -28,7 +28,7 @@ pub(in crate::processutils) fn wait(
 }
 
 /// Ends the connection; the descriptor remains the session's.
-pub(in crate::processutils) fn shut_down(session: &Session) {
+pub(crate) fn shut_down(session: &Session) {
     // SAFETY: the descriptor is open.
     unsafe { libc::shutdown(of(session).as_raw_fd(), libc::SHUT_RDWR) };
 }

@@ -4,7 +4,7 @@ mod job;
 mod running;
 mod shell;
 #[cfg(feature = "ssh")]
-pub(in crate::processutils) mod socket;
+pub(crate) mod socket;
 
 use super::types::Asked;
 

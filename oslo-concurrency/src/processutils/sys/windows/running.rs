@@ -25,14 +25,14 @@ use crate::sys;
 /// A process that was terminated ends faster, unless a driver holds it.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
-pub(in crate::processutils::sys) struct Running {
+pub(crate) struct Running {
     /// `None` once it was waited for.
     child: Option<Child>,
     handle: Handle,
 }
 
 #[derive(Clone, Debug)]
-pub(in crate::processutils::sys) struct Handle {
+pub(crate) struct Handle {
     pid: u32,
     /// As long as it is open, no other process gets the id.
     process: Arc<OwnedHandle>,
@@ -40,7 +40,7 @@ pub(in crate::processutils::sys) struct Handle {
 }
 
 impl Running {
-    pub(in crate::processutils::sys) fn start(plan: &Plan) -> Result<Self, (Step, io::Error)> {
+    pub(crate) fn start(plan: &Plan) -> Result<Self, (Step, io::Error)> {
         let mut child = command(plan)
             .and_then(|mut command| command.spawn())
             .map_err(|error| (Step::Exec, error))?;
@@ -57,11 +57,11 @@ impl Running {
         }
     }
 
-    pub(in crate::processutils::sys) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    pub(in crate::processutils::sys) fn communicate(
+    pub(crate) fn communicate(
         &mut self,
         input: &[u8],
         deadline: Option<Instant>,
@@ -83,7 +83,7 @@ impl Running {
         status.code().ok_or(WaitFailure::ExitCodeLost)
     }
 
-    pub(in crate::processutils::sys) fn stop(&mut self) -> Option<&'static str> {
+    pub(crate) fn stop(&mut self) -> Option<&'static str> {
         let mut child = self.child.take()?;
         if let Some(job) = &self.handle.job {
             job.terminate();
@@ -245,11 +245,11 @@ impl Handle {
         })
     }
 
-    pub(in crate::processutils::sys) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
-    pub(in crate::processutils::sys) fn signal(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
         if !matches!(signal, 0 | 9 | 15) {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,

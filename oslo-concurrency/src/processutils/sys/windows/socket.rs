@@ -12,7 +12,7 @@ use windows_sys::Win32::Networking::WinSock::{
 use crate::processutils::sys::types::WaitFailure;
 
 /// Waits until the socket can be read or written.
-pub(in crate::processutils) fn wait(
+pub(crate) fn wait(
     session: &Session,
     read: bool,
     write: bool,
@@ -45,7 +45,7 @@ pub(in crate::processutils) fn wait(
 }
 
 /// Ends the connection; the socket remains the session's.
-pub(in crate::processutils) fn shut_down(session: &Session) {
+pub(crate) fn shut_down(session: &Session) {
     // SAFETY: the session keeps its socket.
     unsafe { shutdown(session.as_raw_socket() as SOCKET, SD_BOTH) };
 }

@@ -2,26 +2,24 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::{FIRST, mark_each_close_on_exec};
+use super::descriptors::{FIRST, mark_each_close_on_exec};
 use crate::processutils::sys::unix::sigpipe::SigpipeHeldBack;
 
 /// `RLIM_INFINITY`, which is signed here.
-pub(in crate::processutils::sys) const UNLIMITED: u64 = i64::MAX as u64;
+pub(crate) const UNLIMITED: u64 = i64::MAX as u64;
 
 /// The limit as setrlimit(2) takes it.
-pub(in crate::processutils::sys::unix) fn limit(value: u64) -> libc::rlim_t {
+pub(crate) fn limit(value: u64) -> libc::rlim_t {
     libc::rlim_t::try_from(value).unwrap_or(libc::RLIM_INFINITY)
 }
 
 /// Lets a write to `_pipe` fail when nobody reads any more, instead of ending the program.
-pub(in crate::processutils::sys::unix) fn without_sigpipe(
-    _pipe: BorrowedFd<'_>,
-) -> SigpipeHeldBack {
+pub(crate) fn without_sigpipe(_pipe: BorrowedFd<'_>) -> SigpipeHeldBack {
     SigpipeHeldBack::new()
 }
 
 /// Marks every descriptor but the standard three close-on-exec. Async-signal-safe.
-pub(in crate::processutils::sys::unix) fn inherit_nothing() {
+pub(crate) fn inherit_nothing() {
     // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
     let done = unsafe {
         libc::close_range(

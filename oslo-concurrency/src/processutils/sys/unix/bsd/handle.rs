@@ -17,7 +17,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use crate::processutils::sys::unix::poll::wait_for;
 
 #[derive(Clone, Debug)]
-pub(in crate::processutils::sys) struct Handle {
+pub(crate) struct Handle {
     pid: u32,
     leads_group: bool,
     /// Can be read once the process has ended.
@@ -27,38 +27,34 @@ pub(in crate::processutils::sys) struct Handle {
 
 /// No child needs to send anything ahead.
 #[derive(Debug)]
-pub(in crate::processutils::sys::unix) struct Early;
+pub(crate) struct Early;
 
-pub(in crate::processutils::sys::unix) struct EarlyPair;
+pub(crate) struct EarlyPair;
 
 #[derive(Clone, Copy)]
-pub(in crate::processutils::sys::unix) struct ChildSide;
+pub(crate) struct ChildSide;
 
 impl EarlyPair {
-    pub(in crate::processutils::sys::unix) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(EarlyPair)
     }
 
-    pub(in crate::processutils::sys::unix) fn child_side(&self) -> ChildSide {
+    pub(crate) fn child_side(&self) -> ChildSide {
         ChildSide
     }
 
-    pub(in crate::processutils::sys::unix) fn receive(self) -> Option<Early> {
+    pub(crate) fn receive(self) -> Option<Early> {
         None
     }
 }
 
 impl ChildSide {
-    pub(in crate::processutils::sys::unix) fn announce(self) {}
+    pub(crate) fn announce(self) {}
 }
 
 impl Handle {
     /// The handle of our child `pid`, which has not been waited for.
-    pub(in crate::processutils::sys::unix) fn of_child(
-        pid: u32,
-        leads_group: bool,
-        _: Option<Early>,
-    ) -> io::Result<Self> {
+    pub(crate) fn of_child(pid: u32, leads_group: bool, _: Option<Early>) -> io::Result<Self> {
         let end = match end_of(pid) {
             Ok(kqueue) => kqueue,
             // It has ended already: macOS does not find it any more, whether it was reaped or not.
@@ -73,12 +69,12 @@ impl Handle {
         })
     }
 
-    pub(in crate::processutils::sys) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
     /// poll(2) says that it can be read once the process has ended.
-    pub(in crate::processutils::sys::unix) fn ended(&self) -> BorrowedFd<'_> {
+    pub(crate) fn ended(&self) -> BorrowedFd<'_> {
         self.end.as_fd()
     }
 
@@ -86,7 +82,7 @@ impl Handle {
         self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::processutils::sys) fn signal(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
         let reaped = self.reaped();
         match *reaped {
             true => Err(Errno::ESRCH.into()),
@@ -96,7 +92,7 @@ impl Handle {
 
     /// Kills the process, and everything in its process group if it has one of its own, as commands
     /// with a timeout have.
-    pub(in crate::processutils::sys::unix) fn kill_all(&self) -> io::Result<()> {
+    pub(crate) fn kill_all(&self) -> io::Result<()> {
         let reaped = self.reaped();
         if *reaped {
             return Err(Errno::ESRCH.into());
@@ -110,15 +106,12 @@ impl Handle {
     }
 
     /// Waits until the process has ended, without reaping it.
-    pub(in crate::processutils::sys::unix) fn await_end(&self) {
+    pub(crate) fn await_end(&self) {
         let _ = wait_for(&mut [PollFd::new(self.ended(), PollFlags::POLLIN)], None);
     }
 
     /// Reaps the process, which has ended. Returns `None` if its exit code is lost.
-    pub(in crate::processutils::sys::unix) fn wait(
-        &self,
-        child: &mut Child,
-    ) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn wait(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
         let mut reaped = self.reaped();
         let outcome = child.wait();
         *reaped = true;

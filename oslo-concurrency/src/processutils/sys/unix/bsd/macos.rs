@@ -2,20 +2,20 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-pub(in crate::processutils::sys::unix) use super::mark_each_close_on_exec as inherit_nothing;
+pub(crate) use super::descriptors::mark_each_close_on_exec as inherit_nothing;
 
-pub(in crate::processutils::sys) const UNLIMITED: u64 = libc::RLIM_INFINITY;
+pub(crate) const UNLIMITED: u64 = libc::RLIM_INFINITY;
 
 /// The limit as setrlimit(2) takes it.
-pub(in crate::processutils::sys::unix) fn limit(value: u64) -> libc::rlim_t {
+pub(crate) fn limit(value: u64) -> libc::rlim_t {
     value
 }
 
 /// Nothing has to be put back: the setting ends with the pipe.
-pub(in crate::processutils::sys::unix) struct NoSigpipe;
+pub(crate) struct NoSigpipe;
 
 /// Lets a write to `pipe` fail when nobody reads any more, instead of ending the program.
-pub(in crate::processutils::sys::unix) fn without_sigpipe(pipe: BorrowedFd<'_>) -> NoSigpipe {
+pub(crate) fn without_sigpipe(pipe: BorrowedFd<'_>) -> NoSigpipe {
     // SAFETY: the descriptor is open, and the command takes a number.
     unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETNOSIGPIPE, 1) };
     NoSigpipe

@@ -7,7 +7,7 @@ const FIRST: RawFd = 3;
 
 /// Marks every descriptor but the standard three close-on-exec, also those that another library has
 /// opened without care. They are not closed yet: `Command` reports a failed exec through one.
-pub(in crate::processutils::sys::unix) fn inherit_nothing() {
+pub(crate) fn inherit_nothing() {
     // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
     let done = unsafe {
         libc::syscall(

@@ -12,43 +12,43 @@ use super::reaped;
 use crate::processutils::sys::unix::poll::wait_for;
 
 #[derive(Clone, Debug)]
-pub(in crate::processutils::sys) struct Handle {
+pub(crate) struct Handle {
     pid: u32,
     leads_group: bool,
     pidfd: Arc<OwnedFd>,
 }
 
 /// A pidfd that the child has sent, since it may be gone before one can be opened here.
-pub(in crate::processutils::sys::unix) type Early = OwnedFd;
+pub(crate) type Early = OwnedFd;
 
 /// The way of an early pidfd, which exists if the kernel reaps our children by itself.
-pub(in crate::processutils::sys::unix) struct EarlyPair(Option<(UnixDatagram, UnixDatagram)>);
+pub(crate) struct EarlyPair(Option<(UnixDatagram, UnixDatagram)>);
 
 /// The child's end of it.
 #[derive(Clone, Copy)]
-pub(in crate::processutils::sys::unix) struct ChildSide(Option<RawFd>);
+pub(crate) struct ChildSide(Option<RawFd>);
 
 impl EarlyPair {
-    pub(in crate::processutils::sys::unix) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(EarlyPair(match reaped::sigchld_is_ignored() {
             true => Some(UnixDatagram::pair()?),
             false => None,
         }))
     }
 
-    pub(in crate::processutils::sys::unix) fn child_side(&self) -> ChildSide {
+    pub(crate) fn child_side(&self) -> ChildSide {
         ChildSide(self.0.as_ref().map(|(_, to)| to.as_raw_fd()))
     }
 
     /// What the child has sent, now that it has become the program.
-    pub(in crate::processutils::sys::unix) fn receive(self) -> Option<Early> {
+    pub(crate) fn receive(self) -> Option<Early> {
         self.0.and_then(|(from, _)| reaped::receive_pidfd(&from))
     }
 }
 
 impl ChildSide {
     /// In the child: async-signal-safe.
-    pub(in crate::processutils::sys::unix) fn announce(self) {
+    pub(crate) fn announce(self) {
         if let Some(to) = self.0 {
             reaped::send_own_pidfd(to);
         }
@@ -57,11 +57,7 @@ impl ChildSide {
 
 impl Handle {
     /// The handle of our child `pid`, which has not been waited for, or has sent its pidfd.
-    pub(in crate::processutils::sys::unix) fn of_child(
-        pid: u32,
-        leads_group: bool,
-        early: Option<Early>,
-    ) -> io::Result<Self> {
+    pub(crate) fn of_child(pid: u32, leads_group: bool, early: Option<Early>) -> io::Result<Self> {
         let pidfd = match early {
             Some(pidfd) => pidfd,
             None => open(pid)?,
@@ -73,16 +69,16 @@ impl Handle {
         })
     }
 
-    pub(in crate::processutils::sys) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
     /// poll(2) says that it can be read once the process has ended.
-    pub(in crate::processutils::sys) fn ended(&self) -> BorrowedFd<'_> {
+    pub(crate) fn ended(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
 
-    pub(in crate::processutils::sys) fn signal(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
         self.send(signal, 0)
     }
 
@@ -108,7 +104,7 @@ impl Handle {
     /// Kills the process, and everything in its process group if it has one of its own, as commands
     /// with a timeout have. To be called before it has been waited for: until then its number
     /// belongs to it.
-    pub(in crate::processutils::sys::unix) fn kill_all(&self) -> io::Result<()> {
+    pub(crate) fn kill_all(&self) -> io::Result<()> {
         /// Linux 6.9. Exact even if the process was reaped: its group is meant, and no later one of
         /// the same number.
         const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
@@ -126,15 +122,12 @@ impl Handle {
     }
 
     /// Waits until the process has ended, without reaping it.
-    pub(in crate::processutils::sys::unix) fn await_end(&self) {
+    pub(crate) fn await_end(&self) {
         let _ = wait_for(&mut [PollFd::new(self.ended(), PollFlags::POLLIN)], None);
     }
 
     /// Reaps the process, which has ended. Returns `None` if its exit code is lost.
-    pub(in crate::processutils::sys::unix) fn wait(
-        &self,
-        child: &mut Child,
-    ) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn wait(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
         match child.wait() {
             // The kernel has reaped it, or somebody else in this process has.
             Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {

@@ -7,12 +7,12 @@ mod reaped;
 use std::os::fd::BorrowedFd;
 
 pub(super) use descriptors::inherit_nothing;
-pub(in crate::processutils::sys) use handle::Handle;
+pub(crate) use handle::Handle;
 pub(super) use handle::{Early, EarlyPair};
 
 use super::sigpipe::SigpipeHeldBack;
 
-pub(in crate::processutils::sys) const UNLIMITED: u64 = libc::RLIM_INFINITY;
+pub(crate) const UNLIMITED: u64 = libc::RLIM_INFINITY;
 
 /// The limit as setrlimit(2) takes it.
 pub(super) fn limit(value: u64) -> libc::rlim_t {
