@@ -7,6 +7,7 @@
 
 pub(crate) mod inspect;
 mod missing;
+mod types;
 
 #[cfg(unix)]
 mod unix;
@@ -32,6 +33,7 @@ pub(crate) use platform::{Inherited, Job, KILLED, directory, inherited};
 pub(crate) use platform::{SharedHandle, end_fork_with, end_with_parent, inheritable_file};
 #[cfg(all(unix, feature = "stress"))]
 pub(crate) use platform::{end_of, limit};
+pub(crate) use types::{DiskSize, Side};
 
 // ---- time and memory ----
 
@@ -91,16 +93,6 @@ pub(crate) fn fork_orphan(stays: std::time::Duration) {
     platform::fork_orphan(stays);
 }
 
-/// A side of a fork.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(windows, allow(dead_code, reason = "there is no fork"))]
-pub(crate) enum Side {
-    /// The process that forked; its child has ended.
-    Parent,
-    /// The new process.
-    Child,
-}
-
 /// Forks, and in the parent waits for the end of the child.
 ///
 /// # Safety
@@ -125,15 +117,6 @@ pub(crate) fn write_to_standard_output(bytes: &[u8]) -> io::Result<()> {
 }
 
 // ---- disks ----
-
-/// The size of a file system.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DiskSize {
-    /// Bytes in all.
-    pub(crate) bytes: u64,
-    /// Files in all; 0 if they are not limited.
-    pub(crate) files: u64,
-}
 
 /// The size of the file system that holds `path`.
 pub(crate) fn disk_size(path: &Path) -> io::Result<DiskSize> {

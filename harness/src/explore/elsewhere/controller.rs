@@ -17,11 +17,11 @@ pub struct Controller<'a> {
 impl<'a> Controller<'a> {
     /// # Errors
     /// Always: explore needs Linux.
-    pub(in super::super) fn check_system() -> Result<(), ExploreError> {
+    pub fn check_system() -> Result<(), ExploreError> {
         Err(not_available())
     }
 
-    pub(in super::super) fn new(_spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+    pub fn new(_spawner: WorkerSpawner<'a>) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, not_available()))
     }
 

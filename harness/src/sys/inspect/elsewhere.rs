@@ -1,6 +1,6 @@
 //! Systems that show nothing of this without rights of their own.
 
-use super::{LockedFile, Starvation};
+use super::types::{LockedFile, Starvation};
 
 pub(super) fn starvation(_processes: &[u32]) -> Starvation {
     Starvation::default()

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::Pid;
 
-use super::{LockedFile, Starvation};
+use super::types::{LockedFile, Starvation};
 use crate::procfs::{self, LockLine, LockMode, SystemCall, Thread};
 
 fn pid(process: u32) -> Pid {

@@ -8,25 +8,16 @@
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
+mod types;
 
 #[cfg(feature = "stress")]
 use std::path::Path;
-use std::path::PathBuf;
-use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
 use elsewhere as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
-
-/// How the machine keeps processes from running.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Starvation {
-    /// Time for which their threads were ready and did not run.
-    pub(crate) run_delay: Duration,
-    /// A thread waits for a disk.
-    pub(crate) on_disk: bool,
-}
+pub(crate) use types::{LockedFile, Starvation};
 
 /// How the machine keeps these processes from running.
 pub(crate) fn starvation(processes: &[u32]) -> Starvation {
@@ -36,16 +27,6 @@ pub(crate) fn starvation(processes: &[u32]) -> Starvation {
 /// A few lines per thread of a process: where it is, according to the kernel.
 pub(crate) fn stack_of(process: u32) -> String {
     platform::stack_of(process)
-}
-
-/// A file on which a process has an exclusive lock.
-#[derive(Clone, Debug)]
-pub(crate) struct LockedFile {
-    pub(crate) path: PathBuf,
-    /// Device and inode, unless it is gone.
-    pub(crate) identity: Option<(u64, u64)>,
-    /// The kind of the lock, in words.
-    pub(crate) lock: String,
 }
 
 /// The files on which a process has exclusive locks.

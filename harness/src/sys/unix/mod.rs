@@ -27,7 +27,7 @@ use linux as system;
 #[cfg(not(target_os = "linux"))]
 use other as system;
 
-use super::{DiskSize, Side};
+use super::types::{DiskSize, Side};
 
 pub(crate) use faults::{Descriptors, SignalStorm};
 pub(crate) use system::{end_fork_with, end_with_parent, inheritable_file};

@@ -16,7 +16,8 @@ use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, PROCESS_TERMINATE, TerminateProcess,
 };
 
-use super::{DiskSize, Means, Side, lacks};
+use super::missing::{Means, lacks};
+use super::types::{DiskSize, Side};
 
 pub(crate) use faults::{Descriptors, SignalStorm};
 pub(crate) use job::Job;

@@ -19,7 +19,7 @@ use crate::testing::forking::{self, Role};
 const LINES: usize = 20;
 
 /// Runs `trial` in a process that does nothing else, and returns its verdict.
-pub(in super::super) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
+pub(crate) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
     try_isolated(trial).unwrap_or_else(|error| {
         let why = format!("cannot start a process for the trial: {error}");
         Finding::NotKnown(Unknown::Unsupported(why))

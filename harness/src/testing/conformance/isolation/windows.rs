@@ -4,6 +4,6 @@
 use crate::testing::finding::Finding;
 
 /// Runs `trial` and returns its verdict.
-pub(in super::super) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
+pub(crate) fn run_isolated(trial: &dyn Fn() -> Finding) -> Finding {
     trial()
 }

@@ -27,7 +27,7 @@ pub(super) fn answer(witness: &Witness, question: u64) -> Option<i32> {
 }
 
 /// Answers questions by calling `try_lock`, until the run is over.
-pub(in super::super) fn serve(witness: &Witness, try_lock: Option<&(dyn Fn() -> i32 + Sync)>) {
+pub(crate) fn serve(witness: &Witness, try_lock: Option<&(dyn Fn() -> i32 + Sync)>) {
     let (asked, answered) = witness.questions();
     let mut last = answered.load(Ordering::Acquire) >> 8;
     while let Some(try_lock) = try_lock.filter(|_| !witness.is_dismissed()) {

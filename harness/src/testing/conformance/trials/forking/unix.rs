@@ -16,7 +16,7 @@ use crate::testing::lock::{Answer, Lock, WaitLimit};
 /// Time limit of a child that waits for the lock.
 const LONGEST: Duration = Duration::from_secs(10);
 
-pub(in super::super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(crate) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(3).attempts(10).run(make, &|participant| {
         let holder = getpid();
         while !participant.is_over() {
@@ -43,7 +43,7 @@ pub(in super::super) fn release<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-pub(in super::super) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(crate) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
     dies_with_a_child(make, |run| {
         // SAFETY: the worker has one thread, and its child only waits.
         if let Ok(ForkResult::Child) = unsafe { fork() } {
@@ -52,7 +52,7 @@ pub(in super::super) fn survivor<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-pub(in super::super) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(crate) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
     dies_with_a_child(make, |run| {
         let waits = "n=0; while [ $n -lt 120 ] && kill -0 \"$0\" 2>/dev/null; \
                      do sleep 0.05; n=$((n+1)); done";
@@ -80,7 +80,7 @@ fn dies_with_a_child<L: Lock>(make: Make<'_, L>, child: impl Fn(Pid) + Sync) -> 
 }
 
 /// A child forked in the section finds the lock held, and acquires it once its parent has left.
-pub(in super::super) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(crate) fn locking<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(1).attempts(10).run(make, &|participant| {
         while !participant.is_over() {
             let mut waits = None;

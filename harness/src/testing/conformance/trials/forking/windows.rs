@@ -8,21 +8,21 @@ use crate::sys::Means;
 use crate::testing::finding::Finding;
 use crate::testing::lock::Lock;
 
-pub(in super::super) fn release<L: Lock>(_make: Make<'_, L>) -> Finding {
+pub(crate) fn release<L: Lock>(_make: Make<'_, L>) -> Finding {
     not_available(Means::Fork)
 }
 
-pub(in super::super) fn survivor<L: Lock>(_make: Make<'_, L>) -> Finding {
+pub(crate) fn survivor<L: Lock>(_make: Make<'_, L>) -> Finding {
     not_available(Means::Fork)
 }
 
-pub(in super::super) fn locking<L: Lock>(_make: Make<'_, L>) -> Finding {
+pub(crate) fn locking<L: Lock>(_make: Make<'_, L>) -> Finding {
     not_available(Means::Fork)
 }
 
 /// All holders but one die in the section after starting a program that lives on, for some seconds
 /// or until the end of the run.
-pub(in super::super) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(crate) fn executed<L: Lock>(make: Make<'_, L>) -> Finding {
     Load::processes(3).run(make, &|participant| {
         participant.section(|| {
             if participant.number() > 0 {

@@ -5,6 +5,6 @@ use crate::sys::Means;
 use crate::testing::finding::Finding;
 use crate::testing::lock::Lock;
 
-pub(in super::super) fn refusal<L: Lock>(_make: Make<'_, L>) -> Finding {
+pub(crate) fn refusal<L: Lock>(_make: Make<'_, L>) -> Finding {
     not_available(Means::Refusal)
 }

@@ -13,7 +13,7 @@ use crate::testing::finding::{Finding, Unknown};
 use crate::testing::lock::{Lock, WaitLimit};
 
 /// Every lock by flock(2) or fcntl(2) fails with ENOLCK, and acquire must fail at once.
-pub(in super::super) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
+pub(crate) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
     // Installed in the worker process, before the lock is created: processes that it starts are
     // refused as well.
     let make = &|| {
