@@ -125,12 +125,12 @@ Exit status:
 pub enum Command {
     /// Run `cargo test` with an isolated OSLO_LOCK_PATH
     ///
-    /// OSLO_LOCK_PATH names the directory for lock files. Creates a fresh one, sets the variable for
-    /// unit tests, integration tests and doctests, and removes the directory when the run ends, even
-    /// if it is interrupted or killed.
+    /// OSLO_LOCK_PATH names the directory for lock files. Creates a fresh one, sets the variable
+    /// for unit tests, integration tests and doctests, and removes the directory when the run
+    /// ends, even if it is interrupted or killed.
     ///
-    /// Accepts every option of `cargo test`; the options below may appear anywhere before `--`. With
-    /// -v, prints the commands it runs; with -q, omits its own messages.
+    /// Accepts every option of `cargo test`; the options below may appear anywhere before `--`.
+    /// With -v, prints the commands it runs; with -q, omits its own messages.
     ///
     /// Exit status: that of `cargo test`.
     #[command(
@@ -185,9 +185,9 @@ pub enum Command {
     /// Test a lock under load and faults
     ///
     /// LOCK is the command line of a worker: a program in any language that acquires and releases
-    /// the lock on request (docs/reference/protocol.md; `init --worker` writes one). With --wrapper,
-    /// LOCK is a command that holds the lock while it runs {cmd}. With --builtin, a built-in lock is
-    /// tested instead.
+    /// the lock on request (docs/reference/protocol.md; `init --worker` writes one). With
+    /// --wrapper, LOCK is a command that holds the lock while it runs {cmd}. With --builtin, a
+    /// built-in lock is tested instead.
     ///
     /// Placeholders in LOCK: {dir} is a fresh directory, {name} a lock name, {lock} the path
     /// {dir}/{name}, {worker} the worker's number.

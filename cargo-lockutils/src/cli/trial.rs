@@ -52,8 +52,8 @@ pub struct ReportOptions {
     /// File for a JUnit report
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// File for a self-contained HTML report; with several configured locks, one file per lock, with
-    /// the lock's name appended
+    /// File for a self-contained HTML report; with several configured locks, one file per lock,
+    /// with the lock's name appended
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
     /// Write every report to this directory; the seed is written before the run starts

@@ -24,8 +24,8 @@ impl LockPathOptions {
             lockutils::configure_from_ini(file)?;
         }
         lockutils::get_lock_path().context(
-            "no lock path: name the directory, set OSLO_LOCK_PATH, or use --config-file with a file \
-             that sets `lock_path` in its section [oslo_concurrency]",
+            "no lock path: name the directory, set OSLO_LOCK_PATH, or use --config-file with a \
+             file that sets `lock_path` in its section [oslo_concurrency]",
         )
     }
 }

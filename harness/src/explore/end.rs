@@ -88,8 +88,8 @@ pub enum FailureReason {
     NoProgress,
     /// A worker computes without end.
     #[error(
-        "worker {worker} has computed for {} s without an answer or a system call that matters to a \
-         lock",
+        "worker {worker} has computed for {} s without an answer or a system call that matters to \
+         a lock",
         .time.as_secs()
     )]
     Computes {

@@ -40,8 +40,8 @@ pub enum UsageError {
     Empty,
     /// The wrapper runs no command.
     #[error(
-        "the wrapper command has no {{cmd}}: write {{cmd}} in place of the command to run under the \
-         lock, as in `--wrapper -- flock {{lock}} {{cmd}}`"
+        "the wrapper command has no {{cmd}}: write {{cmd}} in place of the command to run under \
+         the lock, as in `--wrapper -- flock {{lock}} {{cmd}}`"
     )]
     NoCommand,
     /// The program does not exist.
@@ -58,8 +58,8 @@ pub enum UsageError {
     NoWrappers,
     /// The program is not executable.
     #[error(
-        "{program} is not an executable file: make it one (chmod +x), or name its interpreter, as in \
-         `-- python3 {program}`"
+        "{program} is not an executable file: make it one (chmod +x), or name its interpreter, as \
+         in `-- python3 {program}`"
     )]
     NotExecutable {
         /// Its name, as given.

@@ -73,8 +73,8 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     if search.polls > usize::from(search.rest_ms > 0) && verdict != Verdict::NotKnown {
         let _ = writeln!(
             out,
-            "  {DOUBTFUL}in {} of them, all waiters kept polling in vain:{DOUBTFUL:#} `stress` finds \
-             out whether the lock is then stuck",
+            "  {DOUBTFUL}in {} of them, all waiters kept polling in vain:{DOUBTFUL:#} `stress` \
+             finds out whether the lock is then stuck",
             search.polls
         );
     }

@@ -19,7 +19,8 @@ impl Load<'_> {
         let stayed = self.pool.dismiss();
         if stayed > 0 && self.ended.is_none() && !interrupted {
             self.statistics.note(format!(
-                "{stayed} workers were still running 3 s after the end of their input, and were killed"
+                "{stayed} workers were still running 3 s after the end of their input, and were \
+                 killed"
             ));
         }
         if self.wrong_answers > 1 {

@@ -101,8 +101,8 @@ impl Load<'_> {
             .collect();
         let why = format!(
             "{name} waited for {} (from {} on) while others acquired the lock {} times; each of \
-             its last such waits took at least {}, and three quarters of the others' waits less than \
-             {}; sections: {} of {name}, {}",
+             its last such waits took at least {}, and three quarters of the others' waits less \
+             than {}; sections: {} of {name}, {}",
             milliseconds(starved.longest.time),
             milliseconds(starved.longest.asked),
             starved.longest.passed_over,
@@ -197,7 +197,8 @@ impl Load<'_> {
             self.end(
                 Verdict::Starved,
                 format!(
-                    "worker {worker} waited {seconds:.1} s while others acquired the lock {others} times"
+                    "worker {worker} waited {seconds:.1} s while others acquired the lock {others} \
+                     times"
                 ),
             );
         }
