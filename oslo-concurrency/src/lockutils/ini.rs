@@ -233,7 +233,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// Properties of any text, for random tests and for the programs in `fuzz/`.
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
 pub mod properties {
     use super::*;
 

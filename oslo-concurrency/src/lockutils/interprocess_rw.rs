@@ -164,7 +164,9 @@ pub struct InterProcessWriteGuard<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::reader_writer::{IDLE_AT_MOST, INODES_ARE_UNSTABLE};
+    #[cfg(target_os = "linux")]
+    use crate::files::reader_writer::IDLE_AT_MOST;
+    use crate::files::reader_writer::INODES_ARE_UNSTABLE;
     use crate::lockutils::InterProcessLock;
     #[cfg(target_os = "linux")]
     use crate::sys::for_tests::open_files_in;

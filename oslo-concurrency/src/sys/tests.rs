@@ -18,6 +18,13 @@ const LONG: Duration = Duration::from_secs(60);
 /// Enough for another thread to begin to wait.
 const SOON: Duration = Duration::from_millis(30);
 
+/// Fails where this must not happen.
+fn only_on_windows(what: &dyn std::fmt::Debug) {
+    if !cfg!(windows) {
+        panic!("{what:?}");
+    }
+}
+
 struct Files {
     directory: TempDir,
 }
@@ -275,8 +282,14 @@ fn a_file_is_known_by_its_identity_under_any_name() {
     let other = files.open();
     assert_ne!(Some(other.identity()), identity);
     assert_eq!(native.identity().unwrap(), Some(other.identity()));
-    fs::rename(&moved, &path).unwrap();
-    assert_eq!(native.identity().unwrap(), identity, "replaced");
+    match fs::rename(&moved, &path) {
+        Ok(()) => assert_eq!(native.identity().unwrap(), identity, "replaced"),
+        // Some Windows replaces no open file.
+        Err(error) => {
+            only_on_windows(&error);
+            assert_eq!(native.identity().unwrap(), Some(other.identity()));
+        }
+    }
     assert_eq!(identity_at(&path.join("below")).unwrap(), None);
     let directory = identity_at(files.directory.path()).unwrap();
     assert!(directory.is_some() && directory != identity);
@@ -288,8 +301,11 @@ fn a_removed_file_has_no_name_and_its_lock_excludes_no_new_file() {
     let path = files.path();
     let file = files.locked(Mode::Exclusive);
     fs::remove_file(&path).unwrap();
-    assert_eq!(identity_at(&path).unwrap(), None);
+    let now = identity_at(&path).unwrap();
+    // Under Wine a removed file has its name until it is closed.
+    assert!(now.is_none() || cfg!(windows) && now == Some(file.identity()));
     match RawLockFile::open(&path) {
+        Ok(new) if now.is_some() => assert!(!new.try_lock(Mode::Exclusive).unwrap()),
         Ok(new) => {
             assert_ne!(new.identity(), file.identity());
             assert!(new.try_lock(Mode::Exclusive).unwrap());
@@ -347,8 +363,13 @@ fn a_link_is_not_followed() {
             fs::write(&target, "").unwrap();
         }
         if let Err(error) = link_to(&target, &link) {
-            assert!(cfg!(windows), "{error}"); // where links need a privilege
+            only_on_windows(&error); // where links need a privilege
             println!("not tried: no links can be made here ({error})");
+            return;
+        }
+        if !fs::symlink_metadata(&link).is_ok_and(|link| link.is_symlink()) {
+            only_on_windows(&link);
+            println!("not tried: Wine says that it makes links, and makes none");
             return;
         }
         let error = RawLockFile::open(&link).unwrap_err();
@@ -367,7 +388,7 @@ fn a_name_without_a_problem_is_a_file_in_its_directory() {
         "image-7", ".a", " a", "a.b.c", "é", "CON", "a:b", "a.", "nul.txt", "a b", "-",
     ] {
         if problem_with_file_name(name).is_some() {
-            assert!(cfg!(windows), "{name:?}");
+            only_on_windows(&name);
             continue;
         }
         let directory = tempfile::tempdir().unwrap();

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use oslo_concurrency::lockutils::{self, LockOptions};
+use oslo_concurrency::lockutils::LockOptions;
 
 /// The limit of every wait in these tests, longer than any event takes on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+#[cfg(target_os = "linux")]
 fn until(what: &str, event: impl Fn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !event() {
@@ -70,8 +71,9 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn external<'a>(name: &'a str, directory: &'a tempfile::TempDir) -> LockOptions<'a> {
-    lockutils::lock(name)
+    oslo_concurrency::lockutils::lock(name)
         .external(true)
         .lock_path(directory.path())
 }
