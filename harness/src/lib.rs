@@ -59,6 +59,10 @@ pub mod report;
 #[cfg(feature = "stress")]
 #[doc(hidden)]
 pub mod stress;
+#[cfg_attr(
+    not(feature = "explore"),
+    allow(dead_code, reason = "each feature uses a part of it")
+)]
 mod sys;
 pub mod testing;
 #[cfg(feature = "stress")]

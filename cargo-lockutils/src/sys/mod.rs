@@ -15,6 +15,8 @@ use std::process::{Command, ExitCode};
 
 #[cfg(unix)]
 use unix as platform;
+#[cfg(unix)]
+pub use unix::lock_whole_file;
 #[cfg(windows)]
 use windows as platform;
 

@@ -1,12 +1,14 @@
 //! Unix.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use nix::libc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 pub fn exit_code(status: i32) -> ExitCode {
@@ -93,3 +95,29 @@ pub const FACTS: &[(&str, &str)] = &[
         "a guardian ends the process group of the run and removes its directory",
     ),
 ];
+
+/// Applies a lock of the kind `kind` to the whole file by fcntl(2) with `command`. Returns `false`
+/// if another lock conflicts with it.
+///
+/// # Errors
+/// Returns an error if the system refuses the lock.
+pub fn lock_whole_file(file: &File, command: libc::c_int, kind: libc::c_short) -> io::Result<bool> {
+    let request = libc::flock {
+        l_type: kind,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+        #[cfg(target_os = "freebsd")]
+        l_sysid: 0,
+    };
+    // SAFETY: the descriptor is open, and these commands only read the request.
+    if unsafe { libc::fcntl(file.as_raw_fd(), command, &request) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EACCES) => Ok(false),
+        _ => Err(error),
+    }
+}

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use lockutils_harness::protocol::serve::Slot;
 use lockutils_harness::protocol::{Capability, Verb};
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
+
+use crate::sys::lock_whole_file;
 
 /// What their worker offers.
 pub const CAPABILITIES: &[Capability] =
@@ -25,6 +25,13 @@ pub enum Call {
     Posix,
     #[cfg(not(target_os = "freebsd"))]
     Ofd,
+}
+
+/// What becomes of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Exclusive,
+    Unlocked,
 }
 
 /// The lock of one slot.
@@ -50,16 +57,16 @@ impl Raw {
             .create(true)
             .truncate(false)
             .open(&self.path)?;
-        if self.apply(&file, libc::F_WRLCK, wait)? {
+        if self.apply(&file, Kind::Exclusive, wait)? {
             self.file = Some(file);
         }
         Ok(self.file.is_some())
     }
 
     /// Returns `true` if the kernel granted the lock.
-    fn apply(&self, file: &File, kind: libc::c_int, wait: bool) -> Result<bool, Box<dyn Error>> {
+    fn apply(&self, file: &File, kind: Kind, wait: bool) -> Result<bool, Box<dyn Error>> {
         if self.call == Call::Flock {
-            return match (kind == libc::F_UNLCK, wait) {
+            return match (kind == Kind::Unlocked, wait) {
                 (true, _) => Ok(file.unlock().map(|()| true)?),
                 (false, true) => Ok(file.lock().map(|()| true)?),
                 (false, false) => match file.try_lock() {
@@ -69,33 +76,24 @@ impl Raw {
                 },
             };
         }
-        let request = libc::flock {
-            l_type: kind as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-            #[cfg(target_os = "freebsd")]
-            l_sysid: 0,
-        };
-        let argument = match (self.call, wait) {
+        let command = match (self.call, wait) {
             #[cfg(not(target_os = "freebsd"))]
-            (Call::Ofd, true) => FcntlArg::F_OFD_SETLKW(&request),
+            (Call::Ofd, true) => libc::F_OFD_SETLKW,
             #[cfg(not(target_os = "freebsd"))]
-            (Call::Ofd, false) => FcntlArg::F_OFD_SETLK(&request),
-            (_, true) => FcntlArg::F_SETLKW(&request),
-            (_, false) => FcntlArg::F_SETLK(&request),
+            (Call::Ofd, false) => libc::F_OFD_SETLK,
+            (_, true) => libc::F_SETLKW,
+            (_, false) => libc::F_SETLK,
         };
-        match fcntl(file, argument) {
-            Ok(_) => Ok(true),
-            Err(Errno::EAGAIN | Errno::EACCES) if !wait => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let kind = match kind {
+            Kind::Exclusive => libc::F_WRLCK,
+            Kind::Unlocked => libc::F_UNLCK,
+        };
+        Ok(lock_whole_file(file, command, kind as libc::c_short)?)
     }
 
     fn unlock(&self) -> Result<(), Box<dyn Error>> {
         let file = self.file.as_ref().ok_or("nothing is held")?;
-        self.apply(file, libc::F_UNLCK, false).map(drop)
+        self.apply(file, Kind::Unlocked, false).map(drop)
     }
 }
 
