@@ -5,7 +5,9 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{FALSE, HANDLE, TRUE};
-use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
+use windows_sys::Win32::System::Threading::CreateEventW;
+#[cfg(any(test, feature = "tokio"))]
+use windows_sys::Win32::System::Threading::SetEvent;
 
 /// An event that stays set. No program that this one starts inherits it.
 #[derive(Debug)]
