@@ -125,7 +125,8 @@ fn another_process_comes_in_when_a_task_is_cancelled_in_its_section() {
     let directory = tempfile::tempdir().unwrap();
     let mut other = start(directory.path());
     block_on(async {
-        let lock = lockutils::lock("x")
+        // The other tests of this process hold "x" now and then.
+        let lock = lockutils::lock("cancelled")
             .external(true)
             .lock_path(directory.path());
         let mut section = Box::pin(lock.run_async(std::future::pending::<()>));
@@ -134,8 +135,8 @@ fn another_process_comes_in_when_a_task_is_cancelled_in_its_section() {
             _ = &mut section => unreachable!("it never ends"),
             () = yield_now() => {}
         }
-        assert_eq!(other.ask("try x"), "busy");
-        other.send("acquire x");
+        assert_eq!(other.ask("try cancelled"), "busy");
+        other.send("acquire cancelled");
         other.wait_until_it_waits();
         drop(section);
         assert_eq!(other.answer(), "acquired");
