@@ -1,21 +1,21 @@
 //! Users of lock files on Linux, by /proc.
 //!
-//! Holders are found among the descriptors of processes, since `/proc/locks` names no process for
-//! open-file-description locks; it then adds the locks of processes whose descriptors may not be
-//! seen. The result is no exact snapshot: locks come and go while it is taken.
+//! Holders are found through the descriptors of processes, since `/proc/locks` names no process for
+//! open-file-description locks. `/proc/locks` then adds the locks of processes whose descriptors
+//! may not be inspected. The result is not an exact snapshot: locks come and go while it is taken.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use lockutils_harness::model::FileLock;
 use lockutils_harness::procfs::{self, FileId, LockLine, read_locks};
 use nix::unistd::Pid;
 
 use super::files::Files;
-use super::lock::{FileLock, LockKind, LockMode};
 use super::users::{Found, Openers, Process, Role, User};
 
-/// What is known of the users is the whole of it, but for hidden processes.
+/// Nothing is missing but the users among hidden processes.
 pub const LIMITS: Option<&str> = None;
 
 pub const TELLS_HOLDERS: bool = true;
@@ -78,28 +78,6 @@ fn process(pid: i32) -> Process {
         pid,
         command: procfs::command_line(process),
         age: procfs::age(process),
-    }
-}
-
-impl From<procfs::LockKind> for LockKind {
-    fn from(kind: procfs::LockKind) -> Self {
-        match kind {
-            procfs::LockKind::Ofd => LockKind::Ofd,
-            procfs::LockKind::Posix => LockKind::Posix,
-            procfs::LockKind::Flock => LockKind::Flock,
-        }
-    }
-}
-
-impl From<procfs::FileLock> for FileLock {
-    fn from(lock: procfs::FileLock) -> Self {
-        FileLock {
-            kind: lock.kind.into(),
-            mode: match lock.mode {
-                procfs::LockMode::Exclusive => LockMode::Exclusive,
-                procfs::LockMode::Shared => LockMode::Shared,
-            },
-        }
     }
 }
 
@@ -187,7 +165,7 @@ impl Seen {
 /// Adds the locks that no examined process holds.
 fn add_holders(users: &mut Vec<User>, held: &[&LockLine]) {
     for line in held {
-        let role = Role::Holds(line.lock.into());
+        let role = Role::Holds(line.lock);
         if !users.iter().any(|user| user.role == role) {
             users.push(User {
                 role,
@@ -204,20 +182,19 @@ fn add_waiters(users: &mut Vec<User>, waiting: &[&LockLine]) {
     for line in waiting {
         let seen = users.iter().zip(&claimed).position(|(user, claimed)| {
             let pid = user.process.as_ref().map(|process| process.pid);
-            let waits =
-                matches!(user.role, Role::Waits(lock) if lock.kind == line.lock.kind.into());
+            let waits = matches!(user.role, Role::Waits(lock) if lock.kind == line.lock.kind);
             // The system call of a waiter may be invisible; then only its process identifies it.
             let is_polite = user.role == Role::HasOpen && line.pid.is_some();
             !claimed && (waits || is_polite) && (line.pid.is_none() || line.pid == pid)
         });
         match seen {
             Some(at) => {
-                users[at].role = Role::Waits(line.lock.into());
+                users[at].role = Role::Waits(line.lock);
                 claimed[at] = true;
             }
             None => {
                 users.push(User {
-                    role: Role::Waits(line.lock.into()),
+                    role: Role::Waits(line.lock),
                     process: line.pid.map(process),
                 });
                 claimed.push(true);
@@ -246,7 +223,7 @@ fn descriptors(pid: Pid, index: &Index) -> Option<Vec<Descriptor>> {
     };
     let mut found = Vec::new();
     for (fd, info) in infos {
-        // Looking at a file may hang (on a dead server), so the inode is compared first.
+        // Access to a file may hang (on a dead server), so the inode is compared first.
         if info.inode.is_some_and(|inode| !index.has_inode(inode)) {
             continue;
         }
@@ -260,7 +237,7 @@ fn descriptors(pid: Pid, index: &Index) -> Option<Vec<Descriptor>> {
         found.push(Descriptor {
             file,
             kernel_device: info.locks.first().map(|line| line.file.device),
-            held: info.locks.iter().map(|line| line.lock.into()).collect(),
+            held: info.locks.iter().map(|line| line.lock).collect(),
             waits: waits_through(pid, fd),
         });
     }
@@ -271,33 +248,19 @@ fn waits_through(pid: Pid, fd: i32) -> Option<FileLock> {
     procfs::threads(pid)
         .ok()?
         .filter_map(|thread| thread.system_call()?.lock_wait())
-        .find_map(|(waited_on, lock)| (waited_on == fd).then_some(lock.into()))
+        .find_map(|(waited_on, lock)| (waited_on == fd).then_some(lock))
 }
 
 #[cfg(test)]
 mod tests {
+    use lockutils_harness::model::LockMode;
+
+    use super::super::users::for_tests::{OFD, user};
     use super::*;
 
     fn line(text: &str) -> LockLine {
         LockLine::parse(text).unwrap()
     }
-
-    fn user(role: Role, pid: i32) -> User {
-        let process = Process {
-            pid,
-            command: format!("process {pid}"),
-            age: None,
-        };
-        User {
-            role,
-            process: Some(process),
-        }
-    }
-
-    const OFD: FileLock = FileLock {
-        kind: LockKind::Ofd,
-        mode: LockMode::Exclusive,
-    };
 
     #[test]
     fn a_waiter_gets_its_mode_from_the_kernel_and_unseen_ones_are_added() {

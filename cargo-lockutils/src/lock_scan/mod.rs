@@ -1,13 +1,12 @@
 //! The processes that hold, wait for, or have open the lock files below a directory.
 //!
-//! How much of that a system tells differs; each has a file or folder beside this one.
+//! Systems show different parts of this; each has a file or folder beside this one.
 
 #[cfg(any(test, target_os = "macos", target_os = "freebsd"))]
 mod bsd;
 mod files;
 #[cfg(target_os = "linux")]
 mod linux;
-mod lock;
 mod users;
 #[cfg(windows)]
 mod windows;
@@ -23,7 +22,7 @@ use linux as platform;
 use windows as platform;
 
 pub use files::{below, is_hidden, lock_of_turnstile, why_no_lock_file};
-pub use lock::{FileLock, LockKind, LockMode};
+pub use lockutils_harness::model::{FileLock, LockKind, LockMode};
 #[cfg(unix)]
 pub use users::Openers;
 pub use users::{Process, Role, User};
@@ -39,10 +38,10 @@ pub struct Scan {
     pub hidden: usize,
 }
 
-/// What this system does not tell of the users of lock files.
+/// The facts about users of lock files that this system does not show.
 pub const LIMITS: Option<&str> = platform::LIMITS;
 
-/// `false` if this system does not tell who holds a lock.
+/// `false` if this system does not show who holds a lock.
 pub const TELLS_HOLDERS: bool = platform::TELLS_HOLDERS;
 
 /// Finds the users of all lock files below `directory`.
@@ -123,24 +122,8 @@ fn tidy(users: &mut Vec<User>) {
 
 #[cfg(test)]
 mod tests {
+    use super::users::for_tests::{OFD, user};
     use super::*;
-
-    fn user(role: Role, pid: i32) -> User {
-        let process = Process {
-            pid,
-            command: format!("process {pid}"),
-            age: None,
-        };
-        User {
-            role,
-            process: Some(process),
-        }
-    }
-
-    const OFD: FileLock = FileLock {
-        kind: LockKind::Ofd,
-        mode: LockMode::Exclusive,
-    };
 
     #[test]
     fn a_turnstile_is_no_lock_and_a_waiter_is_not_listed_as_an_opener() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::lock::FileLock;
+use lockutils_harness::model::FileLock;
 
 /// A process, as far as it can be seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +19,7 @@ pub struct Process {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct User {
     pub role: Role,
-    /// `None` if the process may not be examined.
+    /// `None` if the process may not be inspected.
     pub process: Option<Process>,
 }
 
@@ -36,7 +36,7 @@ pub enum Role {
     HasOpen,
 }
 
-/// What a system tells of the users of some files.
+/// The users of some files, as far as the system shows them.
 #[derive(Debug, Default)]
 pub struct Found {
     /// By the path below the directory.
@@ -52,4 +52,28 @@ pub struct Openers {
     pub processes: Vec<Process>,
     /// Why there may be others.
     pub doubt: Option<String>,
+}
+
+#[cfg(test)]
+pub mod for_tests {
+    use lockutils_harness::model::{LockKind, LockMode};
+
+    use super::*;
+
+    pub const OFD: FileLock = FileLock {
+        kind: LockKind::Ofd,
+        mode: LockMode::Exclusive,
+    };
+
+    pub fn user(role: Role, pid: i32) -> User {
+        let process = Process {
+            pid,
+            command: format!("process {pid}"),
+            age: None,
+        };
+        User {
+            role,
+            process: Some(process),
+        }
+    }
 }

@@ -5,13 +5,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use lockutils_harness::model::{FileLock, LockKind, LockMode};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::tables;
 use crate::lock_scan::files::{Files, below};
-use crate::lock_scan::lock::{FileLock, LockKind, LockMode};
 use crate::lock_scan::users::{Found, Openers, Process, Role, User};
+use crate::sys::whole_file;
 
 pub const LIMITS: Option<&str> = Some(
     "this system tells who holds a lock only for record locks (fcntl), and not who waits; other \
@@ -66,15 +67,7 @@ fn users(file: &Path) -> Vec<User> {
 /// one of a process. Acquires nothing.
 fn lock_on(file: &Path) -> Option<(FileLock, Option<i32>)> {
     let file = File::options().read(true).write(true).open(file).ok()?;
-    let mut request = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-        #[cfg(target_os = "freebsd")]
-        l_sysid: 0,
-    };
+    let mut request = whole_file(libc::F_WRLCK as libc::c_short);
     fcntl(&file, FcntlArg::F_GETLK(&mut request)).ok()?;
     if request.l_type == libc::F_UNLCK as libc::c_short {
         return None;

@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use nix::unistd::Pid;
 
 use super::types::{LockedFile, Starvation};
-use crate::procfs::{self, LockLine, LockMode, SystemCall, Thread};
+use crate::model::LockMode;
+use crate::procfs::{self, LockLine, SystemCall, Thread};
 
 fn pid(process: u32) -> Pid {
     Pid::from_raw(process.cast_signed())

@@ -1,14 +1,14 @@
-//! Locks on files, as they are shown.
+//! A lock on a file, as the system shows it.
 
 use std::fmt;
 
-/// The system call that took a lock. OFD and POSIX locks exclude each other, but not always those of
-/// flock(2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+/// The system call that took a lock. OFD and POSIX locks conflict with each other, but not with
+/// those of flock(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(
-    not(target_os = "linux"),
-    allow(dead_code, reason = "not every system has them")
+    feature = "stress",
+    derive(serde::Serialize),
+    serde(rename_all = "lowercase")
 )]
 pub enum LockKind {
     /// Open-file-description lock: `F_OFD_SETLK` of fcntl(2).
@@ -20,9 +20,12 @@ pub enum LockKind {
 }
 
 /// Mode of a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(windows, allow(dead_code, reason = "Windows does not tell it"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "stress",
+    derive(serde::Serialize),
+    serde(rename_all = "lowercase")
+)]
 pub enum LockMode {
     /// One holder.
     Exclusive,
@@ -33,18 +36,26 @@ pub enum LockMode {
 /// Kind and mode of a lock on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileLock {
+    /// System call that took it.
     pub kind: LockKind,
+    /// Exclusive or shared.
     pub mode: LockMode,
+}
+
+impl fmt::Display for LockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LockKind::Ofd => "OFD",
+            LockKind::Posix => "POSIX",
+            LockKind::Flock => "flock",
+        })
+    }
 }
 
 impl fmt::Display for FileLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            LockKind::Ofd => "OFD",
-            LockKind::Posix => "POSIX",
-            LockKind::Flock => "flock",
-        };
-        let mode = match self.mode {
+        let FileLock { kind, mode } = self;
+        let mode = match mode {
             LockMode::Exclusive => "exclusive",
             LockMode::Shared => "shared",
         };
