@@ -5,6 +5,7 @@
 //! So a port to another system has a single place to change, and the model tests can replace
 //! everything that the locks use.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,79 +70,24 @@ fn code(text: &str) -> TokenStream {
     code.parse().expect("Rust")
 }
 
-#[test]
-fn only_sys_names_system_calls() {
-    let source = workspace().join("oslo-concurrency/src");
-    let mut files = Vec::new();
-    files_in(&source, &mut files);
-    let (mut above, mut below) = (Vec::new(), 0);
-    for file in &files {
-        let mut found = Vec::new();
-        system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
-        let place = file.strip_prefix(&source).expect("below the source");
-        if SYSTEM.iter().any(|system| place.starts_with(system)) {
-            below += found.len();
-        } else {
-            above.extend(
-                found
-                    .iter()
-                    .map(|path| format!("{}: {path}", place.display())),
-            );
-        }
-    }
-    assert!(
-        above.is_empty(),
-        "move these below sys/:\n{}",
-        above.join("\n")
-    );
-    assert!(below > 0, "the test looks for what is there");
-}
-
-/// Places in the harness that are compiled for one system, or may name its calls.
-const PLACES: [&str; 6] = ["sys", "procfs", "explore", "unix", "linux", "windows"];
-
-#[test]
-fn only_places_of_a_system_name_its_calls_in_the_harness() {
-    let source = workspace().join("harness/src");
-    let mut files = Vec::new();
-    files_in(&source, &mut files);
+/// Fails with `advice` if a file below `sources` for which `is_allowed` returns `false` has a path or
+/// a string that `counts`, and if no file has one. File paths are relative to the workspace.
+fn only_in(
+    sources: &[&str],
+    is_allowed: impl Fn(&Path) -> bool,
+    counts: impl Fn(&str) -> bool,
+    advice: &str,
+) {
     let (mut outside, mut inside) = (Vec::new(), 0);
-    for file in &files {
-        let mut found = Vec::new();
-        system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
-        let place = file.strip_prefix(&source).expect("below the source");
-        let is_allowed = place
-            .with_extension("")
-            .iter()
-            .any(|part| PLACES.iter().any(|allowed| part == *allowed));
-        if is_allowed {
-            inside += found.len();
-        } else {
-            let named = |path: &String| format!("{}: {path}", place.display());
-            outside.extend(found.iter().map(named));
-        }
-    }
-    assert!(
-        outside.is_empty(),
-        "move these into harness/src/sys, or into a file for one system:\n{}",
-        outside.join("\n")
-    );
-    assert!(inside > 0, "the test looks for what is there");
-}
-
-#[test]
-fn only_procfs_reads_proc() {
-    let mut outside = Vec::new();
-    let mut inside = 0;
-    for source in ["harness/src", "cargo-lockutils/src"] {
+    for source in sources {
         let mut files = Vec::new();
         files_in(&workspace().join(source), &mut files);
         for file in &files {
             let mut found = Vec::new();
             system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
-            found.retain(|path| names_proc(path));
+            found.retain(|path| counts(path));
             let place = file.strip_prefix(workspace()).expect("below it");
-            if place.starts_with("harness/src/procfs") {
+            if is_allowed(place) {
                 inside += found.len();
             } else {
                 let named = |path: &String| format!("{}: {path}", place.display());
@@ -149,12 +95,47 @@ fn only_procfs_reads_proc() {
             }
         }
     }
-    assert!(
-        outside.is_empty(),
-        "move these into harness/src/procfs:\n{}",
-        outside.join("\n")
-    );
+    assert!(outside.is_empty(), "{advice}:\n{}", outside.join("\n"));
     assert!(inside > 0, "the test looks for what is there");
+}
+
+#[test]
+fn only_sys_names_system_calls() {
+    let source = Path::new("oslo-concurrency/src");
+    only_in(
+        &["oslo-concurrency/src"],
+        |place| {
+            SYSTEM
+                .iter()
+                .any(|system| place.starts_with(source.join(system)))
+        },
+        |_| true,
+        "move these below sys/",
+    );
+}
+
+/// Places in the harness that are compiled for one system, or may name its calls.
+const PLACES: [&str; 6] = ["sys", "procfs", "explore", "unix", "linux", "windows"];
+
+#[test]
+fn only_places_of_a_system_name_its_calls_in_the_harness() {
+    let is_place = |part: &OsStr| PLACES.iter().any(|allowed| part == *allowed);
+    only_in(
+        &["harness/src"],
+        |place| place.with_extension("").iter().any(is_place),
+        |_| true,
+        "move these into harness/src/sys, or into a file for one system",
+    );
+}
+
+#[test]
+fn only_procfs_reads_proc() {
+    only_in(
+        &["harness/src", "cargo-lockutils/src"],
+        |place| place.starts_with("harness/src/procfs"),
+        names_proc,
+        "move these into harness/src/procfs",
+    );
 }
 
 #[test]

@@ -17,6 +17,8 @@ use std::process::{Command, ExitCode};
 use unix as platform;
 #[cfg(unix)]
 pub use unix::lock_whole_file;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub use unix::whole_file;
 #[cfg(windows)]
 use windows as platform;
 
@@ -82,7 +84,7 @@ pub fn become_command(command: Command) -> io::Result<Status> {
     platform::become_command(command)
 }
 
-/// What is available here, for `--version --verbose`: a name and a description, one line each.
+/// The available facilities, for `--version --verbose`: a name and a description, one line each.
 pub fn facts() -> Vec<(&'static str, &'static str)> {
     let explore = match NO_EXPLORE {
         None => "yes",

@@ -96,13 +96,9 @@ pub const FACTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Applies a lock of the kind `kind` to the whole file by fcntl(2) with `command`. Returns `false`
-/// if another lock conflicts with it.
-///
-/// # Errors
-/// Returns an error if the system refuses the lock.
-pub fn lock_whole_file(file: &File, command: libc::c_int, kind: libc::c_short) -> io::Result<bool> {
-    let request = libc::flock {
+/// A request of fcntl(2) for a lock of the kind `kind` on a whole file.
+pub fn whole_file(kind: libc::c_short) -> libc::flock {
+    libc::flock {
         l_type: kind,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: 0,
@@ -110,7 +106,16 @@ pub fn lock_whole_file(file: &File, command: libc::c_int, kind: libc::c_short) -
         l_pid: 0,
         #[cfg(target_os = "freebsd")]
         l_sysid: 0,
-    };
+    }
+}
+
+/// Applies a lock of the kind `kind` to the whole file by fcntl(2) with `command`. Returns `false`
+/// if another lock conflicts with it.
+///
+/// # Errors
+/// Returns an error if the system refuses the lock.
+pub fn lock_whole_file(file: &File, command: libc::c_int, kind: libc::c_short) -> io::Result<bool> {
+    let request = whole_file(kind);
     // SAFETY: the descriptor is open, and these commands only read the request.
     if unsafe { libc::fcntl(file.as_raw_fd(), command, &request) } == 0 {
         return Ok(true);

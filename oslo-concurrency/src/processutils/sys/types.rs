@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 pub(crate) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
@@ -11,19 +12,36 @@ pub(crate) type Preexec = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 /// file, locked memory, descriptors, processes, resident set, stack.
 pub(crate) type Limits = [Option<u64>; 10];
 
-/// Everything about a child that is settled before it is started, as often as there are attempts.
+/// Everything that is settled before a child is started, for all attempts.
 pub(crate) struct Plan {
     /// The program and its arguments.
     pub(crate) words: Vec<OsString>,
     pub(crate) shell: bool,
     pub(crate) cwd: Option<PathBuf>,
-    /// Its whole environment; `None` is ours.
+    /// Its whole environment; `None` for the environment of this process.
     pub(crate) environment: Option<Vec<(OsString, OsString)>>,
-    /// What it starts can be ended with it.
+    /// The child and its descendants can be ended together.
     pub(crate) own_group: bool,
     pub(crate) limits: Limits,
     #[cfg_attr(windows, expect(dead_code, reason = "refused before it gets here"))]
     pub(crate) preexec: Option<Preexec>,
+}
+
+impl Plan {
+    /// Sets the pipes, the directory and the environment of the child.
+    pub(crate) fn apply_to(&self, command: &mut Command) {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        if let Some(environment) = &self.environment {
+            command.env_clear();
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
+        }
+    }
 }
 
 /// The options that some system lacks.
@@ -40,7 +58,7 @@ pub(crate) struct Asked<'a> {
 #[cfg_attr(windows, expect(dead_code, reason = "nothing of ours runs in a child"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing of ours: the exec, or a change of the directory.
+    /// The exec itself, or the change of directory.
     Exec,
     Preexec,
     /// The limit with this number.
@@ -49,18 +67,18 @@ pub(crate) enum Step {
     Watch,
 }
 
-/// What a child has written so far.
+/// The output of a child so far.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
 }
 
-/// Why the child's end was not seen.
+/// The reason why the end of a child was not observed.
 #[derive(Debug)]
 pub(crate) enum WaitFailure {
     TimedOut,
-    /// It has ended, and nobody knows how.
+    /// The child has ended, and its exit code is lost.
     ExitCodeLost,
     Io(&'static str, io::Error),
 }

@@ -1,12 +1,11 @@
-//! Starting a child: what happens between fork and exec, and how an error there comes back with its
-//! cause.
+//! Starts a child: the steps between fork and exec, and the report of a step that fails.
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use super::limits;
 use super::system::{Early, EarlyPair, inherit_nothing};
@@ -49,18 +48,8 @@ fn command(plan: &Plan) -> io::Result<Command> {
         }
         false => Command::new(first),
     };
-    command
-        .args(rest)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    if let Some(cwd) = &plan.cwd {
-        command.current_dir(cwd);
-    }
-    if let Some(environment) = &plan.environment {
-        command.env_clear();
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-    }
+    command.args(rest);
+    plan.apply_to(&mut command);
     if plan.own_group {
         command.process_group(0);
     }
@@ -82,11 +71,11 @@ fn prepare(preexec: Option<&Preexec>, limits: &Limits, report: RawFd) -> io::Res
         .map_err(|(_, error)| error)
 }
 
-/// No signal is blocked; SIGPIPE, which Rust programs ignore, ends who writes in vain; and the
-/// child can wait for its own children.
+/// Restores the signal state of a new program: no blocked signal, the default action of SIGPIPE
+/// (which Rust ignores), and a SIGCHLD that lets the child wait for its own children.
 fn signals_as_at_the_start() {
     let mut none = MaybeUninit::uninit();
-    // SAFETY: these calls are async-signal-safe, and the set is made whole before it is used.
+    // SAFETY: these calls are async-signal-safe, and the set is initialised before use.
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
@@ -95,10 +84,11 @@ fn signals_as_at_the_start() {
     }
 }
 
-/// Tells the parent which step failed; the error number comes by the pipe of `Command`.
+/// Reports the step that failed to the parent; the error number comes through the pipe of
+/// `Command`.
 fn tell(report: RawFd, step: u8) {
-    // SAFETY: writes one byte that lives on this stack to the pipe that the parent keeps open until
-    // the spawn is over.
+    // SAFETY: writes one byte of this stack to a pipe that the parent keeps open until the spawn is
+    // over.
     unsafe { libc::write(report, (&raw const step).cast(), 1) };
 }
 

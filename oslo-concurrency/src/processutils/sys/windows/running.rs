@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -115,17 +115,7 @@ fn command(plan: &Plan) -> io::Result<Command> {
             command
         }
     };
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    if let Some(cwd) = &plan.cwd {
-        command.current_dir(cwd);
-    }
-    if let Some(environment) = &plan.environment {
-        command.env_clear();
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-    }
+    plan.apply_to(&mut command);
     if plan.own_group {
         // Suspended until it is in its job; in a group of its own, so that Ctrl-C does not reach it.
         command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP);
@@ -135,7 +125,7 @@ fn command(plan: &Plan) -> io::Result<Command> {
 
 // ---- pipes ----
 
-/// What the threads of the pipes report.
+/// An event that a thread of a pipe reports.
 enum Event {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
