@@ -135,7 +135,7 @@ impl<'a> Worker<'a> {
         self.inject_at(Moment::Before);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(self)));
         drop(self.shortage.take());
-        drop(self.storm.take());
+        self.storm.replace(None);
         match outcome {
             Ok(value) => Some(value),
             Err(panic) => {

@@ -187,12 +187,11 @@ pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Finding {
     load.hold(Duration::from_micros(100))
         .run(make, &|participant| {
             while !participant.is_over() {
-                let storm = (participant.worker.random(2) == 0).then(|| {
+                let _storm = (participant.worker.random(2) == 0).then(|| {
                     SignalStorm::begin()
                         .unwrap_or_else(|error| panic!("cannot begin the signal storm: {error}"))
                 });
                 participant.section(|| ());
-                drop(storm);
             }
         })
 }
