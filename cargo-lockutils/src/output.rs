@@ -84,7 +84,7 @@ pub fn printable(text: &str) -> String {
 /// Maximum number of characters of a command line in a message.
 pub const LONGEST: usize = 60;
 
-/// The first `longest` characters, followed by an ellipsis if there are more.
+/// The first `longest` characters, followed by an ellipsis if the text is longer.
 pub fn shorten(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -25,7 +25,7 @@ fn helper<'a>(role: &str) -> Execute<'a> {
     execute(words).env_variables(environment)
 }
 
-/// What a command does that one of the tests runs.
+/// The behaviour of a command that one of the tests runs.
 #[test]
 fn acts_as_a_command() {
     let Ok(role) = std::env::var(ROLE) else {
@@ -223,7 +223,7 @@ fn a_worker_count_is_one_at_least() {
     assert!(get_worker_count() >= 1);
 }
 
-/// What Windows lacks is refused before anything runs, each with the next step.
+/// Options that Windows lacks are refused before anything runs, each with the next step.
 #[cfg(windows)]
 #[test]
 fn what_is_missing_is_refused() {

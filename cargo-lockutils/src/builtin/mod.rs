@@ -18,13 +18,13 @@ pub enum Builtin {
     Oslo,
     /// The same with `fair`: first come, first served
     OsloFair,
-    /// flock(2); the file stays
+    /// flock(2); never removes its file
     #[cfg(unix)]
     Flock,
-    /// POSIX record locks, fcntl(2) F_SETLKW; the file stays
+    /// POSIX record locks, fcntl(2) F_SETLKW; never removes its file
     #[cfg(unix)]
     Fcntl,
-    /// Open file description locks, fcntl(2) F_OFD_SETLKW; the file stays
+    /// Open file description locks, fcntl(2) F_OFD_SETLKW; never removes its file
     #[cfg(any(target_os = "linux", target_os = "macos"))]
     Ofd,
     /// LockFileEx on the whole file, as std's `File::lock` calls it; the file stays
@@ -78,7 +78,7 @@ pub fn work(lock: Builtin) -> io::Result<()> {
     serve(kernel::CAPABILITIES, move |_| kernel::Raw::new(&path, call))
 }
 
-/// What the worker of our own locks offers.
+/// Capabilities of the worker of our own locks.
 fn of_ours() -> Vec<Capability> {
     use Capability::{Fork, Remove, Reopen, Threads, Timeout};
     let mut offered = vec![Threads, Timeout, Remove, Reopen];

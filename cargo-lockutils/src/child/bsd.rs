@@ -1,5 +1,5 @@
-//! What a command leaves behind, on macOS and FreeBSD: the rest of its process group. What has made
-//! itself a group of its own is not found.
+//! The processes that a command leaves behind, on macOS and FreeBSD: the rest of its process group.
+//! Processes that have moved to a group of their own are not found.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::guardian::Guardian;
 use crate::output;
 use crate::run_mark::RunMark;
 
-/// How long processes that were left behind have to end after SIGTERM.
+/// Time that processes left behind have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a command may have left.
+/// The processes that a command may have left.
 #[derive(Debug)]
 pub struct Left {
     group: Option<Pid>,

@@ -27,7 +27,7 @@ impl Job {
         if job.is_null() {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the system has just made this handle, and nobody else knows of it.
+        // SAFETY: the system has just made this handle, and no other code knows it.
         let job = Job(unsafe { OwnedHandle::from_raw_handle(job) });
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags =

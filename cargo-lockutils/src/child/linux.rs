@@ -1,4 +1,4 @@
-//! What a command leaves behind: its orphans become children of ours.
+//! The processes that a command leaves behind: its orphans become children of this process.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::guardian::{Guardian, is_guardian};
 use crate::output;
 use crate::run_mark::RunMark;
 
-/// How long processes that were left behind have to end after SIGTERM.
+/// Time that processes left behind have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a command may have left.
+/// The processes that a command may have left.
 #[derive(Debug)]
 pub struct Left {
     group: Option<Pid>,
@@ -59,7 +59,8 @@ impl Left {
             .collect()
     }
 
-    /// Whether nothing that the command started lives: its orphans would be our children now.
+    /// Returns `true` if no process that the command started is alive: its orphans would now be
+    /// children of this process.
     pub fn is_nothing(&self) -> bool {
         reap();
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -67,7 +68,7 @@ impl Left {
             Ok(WaitStatus::StillAlive) => {
                 let spared = self.spared();
                 let mut children = procfs::children().peekable();
-                // A kernel that tells of no children, though there are some, leaves it open.
+                // A kernel that lists no children although some exist leaves this open.
                 children.peek().is_some()
                     && children.all(|pid| spared.contains(&pid) || is_guardian(pid))
             }
@@ -97,10 +98,10 @@ impl Left {
         }
     }
 
-    /// Those of our descendants that are to end.
+    /// The descendants of this process that must end.
     fn processes(&self) -> Vec<Pid> {
         let session = getsid(None).ok();
-        // Who inherited children cannot tell an orphan of theirs from one of the command's.
+        // With inherited children, an orphan of theirs looks like one of the command's.
         let is_of_the_run = |row: &ProcessRow| {
             self.inherited.is_empty()
                 || Some(row.stat.group) == self.group
@@ -115,7 +116,7 @@ impl Left {
             .collect()
     }
 
-    /// Sends the signal to each process once, and looks until there are none.
+    /// Sends the signal to each process once, and checks until none is left.
     fn all_end_within(&self, time: Duration, signal: Signal) -> bool {
         let deadline = Instant::now() + time;
         let mut signalled = Vec::new();
@@ -135,13 +136,14 @@ impl Left {
                     signalled.push(pid);
                 }
             }
-            // What left its parent may be nobody's child that we could wait for, so we look again.
+            // Processes that left their parent may not be children of this process, so they cannot
+            // be waited for.
             thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-/// Takes note of children that have ended.
+/// Reaps children that have ended.
 fn reap() {
     while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
         waitpid(None, Some(WaitPidFlag::WNOHANG))

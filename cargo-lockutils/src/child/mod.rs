@@ -1,8 +1,8 @@
 //! A command that is run to its end, with the mark on it, and what it leaves behind.
 //!
-//! What the command starts belongs to it: a process group on Unix, a job object on Windows. The
-//! terminal and what interrupts this process reach it, and nothing of it outlives the run but what
-//! has left it on purpose, as a daemon does.
+//! The command and its descendants form a process group on Unix, a job object on Windows. The
+//! terminal belongs to them, interrupts of this process are passed on to them, and none of them
+//! outlives the run but those that left the group on purpose, as daemons do.
 
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 mod bsd;
@@ -29,7 +29,7 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-/// A command that has ended, though what it started may live on.
+/// A command that has ended. Processes that it started may still live.
 #[derive(Debug)]
 pub struct Ended {
     /// Its exit status; on Unix as a shell gives it, 128 + N after signal N.
@@ -37,7 +37,7 @@ pub struct Ended {
     left: platform::Left,
 }
 
-/// Runs `command` to its end, with the mark on it. Its exit status is 127 if it was not found and
+/// Runs `command` to its end, with the mark on it. The exit status is 127 if it was not found and
 /// 126 if it cannot be executed.
 pub fn run(command: Command, mark: &RunMark, guardian: Option<&Guardian>) -> Result<Ended> {
     let (status, left) = platform::run(command, mark, guardian)?;

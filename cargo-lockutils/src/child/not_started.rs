@@ -9,14 +9,11 @@ use crate::sys::Status;
 const NOT_EXECUTABLE: Status = 126;
 const NOT_FOUND: Status = 127;
 
-/// Tells the user why, and returns the exit status.
+/// Prints the reason and returns the exit status.
 pub fn not_started(command: &Command, error: &io::Error) -> Status {
     let (status, advice) = match error.kind() {
-        io::ErrorKind::NotFound => (NOT_FOUND, "check its spelling and PATH"),
-        _ => (
-            NOT_EXECUTABLE,
-            "check that it is a program and may be executed",
-        ),
+        io::ErrorKind::NotFound => (NOT_FOUND, "check the spelling and PATH"),
+        _ => (NOT_EXECUTABLE, "check that it is an executable program"),
     };
     let program = output::printable(&command.get_program().to_string_lossy());
     output::warning(format_args!("{program} cannot be run: {error}; {advice}"));

@@ -37,8 +37,8 @@ pub fn run(
     if let Some(status) = interrupted() {
         return Ok((status, left));
     }
-    // What the command before this one left has been ended.
-    signals.to_nobody();
+    // Processes that the previous command left have been ended.
+    signals.to_no_group();
     let child = match command.process_group(0).spawn() {
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(error) => return Ok((not_started(&command, &error), left)),
@@ -68,8 +68,8 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<Status> {
     }
 }
 
-/// The terminal, if we have it: the group gets it, so that it can read and Ctrl-C and Ctrl-Z reach
-/// it.
+/// The terminal, if this process has one. It is given to the group, so that the group can read from
+/// it and receives Ctrl-C and Ctrl-Z.
 struct Terminal {
     is_ours: bool,
 }
@@ -87,7 +87,7 @@ impl Terminal {
         if !self.is_ours {
             return;
         }
-        // A background process that does this is stopped by SIGTTOU, unless it blocks it.
+        // SIGTTOU would stop a background process that does this, unless it is blocked.
         let mut ttou = SigSet::empty();
         ttou.add(Signal::SIGTTOU);
         let _ = ttou.thread_block();
@@ -106,7 +106,7 @@ impl Terminal {
         }
     }
 
-    /// The group was stopped (Ctrl-Z): so are we, until the shell lets us go on.
+    /// Stops this process together with the group (Ctrl-Z), until the shell continues it.
     fn stop_with(&self, group: Pid) {
         if self.is_ours {
             self.take_back();
@@ -116,20 +116,20 @@ impl Terminal {
     }
 }
 
-/// Signals that end us are passed on to the group of the command that runs; the second time it is
-/// SIGKILL.
+/// Forwards signals that would end this process to the process group of the running command; the
+/// second one becomes SIGKILL.
 #[derive(Debug)]
 struct Forwarding {
-    /// 0 while no command runs.
+    /// 0 while no command is running.
     group: AtomicI32,
-    /// 0 until there was one.
+    /// 0 until a signal arrives.
     first_signal: AtomicI32,
 }
 
 static FORWARDING: OnceLock<Arc<Forwarding>> = OnceLock::new();
 
 impl Forwarding {
-    /// Starts it, unless an earlier command has done so.
+    /// Installs the handlers, unless an earlier command has done so.
     fn started() -> Result<Arc<Self>> {
         if let Some(forwarding) = FORWARDING.get() {
             return Ok(Arc::clone(forwarding));
@@ -165,7 +165,7 @@ impl Forwarding {
         }
     }
 
-    /// A signal that came while the command was being started is sent now.
+    /// Sends a signal that arrived while the command was being started.
     fn to(&self, group: Pid) {
         self.group.store(group.as_raw(), Ordering::SeqCst);
         if let Some(signal) = self.signal() {
@@ -173,7 +173,7 @@ impl Forwarding {
         }
     }
 
-    fn to_nobody(&self) {
+    fn to_no_group(&self) {
         self.group.store(0, Ordering::SeqCst);
     }
 
@@ -182,8 +182,7 @@ impl Forwarding {
     }
 }
 
-/// The exit status of a run that a signal is to end, if there was one: nothing more is to be
-/// started.
+/// The exit status of a run that a signal ends, if there was one: no further command may start.
 pub fn interrupted() -> Option<Status> {
     let signal = FORWARDING.get()?.signal()?;
     Some(128 + signal as Status)

@@ -25,10 +25,10 @@ use crate::output;
 use crate::run_mark::RunMark;
 use crate::sys::Status;
 
-/// How long processes that were terminated have to be gone.
+/// Time within which terminated processes must be gone.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a command may have left.
+/// The processes that a command may have left.
 #[derive(Debug)]
 pub struct Left {
     job: Option<Arc<Job>>,

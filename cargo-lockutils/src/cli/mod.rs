@@ -201,8 +201,9 @@ pub enum Command {
     /// Test a lock by choosing the order of its system calls
     ///
     /// Linux only. Runs the workers one system call at a time, under ptrace(2), and searches for an
-    /// interleaving in which two of them hold the lock. Shrinks the one it finds, prints it step by
-    /// step, and saves it to a file for `replay`. LOCK is as in `stress`.
+    /// interleaving in which two of them hold the lock. Shrinks the interleaving that it finds,
+    /// prints it step by step, and saves it to a file for `replay`. LOCK and TIME are as in
+    /// `stress`.
     #[command(
         after_help = EXPLORE_EXAMPLES,
         after_long_help = format!("{EXPLORE_STATUS}\n\n{EXPLORE_EXAMPLES}")
@@ -252,7 +253,7 @@ pub enum Command {
   eval \"$(cargo lockutils show-env)\"            # sh, bash, zsh
   cargo lockutils show-env --format fish | source
   cargo lockutils show-env --format powershell | Invoke-Expression
-  eval \"$(cargo lockutils show-env --unset)\"    # remove the directory again")]
+  eval \"$(cargo lockutils show-env --unset)\"    # removes the directory")]
     ShowEnv {
         /// Syntax of the output
         #[arg(long, value_enum, value_name = "SYNTAX", default_value_t)]

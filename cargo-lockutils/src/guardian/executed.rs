@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::cli::GUARDIAN;
 use crate::run_mark::RunMark;
 
-/// Its command. It stays in no directory that somebody may want to remove.
+/// The command of the guardian. Its working directory is one that no one will remove.
 pub fn command(
     reader: PipeReader,
     mark: Option<&RunMark>,

@@ -13,7 +13,7 @@ use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, s
 use super::executed::executed;
 use crate::run_mark::RunMark;
 
-/// What the kernel calls it, in at most 15 characters.
+/// Its name in the kernel, of at most 15 characters.
 const NAME: &CStr = c"lockutils-guard";
 
 /// Starts the guardian, which calls `watch`.
@@ -35,9 +35,9 @@ fn forked(
     directory: Option<&Path>,
     watch: fn(Option<&RunMark>, Option<&Path>),
 ) -> io::Result<u32> {
-    // SAFETY: we have one thread, so no lock of the C library or of ours is held by a thread that
-    // the child lacks. The child never returns from here, and ends without destructors or exit
-    // handlers, so nothing that it shares with us is closed, flushed or removed twice.
+    // SAFETY: this process has one thread, so no lock of the C library or of this program is held
+    // by a thread that the child lacks. The child never returns from here and ends without
+    // destructors or exit handlers, so no shared resource is closed, flushed or removed twice.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child.as_raw().cast_unsigned()),
         ForkResult::Child => {
@@ -50,14 +50,14 @@ fn forked(
                 }
                 Err(_) => 1,
             };
-            // SAFETY: it ends the process, and touches no memory.
+            // SAFETY: ends the process, and touches no memory.
             unsafe { nix::libc::_exit(status) }
         }
     }
 }
 
-/// Leaves the pipe as standard input and nothing else open: neither the other end of the pipe,
-/// which would never end, nor what our caller reads, nor the locks of the run.
+/// Leaves only the pipe open, as standard input: not its other end, without which the input would
+/// never end, nor the pipe that the caller reads, nor the locks of the run.
 fn keep_only(reader: PipeReader) -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&reader)?;
@@ -66,7 +66,7 @@ fn keep_only(reader: PipeReader) -> io::Result<()> {
     // Their numbers are closed below.
     let _ = (reader.into_raw_fd(), null.into_raw_fd());
     for fd in procfs::own_descriptors()?.into_iter().filter(|&fd| fd > 2) {
-        // That of the listing itself is closed already.
+        // The descriptor of the listing itself is already closed.
         let _ = nix::unistd::close(fd);
     }
     std::env::set_current_dir("/")
@@ -82,7 +82,7 @@ pub fn call_this_process() {
 pub fn end_all(mark: Option<&RunMark>, directory: Option<&Path>, _told: &[u8]) -> bool {
     let mut left = mark.map_or_else(Vec::new, RunMark::processes);
     left.extend(directory.map_or_else(Vec::new, procfs::with_lock_path_in));
-    // The guardian of a run within ours sees that run's end, and cleans up after it.
+    // The guardian of a nested run sees the end of that run and cleans up after it.
     left.retain(|&pid| !is_guardian(pid));
     for pid in &left {
         let _ = kill(*pid, Signal::SIGKILL);
@@ -90,7 +90,7 @@ pub fn end_all(mark: Option<&RunMark>, directory: Option<&Path>, _told: &[u8]) -
     left.is_empty()
 }
 
-/// Whether it is one of ours, or that of a run within or before this one, which is about to end.
+/// Returns `true` for a guardian, also that of a nested or an earlier run, which is about to end.
 pub fn is_guardian(pid: Pid) -> bool {
     procfs::name(pid) == NAME.to_bytes()
 }

@@ -1,5 +1,5 @@
-//! Cleans up after us if we end without having done so ourselves, as by SIGKILL: a process that
-//! waits for our end, and ends what belongs to our run.
+//! The guardian: a process that waits for the end of this one and, if it ends without cleaning up,
+//! for instance by SIGKILL, ends the processes of its run.
 //!
 //! It waits for the end of a pipe of which only we have the other side: the system closes that
 //! however we end.
@@ -32,12 +32,12 @@ use windows as platform;
 use crate::remove_tree::remove_tree;
 use crate::run_mark::RunMark;
 
-/// The last that it reads if we end as we should; else its input just ends.
-const ALL_IS_WELL: &[u8] = b".";
-/// So long it ends processes of the run, which may start others meanwhile.
+/// The last message after a regular end; without it the input just ends.
+const REGULAR_END: &[u8] = b".";
+/// Time limit for ending processes of the run, which may start others meanwhile.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// A guardian of one run. Unless it is [dismissed](Self::dismiss), it cleans up when this is
+/// The guardian of one run. Unless it is [dismissed](Self::dismiss), it cleans up when this is
 /// dropped.
 #[derive(Debug)]
 pub struct Guardian {
@@ -51,7 +51,7 @@ impl Guardian {
     /// it. What ends our process group does not end it.
     ///
     /// # Errors
-    /// If no process can be started.
+    /// Returns an error if no process can be started.
     pub fn start(mark: Option<&RunMark>, directory: Option<&Path>) -> io::Result<Self> {
         let (reader, alarm) = io::pipe()?;
         Ok(Guardian {
@@ -77,32 +77,32 @@ impl Guardian {
         }
     }
 
-    /// There is nothing left to be done. It ends by itself, and is not waited for, which would take
-    /// as long as all else that we do.
+    /// Ends the guardian without a cleanup. It is not waited for, which would take as long as the
+    /// rest of the command.
     pub fn dismiss(mut self) {
         if let Some(mut alarm) = self.alarm.take() {
-            let _ = alarm.write_all(ALL_IS_WELL);
+            let _ = alarm.write_all(REGULAR_END);
         }
     }
 }
 
-/// What the executed guardian does.
+/// The main function of the executed guardian.
 pub fn run(mark: Option<&str>, directory: Option<&Path>) {
     platform::call_this_process();
     watch(mark.map(RunMark::from_word).as_ref(), directory);
 }
 
-/// Waits for the end of the input, and cleans up unless all is well.
+/// Waits for the end of the input, and cleans up unless the end was regular.
 fn watch(mark: Option<&RunMark>, directory: Option<&Path>) {
-    let mut told = Vec::new();
-    // Whatever was read, or went wrong: only a clear word means that nothing is to be done.
-    let _ = io::stdin().read_to_end(&mut told);
-    if told.ends_with(ALL_IS_WELL) {
+    let mut input = Vec::new();
+    // An error is ignored: only the complete message cancels the cleanup.
+    let _ = io::stdin().read_to_end(&mut input);
+    if input.ends_with(REGULAR_END) {
         return;
     }
     let deadline = Instant::now() + LONGEST;
     while Instant::now() < deadline {
-        let nothing = platform::end_all(mark, directory, &told);
+        let nothing = platform::end_all(mark, directory, &input);
         if nothing && directory.is_none_or(is_removed) {
             return;
         }

@@ -157,7 +157,7 @@ impl Counterexample {
         processor.filter(|name| *name != std::env::consts::ARCH)
     }
 
-    /// The lock; `ours` is as in [`LockUnderTest::wrapper`].
+    /// The lock of the counterexample; `ours` is as in [`LockUnderTest::wrapper`].
     ///
     /// # Errors
     /// Returns an error if the lock cannot be found.

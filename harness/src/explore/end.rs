@@ -32,7 +32,7 @@ pub enum End {
     Failed(FailureReason),
     /// The rest of the schedule was already tried in another order.
     Known,
-    /// The user interrupted the search.
+    /// Set if the user interrupted the search.
     Interrupted,
 }
 

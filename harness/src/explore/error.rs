@@ -18,7 +18,7 @@ pub enum ExploreError {
         /// Its name, as in `std::env::consts::OS`.
         system: &'static str,
     },
-    /// The explorer does not know this processor.
+    /// The explorer does not support this processor.
     #[error("explore runs on x86-64 and aarch64 only, and this is {architecture}")]
     Processor {
         /// Its name, as in `std::env::consts::ARCH`.

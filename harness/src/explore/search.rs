@@ -289,7 +289,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Returns `true` if both are ends of one kind.
+/// Returns `true` if both ends are of the same kind.
 pub(super) fn same_end(one: &End, other: &End) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }

@@ -124,7 +124,7 @@ impl Options {
     }
 }
 
-/// What this system lacks for a scenario, whatever the worker offers.
+/// A facility that the scenario needs, whatever the worker offers, and that this system lacks.
 fn missing(scenario: Scenario) -> Option<NotAvailable> {
     let means = match scenario {
         Scenario::Pause => Means::Signals,

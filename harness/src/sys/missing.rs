@@ -1,4 +1,4 @@
-//! What this system cannot do, by name.
+//! Facilities that some system lacks, by name.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What every platform returns.
+//! Types of the seam that are the same on every platform.
 
 /// A side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

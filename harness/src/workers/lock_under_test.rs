@@ -240,7 +240,7 @@ fn fill(word: &str, config: &WorkerConfig) -> OsString {
         .into()
 }
 
-/// What to check if a program was not found.
+/// Advice for a program that was not found.
 fn place(program: &str) -> &'static str {
     match program.contains('/') {
         true => "the path",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::sys;
 
-/// A command ended with an exit code that was not expected.
+/// A command ended with an unexpected exit code.
 ///
 /// `cmd`, `stdout` and `stderr` are meant for display: secrets are masked, and invalid UTF-8 is
 /// replaced.
@@ -168,10 +168,10 @@ pub enum Error {
         cmd: String,
         /// The option, such as `preexec`.
         option: &'static str,
-        /// What to do without it.
+        /// The alternative.
         advice: &'static str,
     },
-    /// What was asked for makes no sense.
+    /// An option has an invalid value.
     #[error("`{cmd}`: {argument}: {reason}")]
     InvalidArgument {
         /// The command.

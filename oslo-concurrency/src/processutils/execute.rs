@@ -143,7 +143,7 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Whether it needs to be root: if this process is not, it is run by the `root_helper`. Not on
+    /// Runs the command as root: by the `root_helper` if this process is not root. Not available on
     /// Windows.
     pub fn run_as_root(mut self, as_root: bool) -> Self {
         self.run_as_root = as_root;

@@ -27,7 +27,7 @@ impl Process {
     ///
     /// # Errors
     /// As kill(2): `ESRCH` if it has ended and its exit code has been read, `EPERM` if it runs as
-    /// somebody else. On Windows `Unsupported` for other signals.
+    /// another user. On Windows `Unsupported` for other signals.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         self.0.signal(signal)
     }

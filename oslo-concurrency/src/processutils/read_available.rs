@@ -8,7 +8,7 @@ pub(super) fn read_available(from: &mut impl Read, into: &mut Vec<u8>) -> io::Re
     const AT_ONCE: u64 = 1 << 20;
     match from.take(AT_ONCE).read_to_end(into) {
         Ok(count) => Ok((count as u64) < AT_ONCE),
-        // What came before has been read.
+        // All earlier data has been read.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),
     }

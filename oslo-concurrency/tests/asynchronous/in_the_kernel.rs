@@ -13,7 +13,8 @@ use oslo_concurrency::lockutils::{self, Error};
 
 use super::{Woken, block_on, external, is_free, poll_once, until};
 
-/// Locks a lock file as another process would: by a descriptor of its own, for which the kernel takes it for somebody else.
+/// Locks a lock file through a descriptor of its own, which to the kernel is the same as another
+/// process.
 struct Stranger(File);
 
 impl Stranger {

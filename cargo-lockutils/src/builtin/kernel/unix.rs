@@ -12,13 +12,13 @@ use nix::unistd::{ForkResult, fork};
 
 use crate::sys::lock_whole_file;
 
-/// What their worker offers.
+/// Capabilities of their worker.
 pub const CAPABILITIES: &[Capability] =
     &[Capability::Threads, Capability::Fork, Capability::Reopen];
 /// There is fork(2).
 pub const FORKS: bool = true;
 
-/// The system call that locks.
+/// The system call that takes the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Flock,
@@ -27,7 +27,7 @@ pub enum Call {
     Ofd,
 }
 
-/// What becomes of the file.
+/// The state to bring the lock on the file to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Exclusive,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use lockutils_harness::protocol::serve::Slot;
 use lockutils_harness::protocol::{Capability, Verb};
 
-/// What its worker offers.
+/// Capabilities of its worker.
 pub const CAPABILITIES: &[Capability] = &[Capability::Threads, Capability::Reopen];
 /// Windows has no fork(2).
 pub const FORKS: bool = false;

@@ -121,7 +121,7 @@ fn a_race_is_found_told_kept_and_replayed() {
         "{}",
         stderr(&elsewhere)
     );
-    // The lock is repaired: the same schedule leads nowhere.
+    // With the repaired lock, the same schedule shows no violation.
     project.write("p/worker.py", &UNLINKS.replace("REMOVE", "pass"));
     let repaired = project.run(&["replay", "found.txt", "--times", "2"]);
     assert_eq!(repaired.status.code(), Some(0), "{}", stdout(&repaired));

@@ -73,7 +73,7 @@ pub fn set_argument(tid: Pid, argument: usize, value: u64) -> nix::Result<()> {
     ptrace::setregs(tid, registers)
 }
 
-/// Makes a task that stands before a call skip it.
+/// Makes a task that is stopped before a call skip it.
 pub fn skip_call(tid: Pid) -> nix::Result<()> {
     set_current_call(tid, NO_CALL)
 }
@@ -98,7 +98,7 @@ pub fn scratch(tid: Pid, length: usize) -> nix::Result<u64> {
     Ok((registers.sp - RED_ZONE - length as u64) & !15)
 }
 
-/// Returns `true` if an interrupted task stands in a call, so that an [`Injection`] can begin.
+/// Returns `true` if an interrupted task is in a call, so that an [`Injection`] can begin.
 pub fn stands_in_call(tid: Pid) -> bool {
     ptrace::getregs(tid).is_ok_and(|registers| instruction(tid, &registers).is_some())
 }
@@ -119,7 +119,7 @@ fn instruction(tid: Pid, registers: &user_regs_struct) -> Option<u64> {
     })
 }
 
-/// Calls of ours in a task that stands in a call of its own.
+/// Additional calls in a task that is in a call of its own.
 #[derive(Debug)]
 pub struct Injection {
     tid: Pid,
@@ -130,7 +130,7 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// Notes where the task stands.
+    /// Saves the state of the task.
     pub fn begin(tid: Pid) -> nix::Result<Self> {
         let before = ptrace::getregs(tid)?;
         Ok(Injection {
@@ -166,7 +166,7 @@ impl Injection {
         Ok(ptrace::getregs(self.tid)?.regs[0].cast_signed())
     }
 
-    /// Returns the task to its own call, which goes on.
+    /// Returns the task to its own call, which continues.
     pub fn end(self) -> nix::Result<()> {
         let mut after = self.before;
         if self.goes_on_by_restart {

@@ -30,7 +30,7 @@ impl Controller<'_> {
                 self.workers[number].held_waits[place].idle = true;
                 continue;
             };
-            // The same call with a time limit of zero.
+            // The same call, with a time limit of zero.
             let (argument, zero) = match limit {
                 Limit::Milliseconds(argument) => (argument, Ok(0)),
                 Limit::Pointer(argument) | Limit::PointerInPoll(argument) => {

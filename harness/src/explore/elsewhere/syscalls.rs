@@ -21,7 +21,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// What it is about, for people.
+    /// The target of the call, for display.
     pub fn target(&self) -> String {
         match self.never {}
     }
@@ -32,7 +32,7 @@ impl Call {
     }
 }
 
-/// What a step touches.
+/// The resources that a step touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint(());
 

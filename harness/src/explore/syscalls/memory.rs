@@ -56,7 +56,8 @@ pub fn write(tid: Pid, address: u64, bytes: &[u8]) -> nix::Result<()> {
     process_vm_writev(tid, &[IoSlice::new(bytes)], &remote).map(drop)
 }
 
-/// The string at this address. No read crosses a page, since the next one may not be mapped.
+/// The string at this address. No read crosses a page boundary, since the next page may not be
+/// mapped.
 fn string(tid: Pid, address: u64) -> Option<PathBuf> {
     const PAGE: u64 = 4096;
     let mut bytes = Vec::new();

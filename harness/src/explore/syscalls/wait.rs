@@ -18,7 +18,7 @@ pub enum Wait {
     Sleep { result: i64 },
     /// For descriptors as well, up to this limit.
     Poll { limit: Limit },
-    /// For another thread of its process as well, as long as this value is at that address.
+    /// For another thread of its process as well, while the word at this address has this value.
     Futex { address: u64, value: u32 },
 }
 

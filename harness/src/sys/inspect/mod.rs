@@ -19,7 +19,7 @@ use elsewhere as platform;
 use linux as platform;
 pub(crate) use types::{LockedFile, Starvation};
 
-/// How the machine keeps these processes from running.
+/// The time for which the machine keeps these processes from running.
 pub(crate) fn starvation(processes: &[u32]) -> Starvation {
     platform::starvation(processes)
 }
@@ -34,7 +34,7 @@ pub(crate) fn locked_files(process: u32) -> Vec<LockedFile> {
     platform::locked_files(process)
 }
 
-/// Whether the threads of a process can be counted.
+/// `true` if the threads of a process can be counted.
 #[cfg(unix)]
 pub(crate) const COUNTS_THREADS: bool = cfg!(target_os = "linux");
 

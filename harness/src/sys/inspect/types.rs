@@ -1,9 +1,9 @@
-//! What every platform returns.
+//! Types that are the same on every platform.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How the machine keeps processes from running.
+/// The time for which the machine keeps processes from running.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Starvation {
     /// Time for which their threads were ready and did not run.

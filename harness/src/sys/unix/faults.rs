@@ -70,8 +70,8 @@ extern "C" fn on_signal(_: i32) {
     next_signal(pause);
 }
 
-/// Schedules one signal after so many microseconds, and none for 0. Preserves errno, which the
-/// interrupted code may be about to read.
+/// Schedules one signal after this time, and none for 0. Preserves errno, which the interrupted
+/// code may be about to read.
 fn next_signal(microseconds: i64) {
     let once = libc::itimerval {
         it_interval: libc::timeval {

@@ -1,4 +1,4 @@
-//! What Linux has and other POSIX systems have not.
+//! Facilities of Linux that other POSIX systems lack.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -18,7 +18,7 @@ pub(crate) fn end_with_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
 }
 
-/// The same for a process that was forked and executes nothing.
+/// Like [`end_with_parent`], for a process that was forked and executes no program.
 pub(crate) fn end_fork_with(_parent: Pid) -> io::Result<()> {
     end_with_parent()
 }

@@ -21,7 +21,7 @@ pub(crate) fn end_with_parent() -> io::Result<()> {
     Ok(())
 }
 
-/// How often a forked process looks whether its parent has ended.
+/// Interval at which a forked process checks whether its parent has ended.
 const LOOKS: Duration = Duration::from_millis(100);
 
 /// Ends this process soon after its parent, by a thread that looks. For a process that was forked

@@ -109,7 +109,7 @@ impl Program {
         self.stdout = None;
     }
 
-    /// The same for its standard error; errors end it.
+    /// Like [`read_output`](Self::read_output), for standard error; an error ends it.
     pub(crate) fn read_errors(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         let read = self.stderr.as_mut()?.read(buffer);
         match &read {

@@ -41,7 +41,7 @@ pub(crate) struct Program {
     over: Arc<AtomicBool>,
 }
 
-/// What a thread has read from a pipe.
+/// The output that a thread has read from a pipe.
 #[derive(Debug)]
 struct Pipe(Arc<(Mutex<Contents>, Condvar)>);
 
@@ -106,7 +106,7 @@ impl Pipe {
     }
 }
 
-/// How long the last output of a program may take to be read by its thread.
+/// Time within which a thread must read the last output of a program.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 /// Waits until everything that the program wrote was read, or the time has passed: a child of the
@@ -193,7 +193,7 @@ impl Program {
         self.stdout = None;
     }
 
-    /// The same for its standard error.
+    /// Like [`read_output`](Self::read_output), for standard error.
     pub(crate) fn read_errors(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         let read = self.stderr.as_ref()?.read(buffer);
         if matches!(read, Ok(0)) {

@@ -1,4 +1,4 @@
-//! What the processes of one test share: a directory of numbered files.
+//! A directory of numbered files that the processes of one test share.
 //!
 //! A test that starts processes for a run executes its own program again, for this test alone. The
 //! new process runs the test from its beginning, and what the test creates there gets the same

@@ -10,7 +10,7 @@ use oslo_concurrency::lockutils::scope::LockPathScope;
 
 use crate::sys::{self, Side};
 
-/// A worker process, as the body of an exploration sees it.
+/// A worker process, from the point of view of the body of an exploration.
 ///
 /// The body acquires the lock, calls [`section`](Self::section) once while it holds it, and
 /// releases it.

@@ -93,7 +93,7 @@ pub(crate) struct Plan<'a> {
     /// Tries the lock and returns an exit status; `None` if only its kernel locks are inspected. Its
     /// answer is evidence also while some workers are stuck.
     pub(crate) try_lock: Option<&'a (dyn Fn() -> i32 + Sync)>,
-    /// How long `try_lock` may take.
+    /// Time within which `try_lock` must return.
     pub(crate) try_limit: Duration,
     /// The exit status of `try_lock` if it could not try.
     pub(crate) not_tried: i32,

@@ -1,6 +1,6 @@
 //! The end of a worker process.
 
-/// How a worker process has ended, as the system tells.
+/// The end of a worker process, as the system reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// With this exit status.

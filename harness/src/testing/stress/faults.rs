@@ -77,7 +77,7 @@ impl Fault {
         }
     }
 
-    /// When the fault is injected.
+    /// The moment at which the fault is injected.
     pub(super) fn moment(self) -> Moment {
         match self {
             Fault::Kill | Fault::Pause | Fault::Panic | Fault::Fork => Moment::Inside,
@@ -156,7 +156,7 @@ impl From<FaultNotAvailable> for io::Error {
     }
 }
 
-/// How long a child forked in a section keeps its copies.
+/// Time for which a child forked in a section keeps its copies.
 pub(super) const CHILD_STAYS: Duration = Duration::from_millis(3);
 
 /// Removes, renames or replaces the files in `directory`.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::sys::inspect::{LockedFile, locked_files};
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 
-/// How long the other process tries: a child forked in a section may keep its copies for a moment.
+/// Time for which the other process tries: a child forked in a section may keep its copies briefly.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 const TRY: Duration = Duration::from_millis(1);
 

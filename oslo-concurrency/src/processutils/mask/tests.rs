@@ -209,7 +209,8 @@ mod time {
     use super::*;
     use nix::time::{ClockId, clock_gettime};
 
-    /// Processor time to mask `length` bytes of each text that makes a value hard to end.
+    /// Processor time for masking `length` bytes of each text in which the end of a value is hard to
+    /// find.
     fn seconds(length: usize) -> f64 {
         let now =
             || std::time::Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());

@@ -1,4 +1,4 @@
-//! What tests need of the system beyond the seam.
+//! Facilities beyond the seam that tests need.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;

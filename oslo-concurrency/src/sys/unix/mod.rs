@@ -1,4 +1,4 @@
-//! What Linux, macOS and FreeBSD share. The contracts of these items are in [`sys`](super).
+//! Parts that Linux, macOS and FreeBSD share. The contracts of these items are in [`sys`](super).
 
 mod descriptors;
 mod environment;

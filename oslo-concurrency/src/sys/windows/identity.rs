@@ -84,8 +84,8 @@ impl NativePath {
     }
 }
 
-/// Opens the file for its attributes alone, which nobody can refuse by sharing, and which does not
-/// count as a use of it.
+/// Opens the file for its attributes alone, which no share mode of another process refuses, and
+/// which does not count as a use of the file.
 pub(crate) fn identity_at(path: &Path) -> io::Result<Option<FileIdentity>> {
     let file = OpenOptions::new()
         .access_mode(0)
@@ -94,7 +94,7 @@ pub(crate) fn identity_at(path: &Path) -> io::Result<Option<FileIdentity>> {
         .open(path);
     match file {
         Ok(file) => FileIdentity::of(file.as_handle()).map(Some),
-        // Deleted, and still open somewhere: it has a name that nobody can open any more.
+        // Deleted, and still open somewhere: its name can no longer be opened.
         Err(error) if is_delete_pending(&error) => Ok(None),
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),

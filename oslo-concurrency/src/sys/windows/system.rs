@@ -1,4 +1,4 @@
-//! What this Windows is, and what its errors mean.
+//! The variant of Windows, and the meaning of its errors.
 
 use std::ffi::CStr;
 use std::io;

@@ -1,4 +1,4 @@
-//! Threads: their numbers, their names, and how to start one.
+//! Threads: their numbers, names and start.
 
 use std::cell::Cell;
 use std::io;

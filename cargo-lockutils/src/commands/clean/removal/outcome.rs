@@ -1,4 +1,4 @@
-//! What becomes of one file.
+//! The outcome for one file.
 
 /// The outcome for one file.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Removal on Windows: the file is opened so that nobody else can open it, which works only while
-//! nobody has it open, and it is removed through that handle. So there is no moment in between.
+//! Removal on Windows: the file is opened exclusively, which works only while no other handle is
+//! open, and is removed through that handle. So no process can open it in between.
 //!
 //! A process of ours that opens it meanwhile is told so by the system, and tries again.
 

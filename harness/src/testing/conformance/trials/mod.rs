@@ -33,7 +33,7 @@ pub(super) fn examine<L: Lock>(
     run_isolated(&|| trial(guarantee, make))
 }
 
-/// What a trial needs of the system beyond processes, if it cannot do with less.
+/// The facility beyond processes without which a trial cannot run.
 fn needs(guarantee: Guarantee) -> Option<Means> {
     match guarantee {
         Guarantee::Signals => Some(Means::Signals),

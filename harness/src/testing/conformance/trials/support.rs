@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::sys::{Means, lacks};
 use crate::testing::finding::{Finding, Unknown};
 
-/// How long a holder stays after a disturbance, so that a worker that entered is seen.
+/// Time that a holder stays after a disturbance, so that a worker that entered is observed.
 pub(super) const LINGER: Duration = Duration::from_micros(300);
 
 /// Creates the lock of one worker.

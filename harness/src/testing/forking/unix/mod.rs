@@ -67,7 +67,7 @@ pub(super) fn serve_questions(_witness: &Witness, _try_lock: Option<&(dyn Fn() -
 #[derive(Debug)]
 pub(super) struct Child(Pid);
 
-/// How long a process that stopped itself stays stopped.
+/// Time for which a process that stopped itself stays stopped.
 const STOPPED_FOR: Duration = Duration::from_millis(2);
 
 impl Child {
@@ -75,7 +75,7 @@ impl Child {
         self.0.as_raw().cast_unsigned()
     }
 
-    /// How it has ended; continues it if it has stopped itself.
+    /// The end of the process. Continues it if it has stopped itself.
     pub(super) fn ended(&mut self) -> Option<Ended> {
         match waitpid(self.0, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
             Ok(WaitStatus::Exited(_, status)) => Some(Ended::Exited(status)),

@@ -29,8 +29,8 @@ thread_local! {
     static RUNS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Returns `true` if another test process executed this one. The other holds what the test's
-/// fixtures hold.
+/// Returns `true` if another test process executed this one. That process holds the locks of the
+/// test's fixtures.
 #[cfg(feature = "rstest")]
 pub(crate) fn is_executed_for_a_run() -> bool {
     inherited().is_some()
@@ -90,8 +90,8 @@ impl Child {
         self.0.id()
     }
 
-    /// How it has ended. A process that came to the run panics in the end, so a status of 0 is that
-    /// of a test that did not come to it.
+    /// The end of the process. One that reached the run panics in the end, so a status of 0 belongs
+    /// to a test that did not reach it.
     pub(super) fn ended(&mut self) -> Option<Ended> {
         let status = self.0.try_wait().ok()??;
         Some(match status.code() {
@@ -194,7 +194,7 @@ impl Team {
         limit: Duration,
         failed: i32,
     ) -> Option<i32> {
-        /// How long the process may take to come to the run.
+        /// Time within which the process must reach the run.
         const START_UP: Duration = Duration::from_secs(60);
         if self.answers.is_none() {
             match self.start(self.respondent, &|| 0) {
@@ -227,8 +227,8 @@ impl Team {
 
     /// The standard error of the processes.
     pub(super) fn errors(mut self) -> String {
-        /// How long the process that answers questions may take to leave the test by itself, with
-        /// what its fixtures have created.
+        /// Time within which the process that answers questions should leave the test on its own,
+        /// so that its fixtures clean up.
         const LEAVES_WITHIN: Duration = Duration::from_secs(2);
         let until = Instant::now() + LEAVES_WITHIN;
         if let Some(child) = &mut self.answers {

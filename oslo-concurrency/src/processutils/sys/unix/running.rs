@@ -13,8 +13,8 @@ use super::system::{Early, Handle};
 use crate::processutils::sys::types::{Plan, Step, WaitFailure, Written};
 use crate::sys;
 
-/// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network
-/// file system whose server is gone.
+/// Maximum time for which SIGKILL may take effect. It takes longer only if the process is in an
+/// uninterruptible sleep, for instance on a network file system whose server is gone.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Running {
@@ -37,8 +37,8 @@ impl Running {
             }),
             Err(error) => {
                 if leads_group {
-                    // SAFETY: plain numbers. The child has not been waited for, so the group of its
-                    // number is its own.
+                    // SAFETY: plain numbers. The child has not been waited for, so its number still
+                    // names its own process group.
                     unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
                 }
                 let _ = child.kill();
@@ -76,13 +76,11 @@ impl Running {
                 Some("it runs as another user")
             }
             _ if self.ends_within(KILLED_WITHIN) => None,
-            _ => Some(
-                "it was killed and does not end: it is in the midst of a system call that cannot be interrupted",
-            ),
+            _ => Some("it was killed but does not end: it is in an uninterruptible system call"),
         };
         match left {
             None => drop(self.handle.wait(&mut child)),
-            // It ends when it likes; somebody has to wait for it then. Without a thread it stays a
+            // It must be waited for whenever it ends. If no thread can be started, it stays a
             // zombie until this process ends.
             Some(_) => {
                 let handle = self.handle.clone();
@@ -102,7 +100,7 @@ impl Running {
     }
 }
 
-/// The exit code; -n for signal n.
+/// The exit code, or -n for signal n.
 fn exit_code(status: ExitStatus) -> i32 {
     match (status.code(), status.signal()) {
         (Some(code), _) => code,

@@ -10,7 +10,8 @@ use super::poll::wait_for;
 use crate::processutils::sys::types::WaitFailure;
 
 fn of(session: &Session) -> BorrowedFd<'_> {
-    // SAFETY: an authenticated session has a socket, which it keeps for as long as it lives.
+    // SAFETY: an authenticated session has a socket, which stays open as long as the session
+    // exists.
     unsafe { BorrowedFd::borrow_raw(session.as_raw_fd()) }
 }
 

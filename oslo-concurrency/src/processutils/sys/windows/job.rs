@@ -25,7 +25,7 @@ impl Job {
         if job.is_null() {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the system has just made this handle, and nobody else knows of it.
+        // SAFETY: the system has just made this handle, and no other code knows it.
         let job = Job(unsafe { OwnedHandle::from_raw_handle(job) });
         let process: HANDLE = child.as_handle().as_raw_handle();
         // SAFETY: both handles are open.

@@ -10,7 +10,7 @@ pub(super) fn interpreter() -> OsString {
         .unwrap_or_else(|| "cmd.exe".into())
 }
 
-/// What follows the name of the interpreter. `/S` takes off the outer quotes and nothing else.
+/// The arguments of the interpreter, as one string. `/S` takes off the outer quotes and nothing else.
 pub(super) fn command_line(script: &OsStr, arguments: &[OsString]) -> OsString {
     let mut line = OsString::from("/S /C \"");
     line.push(script);

@@ -1,4 +1,4 @@
-//! A kernel that cannot lock, as with some file systems and sandboxes.
+//! A kernel that cannot lock, as on some file systems and in some sandboxes.
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;

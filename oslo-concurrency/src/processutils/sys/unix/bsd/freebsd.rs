@@ -1,4 +1,4 @@
-//! What FreeBSD does in its own way.
+//! Calls that differ on FreeBSD.
 
 use std::os::fd::BorrowedFd;
 
@@ -13,14 +13,14 @@ pub(crate) fn limit(value: u64) -> libc::rlim_t {
     libc::rlim_t::try_from(value).unwrap_or(libc::RLIM_INFINITY)
 }
 
-/// Lets a write to `_pipe` fail when nobody reads any more, instead of ending the program.
+/// Lets a write to `_pipe` fail when no process reads it any more, instead of ending the program.
 pub(crate) fn without_sigpipe(_pipe: BorrowedFd<'_>) -> SigpipeHeldBack {
     SigpipeHeldBack::new()
 }
 
 /// Marks every descriptor but the standard three close-on-exec. Async-signal-safe.
 pub(crate) fn inherit_nothing() {
-    // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
+    // SAFETY: the call takes plain numbers and changes only flags of this process's descriptors.
     let done = unsafe {
         libc::close_range(
             FIRST as libc::c_uint,

@@ -116,7 +116,7 @@ impl Handle {
         let outcome = child.wait();
         *reaped = true;
         match outcome {
-            // The kernel has reaped it, or somebody else in this process has.
+            // The kernel, or another part of this process, has reaped the child.
             Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(None),
             outcome => outcome.map(Some),
         }

@@ -1,4 +1,4 @@
-//! What macOS does in its own way.
+//! Calls that differ on macOS.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -14,7 +14,7 @@ pub(crate) fn limit(value: u64) -> libc::rlim_t {
 /// Nothing has to be put back: the setting ends with the pipe.
 pub(crate) struct NoSigpipe;
 
-/// Lets a write to `pipe` fail when nobody reads any more, instead of ending the program.
+/// Lets a write to `pipe` fail when no process reads it any more, instead of ending the program.
 pub(crate) fn without_sigpipe(pipe: BorrowedFd<'_>) -> NoSigpipe {
     // SAFETY: the descriptor is open, and the command takes a number.
     unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETNOSIGPIPE, 1) };

@@ -1,14 +1,15 @@
-//! What a child does not inherit. Only async-signal-safe calls.
+//! Descriptors that a child does not inherit. Only async-signal-safe calls.
 
 use std::os::fd::RawFd;
 
-/// The first descriptor that a child does not keep.
+/// The first descriptor that a child does not inherit.
 const FIRST: RawFd = 3;
 
-/// Marks every descriptor but the standard three close-on-exec, also those that another library has
-/// opened without care. They are not closed yet: `Command` reports a failed exec through one.
+/// Marks all descriptors except the standard three close-on-exec, including those that other
+/// libraries opened without that flag. Closing them now would close the pipe through which
+/// `Command` reports a failed exec.
 pub(crate) fn inherit_nothing() {
-    // SAFETY: plain numbers go in, and only flags of descriptors of this process change.
+    // SAFETY: the call takes plain numbers and changes only flags of this process's descriptors.
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -20,9 +21,10 @@ pub(crate) fn inherit_nothing() {
     if done == 0 {
         return;
     }
-    // Linux before 5.11, or a sandbox that does not know the call.
+    // Linux before 5.11, or a sandbox that rejects the call.
     if !each_open_descriptor(mark_close_on_exec) {
-        // Without /proc: up to the limit, below which all were opened, unless it was lowered since.
+        // Without /proc: every number up to the limit. A descriptor may lie above it only if the
+        // limit was lowered after the descriptor was opened.
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -36,19 +38,19 @@ pub(crate) fn inherit_nothing() {
 
 fn mark_close_on_exec(fd: RawFd) {
     if fd >= FIRST {
-        // SAFETY: a plain number, of which the flag changes if it is a descriptor.
+        // SAFETY: a plain number; the call fails if it is not a descriptor.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
 
-/// Calls `with` on each descriptor that is open, by /proc and without allocating. `false` if that
-/// cannot be read.
+/// Calls `with` on each open descriptor, found through /proc without allocating. Returns `false` if
+/// /proc cannot be read.
 fn each_open_descriptor(with: impl Fn(RawFd)) -> bool {
-    /// Where the length and the name are in `struct linux_dirent64`, getdents64(2).
+    /// Offsets of the length and the name in `struct linux_dirent64` (getdents64(2)).
     const LENGTH: usize = 16;
     const NAME: usize = 19;
     let mut entries = Entries([0; 1024]);
-    // SAFETY: the path is a C string, and the kernel writes no more than the size of the buffer.
+    // SAFETY: the path is a C string, and the kernel writes at most the size of the buffer.
     unsafe {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let folder = libc::open(c"/proc/self/fd".as_ptr(), flags);
@@ -69,7 +71,7 @@ fn each_open_descriptor(with: impl Fn(RawFd)) -> bool {
                         b'0'..=b'9' => Some(RawFd::from(byte - b'0')),
                         _ => None,
                     });
-                // `.` and `..` have no digits.
+                // `.` and `..` contain no digits.
                 if let Some(fd) = name.fold(None, |fd: Option<RawFd>, digit| {
                     Some(fd.unwrap_or(0).saturating_mul(10).saturating_add(digit))
                 }) {

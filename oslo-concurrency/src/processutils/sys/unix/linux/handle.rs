@@ -40,7 +40,7 @@ impl EarlyPair {
         ChildSide(self.0.as_ref().map(|(_, to)| to.as_raw_fd()))
     }
 
-    /// What the child has sent, now that it has become the program.
+    /// The descriptor that the child has sent, once it has become the program.
     pub(crate) fn receive(self) -> Option<Early> {
         self.0.and_then(|(from, _)| reaped::receive_pidfd(&from))
     }
@@ -84,8 +84,8 @@ impl Handle {
 
     fn send(&self, signal: i32, flags: libc::c_uint) -> io::Result<()> {
         let no_info = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: the descriptor is open for as long as `self` lives, and no signal information is
-        // given.
+        // SAFETY: the descriptor is open as long as `self` exists, and no signal information is
+        // passed.
         let done = unsafe {
             libc::syscall(
                 libc::SYS_pidfd_send_signal,
@@ -101,12 +101,12 @@ impl Handle {
         }
     }
 
-    /// Kills the process, and everything in its process group if it has one of its own, as commands
-    /// with a timeout have. To be called before it has been waited for: until then its number
-    /// belongs to it.
+    /// Kills the process, and its process group if it has one of its own, as commands with a
+    /// timeout do. Must be called before the process has been waited for: until then it owns its
+    /// number.
     pub(crate) fn kill_all(&self) -> io::Result<()> {
-        /// Linux 6.9. Exact even if the process was reaped: its group is meant, and no later one of
-        /// the same number.
+        /// Linux 6.9. Exact even if the process was reaped: the signal cannot reach a later group
+        /// with the same number.
         const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
         if self.leads_group {
             let _ = self.send(libc::SIGKILL, PIDFD_SIGNAL_PROCESS_GROUP);
@@ -114,8 +114,8 @@ impl Handle {
         let killed = self.signal(libc::SIGKILL);
         let is_there = !matches!(&killed, Err(error) if error.raw_os_error() == Some(libc::ESRCH));
         if self.leads_group && is_there {
-            // SAFETY: plain numbers. The group has the number of its leader, which is ours as long
-            // as the leader is not waited for.
+            // SAFETY: plain numbers. The group has the number of its leader, which is valid until
+            // the leader is waited for.
             unsafe { libc::kill(-(self.pid as libc::pid_t), libc::SIGKILL) };
         }
         killed
@@ -129,7 +129,7 @@ impl Handle {
     /// Reaps the process, which has ended. Returns `None` if its exit code is lost.
     pub(crate) fn wait(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
         match child.wait() {
-            // The kernel has reaped it, or somebody else in this process has.
+            // The kernel, or another part of this process, has reaped the child.
             Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
                 Ok(reaped::exit_status(self.ended()))
             }
@@ -139,12 +139,12 @@ impl Handle {
 }
 
 fn open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: plain numbers go in; the flags are none, and the result is close-on-exec.
+    // SAFETY: the call takes plain numbers; the result is a new close-on-exec descriptor.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+    // SAFETY: the kernel has just made this descriptor, and no other code knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -19,7 +19,7 @@ pub(super) fn limit(value: u64) -> libc::rlim_t {
     value
 }
 
-/// Lets a write to `_pipe` fail when nobody reads any more, instead of ending the program.
+/// Lets a write to `_pipe` fail when no process reads it any more, instead of ending the program.
 pub(super) fn without_sigpipe(_pipe: BorrowedFd<'_>) -> SigpipeHeldBack {
     SigpipeHeldBack::new()
 }
