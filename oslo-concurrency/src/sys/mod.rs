@@ -18,6 +18,8 @@ mod linux;
 #[cfg(not(target_os = "macos"))]
 mod numbers;
 #[cfg(test)]
+mod process_tests;
+#[cfg(test)]
 mod tests;
 mod types;
 #[cfg(unix)]

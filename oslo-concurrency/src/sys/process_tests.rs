@@ -1,9 +1,11 @@
-//! Locks between processes.
+//! The promises of [`sys`](super) about locks between processes.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
 
+use super::tests::{Files, LONG, SOON, wait};
 use super::*;
 
 const CHILD: &str = "OSLO_CONCURRENCY_CHILD_OF_A_TEST";
@@ -45,7 +47,7 @@ impl Holding {
             .args([
                 "--exact",
                 "--nocapture",
-                "sys::tests::processes::child_of_a_test",
+                "sys::process_tests::child_of_a_test",
             ])
             .env(CHILD, path)
             .stdin(Stdio::piped())

@@ -1,7 +1,5 @@
 //! The promises of [`sys`](super) on every system, as one set of tests.
 
-mod processes;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -15,9 +13,9 @@ use tempfile::TempDir;
 use super::*;
 
 /// Longer than any wait here lasts, on a busy machine too.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 /// Enough for another thread to begin to wait.
-const SOON: Duration = Duration::from_millis(30);
+pub(super) const SOON: Duration = Duration::from_millis(30);
 
 /// Fails where this must not happen.
 fn only_on_windows(what: &dyn std::fmt::Debug) {
@@ -26,25 +24,25 @@ fn only_on_windows(what: &dyn std::fmt::Debug) {
     }
 }
 
-struct Files {
-    directory: TempDir,
+pub(super) struct Files {
+    pub(super) directory: TempDir,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Files { directory }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.directory.path().join("lock")
     }
 
-    fn open(&self) -> RawLockFile {
+    pub(super) fn open(&self) -> RawLockFile {
         RawLockFile::open(&self.path()).unwrap()
     }
 
-    fn locked(&self, mode: Mode) -> RawLockFile {
+    pub(super) fn locked(&self, mode: Mode) -> RawLockFile {
         let file = self.open();
         assert!(file.try_lock(mode).unwrap());
         file
@@ -52,7 +50,12 @@ impl Files {
 }
 
 /// Waits as the callers of the seam do.
-fn wait(file: &RawLockFile, mode: Mode, until: Option<Instant>, cancel: Option<&Cancel>) -> bool {
+pub(super) fn wait(
+    file: &RawLockFile,
+    mode: Mode,
+    until: Option<Instant>,
+    cancel: Option<&Cancel>,
+) -> bool {
     loop {
         if file.lock(mode, until, cancel).unwrap() {
             return true;
