@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lockutils_harness::explore::Choice;
+use lockutils_harness::explore::{Choice, Shard};
 
 use super::trial::TrialOptions;
 use super::values::{explorable, strategy};
@@ -44,6 +44,19 @@ pub struct ExploreOptions {
     /// Maximum number of schedules per scenario [default: 5000]
     #[arg(long, value_name = "N", help_heading = "Trial")]
     pub schedules: Option<usize>,
+    /// Number of explorers, each on a processor of its own and with its own workers; the result does
+    /// not depend on it [default: one per processor]
+    #[arg(
+        long,
+        short,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=32),
+        help_heading = "Trial"
+    )]
+    pub jobs: Option<u16>,
+    /// Part of the search to run, such as 3/16 for the third of 16 CI jobs; `merge` joins the reports
+    #[arg(long, value_name = "K/N", help_heading = "Trial")]
+    pub shard: Option<Shard>,
     /// File for the counterexample [default: lockutils-SCENARIO.txt]
     #[arg(
         long,

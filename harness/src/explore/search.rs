@@ -1,5 +1,7 @@
-//! Searches for a schedule in which two workers are in the section at once.
+//! A search for a schedule in which two workers are in the section at once, and the runs of single
+//! schedules.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -14,8 +16,7 @@ use super::end::End;
 use super::error::ExploreError;
 use super::found::Found;
 use super::run::{RunConfig, run};
-use super::schedule::Step;
-use super::strategy::{Choice, Replay};
+use super::strategy::{Choice, Replay, Shard};
 use super::trace::Trace;
 use crate::model::Scenario;
 
@@ -29,6 +30,7 @@ pub struct Budget {
 }
 
 /// A search for a counterexample to one lock in one scenario.
+#[derive(Clone)]
 pub struct Search<'a> {
     /// The lock.
     pub lock: &'a LockUnderTest,
@@ -44,8 +46,12 @@ pub struct Search<'a> {
     pub seed: u64,
     /// The lock's lease, if it has one.
     pub lease: Option<Duration>,
+    /// Number of explorers, each with its own workers.
+    pub jobs: usize,
+    /// The part of the search to run.
+    pub shard: Shard,
     /// An empty directory.
-    pub base: std::path::PathBuf,
+    pub base: PathBuf,
     /// Real time for which a dead holder is left before the other workers begin. The search finds
     /// out whether this is needed.
     pub settle_time: Duration,
@@ -53,26 +59,17 @@ pub struct Search<'a> {
     pub interrupted: &'a AtomicBool,
 }
 
-/// Margin added to the settle time that a lock has been seen to need.
-const MARGIN: Duration = Duration::from_millis(200);
-/// The problem if no worker was seen to use the lock.
-const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR \
-                      names its directory), on a server or in memory, or processes other than \
-                      the workers make its calls";
-/// Number of replays of a counterexample.
-const REPLAYS: usize = 10;
-/// Number of replays that are made however long they take.
-const FEWEST_REPLAYS: usize = 3;
-/// Time limit of the remaining replays.
-const REPLAY_TIME: Duration = Duration::from_secs(6);
-
 /// The progress of a search.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// Number of schedules that were run.
     pub schedules: usize,
-    /// Time since the search began.
+    /// Number of these that were run since the search began or was continued.
+    pub new_schedules: usize,
+    /// Time since then.
     pub elapsed: Duration,
+    /// The depth that the systematic strategies have reached, in words.
+    pub depth: Option<String>,
     /// Set while a counterexample is being shrunk.
     pub shrinks: bool,
 }
@@ -102,18 +99,33 @@ impl<'a> Search<'a> {
     /// # Errors
     /// If the system or the processor is not supported, or there is no directory for the workers.
     pub fn controller(&self) -> Result<Controller<'a>, ExploreError> {
+        self.controller_of(0)
+    }
+
+    /// The controller of the workers of one explorer.
+    pub(super) fn controller_of(&self, explorer: usize) -> Result<Controller<'a>, ExploreError> {
         Controller::check_system()?;
         if !SUPPORTED {
             let architecture = std::env::consts::ARCH;
             return Err(ExploreError::Processor { architecture });
         }
-        let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
-        let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)?
-            .stop_when(self.interrupted);
-        Controller::new(spawner).map_err(ExploreError::Directory)
+        // A lock that lies elsewhere may be known by its name alone.
+        let own = match explorer {
+            0 => String::new(),
+            explorer => format!("-{explorer}"),
+        };
+        let name = format!(
+            "lock-{:x}-{}{own}",
+            self.seed & 0xffff,
+            self.scenario.word()
+        );
+        let base = self.base.join(explorer.to_string());
+        let spawner =
+            WorkerSpawner::new(self.lock, base, name, 1, self.seed)?.stop_when(self.interrupted);
+        Controller::new(spawner, explorer).map_err(ExploreError::Directory)
     }
 
-    fn config(&self, patient: bool) -> RunConfig {
+    pub(super) fn config(&self, patient: bool) -> RunConfig {
         RunConfig {
             scenario: self.scenario,
             workers: self.workers,
@@ -122,106 +134,6 @@ impl<'a> Search<'a> {
             patient,
             settle_time: self.settle_time,
         }
-    }
-
-    /// Runs schedules until one breaks the lock or the budget is spent.
-    ///
-    /// # Errors
-    /// Returns an error if the workers cannot be started or traced.
-    pub fn search(
-        &mut self,
-        budget: &Budget,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Found, ExploreError> {
-        let began = Instant::now();
-        let mut controller = self.controller()?;
-        let mut found = Found::nothing(self.scenario, self.workers);
-        let mut errors = Quotes::default();
-        let mut strategy = self.strategy.strategy(self.seed);
-        // Set once a worker has touched the lock.
-        let mut seen = false;
-        while found.schedules < budget.schedules && began.elapsed() < budget.time {
-            let mut so_far = Progress {
-                schedules: found.schedules,
-                elapsed: began.elapsed(),
-                shrinks: false,
-            };
-            progress(so_far);
-            let Some(mut scheduler) = strategy.next() else {
-                break;
-            };
-            // One check in real time is enough.
-            let config = self.config(found.polls == 0);
-            let trace = run(&mut controller, &config, scheduler.as_mut())?;
-            if trace.end == End::Interrupted {
-                break;
-            }
-            strategy.learn(&trace.steps);
-            let by_a_worker = |step: &Step| step.actor < self.workers && step.touches_the_lock();
-            seen = seen || trace.steps.iter().any(by_a_worker);
-            if trace.end == End::Known {
-                found.known += 1;
-                continue;
-            }
-            found.schedules += 1;
-            for error in &trace.errors {
-                errors.add(error);
-            }
-            match &trace.end {
-                End::Clean | End::Known | End::Interrupted => {}
-                End::Polls(got_after) => {
-                    found.polls += 1;
-                    if let Some(after) = got_after
-                        && self.scenario == Scenario::Die
-                        && found.polls == found.schedules
-                    {
-                        // No worker gets the lock without it: the lock checks a time that cannot be
-                        // set back, such as st_ctime (inode(7)).
-                        self.settle_time = *after + MARGIN;
-                        // So far it has only learned how all workers poll in vain.
-                        strategy = self.strategy.strategy(self.seed);
-                    }
-                }
-                End::LeaseExpired => found.expiries += 1,
-                End::Failed(why) => drop(found.problem.get_or_insert(why.to_string())),
-                // Whatever the workers wait for is not scheduled.
-                End::Stuck(_) if !seen => break,
-                // No replay: it takes long, and does not depend on the scheduler.
-                End::Stuck(_) if trace.looked_in_real_time() => {
-                    found.counterexample = Some(trace);
-                    found.replayed = (1, 1);
-                    break;
-                }
-                End::Overlap { .. } | End::Stuck(_) => {
-                    so_far.shrinks = true;
-                    progress(so_far);
-                    let short = self.shrink(&mut controller, trace)?;
-                    let (same, runs) = self.replay(&mut controller, &short)?;
-                    if matches!(short.end, End::Stuck(_)) && same < runs {
-                        // A worker that gets stuck only in some replays may have been slow.
-                        found.problem.get_or_insert_with(|| {
-                            format!(
-                                "{}, but in {same} of {runs} runs only",
-                                super::story::ending(&short.end)
-                            )
-                        });
-                        continue;
-                    }
-                    found.replayed = (same, runs);
-                    found.counterexample = Some(short);
-                    break;
-                }
-            }
-        }
-        if !seen && found.schedules > 0 && found.counterexample.is_none() {
-            found.problem.get_or_insert_with(|| UNSEEN.to_owned());
-        }
-        found.errors = errors.all();
-        found.complete = strategy.complete();
-        found.settle_time = self.settle_time;
-        found.interrupted = controller.is_interrupted();
-        found.seconds = began.elapsed().as_secs_f64();
-        Ok(found)
     }
 
     /// Runs only these choices, once. If `patient`, checks in real time whether workers that poll
@@ -249,29 +161,6 @@ impl<'a> Search<'a> {
             End::Clean | End::Known | End::Interrupted => {}
         }
         Ok(found)
-    }
-
-    /// Replays a counterexample. Returns the number of runs with the same steps and end, and the
-    /// number of all runs.
-    fn replay(
-        &self,
-        controller: &mut Controller<'_>,
-        trace: &Trace,
-    ) -> Result<(usize, usize), ExploreError> {
-        let choices = trace.choices();
-        let mut same = 0;
-        let began = Instant::now();
-        for run in 0..REPLAYS {
-            if run >= FEWEST_REPLAYS && began.elapsed() > REPLAY_TIME {
-                return Ok((same, run));
-            }
-            let again = self.follow(controller, &choices, false)?;
-            if again.end == End::Interrupted {
-                return Ok((same, run));
-            }
-            same += usize::from(same_end(&again.end, &trace.end) && again.choices() == choices);
-        }
-        Ok((same, REPLAYS))
     }
 
     /// Runs these choices once. If `patient`, checks in real time whether workers that poll in vain

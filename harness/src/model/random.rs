@@ -10,7 +10,7 @@ pub fn after(mut state: u64) -> u64 {
 
 /// A source of random numbers; the same seed gives the same numbers.
 #[cfg(feature = "stress")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Random(u64);
 
 #[cfg(feature = "stress")]

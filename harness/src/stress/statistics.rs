@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Bucket, FaultCount, Quoted, Waits};
 
@@ -114,7 +115,7 @@ impl Statistics {
 }
 
 /// Messages with their counts. Texts that differ only in digits count as one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Quotes(BTreeMap<String, u64>);
 
 impl Quotes {

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, outcome};
+use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, Shard, outcome};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
@@ -28,13 +29,20 @@ pub fn run(chosen: &ExploreOptions) -> Result<Status> {
             .or(run.profile.explore_duration.map(|time| time.0))
             .unwrap_or(Duration::from_secs(60)),
         schedules: chosen.schedules.or(run.profile.schedules).unwrap_or(5000),
+        jobs: chosen.jobs.map_or_else(cores, usize::from),
     })
+}
+
+/// Number of processors that this process may use.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 struct Explore<'a> {
     chosen: &'a ExploreOptions,
     duration: Duration,
     schedules: usize,
+    jobs: usize,
 }
 
 impl super::Trial for Explore<'_> {
@@ -65,7 +73,7 @@ impl super::Trial for Explore<'_> {
         };
         let mut outcomes: Vec<Outcome> = Vec::new();
         for scenario in scenarios {
-            let mut search = Search {
+            let search = Search {
                 lock: &subject.lock,
                 scenario,
                 workers,
@@ -73,12 +81,14 @@ impl super::Trial for Explore<'_> {
                 strategy: self.chosen.strategy,
                 seed: run.seed,
                 lease,
+                jobs: self.jobs,
+                shard: self.chosen.shard.unwrap_or(Shard::WHOLE),
                 base: base.join(scenario.word()),
                 settle_time: Duration::ZERO,
                 interrupted: &run.interrupted,
             };
             let found = search.search(&budget, &mut |progress| {
-                run.screen.show(running(scenario, &budget, progress));
+                run.screen.show(running(scenario, &budget, &progress));
             });
             let found = match found {
                 // Keep the outcomes of earlier scenarios.
@@ -159,16 +169,35 @@ impl Explore<'_> {
     }
 }
 
-fn running(scenario: Scenario, budget: &Budget, progress: Progress) -> String {
-    let doing = match progress.shrinks {
-        true => "; shrinking the counterexample",
-        false => "",
+fn running(scenario: Scenario, budget: &Budget, progress: &Progress) -> String {
+    if progress.shrinks {
+        return format!("{scenario}: shrinking the counterexample");
+    }
+    let rate = progress.new_schedules as f64 / progress.elapsed.as_secs_f64().max(1e-3);
+    let depth = match &progress.depth {
+        Some(depth) => format!(", {depth}"),
+        None => String::new(),
     };
-    format!(
-        "{scenario}: {:.1} of {:.1} s, {} of {} schedules{doing}",
-        progress.elapsed.as_secs_f64(),
-        budget.time.as_secs_f64(),
-        progress.schedules,
-        budget.schedules
-    )
+    let time_left = budget.time.saturating_sub(progress.elapsed);
+    let to_run = budget.schedules.saturating_sub(progress.schedules);
+    let by_rate = Duration::try_from_secs_f64(to_run as f64 / rate).unwrap_or(Duration::MAX);
+    let left = match time_left.min(by_rate) {
+        Duration::MAX => String::new(),
+        left => format!(", {} left", brief(left)),
+    };
+    let most = match budget.schedules {
+        usize::MAX => String::new(),
+        most => format!(" of {most}"),
+    };
+    let schedules = progress.schedules;
+    format!("{scenario}: {schedules}{most} schedules, {rate:.0}/s{depth}{left}")
+}
+
+/// A time to the second or minute.
+fn brief(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Choice, End, ExploreError, Search, Trace};
+use lockutils_harness::explore::{Choice, End, ExploreError, Search, Shard, Trace};
 use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
@@ -94,6 +94,8 @@ fn follow(
         strategy: Choice::Mix,
         seed: example.seed,
         lease: example.lease,
+        jobs: 1,
+        shard: Shard::WHOLE,
         base: base.join(example.scenario.word()),
         settle_time: example.settle_time,
         interrupted,

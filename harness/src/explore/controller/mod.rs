@@ -65,8 +65,9 @@ impl<'a> Controller<'a> {
         Ok(())
     }
 
-    pub(super) fn new(spawner: WorkerSpawner<'a>) -> io::Result<Self> {
-        on_one_processor();
+    /// The controller of this explorer, which has a processor of its own as far as there are enough.
+    pub(super) fn new(spawner: WorkerSpawner<'a>, explorer: usize) -> io::Result<Self> {
+        on_one_processor(explorer);
         let files = LockFiles::new(&spawner.directory, &spawner.name)?;
         Ok(Controller {
             spawner,
@@ -247,16 +248,19 @@ impl<'a> Controller<'a> {
 
 /// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop
 /// takes 17 µs there instead of 98 µs (measured in a trial).
-fn on_one_processor() {
+fn on_one_processor(explorer: usize) {
     let me = nix::unistd::Pid::from_raw(0);
-    if let Ok(allowed) = nix::sched::sched_getaffinity(me)
-        && let Some(first) =
-            (0..nix::sched::CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
-    {
+    let Ok(allowed) = nix::sched::sched_getaffinity(me) else {
+        return;
+    };
+    let all: Vec<usize> = (0..nix::sched::CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+        .collect();
+    if let Some(&mine) = all.get(explorer % all.len().max(1)) {
         let mut one = nix::sched::CpuSet::new();
         // On failure, the search is only slower.
         let _ = one
-            .set(first)
+            .set(mine)
             .and_then(|()| nix::sched::sched_setaffinity(me, &one));
     }
 }

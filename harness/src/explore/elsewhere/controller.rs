@@ -21,7 +21,7 @@ impl<'a> Controller<'a> {
         Err(not_available())
     }
 
-    pub fn new(_spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+    pub fn new(_spawner: WorkerSpawner<'a>, _explorer: usize) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, not_available()))
     }
 

@@ -3,6 +3,8 @@
 
 use std::convert::Infallible;
 
+use serde::{Deserialize, Serialize};
+
 #[path = "../syscalls/effect.rs"]
 mod effect;
 #[path = "../syscalls/operation.rs"]
@@ -33,7 +35,7 @@ impl Call {
 }
 
 /// The resources that a step touches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint(());
 
 impl Footprint {

@@ -7,8 +7,11 @@
 
 use std::collections::{BinaryHeap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::super::schedule::{Candidate, Readiness, Step};
 use super::scheduler::{Scheduler, Strategy};
+use super::shard::Shard;
 use super::view::View;
 
 /// Number of first steps of an actor before which it may be delayed.
@@ -20,8 +23,9 @@ pub const MOST: usize = 3;
 /// An actor, and the number of steps that it has taken.
 type Point = (usize, usize);
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Plan {
+/// The delays of one schedule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Plan {
     /// Number of delays, sum of their priorities, number of the plan. The heap returns the largest
     /// first.
     rank: std::cmp::Reverse<(usize, u32, usize)>,
@@ -29,25 +33,42 @@ struct Plan {
     last_first: bool,
 }
 
+impl Plan {
+    /// Number of delays.
+    pub fn count(&self) -> usize {
+        self.delays.len()
+    }
+
+    /// The scheduler that follows the plan.
+    pub fn scheduler(&self) -> impl Scheduler + use<> {
+        Delaying {
+            to_come: self.delays.clone(),
+            delayed: Vec::new(),
+            last_first: self.last_first,
+        }
+    }
+}
+
 /// The strategy.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Delays {
     most: usize,
     plans: BinaryHeap<Plan>,
     seen: HashSet<(Vec<Point>, bool)>,
-    current: Option<Plan>,
     made: usize,
+    /// The first delay decides the shard of a schedule.
+    shard: Shard,
 }
 
 impl Delays {
     /// The strategy with up to this many delays in a schedule.
-    pub fn new(most: usize) -> Self {
+    pub fn new(most: usize, shard: Shard) -> Self {
         let mut delays = Delays {
             most,
             plans: BinaryHeap::new(),
             seen: HashSet::new(),
-            current: None,
             made: 0,
+            shard,
         };
         delays.plan(Vec::new(), false, 0);
         delays
@@ -66,25 +87,44 @@ impl Delays {
     }
 }
 
-impl Strategy for Delays {
-    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
-        let plan = self.plans.pop()?;
-        self.current = Some(plan.clone());
-        Some(Box::new(Delaying {
-            to_come: plan.delays,
-            delayed: Vec::new(),
-            last_first: plan.last_first,
-        }))
+impl Delays {
+    /// The number of delays up to which all schedules were run, in words. `unknown` is the lowest
+    /// number of delays among schedules that were planned, and not learned.
+    pub fn complete(&self, unknown: Option<usize>) -> Option<String> {
+        let complete = match self.depth().into_iter().chain(unknown).min() {
+            Some(fewest) => fewest.checked_sub(1)?,
+            None => self.most,
+        };
+        Some(match complete {
+            1 => "complete up to 1 delay".to_owned(),
+            complete => format!("complete up to {complete} delays"),
+        })
     }
 
-    fn learn(&mut self, trace: &[Step]) {
-        let Some(plan) = self
-            .current
-            .take()
-            .filter(|plan| plan.delays.len() < self.most)
-        else {
+    /// The lowest number of delays among the schedules that a plan stands for, of which it is not
+    /// known that they were run.
+    pub fn unknown(&self, plan: &Plan, was_run: bool) -> Option<usize> {
+        let count = plan.count() + usize::from(was_run);
+        (count <= self.most).then_some(count)
+    }
+
+    /// Number of delays of the next schedule.
+    pub fn depth(&self) -> Option<usize> {
+        self.plans.peek().map(Plan::count)
+    }
+}
+
+impl Strategy for Delays {
+    type Plan = Plan;
+
+    fn next(&mut self) -> Option<Plan> {
+        self.plans.pop()
+    }
+
+    fn learn(&mut self, plan: &Plan, trace: &[Step]) {
+        if plan.count() >= self.most {
             return;
-        };
+        }
         // Another plan has tried a delay before the last one of this plan.
         let position = |point: &Point| {
             trace
@@ -97,6 +137,9 @@ impl Strategy for Delays {
             if step.nth >= STEPS || step.priority() > 4 || plan.delays.contains(&point) {
                 continue;
             }
+            if plan.delays.is_empty() && !self.shard.has(step.actor, step.nth) {
+                continue;
+            }
             let mut delays = plan.delays.clone();
             delays.push(point);
             let priority = plan.rank.0.1 + step.priority();
@@ -105,18 +148,6 @@ impl Strategy for Delays {
                 self.plan(delays, true, priority);
             }
         }
-    }
-
-    fn complete(&self) -> Option<String> {
-        let fewest = self.plans.iter().map(|plan| plan.delays.len()).min();
-        let complete = match fewest {
-            Some(fewest) => fewest.checked_sub(1)?,
-            None => self.most,
-        };
-        Some(match complete {
-            1 => "complete up to 1 delay".to_owned(),
-            complete => format!("complete up to {complete} delays"),
-        })
     }
 }
 

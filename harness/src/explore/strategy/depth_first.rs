@@ -7,13 +7,14 @@
 //! within the bound whose equivalent has more preemptions. So completeness is claimed only after
 //! every bound has been reached.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
 
 use super::super::schedule::{Candidate, Readiness, Step};
 use super::super::syscalls::Footprint;
 use super::scheduler::{Scheduler, Strategy};
+use super::shard::Shard;
 use super::view::View;
 
 /// Number of steps after which no branch begins.
@@ -23,28 +24,38 @@ const DEEPEST: usize = 400;
 /// footprint of that step.
 type Sleep = Vec<(usize, Footprint)>;
 
-#[derive(Debug)]
-struct Branch {
+/// The beginning of a schedule that has not been tried.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Branch {
     prefix: Vec<usize>,
     /// The sleep set just before the last step of the prefix.
     sleep: Sleep,
     preemptions: usize,
 }
 
+impl Branch {
+    /// The scheduler that begins with the branch.
+    pub fn scheduler(&self) -> impl Scheduler + use<> {
+        Walk {
+            prefix: self.prefix.clone(),
+            sleepers: Sleepers::of(self),
+        }
+    }
+}
+
 /// The strategy.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DepthFirst {
     /// Branches by number of preemptions; the last of each is the deepest.
     branches: BTreeMap<usize, Vec<Branch>>,
-    current: Option<Branch>,
-    /// The sleep set before each step of the current schedule.
-    slept: Rc<RefCell<Vec<Sleep>>>,
     cut_off: bool,
+    /// The first deviation from the first schedule decides the shard of a branch.
+    shard: Shard,
 }
 
 impl DepthFirst {
     /// The strategy in its initial state.
-    pub fn new() -> Self {
+    pub fn new(shard: Shard) -> Self {
         let root = Branch {
             prefix: Vec::new(),
             sleep: Vec::new(),
@@ -52,44 +63,40 @@ impl DepthFirst {
         };
         DepthFirst {
             branches: BTreeMap::from([(0, vec![root])]),
-            current: None,
-            slept: Rc::default(),
             cut_off: false,
+            shard,
         }
     }
 
-    /// Returns `true` if all interleavings have been tried.
+    /// Returns `true` if no branch is left to be planned.
     pub fn is_complete(&self) -> bool {
-        self.branches.is_empty() && self.current.is_none() && !self.cut_off
+        self.branches.is_empty() && !self.cut_off
+    }
+
+    /// Number of preemptions of the next schedule.
+    pub fn depth(&self) -> Option<usize> {
+        self.branches.keys().next().copied()
     }
 }
 
 impl Strategy for DepthFirst {
-    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
+    type Plan = Branch;
+
+    fn next(&mut self) -> Option<Branch> {
         let mut fewest = self.branches.first_entry()?;
         let branch = fewest.get_mut().pop()?;
         if fewest.get().is_empty() {
             fewest.remove();
         }
-        self.slept = Rc::default();
-        let scheduler = Walk {
-            prefix: branch.prefix.clone(),
-            given: branch.sleep.clone(),
-            sleep: Vec::new(),
-            slept: Rc::clone(&self.slept),
-        };
-        self.current = Some(branch);
-        Some(Box::new(scheduler))
+        Some(branch)
     }
 
-    fn learn(&mut self, trace: &[Step]) {
-        let Some(branch) = self.current.take() else {
-            return;
-        };
-        let slept = std::mem::take(&mut *self.slept.borrow_mut());
+    fn learn(&mut self, branch: &Branch, trace: &[Step]) {
+        let mut sleepers = Sleepers::of(branch);
         let mut preemptions = branch.preemptions;
         let mut made = Vec::new();
-        for (at, (step, slept)) in trace.iter().zip(slept).enumerate() {
+        for (at, step) in trace.iter().enumerate() {
+            let slept = sleepers.before(&step.candidates, &trace[..at]).clone();
             if at < branch.prefix.len() {
                 continue;
             }
@@ -107,11 +114,13 @@ impl Strategy for DepthFirst {
                 }
                 let mut prefix: Vec<usize> = trace[..at].iter().map(|step| step.actor).collect();
                 prefix.push(other.actor);
-                made.push(Branch {
-                    prefix,
-                    sleep: sleep.clone(),
-                    preemptions: preemptions + cost(other, last, &step.candidates),
-                });
+                if !branch.prefix.is_empty() || self.shard.has(other.actor, at) {
+                    made.push(Branch {
+                        prefix,
+                        sleep: sleep.clone(),
+                        preemptions: preemptions + cost(other, last, &step.candidates),
+                    });
+                }
                 sleep.push((other.actor, other.next.clone()));
             }
             let chosen = step.candidates.iter().find(|one| one.actor == step.actor);
@@ -122,15 +131,6 @@ impl Strategy for DepthFirst {
                 .entry(branch.preemptions)
                 .or_default()
                 .push(branch);
-        }
-    }
-
-    fn complete(&self) -> Option<String> {
-        match self.is_complete() {
-            true => {
-                Some("complete: every interleaving, up to the order of independent calls".into())
-            }
-            false => None,
         }
     }
 }
@@ -145,20 +145,44 @@ fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
     usize::from(preempts || hurries)
 }
 
-struct Walk {
-    prefix: Vec<usize>,
+/// The sleep set before each step of a schedule.
+struct Sleepers {
+    /// Number of steps of the prefix.
+    prefix: usize,
     /// The sleep set just before the last step of the prefix.
     given: Sleep,
     sleep: Sleep,
-    slept: Rc<RefCell<Vec<Sleep>>>,
 }
 
-impl Walk {
+impl Sleepers {
+    fn of(branch: &Branch) -> Self {
+        Sleepers {
+            prefix: branch.prefix.len(),
+            given: branch.sleep.clone(),
+            sleep: Vec::new(),
+        }
+    }
+
+    /// The sleep set before the step after `steps`; to be called once for each step.
+    fn before(&mut self, candidates: &[Candidate], steps: &[Step]) -> &Sleep {
+        let at = steps.len();
+        if at + 1 == self.prefix {
+            self.sleep = self.given_here(candidates);
+        } else if at >= self.prefix
+            && let Some(last) = steps.last()
+        {
+            let footprint = last.footprint();
+            self.sleep
+                .retain(|(actor, asleep)| *actor != last.actor && asleep.commutes_with(&footprint));
+        }
+        &self.sleep
+    }
+
     /// The given sleep set with the footprints of this run: its files have other inodes than those
     /// of the run in which a step was put to sleep.
-    fn given_here(&mut self, view: &View<'_>) -> Sleep {
+    fn given_here(&mut self, candidates: &[Candidate]) -> Sleep {
         let here = |(actor, slept): (usize, Footprint)| {
-            let candidate = view.candidates.iter().find(|one| one.actor == actor)?;
+            let candidate = candidates.iter().find(|one| one.actor == actor)?;
             Some((actor, slept.with_resources_of(&candidate.next)))
         };
         let given = std::mem::take(&mut self.given);
@@ -166,30 +190,21 @@ impl Walk {
     }
 }
 
+struct Walk {
+    prefix: Vec<usize>,
+    sleepers: Sleepers,
+}
+
 impl Scheduler for Walk {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
-        let at = view.at();
-        if at + 1 == self.prefix.len() {
-            self.sleep = self.given_here(view);
-        } else if at >= self.prefix.len()
-            && let Some(last) = view.steps.last()
-        {
-            let footprint = last.footprint();
-            self.sleep
-                .retain(|(actor, asleep)| *actor != last.actor && asleep.commutes_with(&footprint));
-        }
-        self.slept.borrow_mut().push(self.sleep.clone());
-        if let Some(&actor) = self.prefix.get(at) {
+        let sleep = self.sleepers.before(view.candidates, view.steps);
+        if let Some(&actor) = self.prefix.get(view.at()) {
             return view.find(actor).map(|candidate| candidate.actor);
         }
         let awake: Vec<Candidate> = view
             .candidates
             .iter()
-            .filter(|candidate| {
-                self.sleep
-                    .iter()
-                    .all(|(actor, _)| *actor != candidate.actor)
-            })
+            .filter(|candidate| sleep.iter().all(|(actor, _)| *actor != candidate.actor))
             .cloned()
             .collect();
         // Workers that only repeat an observation lead nowhere while the others sleep.
@@ -217,9 +232,10 @@ mod tests {
     /// Explores a program in which each actor makes these calls in order. Returns the order of
     /// actors in each schedule, the number of schedules cut short, and completeness.
     fn explore(program: &[&[(Effect, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
-        let mut search = DepthFirst::new();
+        let mut search = DepthFirst::new(Shard::WHOLE);
         let (mut orders, mut known) = (Vec::new(), 0);
-        while let Some(mut scheduler) = search.next() {
+        while let Some(branch) = search.next() {
+            let mut scheduler = branch.scheduler();
             let mut steps: Vec<Step> = Vec::new();
             let mut done = vec![0; program.len()];
             let cut_short = loop {
@@ -257,7 +273,7 @@ mod tests {
                     candidates,
                 });
             };
-            search.learn(&steps);
+            search.learn(&branch, &steps);
             match cut_short {
                 true => known += 1,
                 false => orders.push(steps.iter().map(|step| step.actor).collect()),
@@ -309,15 +325,15 @@ mod tests {
             last: None,
             steps: &[],
         };
-        let mut walk = Walk {
+        let branch = Branch {
             prefix: vec![0],
-            given: vec![(1, read_before)],
-            sleep: Vec::new(),
-            slept: Rc::default(),
+            sleep: vec![(1, read_before)],
+            preemptions: 0,
         };
-        assert_eq!(walk.choose(&view), Some(0));
-        let [(1, asleep)] = &walk.sleep[..] else {
-            panic!("{:?}", walk.sleep);
+        let mut sleepers = Sleepers::of(&branch);
+        let sleep = sleepers.before(view.candidates, view.steps);
+        let [(1, asleep)] = &sleep[..] else {
+            panic!("{sleep:?}");
         };
         assert!(!asleep.commutes_with(&write));
     }

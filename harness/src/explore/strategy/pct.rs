@@ -4,8 +4,11 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::schedule::{Readiness, Step};
 use super::scheduler::{Scheduler, Strategy};
+use super::shard::Shard;
 use super::view::View;
 use crate::model::Random;
 
@@ -13,39 +16,64 @@ use crate::model::Random;
 pub const CHANGES: usize = 3;
 
 /// The strategy.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Pct {
     random: Random,
     changes: usize,
     length: usize,
+    shard: Shard,
+}
+
+/// Priorities and the steps before which they change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    random: Random,
+    at: Vec<usize>,
+}
+
+impl Plan {
+    /// The scheduler that follows the plan.
+    pub fn scheduler(&self) -> impl Scheduler + use<> {
+        Priorities {
+            random: self.random.clone(),
+            priorities: Vec::new(),
+            at: self.at.clone(),
+            lowest: 0,
+            entered: HashMap::new(),
+        }
+    }
 }
 
 impl Pct {
     /// The strategy with this many priority changes in a schedule.
-    pub fn new(seed: u64, changes: usize) -> Self {
+    pub fn new(seed: u64, changes: usize, shard: Shard) -> Self {
         Pct {
             random: Random::new(seed),
             changes,
             length: 20,
+            shard,
         }
     }
 }
 
 impl Strategy for Pct {
-    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
-        let at = (0..self.changes)
-            .map(|_| self.random.below(self.length as u64) as usize)
-            .collect();
-        Some(Box::new(Priorities {
-            random: self.random.split(),
-            priorities: Vec::new(),
-            at,
-            lowest: 0,
-            entered: HashMap::new(),
+    type Plan = Plan;
+
+    fn next(&mut self) -> Option<Plan> {
+        let (random, length) = (&mut self.random, self.length as u64);
+        let changes = self.changes;
+        Some(self.shard.take(|| {
+            let at = (0..changes)
+                .map(|_| random.below(length) as usize)
+                .collect();
+            Plan {
+                random: random.split(),
+                at,
+            }
         }))
     }
 
-    fn learn(&mut self, trace: &[Step]) {
+    fn learn(&mut self, _plan: &Plan, trace: &[Step]) {
         self.length = (3 * self.length + trace.len()).div_ceil(4).max(4);
     }
 }

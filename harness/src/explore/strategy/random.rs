@@ -1,28 +1,47 @@
 //! A random walk: any actor may take the next step; holders and sleepers are chosen less often.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::schedule::Readiness;
 use super::scheduler::{Scheduler, Strategy};
+use super::shard::Shard;
 use super::view::View;
 use crate::model::Random;
 
 /// The random walk.
-#[derive(Debug)]
-pub struct RandomWalk(Random);
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RandomWalk {
+    random: Random,
+    shard: Shard,
+}
 
 impl RandomWalk {
     /// A walk with random numbers from this seed.
-    pub fn new(seed: u64) -> Self {
-        RandomWalk(Random::new(seed))
+    pub fn new(seed: u64, shard: Shard) -> Self {
+        RandomWalk {
+            random: Random::new(seed),
+            shard,
+        }
     }
 }
 
 impl Strategy for RandomWalk {
-    fn next(&mut self) -> Option<Box<dyn Scheduler>> {
-        Some(Box::new(Walk(self.0.split())))
+    type Plan = Random;
+
+    fn next(&mut self) -> Option<Random> {
+        Some(self.shard.take(|| self.random.split()))
     }
 }
 
-struct Walk(Random);
+/// One walk.
+pub struct Walk(Random);
+
+impl Walk {
+    /// The walk with these random numbers.
+    pub fn new(random: Random) -> Self {
+        Walk(random)
+    }
+}
 
 impl Scheduler for Walk {
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {

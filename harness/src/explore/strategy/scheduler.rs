@@ -10,16 +10,14 @@ pub trait Scheduler {
     fn choose(&mut self, view: &View<'_>) -> Option<usize>;
 }
 
-/// Creates schedules.
+/// Plans schedules. Plans are data: several explorers can run them at once, and they can be saved.
 pub trait Strategy {
-    /// The scheduler of the next schedule; `None` if all have been tried.
-    fn next(&mut self) -> Option<Box<dyn Scheduler>>;
+    /// What distinguishes one schedule from the others.
+    type Plan;
 
-    /// Records the steps of the last schedule.
-    fn learn(&mut self, _trace: &[Step]) {}
+    /// The plan of the next schedule; `None` if there is none before another one was learned.
+    fn next(&mut self) -> Option<Self::Plan>;
 
-    /// The part of the search space that was searched completely, in words.
-    fn complete(&self) -> Option<String> {
-        None
-    }
+    /// Records the steps of a schedule that followed a plan.
+    fn learn(&mut self, _plan: &Self::Plan, _trace: &[Step]) {}
 }

@@ -1,15 +1,19 @@
 //! The footprint of a step, which decides whether the order of two steps can matter.
 
+use serde::{Deserialize, Serialize};
+
 use super::decode::Call;
 use super::resources::Resources;
 
 /// The resources that a step touches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
     /// Set if names are moved or linked, so that any file may be touched.
     any_file: bool,
     targets: Vec<String>,
-    /// The files and places behind the names: two names may refer to one file.
+    /// The files and places behind the names: two names may refer to one file. They are those of
+    /// one run, and not saved.
+    #[serde(skip)]
     resources: Resources,
     writes: bool,
     /// Set if the driver reads or writes a line, or may do so.
@@ -58,9 +62,11 @@ impl Footprint {
         !targets.any(|one| other.targets.iter().any(|two| clash(one, two)))
     }
 
-    /// The same footprint with the files that the step touches in another run.
+    /// The same footprint with the names and files that the step touches in another run, perhaps by
+    /// another explorer, whose lock has another name.
     pub fn with_resources_of(self, step: &Footprint) -> Self {
         Footprint {
+            targets: step.targets.clone(),
             resources: step.resources.clone(),
             ..self
         }

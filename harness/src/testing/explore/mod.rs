@@ -27,7 +27,7 @@ use crate::workers::LockUnderTest;
 
 use crate::explore::Found;
 use crate::explore::counterexample::Counterexample;
-use crate::explore::{Budget, Search};
+use crate::explore::{Budget, Search, Shard};
 
 /// A test is killed, never interrupted.
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -62,6 +62,7 @@ pub struct Explore {
     workers: usize,
     rounds: usize,
     schedules: usize,
+    jobs: usize,
     budget: Duration,
     seed: u64,
     lease: Option<Duration>,
@@ -78,6 +79,7 @@ impl Explore {
             workers: 3,
             rounds: 1,
             schedules: 1_000,
+            jobs: 1,
             budget: Duration::from_secs(60),
             seed: seed_from_environment().unwrap_or(1),
             lease: None,
@@ -111,6 +113,13 @@ impl Explore {
     /// Maximum number of schedules; 1,000 by default.
     pub fn schedules(mut self, schedules: usize) -> Self {
         self.schedules = schedules;
+        self
+    }
+
+    /// Number of explorers, each with worker processes of its own on a processor of its own; 1 by
+    /// default, since other tests may run at the same time. The result does not depend on it.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.clamp(1, 32);
         self
     }
 
@@ -199,7 +208,7 @@ impl Explore {
         replayed: Option<&Counterexample>,
     ) -> Result<(Found, Option<String>), ExploreError> {
         let base = tempfile::tempdir().map_err(ExploreError::Directory)?;
-        let mut search = Search {
+        let search = Search {
             lock,
             scenario: replayed.map_or(self.scenario, |kept| kept.scenario),
             workers: replayed.map_or(self.workers, |kept| kept.workers),
@@ -207,6 +216,8 @@ impl Explore {
             strategy: self.strategy,
             seed: replayed.map_or(self.seed, |kept| kept.seed),
             lease: self.lease.or(replayed.and_then(|kept| kept.lease)),
+            jobs: self.jobs,
+            shard: Shard::WHOLE,
             base: base.path().to_owned(),
             settle_time: replayed.map_or(Duration::ZERO, |kept| kept.settle_time),
             interrupted: &NEVER,

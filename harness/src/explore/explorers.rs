@@ -1,0 +1,279 @@
+//! Explorers: threads that each run schedules with workers of their own.
+//!
+//! Each has its own directory, lock name and processor. The first one also checks, shortens and
+//! replays, so that a counterexample does not depend on their number.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::controller::Controller;
+use super::error::ExploreError;
+use super::found::Found;
+use super::run::run;
+use super::schedules::{Coordinator, Offer, Planner, Task};
+use super::search::{Budget, Progress, Search, same_end};
+use super::trace::Trace;
+
+/// The problem if no worker was seen to use the lock.
+const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR \
+                      names its directory), on a server or in memory, or processes other than \
+                      the workers make its calls";
+/// Number of replays of a counterexample.
+const REPLAYS: usize = 10;
+/// Number of replays that are made however long they take.
+const FEWEST_REPLAYS: usize = 3;
+/// Time limit of the remaining replays.
+const REPLAY_TIME: Duration = Duration::from_secs(6);
+/// Time between two reports of progress.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// What all explorers of a search share.
+struct Shared<'a> {
+    coordinator: Mutex<Coordinator<'a>>,
+    /// Signals that there may be work, or that an explorer has left.
+    changed: Condvar,
+    /// The time at which no more schedules begin.
+    ends_at: Option<Instant>,
+    /// Number of explorers at work.
+    at_work: AtomicUsize,
+}
+
+impl<'a> Shared<'a> {
+    fn lock(&self) -> MutexGuard<'_, Coordinator<'a>> {
+        // A panic of another explorer is passed on when its thread is joined.
+        let coordinator = self.coordinator.lock();
+        coordinator.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a while. Returns the number of schedules, the depth and whether a counterexample
+    /// is being shortened; `None` once all explorers have left.
+    fn watch(&self) -> Option<(usize, Option<String>, bool)> {
+        let coordinator = self.lock();
+        let is_at_work = |_: &mut Coordinator<'a>| self.at_work.load(Ordering::Relaxed) > 0;
+        let waited = self
+            .changed
+            .wait_timeout_while(coordinator, PROGRESS, is_at_work);
+        let coordinator = waited.unwrap_or_else(PoisonError::into_inner).0;
+        (self.at_work.load(Ordering::Relaxed) > 0).then(|| {
+            let schedules = coordinator.tally().schedules;
+            (
+                schedules,
+                coordinator.planner().depth(),
+                coordinator.confirms(),
+            )
+        })
+    }
+
+    fn ends(&self) -> bool {
+        self.ends_at.is_some_and(|end| Instant::now() >= end)
+    }
+}
+
+/// Wakes the others when an explorer leaves, even by a panic.
+struct Leaves<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for Leaves<'_, '_> {
+    fn drop(&mut self) {
+        let mut coordinator = self.0.lock();
+        if thread::panicking() {
+            coordinator.stop();
+        }
+        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
+        self.0.changed.notify_all();
+    }
+}
+
+impl Search<'_> {
+    /// Runs schedules until one breaks the lock or the budget is spent.
+    ///
+    /// # Errors
+    /// Returns an error if the workers cannot be started or traced.
+    pub fn search(
+        &self,
+        budget: &Budget,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Found, ExploreError> {
+        self.go_on(&mut self.begin(), budget, progress)
+    }
+
+    /// The state of this search before its first schedule.
+    pub fn begin(&self) -> Planner {
+        Planner::new(self.strategy, self.seed, self.shard, self.settle_time)
+    }
+
+    /// Continues a search, as [`search`](Self::search). The budget's number of schedules includes
+    /// those that were run before, its time does not.
+    ///
+    /// # Errors
+    /// Returns an error if the workers cannot be started or traced.
+    pub fn go_on(
+        &self,
+        planner: &mut Planner,
+        budget: &Budget,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Found, ExploreError> {
+        let began = Instant::now();
+        let before = (planner.tally().schedules, planner.seconds);
+        let shared = Shared {
+            coordinator: Mutex::new(Coordinator::new(
+                planner,
+                self.scenario,
+                self.workers,
+                budget.schedules,
+            )),
+            changed: Condvar::new(),
+            ends_at: began.checked_add(budget.time),
+            at_work: AtomicUsize::new(self.jobs.max(1)),
+        };
+        thread::scope(|scope| {
+            for number in 0..self.jobs.max(1) {
+                let shared = &shared;
+                scope.spawn(move || self.explore(number, shared));
+            }
+            while let Some((schedules, depth, shrinks)) = shared.watch() {
+                progress(Progress {
+                    schedules,
+                    new_schedules: schedules - before.0,
+                    elapsed: began.elapsed(),
+                    depth,
+                    shrinks,
+                });
+            }
+        });
+        let coordinator = shared.coordinator.into_inner();
+        let (tally, finding) = coordinator
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish()?;
+        planner.seconds = before.1 + began.elapsed().as_secs_f64();
+        let mut found = Found::nothing(self.scenario, self.workers);
+        found.schedules = tally.schedules;
+        found.known = tally.known;
+        found.polls = tally.polls;
+        found.expiries = tally.expiries;
+        found.errors = tally.errors.all();
+        found.problem = tally.problem;
+        if let Some(finding) = finding {
+            found.replayed = finding.replayed;
+            found.counterexample = Some(finding.trace);
+        }
+        if !tally.touched && found.schedules > 0 && found.counterexample.is_none() {
+            found.problem.get_or_insert_with(|| UNSEEN.to_owned());
+        }
+        found.complete = planner.complete();
+        found.settle_time = planner.settle_time;
+        found.interrupted = self.interrupted.load(Ordering::Relaxed);
+        found.seconds = planner.seconds;
+        Ok(found)
+    }
+
+    /// Works until the search is over.
+    fn explore(&self, number: usize, shared: &Shared<'_>) {
+        let _leaves = Leaves(shared);
+        let mut controller = None;
+        while let Some((task, settle_time)) = self.next_task(number, shared) {
+            let search = Search {
+                settle_time,
+                ..self.clone()
+            };
+            let controller = match &mut controller {
+                Some(controller) => controller,
+                none => match self.controller_of(number) {
+                    Ok(new) => none.insert(new),
+                    Err(error) => return shared.lock().fail(error),
+                },
+            };
+            search.perform(number, task, controller, shared);
+            shared.changed.notify_all();
+        }
+    }
+
+    /// Waits for work.
+    fn next_task(&self, number: usize, shared: &Shared<'_>) -> Option<(Task, Duration)> {
+        let mut coordinator = shared.lock();
+        loop {
+            if self.interrupted.load(Ordering::Relaxed) {
+                coordinator.stop();
+            }
+            match coordinator.offer(number, shared.ends()) {
+                Offer::Task(task) => return Some((task, coordinator.planner().settle_time)),
+                Offer::Stop => return None,
+                Offer::Wait => {
+                    let waited = shared.changed.wait_timeout(coordinator, PROGRESS);
+                    coordinator = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+    }
+
+    fn perform(
+        &self,
+        explorer: usize,
+        task: Task,
+        controller: &mut Controller<'_>,
+        shared: &Shared<'_>,
+    ) {
+        match task {
+            Task::Run {
+                number,
+                plan,
+                restarts,
+            } => {
+                let trace = run(controller, &self.config(false), plan.scheduler().as_mut());
+                shared.lock().ran(explorer, number, restarts, trace);
+            }
+            Task::CheckInRealTime(first) => {
+                let checked = self.follow(controller, &first.choices(), true);
+                shared.lock().checked_in_real_time(first, checked);
+            }
+            Task::Confirm(first, by) => {
+                let short = self.confirm(controller, first.clone(), by == explorer);
+                shared.lock().confirmed(first, short);
+            }
+        }
+    }
+
+    /// Shortens a schedule and replays it. Returns it with the number of replays that took the same
+    /// steps to the same end, and the number of all replays.
+    fn confirm(
+        &self,
+        controller: &mut Controller<'_>,
+        found: Trace,
+        is_own: bool,
+    ) -> Result<(Trace, (usize, usize)), ExploreError> {
+        let mut trace = found;
+        if !is_own {
+            // The names of its files are those of another explorer.
+            let own = self.follow(controller, &trace.choices(), false)?;
+            if same_end(&own.end, &trace.end) {
+                trace = own;
+            }
+        }
+        let short = self.shrink(controller, trace)?;
+        let replayed = self.replay(controller, &short)?;
+        Ok((short, replayed))
+    }
+
+    /// Replays a counterexample.
+    fn replay(
+        &self,
+        controller: &mut Controller<'_>,
+        trace: &Trace,
+    ) -> Result<(usize, usize), ExploreError> {
+        let choices = trace.choices();
+        let mut same = 0;
+        let began = Instant::now();
+        for run in 0..REPLAYS {
+            if run >= FEWEST_REPLAYS && began.elapsed() > REPLAY_TIME {
+                return Ok((same, run));
+            }
+            let again = self.follow(controller, &choices, false)?;
+            if again.end == super::end::End::Interrupted {
+                return Ok((same, run));
+            }
+            same += usize::from(same_end(&again.end, &trace.end) && again.choices() == choices);
+        }
+        Ok((same, REPLAYS))
+    }
+}

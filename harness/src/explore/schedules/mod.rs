@@ -1,0 +1,9 @@
+//! The schedules of one search, in an order that does not depend on the number of explorers that
+//! run them.
+
+mod coordinator;
+mod planner;
+mod tally;
+
+pub use coordinator::{Coordinator, Offer, Task};
+pub use planner::Planner;
