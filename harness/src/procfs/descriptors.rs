@@ -1,9 +1,11 @@
 //! Open file descriptors of processes.
 
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::libc;
 use nix::unistd::Pid;
 
 use super::locks::LockLine;
@@ -89,6 +91,27 @@ pub fn descriptor_number(pid: Pid, path: &Path) -> Option<i32> {
     folders
         .iter()
         .find_map(|folder| path.strip_prefix(folder).ok()?.to_str()?.parse().ok())
+}
+
+/// Reads all that is in the pipe that a descriptor is open on.
+///
+/// # Errors
+/// Returns an error if the process or the descriptor is gone, or the process belongs to another
+/// user.
+pub fn drain(pid: Pid, fd: i32) -> io::Result<()> {
+    let mut pipe = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(format!("/proc/{pid}/fd/{fd}"))?;
+    loop {
+        match pipe.read(&mut [0; 4096]) {
+            Ok(1..) => {}
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The current directory of a process.

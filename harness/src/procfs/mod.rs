@@ -8,6 +8,7 @@ mod descriptors;
 mod environment;
 mod file_id;
 mod locks;
+mod mappings;
 mod process_table;
 mod processes;
 #[cfg(any(test, fuzzing))]
@@ -21,11 +22,12 @@ mod threads;
 pub use command_line::{LONGEST, command, command_line, name, shorten};
 pub use descriptors::{
     DescriptorInfo, descriptor_infos, descriptor_metadata, descriptor_number, descriptor_target,
-    descriptors, own_descriptors, working_directory,
+    descriptors, drain, own_descriptors, working_directory,
 };
 pub use environment::{Environment, environment};
 pub use file_id::FileId;
 pub use locks::{LockLine, read_locks};
+pub use mappings::shared_memory;
 pub use process_table::{ProcessRow, ProcessTable};
 pub use processes::{all, children, children_of, with_files_in, with_lock_path_in};
 pub use stat::{Stat, age, lives, state};

@@ -154,6 +154,20 @@ impl WorkerProcess {
         self.program.mark_reaped();
     }
 
+    /// Makes another process of the tracer, its successor, the one whose end counts.
+    #[cfg(all(target_os = "linux", feature = "explore"))]
+    pub fn continues_as(&mut self, successor: nix::unistd::Pid) {
+        self.program.continues_as(successor);
+    }
+
+    /// Drops what has been written and not been read.
+    #[cfg(all(target_os = "linux", feature = "explore"))]
+    pub fn discard_output(&mut self) {
+        let mut buffer = [0; AT_ONCE];
+        while let Some(Ok(1..)) = self.program.read_output(&mut buffer) {}
+        self.partial.clear();
+    }
+
     /// Stops it and all that it has started.
     pub fn stop(&self) {
         self.program.stop();

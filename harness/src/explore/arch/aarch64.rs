@@ -120,7 +120,7 @@ fn instruction(tid: Pid, registers: &user_regs_struct) -> Option<u64> {
 }
 
 /// Additional calls in a task that is in a call of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Injection {
     tid: Pid,
     before: user_regs_struct,
@@ -166,8 +166,16 @@ impl Injection {
         Ok(ptrace::getregs(self.tid)?.regs[0].cast_signed())
     }
 
+    /// The same for a copy of the task, which was forked by an additional call.
+    pub fn in_copy(&self, tid: Pid) -> Self {
+        Injection {
+            tid,
+            ..self.clone()
+        }
+    }
+
     /// Returns the task to its own call, which continues.
-    pub fn end(self) -> nix::Result<()> {
+    pub fn end(&self) -> nix::Result<()> {
         let mut after = self.before;
         if self.goes_on_by_restart {
             after.regs[NUMBER] = libc::SYS_restart_syscall.cast_unsigned();

@@ -120,7 +120,7 @@ pub fn stands_in_call(tid: Pid) -> bool {
 }
 
 /// Additional calls in a task that is in a call of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Injection {
     tid: Pid,
     before: user_regs_struct,
@@ -154,8 +154,16 @@ impl Injection {
         Ok(ptrace::getregs(self.tid)?.rax.cast_signed())
     }
 
+    /// The same for a copy of the task, which was forked by an additional call.
+    pub fn in_copy(&self, tid: Pid) -> Self {
+        Injection {
+            tid,
+            ..self.clone()
+        }
+    }
+
     /// Returns the task to its own call, which continues.
-    pub fn end(self) -> nix::Result<()> {
+    pub fn end(&self) -> nix::Result<()> {
         let mut after = self.before;
         after.orig_rax = NO_CALL;
         let interrupted = self.before.rax.cast_signed();

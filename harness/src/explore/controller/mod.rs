@@ -1,6 +1,7 @@
 //! Runs the workers of a schedule under the tracer: one takes a step while the others stand still.
 
 mod backoff;
+mod copies;
 mod directory;
 mod events;
 mod held_waits;
@@ -9,6 +10,7 @@ mod settle;
 mod waiting;
 mod worker;
 
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,12 @@ pub struct Controller<'a> {
     /// Set while no task is stopped before a call that matters.
     unscheduled: bool,
     files: LockFiles,
+    /// Workers of which a later life is at work.
+    other_lives: HashMap<(usize, usize), Worker>,
+    /// Set once no template could be made.
+    no_templates: bool,
+    /// The reason why workers start afresh for each schedule, if they do.
+    pub(super) starts_afresh: Option<String>,
 }
 
 impl Drop for Controller<'_> {
@@ -77,6 +85,9 @@ impl<'a> Controller<'a> {
             result: None,
             unscheduled: true,
             files,
+            other_lives: HashMap::new(),
+            no_templates: false,
+            starts_afresh: None,
         })
     }
 
@@ -90,6 +101,7 @@ impl<'a> Controller<'a> {
         self.unscheduled = true;
         let all: Vec<usize> = (0..self.workers.len()).collect();
         self.end(&all);
+        self.first_lives();
         self.workers.truncate(workers);
         self.spawner.delete_files();
         for number in 0..workers {
@@ -106,6 +118,9 @@ impl<'a> Controller<'a> {
             .filter(|&number| self.workers[number].is_zygote())
             .collect();
         self.fork(&zygotes)?;
+        for number in 0..workers {
+            self.copy(number)?;
+        }
         self.unscheduled = false;
         Ok(())
     }
@@ -120,6 +135,9 @@ impl<'a> Controller<'a> {
 
     fn replace_unscheduled(&mut self, number: usize) -> Result<(), ExploreError> {
         self.end(&[number]);
+        if self.workers[number].template.is_some() {
+            return self.next_life(number);
+        }
         if self.workers[number].is_zygote() {
             return self.fork(&[number]);
         }
@@ -129,7 +147,8 @@ impl<'a> Controller<'a> {
 
     fn has_zygote(&self, number: usize) -> bool {
         let worker = &self.workers[number];
-        worker.is_zygote() && self.tracer.tasks.contains_key(&worker.process.pid())
+        worker.template.is_some()
+            || worker.is_zygote() && self.tracer.tasks.contains_key(&worker.process.pid())
     }
 
     fn start(&mut self, number: usize) -> Result<Worker, ExploreError> {
@@ -145,7 +164,7 @@ impl<'a> Controller<'a> {
         if self.workers[number].is_zygote() {
             self.workers[number].zygote = self.tracer.tasks_of(number).collect();
         }
-        Ok(())
+        self.make_template(number)
     }
 
     fn fork(&mut self, numbers: &[usize]) -> Result<(), ExploreError> {
@@ -200,7 +219,7 @@ impl<'a> Controller<'a> {
                 true => WorkerState::Active,
                 false => WorkerState::Gone,
             };
-            if zygote && self.workers[number].main.is_some() {
+            if self.workers[number].is_zygote() && zygote && self.workers[number].main.is_some() {
                 let _ = self.wait_for(number, |worker| worker.readies >= 2, "become ready again");
             }
             self.workers[number].main = None;

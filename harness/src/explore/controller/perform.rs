@@ -7,7 +7,7 @@ use nix::libc;
 use nix::unistd::Pid;
 
 use crate::procfs;
-use crate::protocol::{Answer, Verb};
+use crate::protocol::{Answer, Capability, Verb};
 
 use super::super::arch;
 use super::super::command::Command;
@@ -51,8 +51,12 @@ impl Controller<'_> {
         worker.stir();
         let written = match command {
             Command::Verb(verb) => worker.process.send(0, verb),
-            Command::Leave if worker.is_zygote() => worker.process.write_line("* quit\n"),
+            Command::Leave if worker.capabilities.has(Capability::Zygote) => {
+                worker.process.write_line("* quit\n")
+            }
             Command::Leave => {
+                // A later copy would have no input.
+                worker.template = None;
                 worker.process.end_input();
                 Ok(())
             }

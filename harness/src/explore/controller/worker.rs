@@ -11,6 +11,7 @@ use crate::workers::worker::WorkerProcess;
 use super::super::command::Command;
 use super::super::entry::Entry;
 use super::super::syscalls::{Call, Effect, Wait};
+use super::super::tracer::Template;
 
 /// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,12 @@ pub struct Worker {
     pub stops: u64,
     /// The last line of this schedule that was not a valid answer.
     pub garbage: Option<String>,
+    /// The process of which each schedule gets a copy.
+    pub template: Option<Template>,
+    /// Number of processes before it that have left on command in the same schedule.
+    pub life: usize,
+    /// Set if a command may not have been read.
+    pub has_unread_input: bool,
 }
 
 impl Worker {
@@ -101,12 +108,15 @@ impl Worker {
             wakes_at: None,
             stops: 0,
             garbage: None,
+            template: None,
+            life: 0,
+            has_unread_input: false,
         }
     }
 
-    /// Returns `true` if the worker forks a fresh process for each schedule.
+    /// Returns `true` if the worker itself forks a fresh process for each schedule.
     pub fn is_zygote(&self) -> bool {
-        self.capabilities.has(Capability::Zygote)
+        self.capabilities.has(Capability::Zygote) && self.template.is_none()
     }
 
     pub fn is_gone(&self) -> bool {
@@ -120,6 +130,7 @@ impl Worker {
         self.helpers.clear();
         self.held_waits.clear();
         self.answers.clear();
+        self.has_unread_input |= self.command.is_some();
         self.command = None;
         if !self.is_gone() {
             self.state = WorkerState::Active;

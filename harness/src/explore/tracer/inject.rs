@@ -22,12 +22,8 @@ pub fn install(tid: Pid) -> io::Result<()> {
     let header = write_program(tid)?;
     let mut injection = Injection::begin(tid)?;
     let mut held = Vec::new();
-    let mut call = |number: libc::c_long, arguments: [u64; 3]| -> io::Result<i64> {
-        injection.prepare(number, arguments)?;
-        to_next_stop(tid, &mut held)?;
-        injection.enter(number)?;
-        to_next_stop(tid, &mut held)?;
-        Ok(injection.result()?)
+    let mut call = |number: libc::c_long, arguments: [u64; 3]| {
+        call(tid, &mut injection, number, arguments, &mut held)
     };
     let seccomp = [SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, header];
     let mut result = call(libc::SYS_seccomp, seccomp)?;
@@ -46,6 +42,22 @@ pub fn install(tid: Pid) -> io::Result<()> {
         1.. => Err(io::Error::other("a thread has a seccomp filter of its own")),
         error => Err(io::Error::from_raw_os_error(-error as i32)),
     }
+}
+
+/// Makes an additional call in a stopped task and returns its result. The task is then stopped
+/// behind the call; signals that it received are added to `held`.
+pub fn call(
+    tid: Pid,
+    injection: &mut Injection,
+    number: libc::c_long,
+    arguments: [u64; 3],
+    held: &mut Vec<Signal>,
+) -> io::Result<i64> {
+    injection.prepare(number, arguments)?;
+    to_next_stop(tid, held)?;
+    injection.enter(number)?;
+    to_next_stop(tid, held)?;
+    Ok(injection.result()?)
 }
 
 /// Writes the filter and its `struct sock_fprog` to the stack of the task; returns the address of

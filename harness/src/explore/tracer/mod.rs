@@ -5,6 +5,7 @@
 
 mod filter;
 mod inject;
+mod template;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -21,6 +22,7 @@ use crate::procfs;
 
 use super::arch::stands_in_call;
 use super::entry::Entry;
+pub use template::Template;
 
 /// The stop of a task, which is suspended unless it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,24 +139,7 @@ impl Tracer {
     fn filter(&mut self, tid: Pid) -> io::Result<()> {
         let deadline = Instant::now() + INTO_A_CALL;
         loop {
-            ptrace::interrupt(tid)?;
-            loop {
-                match waitpid(tid, Some(WaitPidFlag::__WALL)) {
-                    Ok(WaitStatus::PtraceEvent(_, _, event))
-                        if event == libc::PTRACE_EVENT_STOP =>
-                    {
-                        break;
-                    }
-                    Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => {
-                        self.tasks.remove(&tid);
-                        return Err(io::Error::other("it has ended"));
-                    }
-                    Ok(WaitStatus::Stopped(_, signal)) => ptrace::cont(tid, signal)?,
-                    Ok(_) => ptrace::cont(tid, None)?,
-                    Err(Errno::EINTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            self.interrupt(tid)?;
             if stands_in_call(tid) {
                 inject::install(tid)?;
                 ptrace::cont(tid, None)?;
@@ -168,6 +153,48 @@ impl Tracer {
             }
             std::thread::sleep(Duration::from_micros(200));
         }
+    }
+
+    /// Stops a task, in a call or between two.
+    fn interrupt(&mut self, tid: Pid) -> io::Result<()> {
+        ptrace::interrupt(tid)?;
+        loop {
+            match waitpid(tid, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::PtraceEvent(_, _, event)) if event == libc::PTRACE_EVENT_STOP => {
+                    return Ok(());
+                }
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => {
+                    self.tasks.remove(&tid);
+                    return Err(io::Error::other("it has ended"));
+                }
+                Ok(WaitStatus::Stopped(_, signal)) => ptrace::cont(tid, signal)?,
+                Ok(_) => ptrace::cont(tid, None)?,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Replaces a traced process, which has one thread and waits in a call, by a template.
+    pub fn template(&mut self, process: Pid) -> io::Result<Template> {
+        self.interrupt(process)?;
+        let template = match stands_in_call(process) {
+            true => Template::of(process),
+            false => Err(io::Error::other("it does not wait in a call")),
+        };
+        match &template {
+            Ok(_) => drop(self.tasks.remove(&process)),
+            Err(_) => ptrace::cont(process, None)?,
+        }
+        template
+    }
+
+    /// Starts a copy of a template, as a task of this worker.
+    pub fn copy(&mut self, template: &mut Template, worker: usize) -> io::Result<Pid> {
+        let copy = template.copy()?;
+        self.tasks.insert(copy, worker);
+        ptrace::cont(copy, None)?;
+        Ok(copy)
     }
 
     /// Lets a stopped task run to its next call that may matter.

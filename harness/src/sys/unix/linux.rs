@@ -32,6 +32,8 @@ mod trials {
 
     use nix::sys::time::TimeSpec;
     use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+    #[cfg(feature = "explore")]
+    use nix::unistd::Pid;
     use rustix::process::{PidfdFlags, pidfd_open};
 
     /// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3).
@@ -40,6 +42,13 @@ mod trials {
             rustix::process::Pid::from_child(child),
             PidfdFlags::empty(),
         )?)
+    }
+
+    /// The same for a process that another module reaps.
+    #[cfg(feature = "explore")]
+    pub(crate) fn end_of_process(pid: Pid) -> io::Result<OwnedFd> {
+        let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::NotFound)?;
+        Ok(pidfd_open(pid, PidfdFlags::empty())?)
     }
 
     /// A descriptor that becomes readable after this time.
@@ -73,5 +82,7 @@ mod trials {
         {}
     }
 }
+#[cfg(feature = "explore")]
+pub(crate) use trials::end_of_process;
 #[cfg(feature = "stress")]
 pub(crate) use trials::{adopt_orphans, end_of, limit, poll, reap_orphans};
