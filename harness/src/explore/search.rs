@@ -110,16 +110,15 @@ impl<'a> Search<'a> {
             return Err(ExploreError::Processor { architecture });
         }
         // A lock that lies elsewhere may be known by its name alone.
-        let own = match explorer {
-            0 => String::new(),
-            explorer => format!("-{explorer}"),
+        let (own, base) = match explorer {
+            0 => (String::new(), self.base.clone()),
+            explorer => (format!("-{explorer}"), self.base.join(explorer.to_string())),
         };
         let name = format!(
             "lock-{:x}-{}{own}",
             self.seed & 0xffff,
             self.scenario.word()
         );
-        let base = self.base.join(explorer.to_string());
         let spawner =
             WorkerSpawner::new(self.lock, base, name, 1, self.seed)?.stop_when(self.interrupted);
         Controller::new(spawner, explorer).map_err(ExploreError::Directory)
