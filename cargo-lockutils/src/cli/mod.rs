@@ -8,6 +8,7 @@ mod init;
 mod lock;
 mod lock_path;
 mod ls;
+mod merge;
 mod split;
 mod stress;
 mod test;
@@ -29,6 +30,7 @@ pub use init::{InitOptions, Service, WorkerLanguage};
 pub use lock::LockOptions;
 pub use lock_path::LockPathOptions;
 pub use ls::LsOptions;
+pub use merge::MergeOptions;
 pub use split::split;
 pub use stress::StressOptions;
 pub use test::{Isolate, TestOptions};
@@ -107,6 +109,12 @@ const EXPLORE_EXAMPLES: &str = "\
 Examples:
   cargo lockutils explore -- python3 worker.py
   cargo lockutils explore --scenario die --lease 2s -- node worker.js";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  cargo lockutils explore --shard 1/2 --json -- python3 worker.py > 1.json
+  cargo lockutils explore --shard 2/2 --json -- python3 worker.py > 2.json
+  cargo lockutils merge 1.json 2.json --html report.html";
 
 const REPLAY_STATUS: &str = "\
 Exit status:
@@ -218,6 +226,17 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         times: Option<usize>,
     },
+    /// Merge reports of several runs into one
+    ///
+    /// Reads reports that `explore --json` or `stress --json` has written, such as those of the
+    /// shards of a search, adds up their counts, and prints the worst verdict of each scenario.
+    /// Reports of different locks remain apart. If a shard is missing, no verdict is better than
+    /// `not known`.
+    #[command(
+        after_help = MERGE_EXAMPLES,
+        after_long_help = format!("{STRESS_STATUS}\n\n{MERGE_EXAMPLES}")
+    )]
+    Merge(MergeOptions),
     /// Set up lock trials in this package: configuration, worker, CI workflow
     ///
     /// On a terminal, asks for what the options do not specify. Does not change existing files

@@ -38,6 +38,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Stress(options) => trials::stress::run(&options),
         Command::Explore(options) => trials::explore::run(&options),
         Command::Replay { file, times } => trials::replay::run(&file, times),
+        Command::Merge(options) => trials::merge::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Ls(options) => ls::run(&options),
         Command::Clean(options) => clean::run(&options),

@@ -45,7 +45,8 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         meaning: found
             .scenario
             .explored()
-            .unwrap_or(found.scenario.meaning()),
+            .unwrap_or(found.scenario.meaning())
+            .into(),
         counts: true,
         promise: found.scenario.role() == Role::Promise,
         verdict,
@@ -56,7 +57,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         evidence: Evidence::Search(Box::new(Extent {
             workers: found.workers,
             rounds: search.rounds,
-            strategy: search.strategy.word(),
+            strategy: search.strategy.word().into(),
             schedules: found.schedules,
             known: found.known,
             complete: found.complete.clone(),

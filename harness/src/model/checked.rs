@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Report, Scenario, Verdict};
 
 /// A report under the lock's name in a configuration, checked against the expectations there.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CheckedReport {
     /// The name; `None` if the lock was given on the command line.
     pub name: Option<String>,
@@ -22,7 +22,7 @@ pub struct CheckedReport {
 }
 
 /// An expected verdict beside the one that was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Expectation {
     /// The scenario.
     pub scenario: Scenario,
@@ -242,7 +242,7 @@ pub(crate) mod tests {
             })
             .collect();
         let lock = Lock {
-            kind: "worker",
+            kind: "worker".into(),
             title: "w".into(),
             arguments: "-- w".into(),
             offers: Vec::new(),
@@ -253,6 +253,7 @@ pub(crate) mod tests {
             threads: Some(4),
             hold: None,
             lease: None,
+            shard: None,
         };
         let began = Began::now();
         let verdict = Verdict::Held;

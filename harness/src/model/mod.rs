@@ -7,6 +7,8 @@ pub(crate) mod checked;
 #[cfg(feature = "stress")]
 mod fault;
 mod file_lock;
+#[cfg(feature = "stress")]
+mod merge;
 mod random;
 #[cfg(feature = "stress")]
 mod report;
@@ -24,6 +26,8 @@ pub use checked::{CheckedReport, Expectation, Rank, worst};
 #[cfg(feature = "stress")]
 pub use fault::FaultKind;
 pub use file_lock::{FileLock, LockKind, LockMode};
+#[cfg(feature = "stress")]
+pub use merge::{MergeError, merge};
 #[cfg(feature = "stress")]
 pub use random::Random;
 pub(crate) use random::after;

@@ -3,9 +3,10 @@
 //!
 //! Its JSON is the public format; `docs/reference/report.md` describes it.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Role, Scenario, Verdict};
 
@@ -14,7 +15,7 @@ use super::{Role, Scenario, Verdict};
 pub const SCHEMA: u32 = 2;
 
 /// The command that made a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// `cargo lockutils stress`.
@@ -34,12 +35,12 @@ impl Command {
 }
 
 /// The result of trying one lock in one or more scenarios.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
     /// Version of the tool.
-    pub tool: &'static str,
+    pub tool: Cow<'static, str>,
     /// The command that made it.
     pub command: Command,
     /// The lock under test.
@@ -49,10 +50,10 @@ pub struct Report {
     /// Number of competing workers.
     pub workers: usize,
     /// Number of threads of the worker in the scenario `threads`; `stress` only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// Maximum duration of a section, in milliseconds; `stress` only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<f64>,
     /// The lock's own lease, in milliseconds, if one was given.
     pub lease_ms: Option<f64>,
@@ -66,8 +67,30 @@ pub struct Report {
     pub verdict: Verdict,
     /// Exit status of the command.
     pub exit_status: u8,
+    /// The part of the search that was run, such as `3/16`; `explore --shard` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+    /// The reports from which this one was merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<Part>,
     /// One for each scenario.
     pub outcomes: Vec<Outcome>,
+}
+
+/// A report that was merged with others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its seed.
+    pub seed: String,
+    /// Its part of the search, such as `3/16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+    /// Start of its run, in seconds since 1970.
+    pub began_unix: u64,
+    /// Duration of its run.
+    pub seconds: f64,
+    /// Its verdict.
+    pub verdict: Verdict,
 }
 
 /// The conditions of a trial, for its report.
@@ -83,6 +106,8 @@ pub struct Conditions {
     pub hold: Option<Duration>,
     /// The lock's own lease, if one was given.
     pub lease: Option<Duration>,
+    /// The part of the search to run; `explore` only.
+    pub shard: Option<String>,
 }
 
 /// The moment at which a run began.
@@ -117,7 +142,7 @@ impl Report {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         Report {
             schema: SCHEMA,
-            tool: env!("CARGO_PKG_VERSION"),
+            tool: env!("CARGO_PKG_VERSION").into(),
             command,
             lock,
             seed: format!("{:#x}", conditions.seed),
@@ -130,31 +155,33 @@ impl Report {
             interrupted,
             verdict,
             exit_status: verdict.exit_status_if(interrupted),
+            shard: conditions.shard.clone(),
+            merged: Vec::new(),
             outcomes,
         }
     }
 }
 
 /// The lock under test.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lock {
     /// `worker`, `wrapper` or `builtin`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// For a headline.
     pub title: String,
     /// As on the command line, quoted for a shell.
     pub arguments: String,
     /// Capabilities that the worker listed on its line `ready`.
-    pub offers: Vec<&'static str>,
+    pub offers: Vec<Cow<'static, str>>,
 }
 
 /// The result of one scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// The scenario.
     pub scenario: Scenario,
     /// Description of the scenario.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
     /// `true` if it affects the exit status.
     pub counts: bool,
     /// `true` if every lock promises to survive it; otherwise it is a hazard.
@@ -178,7 +205,7 @@ pub struct Outcome {
 }
 
 /// Extent of a trial and its evidence.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Evidence {
     /// Under load.
@@ -188,7 +215,7 @@ pub enum Evidence {
 }
 
 /// The statistics of a load, its first overlap and its timeline.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Load {
     /// Sections entered.
     pub sections: u64,
@@ -217,14 +244,14 @@ pub struct Load {
 }
 
 /// The extent of a search over interleavings, and what it found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Search {
     /// Number of workers in this scenario.
     pub workers: usize,
     /// Acquisitions per worker.
     pub rounds: usize,
     /// Search strategy.
-    pub strategy: &'static str,
+    pub strategy: Cow<'static, str>,
     /// Schedules run.
     pub schedules: usize,
     /// Schedules cut short, because the rest was already known.
@@ -242,7 +269,7 @@ pub struct Search {
 }
 
 /// A schedule that breaks the lock or gets it stuck.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counterexample {
     /// The result, such as an overlap.
     pub ending: String,
@@ -261,7 +288,7 @@ pub struct Counterexample {
 }
 
 /// One step of a counterexample.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     /// Name of the process.
     pub who: String,
@@ -280,7 +307,7 @@ impl Outcome {
     pub fn not_tried(scenario: Scenario, counts: bool, reason: String, again: String) -> Self {
         Outcome {
             scenario,
-            meaning: scenario.meaning(),
+            meaning: scenario.meaning().into(),
             counts,
             promise: scenario.role() == Role::Promise,
             verdict: Verdict::NotKnown,
@@ -316,16 +343,16 @@ impl Outcome {
 }
 
 /// The number of injected faults of one kind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FaultCount {
     /// The fault, in the plural.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Their number.
     pub count: u64,
 }
 
 /// A distribution of times, in microseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Waits {
     /// Number of times.
     pub count: u64,
@@ -338,7 +365,7 @@ pub struct Waits {
 }
 
 /// One bar of a histogram.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bucket {
     /// Its upper bound.
     pub below_us: f64,
@@ -347,7 +374,7 @@ pub struct Bucket {
 }
 
 /// A message and its number of occurrences. Messages that differ only in digits are the same.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Quoted {
     /// The message.
     pub text: String,
@@ -356,7 +383,7 @@ pub struct Quoted {
 }
 
 /// Two holders at once.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Overlap {
     /// Time of the second acquisition, in nanoseconds since the scenario began.
     pub at_ns: u64,
@@ -371,7 +398,7 @@ pub struct Overlap {
 }
 
 /// One hold of an overlap.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Holder {
     /// Number of the worker.
     pub worker: usize,
@@ -388,7 +415,7 @@ pub struct Holder {
 }
 
 /// An event of the timeline.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// Time, in nanoseconds since the scenario began.
     pub at_ns: u64,
@@ -401,7 +428,7 @@ pub struct Event {
 }
 
 /// Kinds of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the words say it")]
 pub enum EventKind {

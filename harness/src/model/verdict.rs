@@ -1,9 +1,9 @@
 //! Verdicts on a lock, and the exit statuses that follow from them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Verdict on a lock in one scenario or in a whole run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// No violation was found.

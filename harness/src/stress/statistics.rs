@@ -83,7 +83,10 @@ impl Statistics {
     }
 
     pub fn faults(&self) -> Vec<FaultCount> {
-        let fault = |(&name, &count): (&&'static str, &u64)| FaultCount { name, count };
+        let fault = |(&name, &count): (&&'static str, &u64)| FaultCount {
+            name: name.into(),
+            count,
+        };
         self.faults.iter().map(fault).collect()
     }
 

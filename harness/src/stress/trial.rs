@@ -96,6 +96,7 @@ impl<'a> Trial<'a> {
             threads: Some(self.options.threads),
             hold: Some(self.options.hold),
             lease: self.options.lease,
+            shard: None,
         };
         Ok(Report::new(
             Command::Stress,

@@ -190,10 +190,10 @@ impl LockUnderTest {
     /// The lock for a report. `capabilities` are those that a worker has offered.
     pub fn described(&self, capabilities: &Capabilities) -> Lock {
         Lock {
-            kind: self.kind(),
+            kind: self.kind().into(),
             title: self.title(),
             arguments: self.arguments(),
-            offers: capabilities.words(),
+            offers: capabilities.words().into_iter().map(Into::into).collect(),
         }
     }
 

@@ -120,6 +120,7 @@ impl super::Trial for Explore<'_> {
             threads: None,
             hold: None,
             lease,
+            shard: self.chosen.shard.map(|shard| shard.to_string()),
         };
         Ok(Report::new(
             model::Command::Explore,

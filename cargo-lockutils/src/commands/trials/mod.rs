@@ -2,6 +2,7 @@
 //! reports and exit status.
 
 pub mod explore;
+pub mod merge;
 pub mod replay;
 mod reports;
 mod screen;

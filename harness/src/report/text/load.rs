@@ -48,7 +48,7 @@ pub fn line(outcome: &Outcome, load: &Load, width: Option<usize>) -> String {
         line.add(SEPARATOR, &counted(overlaps, "overlaps"), STRONG);
     }
     for fault in &load.faults {
-        line.add(SEPARATOR, &counted(fault.count, fault.name), Style::new());
+        line.add(SEPARATOR, &counted(fault.count, &fault.name), Style::new());
     }
     let errors: u64 = outcome.errors.iter().map(|error| error.count).sum();
     if errors > 0 {

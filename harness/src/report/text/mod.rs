@@ -140,7 +140,12 @@ mod tests {
         let load = Load {
             sections: 5_067,
             overlaps: 1,
-            faults: faults.map(|name| FaultCount { name, count: 1 }).into(),
+            faults: faults
+                .map(|name| FaultCount {
+                    name: name.into(),
+                    count: 1,
+                })
+                .into(),
             ..Load::default()
         };
         let outcome = Outcome {
