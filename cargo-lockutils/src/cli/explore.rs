@@ -57,6 +57,14 @@ pub struct ExploreOptions {
     /// Part of the search to run, such as 3/16 for the third of 16 CI jobs; `merge` joins the reports
     #[arg(long, value_name = "K/N", help_heading = "Trial")]
     pub shard: Option<Shard>,
+    /// Search until a violation is found or everything was tried; without --duration, there is no
+    /// time limit
+    #[arg(long, conflicts_with = "schedules", help_heading = "Trial")]
+    pub until_broken: bool,
+    /// File for the state of the search: if it exists, continue the search from there; written when
+    /// the run ends, even if it is interrupted
+    #[arg(long, value_name = "FILE", help_heading = "Trial")]
+    pub resume: Option<PathBuf>,
     /// File for the counterexample [default: lockutils-SCENARIO.txt]
     #[arg(
         long,

@@ -143,9 +143,9 @@ impl Search<'_> {
             }
         });
         let coordinator = shared.coordinator.into_inner();
-        let (tally, finding) = coordinator
-            .unwrap_or_else(PoisonError::into_inner)
-            .finish()?;
+        let coordinator = coordinator.unwrap_or_else(PoisonError::into_inner);
+        let starts_afresh = coordinator.starts_afresh().map(str::to_owned);
+        let (tally, finding) = coordinator.finish()?;
         planner.seconds = before.1 + began.elapsed().as_secs_f64();
         let mut found = Found::nothing(self.scenario, self.workers);
         found.schedules = tally.schedules;
@@ -154,6 +154,7 @@ impl Search<'_> {
         found.expiries = tally.expiries;
         found.errors = tally.errors.all();
         found.problem = tally.problem;
+        found.starts_afresh = starts_afresh;
         if let Some(finding) = finding {
             found.replayed = finding.replayed;
             found.counterexample = Some(finding.trace);
@@ -221,7 +222,11 @@ impl Search<'_> {
                 restarts,
             } => {
                 let trace = run(controller, &self.config(false), plan.scheduler().as_mut());
-                shared.lock().ran(explorer, number, restarts, trace);
+                let mut coordinator = shared.lock();
+                if let Some(why) = controller.starts_afresh() {
+                    coordinator.start_afresh(why);
+                }
+                coordinator.ran(explorer, number, restarts, trace);
             }
             Task::CheckInRealTime(first) => {
                 let checked = self.follow(controller, &first.choices(), true);

@@ -39,6 +39,8 @@ pub struct Found {
     pub problem: Option<String>,
     /// Set if the user interrupted the search.
     pub interrupted: bool,
+    /// The reason why workers started afresh for each schedule, if they did.
+    pub starts_afresh: Option<String>,
 }
 
 impl Found {
@@ -66,6 +68,7 @@ impl Found {
             errors: Vec::new(),
             problem: None,
             interrupted: false,
+            starts_afresh: None,
         }
     }
 

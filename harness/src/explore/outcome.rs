@@ -39,7 +39,9 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
     let problem = problem.map(|problem| format!("a worker failed: {problem}"));
     let interrupted = (found.interrupted && found.schedules > 0)
         .then(|| "interrupted before the search was over".to_owned());
-    let notes = problem.into_iter().chain(interrupted);
+    let afresh = found.starts_afresh.as_ref();
+    let afresh = afresh.map(|why| format!("workers start afresh for each schedule: {why}"));
+    let notes = problem.into_iter().chain(interrupted).chain(afresh);
     Outcome {
         scenario: found.scenario,
         meaning: found

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, Shard, outcome};
@@ -12,8 +12,10 @@ use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
 use lockutils_harness::stress::offers;
 
+use super::resume::{ResumeFile, ScenarioState, SearchConditions};
 use super::{Run, Subject, reports, screen};
 use crate::cli::ExploreOptions;
+use crate::seed::fresh_seed;
 use crate::settings::{ConfiguredLock, ConfiguredTrial};
 use crate::sys::{NO_EXPLORE, Status};
 
@@ -21,15 +23,27 @@ pub fn run(chosen: &ExploreOptions) -> Result<Status> {
     if let Some(why) = NO_EXPLORE {
         bail!("`explore` is not available on this system: {why}");
     }
-    super::run(&chosen.trial, |run| Explore {
-        chosen,
-        duration: chosen
-            .trial
-            .duration
-            .or(run.profile.explore_duration.map(|time| time.0))
-            .unwrap_or(Duration::from_secs(60)),
-        schedules: chosen.schedules.or(run.profile.schedules).unwrap_or(5000),
-        jobs: chosen.jobs.map_or_else(cores, usize::from),
+    let mut chosen = chosen.clone();
+    let resume = match chosen.resume.take() {
+        Some(path) => Some(ResumeFile::open(path, chosen.trial.seed, fresh_seed())?),
+        None => None,
+    };
+    if let Some(resume) = &resume {
+        chosen.trial.seed = Some(resume.seed());
+    }
+    super::run(&chosen.trial, |run| {
+        let duration = chosen.trial.duration;
+        let duration = duration.or(run.profile.explore_duration.map(|time| time.0));
+        Explore {
+            chosen: &chosen,
+            duration: match chosen.until_broken {
+                true => chosen.trial.duration.unwrap_or(Duration::MAX),
+                false => duration.unwrap_or(Duration::from_secs(60)),
+            },
+            schedules: chosen.schedules.or(run.profile.schedules).unwrap_or(5000),
+            jobs: chosen.jobs.map_or_else(cores, usize::from),
+            resume: resume.as_ref(),
+        }
     })
 }
 
@@ -43,6 +57,7 @@ struct Explore<'a> {
     duration: Duration,
     schedules: usize,
     jobs: usize,
+    resume: Option<&'a ResumeFile>,
 }
 
 impl super::Trial for Explore<'_> {
@@ -67,48 +82,60 @@ impl super::Trial for Explore<'_> {
         run.screen.show("starting a worker".to_owned());
         let can = offers(&subject.lock, &base.join("first"), &run.interrupted)?;
         let scenarios = scenarios(subject, &can);
-        let budget = Budget {
-            time: self.duration / scenarios.len() as u32,
-            schedules: self.schedules,
+        let conditions = SearchConditions {
+            lock: subject.lock.arguments(),
+            seed: run.seed,
+            workers,
+            rounds: self.chosen.rounds.into(),
+            lease_ms: lease.map(|lease| lease.as_secs_f64() * 1e3),
+            strategy: self.chosen.strategy,
+            shard: self.chosen.shard.unwrap_or(Shard::WHOLE),
         };
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        for scenario in scenarios {
+        let key = configured.map_or_else(|| subject.lock.arguments(), |lock| lock.name.clone());
+        let mut saved = match self.resume {
+            Some(resume) => resume.take(&key, &conditions)?,
+            None => Vec::new(),
+        };
+        let of_scenario = |scenario: Scenario| {
             let search = Search {
                 lock: &subject.lock,
                 scenario,
                 workers,
-                rounds: self.chosen.rounds.into(),
-                strategy: self.chosen.strategy,
+                rounds: conditions.rounds,
+                strategy: conditions.strategy,
                 seed: run.seed,
                 lease,
                 jobs: self.jobs,
-                shard: self.chosen.shard.unwrap_or(Shard::WHOLE),
+                shard: conditions.shard,
                 base: base.join(scenario.word()),
                 settle_time: Duration::ZERO,
                 interrupted: &run.interrupted,
             };
-            let found = search.search(&budget, &mut |progress| {
-                run.screen.show(running(scenario, &budget, &progress));
-            });
-            let found = match found {
-                // Keep the outcomes of earlier scenarios.
-                Err(why) if !outcomes.is_empty() => Found::failed(scenario, search.workers, why),
-                found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
-            };
-            let text = search.counterexample_file(&found, subject.lock.arguments());
-            let saved = text.map(|text| self.save(run, subject, scenario, text));
-            let saved = saved.transpose()?;
-            let outcome = outcome(&search, &found, saved);
-            run.screen
-                .line(&report::outcome_line(&outcome, screen::width()));
-            if let Some(again) = &outcome.again {
-                run.screen.line(&format!("  rerun: {again}\n"));
+            let known = saved.iter().position(|(known, _)| *known == scenario);
+            let state = known.map(|known| saved.swap_remove(known).1);
+            let state = state.unwrap_or_else(|| ScenarioState::Open(Box::new(search.begin())));
+            ScenarioSearch {
+                search,
+                state,
+                outcome: None,
+                is_over: false,
             }
-            outcomes.push(outcome);
-            if run.is_interrupted() {
-                break;
-            }
+        };
+        let mut searches: Vec<ScenarioSearch<'_>> =
+            scenarios.into_iter().map(of_scenario).collect();
+        let result = self.search(run, subject, &mut searches);
+        let outcomes: Vec<Outcome> = searches
+            .iter_mut()
+            .filter_map(|one| one.outcome.take())
+            .collect();
+        if let Some(resume) = self.resume {
+            let others = saved.into_iter();
+            let states = searches
+                .into_iter()
+                .map(|one| (one.search.scenario, one.state));
+            resume.save(&key, &conditions, states.chain(others).collect())?;
         }
+        result?;
         let interrupted = run.is_interrupted();
         let verdicts = || outcomes.iter().map(|outcome| outcome.verdict);
         // One scenario without a result makes the whole verdict *not known* at best.
@@ -145,7 +172,109 @@ fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
         .collect()
 }
 
+/// The search in one scenario.
+struct ScenarioSearch<'a> {
+    search: Search<'a>,
+    state: ScenarioState,
+    /// The result so far.
+    outcome: Option<Outcome>,
+    /// Set once there is nothing left to run.
+    is_over: bool,
+}
+
 impl Explore<'_> {
+    /// Searches in all scenarios, one after the other; with --until-broken again and again, each
+    /// time for twice as many schedules.
+    fn search(
+        &self,
+        run: &Run<'_>,
+        subject: &Subject<'_>,
+        searches: &mut [ScenarioSearch<'_>],
+    ) -> Result<()> {
+        let began = Instant::now();
+        let count = searches.len() as u32;
+        let mut schedules = self.schedules;
+        loop {
+            for at in 0..searches.len() {
+                if run.is_interrupted() && at > 0 {
+                    break;
+                }
+                let time = match self.chosen.until_broken {
+                    true => self.duration.saturating_sub(began.elapsed()),
+                    false => self.duration / count,
+                };
+                let budget = Budget { time, schedules };
+                let none_before = searches.iter().all(|one| one.outcome.is_none());
+                self.search_one(run, subject, &mut searches[at], &budget, none_before)?;
+                if let Some(outcome) = &searches[at].outcome
+                    && !self.chosen.until_broken
+                {
+                    show(run, outcome);
+                }
+            }
+            let is_open = |one: &ScenarioSearch<'_>| {
+                !one.is_over && matches!(one.state, ScenarioState::Open(_))
+            };
+            let goes_on = self.chosen.until_broken
+                && !run.is_interrupted()
+                && began.elapsed() < self.duration
+                && searches.iter().any(is_open)
+                && !searches
+                    .iter()
+                    .any(|one| matches!(one.state, ScenarioState::Found(_)));
+            if !goes_on {
+                break;
+            }
+            schedules = schedules.saturating_mul(2);
+        }
+        if self.chosen.until_broken {
+            for outcome in searches.iter().filter_map(|one| one.outcome.as_ref()) {
+                show(run, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn search_one(
+        &self,
+        run: &Run<'_>,
+        subject: &Subject<'_>,
+        one: &mut ScenarioSearch<'_>,
+        budget: &Budget,
+        is_first: bool,
+    ) -> Result<()> {
+        let scenario = one.search.scenario;
+        let planner = match &mut one.state {
+            ScenarioState::Open(planner) => planner,
+            ScenarioState::Found(outcome) => {
+                one.outcome = Some((**outcome).clone());
+                return Ok(());
+            }
+        };
+        let began = Instant::now();
+        let found = one.search.go_on(planner, budget, &mut |progress| {
+            run.screen.show(running(scenario, budget, &progress));
+        });
+        let found = match found {
+            // Keep the outcomes of earlier scenarios.
+            Err(why) if !is_first => Found::failed(scenario, one.search.workers, why),
+            found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
+        };
+        one.is_over = found.schedules < budget.schedules
+            && began.elapsed() < budget.time
+            && !found.interrupted;
+        let text = one
+            .search
+            .counterexample_file(&found, subject.lock.arguments());
+        let saved = text.map(|text| self.save(run, subject, scenario, text));
+        let outcome = outcome(&one.search, &found, saved.transpose()?);
+        if found.counterexample.is_some() {
+            one.state = ScenarioState::Found(Box::new(outcome.clone()));
+        }
+        one.outcome = Some(outcome);
+        Ok(())
+    }
+
     /// Saves the counterexample to its file.
     fn save(
         &self,
@@ -167,6 +296,14 @@ impl Explore<'_> {
         fs::write(run.start.join(&file), &text).with_context(|| reports::cannot_write(&file))?;
         let file = file.display().to_string();
         Ok(Saved { file, text })
+    }
+}
+
+fn show(run: &Run<'_>, outcome: &Outcome) {
+    let line = report::outcome_line(outcome, screen::width());
+    run.screen.line(&line);
+    if let Some(again) = &outcome.again {
+        run.screen.line(&format!("  rerun: {again}\n"));
     }
 }
 

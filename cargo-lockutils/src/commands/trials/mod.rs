@@ -5,6 +5,7 @@ pub mod explore;
 pub mod merge;
 pub mod replay;
 mod reports;
+mod resume;
 mod screen;
 pub mod stress;
 mod target;

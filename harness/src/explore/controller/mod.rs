@@ -48,7 +48,7 @@ pub struct Controller<'a> {
     /// Set once no template could be made.
     no_templates: bool,
     /// The reason why workers start afresh for each schedule, if they do.
-    pub(super) starts_afresh: Option<String>,
+    starts_afresh: Option<String>,
 }
 
 impl Drop for Controller<'_> {
@@ -89,6 +89,11 @@ impl<'a> Controller<'a> {
             no_templates: false,
             starts_afresh: None,
         })
+    }
+
+    /// The reason why workers start afresh for each schedule, if they do.
+    pub(super) fn starts_afresh(&self) -> Option<&str> {
+        self.starts_afresh.as_deref()
     }
 
     /// Returns `true` if the user has interrupted the exploration.

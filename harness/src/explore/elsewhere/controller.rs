@@ -25,6 +25,11 @@ impl<'a> Controller<'a> {
         Err(io::Error::new(io::ErrorKind::Unsupported, not_available()))
     }
 
+    /// The reason why workers start afresh for each schedule.
+    pub fn starts_afresh(&self) -> Option<&str> {
+        match self.never {}
+    }
+
     /// Returns `true` if the user has interrupted the exploration.
     pub fn is_interrupted(&self) -> bool {
         match self.never {}

@@ -70,6 +70,7 @@ pub struct Coordinator<'a> {
     check: Option<Option<Task>>,
     over: bool,
     finding: Option<Finding>,
+    starts_afresh: Option<String>,
     error: Option<ExploreError>,
 }
 
@@ -88,6 +89,7 @@ impl<'a> Coordinator<'a> {
             check: None,
             over: false,
             finding: None,
+            starts_afresh: None,
             error: None,
         }
     }
@@ -245,6 +247,16 @@ impl<'a> Coordinator<'a> {
                 Err(error) => self.fail(error),
             }
         }
+    }
+
+    /// Records why workers start afresh for each schedule.
+    pub fn start_afresh(&mut self, why: &str) {
+        self.starts_afresh.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// The reason why workers start afresh for each schedule, if they do.
+    pub fn starts_afresh(&self) -> Option<&str> {
+        self.starts_afresh.as_deref()
     }
 
     /// Ends the search with an error.

@@ -4,6 +4,8 @@
 mod coordinator;
 mod planner;
 mod tally;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 pub use coordinator::{Coordinator, Offer, Task};
 pub use planner::Planner;
