@@ -32,8 +32,10 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// What all explorers of a search share.
 struct Shared<'a> {
     coordinator: Mutex<Coordinator<'a>>,
-    /// Signals that there may be work, or that an explorer has left.
+    /// Signals that there may be work.
     changed: Condvar,
+    /// Signals that an explorer has left.
+    left: Condvar,
     /// The time at which no more schedules begin.
     ends_at: Option<Instant>,
     /// Number of explorers at work.
@@ -53,7 +55,7 @@ impl<'a> Shared<'a> {
         let coordinator = self.lock();
         let is_at_work = |_: &mut Coordinator<'a>| self.at_work.load(Ordering::Relaxed) > 0;
         let waited = self
-            .changed
+            .left
             .wait_timeout_while(coordinator, PROGRESS, is_at_work);
         let coordinator = waited.unwrap_or_else(PoisonError::into_inner).0;
         (self.at_work.load(Ordering::Relaxed) > 0).then(|| {
@@ -82,6 +84,7 @@ impl Drop for Leaves<'_, '_> {
         }
         self.0.at_work.fetch_sub(1, Ordering::Relaxed);
         self.0.changed.notify_all();
+        self.0.left.notify_all();
     }
 }
 
@@ -124,6 +127,7 @@ impl Search<'_> {
                 budget.schedules,
             )),
             changed: Condvar::new(),
+            left: Condvar::new(),
             ends_at: began.checked_add(budget.time),
             at_work: AtomicUsize::new(self.jobs.max(1)),
         };
@@ -185,7 +189,7 @@ impl Search<'_> {
                     Err(error) => return shared.lock().fail(error),
                 },
             };
-            search.perform(number, task, controller, shared);
+            search.perform(task, controller, shared);
             shared.changed.notify_all();
         }
     }
@@ -208,13 +212,7 @@ impl Search<'_> {
         }
     }
 
-    fn perform(
-        &self,
-        explorer: usize,
-        task: Task,
-        controller: &mut Controller<'_>,
-        shared: &Shared<'_>,
-    ) {
+    fn perform(&self, task: Task, controller: &mut Controller<'_>, shared: &Shared<'_>) {
         match task {
             Task::Run {
                 number,
@@ -226,35 +224,33 @@ impl Search<'_> {
                 if let Some(why) = controller.starts_afresh() {
                     coordinator.start_afresh(why);
                 }
-                coordinator.ran(explorer, number, restarts, trace);
+                coordinator.ran(number, restarts, trace);
             }
             Task::CheckInRealTime(first) => {
                 let checked = self.follow(controller, &first.choices(), true);
                 shared.lock().checked_in_real_time(first, checked);
             }
-            Task::Confirm(first, by) => {
-                let short = self.confirm(controller, first.clone(), by == explorer);
+            Task::Confirm(first) => {
+                let short = self.confirm(controller, first.clone());
                 shared.lock().confirmed(first, short);
             }
         }
     }
 
-    /// Shortens a schedule and replays it. Returns it with the number of replays that took the same
+    /// Runs a schedule again, which another explorer may have found, shortens it and replays it.
+    /// Returns it with the number of replays that took the same
     /// steps to the same end, and the number of all replays.
     fn confirm(
         &self,
         controller: &mut Controller<'_>,
         found: Trace,
-        is_own: bool,
     ) -> Result<(Trace, (usize, usize)), ExploreError> {
-        let mut trace = found;
-        if !is_own {
-            // The names of its files are those of another explorer.
-            let own = self.follow(controller, &trace.choices(), false)?;
-            if same_end(&own.end, &trace.end) {
-                trace = own;
-            }
-        }
+        // The names of its files are those of this explorer, and its files are identified.
+        let again = self.follow(controller, &found.choices(), false)?;
+        let trace = match same_end(&again.end, &found.end) {
+            true => again,
+            false => found,
+        };
         let short = self.shrink(controller, trace)?;
         let replayed = self.replay(controller, &short)?;
         Ok((short, replayed))

@@ -70,12 +70,20 @@ impl WorkerProcess {
 
     /// Reads the lines that have arrived. Returns `false` once no more will come.
     pub fn lines(&mut self, lines: &mut Vec<Line>) -> bool {
-        self.read_errors();
-        let over = self.program.is_over();
         let mut buffer = [0; AT_ONCE];
-        let Some(read) = self.program.read_output(&mut buffer) else {
+        let Some(mut read) = self.program.read_output(&mut buffer) else {
+            self.read_errors();
             return false;
         };
+        let mut over = false;
+        if !matches!(read, Ok(1..)) {
+            self.read_errors();
+            over = self.program.is_over();
+            // What it has written before its end.
+            if over && let Some(rest) = self.program.read_output(&mut buffer) {
+                read = rest;
+            }
+        }
         let more = match read {
             Ok(0) => false,
             Ok(length) => {

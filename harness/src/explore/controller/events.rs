@@ -113,7 +113,8 @@ impl Controller<'_> {
         if !system_call.is_scheduling_point() {
             return false;
         }
-        let call = syscalls::decode(tid, system_call, entry, &mut self.files);
+        let identify = self.identifies_files;
+        let call = syscalls::decode(tid, system_call, entry, &mut self.files, identify);
         let is_step = call.is_some();
         if let Some(call) = call {
             worker.park(tid, entry, call, 0);

@@ -43,6 +43,8 @@ pub struct Controller<'a> {
     /// Set while no task is stopped before a call that matters.
     unscheduled: bool,
     files: LockFiles,
+    /// Set if the files behind the names in a step are looked up.
+    pub(super) identifies_files: bool,
     /// Workers of which a later life is at work.
     other_lives: HashMap<(usize, usize), Worker>,
     /// Set once no template could be made.
@@ -85,6 +87,7 @@ impl<'a> Controller<'a> {
             result: None,
             unscheduled: true,
             files,
+            identifies_files: true,
             other_lives: HashMap::new(),
             no_templates: false,
             starts_afresh: None,

@@ -35,6 +35,7 @@ impl Controller<'_> {
     pub fn next_footprint(&self, number: usize) -> Footprint {
         let worker = &self.workers[number];
         match worker.next_call().map(|place| &worker.parked[place]) {
+            Some(_) if !self.identifies_files => Footprint::of_command(),
             Some(parked) => {
                 let call = parked.call.clone();
                 Footprint::of(&call.identified(self.files.directory()), true)
@@ -96,7 +97,10 @@ impl Controller<'_> {
         };
         let Parked { tid, entry, .. } = parked;
         // Resolved before the call is made: afterwards a name may refer to another file.
-        let call = parked.call.identified(self.files.directory());
+        let call = match self.identifies_files {
+            true => parked.call.identified(self.files.directory()),
+            false => parked.call,
+        };
         let sleeps = call.effect == Effect::Sleep;
         if sleeps {
             let _ = arch::skip_call(tid);
@@ -130,7 +134,8 @@ impl Controller<'_> {
             result = parked.result;
             let _ = arch::set_result(tid, result);
         }
-        let inode = inode(tid, &call, result);
+        let identified = self.identifies_files.then_some(());
+        let inode = identified.and_then(|()| inode(tid, &call, result));
         self.tracer.resume(tid);
         self.settle(number, Duration::ZERO);
         Action::Called {

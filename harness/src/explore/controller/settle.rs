@@ -46,6 +46,11 @@ impl Controller<'_> {
                 return;
             }
             let stops = worker.stops;
+            if self.pump() && self.workers[number].stops != stops {
+                quiet_since = None;
+                backoff = Backoff::new();
+                continue;
+            }
             while self.pump() {}
             if self.workers[number].stops == stops {
                 self.tracer.wait(backoff.next());

@@ -56,6 +56,7 @@ pub fn run(
             false => Err(error),
         };
     }
+    controller.identifies_files = scheduler.identifies_files();
     let script = script(config.scenario, config.rounds);
     let workers = (0..config.workers)
         .map(|_| ScriptedWorker::new(script.iter().copied().collect()))

@@ -31,7 +31,7 @@ pub enum Task {
     /// lock.
     CheckInRealTime(Trace),
     /// Shorten and replay this schedule, which another explorer may have run.
-    Confirm(Trace, usize),
+    Confirm(Trace),
 }
 
 /// The answer to an explorer that asks for work.
@@ -63,8 +63,8 @@ pub struct Coordinator<'a> {
     /// Number of the next schedule to hand out.
     next: usize,
     restarts: usize,
-    /// Results that were not judged, each with its explorer.
-    results: BTreeMap<usize, (Result<Trace, ExploreError>, usize)>,
+    /// Results that were not judged.
+    results: BTreeMap<usize, Result<Trace, ExploreError>>,
     tally: Tally,
     /// The check of the next schedule to be judged; `None` inside once it was handed out.
     check: Option<Option<Task>>,
@@ -127,21 +127,15 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Takes the result of a schedule.
-    pub fn ran(
-        &mut self,
-        explorer: usize,
-        number: usize,
-        restarts: usize,
-        result: Result<Trace, ExploreError>,
-    ) {
+    pub fn ran(&mut self, number: usize, restarts: usize, result: Result<Trace, ExploreError>) {
         if self.over || restarts != self.restarts {
             return;
         }
-        self.results.insert(number, (result, explorer));
+        self.results.insert(number, result);
         self.judge_all();
     }
 
-    fn judge(&mut self, trace: Trace, explorer: usize) {
+    fn judge(&mut self, trace: Trace) {
         let record = Record::of(&trace, self.workers);
         let mut with_this = self.tally.clone();
         with_this.add(&record);
@@ -175,7 +169,7 @@ impl<'a> Coordinator<'a> {
                 self.find(trace, (1, 1));
             }
             End::Overlap { .. } | End::Stuck(_) => {
-                self.check = Some(Some(Task::Confirm(trace, explorer)));
+                self.check = Some(Some(Task::Confirm(trace)));
             }
             End::Clean | End::Known | End::LeaseExpired | End::Failed(_) | End::Polls(_) => {
                 self.record(trace, record);
@@ -208,7 +202,7 @@ impl<'a> Coordinator<'a> {
                 let record = Record::of(&trace, self.workers);
                 self.record(trace, record);
             }
-            _ => self.judge(trace, FIRST),
+            _ => self.judge(trace),
         }
         self.judge_all();
     }
@@ -240,10 +234,10 @@ impl<'a> Coordinator<'a> {
     fn judge_all(&mut self) {
         while self.check.is_none()
             && !self.over
-            && let Some((result, explorer)) = self.results.remove(&self.planner.judged())
+            && let Some(result) = self.results.remove(&self.planner.judged())
         {
             match result {
-                Ok(trace) => self.judge(trace, explorer),
+                Ok(trace) => self.judge(trace),
                 Err(error) => self.fail(error),
             }
         }

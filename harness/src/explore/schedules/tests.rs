@@ -127,8 +127,8 @@ fn search(
                     number,
                     plan,
                     restarts,
-                }) => coordinator.ran(explorer, number, restarts, Ok(run(&plan, broken))),
-                Some(Task::Confirm(trace, _)) => {
+                }) => coordinator.ran(number, restarts, Ok(run(&plan, broken))),
+                Some(Task::Confirm(trace)) => {
                     coordinator.confirmed(trace.clone(), Ok((trace, (10, 10))));
                 }
                 other => panic!("{other:?}"),

@@ -196,6 +196,10 @@ struct Walk {
 }
 
 impl Scheduler for Walk {
+    fn identifies_files(&self) -> bool {
+        true
+    }
+
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         let sleep = self.sleepers.before(view.candidates, view.steps);
         if let Some(&actor) = self.prefix.get(view.at()) {

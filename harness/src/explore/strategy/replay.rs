@@ -22,6 +22,11 @@ impl Replay {
 }
 
 impl Scheduler for Replay {
+    /// The story of a schedule tells which files have lost their names.
+    fn identifies_files(&self) -> bool {
+        true
+    }
+
     fn choose(&mut self, view: &View<'_>) -> Option<usize> {
         while let Some(actor) = self.choices.pop_front() {
             if view.find(actor).is_some() {

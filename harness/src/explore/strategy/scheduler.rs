@@ -8,6 +8,11 @@ pub trait Scheduler {
     /// The actor of the next step, one of the candidates; `None` if the rest of the schedule is not
     /// worth the time.
     fn choose(&mut self, view: &View<'_>) -> Option<usize>;
+
+    /// Returns `true` if the files behind the names in the steps matter. To look them up takes time.
+    fn identifies_files(&self) -> bool {
+        false
+    }
 }
 
 /// Plans schedules. Plans are data: several explorers can run them at once, and they can be saved.

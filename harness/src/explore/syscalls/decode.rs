@@ -81,12 +81,14 @@ impl Call {
     }
 }
 
-/// The decoded call, if it may touch the lock of these files.
+/// The decoded call, if it may touch the lock of these files. If `identify`, the files of its
+/// descriptors are looked up.
 pub fn decode(
     tid: Pid,
     system_call: &SystemCall,
     entry: &Entry,
     files: &mut LockFiles,
+    identify: bool,
 ) -> Option<Call> {
     let (operation, effect) = meaning(tid, system_call, entry)?;
     let mut call = Call::new(operation, effect, entry.number);
@@ -107,7 +109,9 @@ pub fn decode(
             Argument::Fds(from, to) => {
                 let [from, to] = [entry.arguments[from], entry.arguments[to]];
                 for fd in memory::descriptors(tid, from, to) {
-                    call.described.add_descriptor(tid, fd);
+                    if identify {
+                        call.described.add_descriptor(tid, fd);
+                    }
                     let path = memory::of_descriptor(tid, fd);
                     call.targets
                         .extend(path.and_then(|path| files.name_of(&path)));
@@ -120,9 +124,6 @@ pub fn decode(
             }
         };
         call.fd = call.fd.or(fd);
-        if let Some(fd) = fd {
-            call.described.add_descriptor(tid, fd);
-        }
         let Some(path) = path else { continue };
         match files.name_of(&path) {
             Some(name) => call.targets.push(name),
@@ -134,6 +135,13 @@ pub fn decode(
     }
     if call.targets.is_empty() {
         return None;
+    }
+    if identify {
+        for argument in system_call.files {
+            if let Argument::Fd(fd) = *argument {
+                call.described.add_descriptor(tid, entry.int(fd));
+            }
+        }
     }
     call.blocking = without_waiting(system_call, entry);
     Some(call)
@@ -203,7 +211,7 @@ mod tests {
         };
         entry.arguments[..arguments.len()].copy_from_slice(arguments);
         let system_call = SystemCall::find(entry.number).unwrap();
-        decode(Pid::this(), system_call, &entry, files)
+        decode(Pid::this(), system_call, &entry, files, true)
     }
 
     #[test]
