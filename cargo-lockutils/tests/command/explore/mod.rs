@@ -1,6 +1,8 @@
 //! `explore` on locks with a known race, and on locks without one.
 
+mod copies;
 mod interrupted;
+mod jobs;
 mod reports;
 mod spinning;
 mod threads;
