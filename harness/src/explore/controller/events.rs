@@ -51,6 +51,10 @@ impl Controller<'_> {
     }
 
     fn task_enters(&mut self, tid: Pid, number: usize, entry: &Entry) {
+        // What it had written before this call can be read now.
+        if std::mem::take(&mut self.workers[number].may_have_answered) {
+            self.read_answers(number);
+        }
         let system_call = SystemCall::find(entry.number);
         if let Some(system_call) = system_call
             && !self.unscheduled
@@ -63,10 +67,8 @@ impl Controller<'_> {
         if !worker.helpers.contains(&tid) {
             worker.stir();
         }
-        match system_call.is_some_and(|call| call.answers) {
-            true => self.tracer.resume_through(tid),
-            false => self.tracer.resume(tid),
-        }
+        worker.may_have_answered |= system_call.is_some_and(|call| call.answers);
+        self.tracer.resume(tid);
     }
 
     /// Decides whether this call is a step or a wait that must be held, and if so keeps the task
@@ -123,6 +125,11 @@ impl Controller<'_> {
     }
 
     fn task_ended(&mut self, tid: Pid) {
+        for number in 0..self.workers.len() {
+            if std::mem::take(&mut self.workers[number].may_have_answered) {
+                self.read_answers(number);
+            }
+        }
         if self.performing == Some(tid) {
             self.performing = None;
         }

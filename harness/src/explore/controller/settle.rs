@@ -46,15 +46,10 @@ impl Controller<'_> {
                 return;
             }
             let stops = worker.stops;
-            if self.pump() && self.workers[number].stops != stops {
-                quiet_since = None;
-                backoff = Backoff::new();
-                continue;
-            }
-            while self.pump() {}
-            if self.workers[number].stops == stops {
+            // More stops of the worker, if there are any, are handled in the next rounds.
+            if !self.pump() {
                 self.tracer.wait(backoff.next());
-                while self.pump() {}
+                self.pump();
             }
             if self.workers[number].stops != stops {
                 quiet_since = None;

@@ -85,6 +85,8 @@ pub struct Worker {
     pub template: Option<Template>,
     /// Number of processes before it that have left on command in the same schedule.
     pub life: usize,
+    /// Set if it was about to write when it was resumed last.
+    pub may_have_answered: bool,
     /// Set if a command may not have been read.
     pub has_unread_input: bool,
 }
@@ -110,6 +112,7 @@ impl Worker {
             garbage: None,
             template: None,
             life: 0,
+            may_have_answered: false,
             has_unread_input: false,
         }
     }

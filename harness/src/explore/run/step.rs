@@ -49,6 +49,10 @@ impl Run<'_, '_> {
     /// Returns `true` if other workers may observe a change after this action, and then wakes those
     /// that wait for a kernel lock.
     fn has_changed(&mut self, actor: usize, action: &Action) -> bool {
+        let may_change_files = match action {
+            Action::Called { call, .. } => !call.operation.keeps_files(),
+            Action::Commanded(_) | Action::Blocked { .. } => false,
+        };
         let (may_change, mut changed) = match action {
             Action::Commanded(_) => (true, true),
             Action::Called { call, result, .. } => (
@@ -63,6 +67,8 @@ impl Run<'_, '_> {
                     worker.unblock();
                 }
             }
+        }
+        if may_change && may_change_files {
             let fingerprint = self.controller.fingerprint();
             changed |= fingerprint != self.fingerprint;
             self.fingerprint = fingerprint;

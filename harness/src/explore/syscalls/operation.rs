@@ -104,6 +104,11 @@ impl Operation {
         )
     }
 
+    /// Returns `true` if no listing of a directory can be different afterwards.
+    pub fn keeps_files(self) -> bool {
+        self.is_kernel_lock() || matches!(self, Operation::Close | Operation::Kill)
+    }
+
     /// Returns `true` if repeated calls continue each other. Some programs, such as shells, read
     /// byte by byte.
     pub fn reads_in_pieces(self) -> bool {
