@@ -102,6 +102,21 @@ pub enum FailureReason {
         /// The longest lease that it waits for.
         limit: Duration,
     },
+    /// Processes of a killed wrapper are left, and do not run the command.
+    #[error(
+        "the wrapper of worker {worker} was killed, and processes that it has left neither run its \
+         command nor end"
+    )]
+    Orphaned {
+        /// The worker's number.
+        worker: usize,
+    },
+    /// The command of a killed wrapper has ended with it.
+    #[error("the command of worker {worker} ended when its wrapper was killed")]
+    CommandEnded {
+        /// The worker's number.
+        worker: usize,
+    },
     /// A worker computes without end.
     #[error(
         "worker {worker} has computed for {} s without an answer or a system call that matters to \

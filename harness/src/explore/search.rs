@@ -120,7 +120,7 @@ impl<'a> Search<'a> {
 
     /// Returns `true` if the scheduler may kill workers.
     fn has_crashes(&self) -> bool {
-        matches!(self.scenario, Scenario::Crash)
+        matches!(self.scenario, Scenario::Crash | Scenario::WrapperKill)
     }
 
     fn config(&self, patient: bool) -> RunConfig {
@@ -177,6 +177,9 @@ impl<'a> Search<'a> {
                 continue;
             }
             found.schedules += 1;
+            if self.has_crashes() {
+                *found.crashes.get_or_insert(0) += usize::from(trace.has_fault());
+            }
             for error in &trace.errors {
                 errors.add(error);
             }

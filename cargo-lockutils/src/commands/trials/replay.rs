@@ -35,15 +35,23 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
         }
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
-    let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
+    let times = times.unwrap_or(TIMES);
     let lock = example.lock(std::env::current_exe()?)?;
     let interrupted = interrupted()?;
     let traces = LockDirectory::with_fresh(|lock_path| {
         follow(&example, &lock, lock_path, times, &interrupted)
     })?;
     let traces = traces.map_err(|why| anyhow!("{why}"))?;
-    let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
-    let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
+    // Only the first run waits in real time. Others that take the same steps end in the same state.
+    let is_stuck = |trace: &Trace| matches!(trace.end, End::Stuck(_));
+    let first_is_stuck = traces.first().is_some_and(is_stuck);
+    let broke = |trace: &&Trace| match trace.end {
+        End::Overlap { .. } | End::Stuck(_) => true,
+        End::Polls(None) => first_is_stuck && trace.moves() == example.moves,
+        _ => false,
+    };
+    let told = traces.iter().find(|trace| is_stuck(trace));
+    let Some(last) = told.or(traces.iter().rev().find(broke)).or(traces.last()) else {
         bail!("interrupted before the first run ended");
     };
     output::on_stdout(lock.title());
@@ -104,7 +112,8 @@ fn follow(
     let screen = Screen::new(false);
     for run in 1..=times {
         screen.show(format!("run {run} of {times}"));
-        let trace = search.follow(&mut controller, &example.moves, example.patient)?;
+        let patient = example.patient && run == 1;
+        let trace = search.follow(&mut controller, &example.moves, patient)?;
         if trace.end == End::Interrupted {
             break;
         }

@@ -8,6 +8,7 @@ mod perform;
 mod settle;
 mod waiting;
 mod worker;
+mod wrapper;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ pub use worker::WorkerState;
 use crate::procfs;
 use crate::workers::pool::{WorkerSpawner, stderr_of};
 
+use super::command::Command;
 use super::error::ExploreError;
 use super::lock_files::LockFiles;
 use super::tracer::Tracer;

@@ -207,6 +207,9 @@ impl Run<'_, '_> {
     /// The end if all waiting workers poll and none is in the section; `None` if they have not seen
     /// the files of the dead grow old yet.
     fn polls(&mut self) -> Option<End> {
+        if let Some(worker) = self.orphaned() {
+            return Some(End::Failed(FailureReason::Orphaned { worker }));
+        }
         let lease = self.config.lease;
         let crashed = self.faults_made > 0;
         if crashed && lease.is_some() && !self.is_aged {
@@ -256,6 +259,9 @@ impl Run<'_, '_> {
         }
         if self.controller.wait_elsewhere(ELSEWHERE, MOST_WAIT) {
             return None;
+        }
+        if let Some(worker) = self.orphaned() {
+            return Some(End::Failed(FailureReason::Orphaned { worker }));
         }
         // After a crash, what waits outside the scheduler may still learn of it in time.
         let may_learn = self.faults_made > 0

@@ -25,6 +25,8 @@ pub struct ScriptedWorker {
     pub inside: Option<Hold>,
     /// Set once it was killed.
     pub dead: bool,
+    /// Set once its wrapper was killed.
+    pub torn: bool,
     /// Set if its last step may have changed something for others.
     changed: bool,
     /// The step after which it began to poll.
@@ -52,6 +54,7 @@ impl ScriptedWorker {
             nth: 0,
             inside: None,
             dead: false,
+            torn: false,
             changed: false,
             woke_at: 0,
             naps: 0,
