@@ -86,8 +86,8 @@ pub enum FailureReason {
     /// The others look again and again while one is in the section.
     #[error("no waiter makes progress while one worker is in the section")]
     NoProgress,
-    /// A worker is still there after SIGKILL.
-    #[error("worker {worker} was killed and has not ended")]
+    /// A worker is still there after SIGKILL, if only as a zombie.
+    #[error("worker {worker} was killed, and its processes have not ended or were not reaped")]
     NotKilled {
         /// The worker's number.
         worker: usize,

@@ -71,6 +71,12 @@ const FEWEST_REPLAYS: usize = 3;
 /// Time limit of the remaining replays.
 const REPLAY_TIME: Duration = Duration::from_secs(6);
 
+/// Makes this process the parent of processes whose own parents are killed in a search, so that it
+/// can reap them. For a program that does nothing else.
+pub fn adopt_orphans() {
+    crate::sys::program::adopt_orphans();
+}
+
 /// The progress of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {

@@ -117,7 +117,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             return (what, Some("held by another: waits".into()));
         }
         Action::Crashed(_) => return ("is killed (SIGKILL)".into(), None),
-        Action::WrapperKilled(_) => return ("loses its wrapper (SIGKILL)".into(), None),
+        Action::WrapperKilled(_) => return ("its wrapper is killed (SIGKILL)".into(), None),
         Action::Called {
             call,
             result,

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Choice, End, ExploreError, Search, Trace};
+use lockutils_harness::explore::{Choice, End, ExploreError, Search, Trace, adopt_orphans};
 use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
@@ -24,6 +24,7 @@ pub fn run(file: &Path, times: Option<usize>) -> Result<Status> {
     if let Some(why) = NO_EXPLORE {
         bail!("`replay` is not available on this system: {why}");
     }
+    adopt_orphans();
     screen::unless_interrupted(run_until_interrupted(file, times))
 }
 
