@@ -97,14 +97,14 @@ mod tests {
             (workers, rounds, seed) in (1..100_usize, 1..100_usize, any::<u64>()),
             (lease, rest, patient) in (any::<Option<u32>>(), any::<u32>(), any::<bool>()),
             processor in proptest::option::of("[a-z0-9_]{1,9}"),
-            choices in vec(0..4_usize, 0..64),
+            actors in vec(0..4_usize, 0..64),
         ) {
             let milliseconds = |number: u32| Duration::from_millis(number.into());
             let lease = lease.map(milliseconds);
             let settle_time = milliseconds(rest);
             let example = Counterexample {
                 lock, scenario, workers, rounds, seed, lease, settle_time, patient, processor,
-                choices,
+                moves: actors.into_iter().map(crate::explore::Move::Step).collect(),
             };
             is_read_as_written(&example, &why);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workers::{LockUnderTest, UsageError};
 
-use super::schedule::{from_text, to_text};
+use super::moves::{Move, from_text, to_text};
 use super::story::{ending, story};
 use super::trace::Trace;
 use crate::model::Scenario;
@@ -32,8 +32,8 @@ pub struct Counterexample {
     /// The processor on which it was found, as in [`std::env::consts::ARCH`]; `None` in files of
     /// older versions.
     pub processor: Option<String>,
-    /// The actor of each step.
-    pub choices: Vec<usize>,
+    /// The moves of the scheduler.
+    pub moves: Vec<Move>,
 }
 
 const FIRST_LINE: &str = "lockutils counterexample 1";
@@ -74,7 +74,7 @@ impl Counterexample {
             .lines()
             .map(|line| format!("# {line}\n"))
             .collect();
-        let end = ending(&trace.end).replace(['\n', '\r'], " ");
+        let end = ending(trace).replace(['\n', '\r'], " ");
         let lock = if self.lock.contains(['\n', '\r']) {
             format!("lock-json: {}", serde_json::Value::from(&*self.lock))
         } else {
@@ -87,7 +87,7 @@ impl Counterexample {
             self.workers,
             self.rounds,
             self.seed,
-            to_text(&self.choices)
+            to_text(&self.moves)
         )
     }
 
@@ -146,7 +146,7 @@ impl Counterexample {
                 Ok(_) => return Err(FileError::Line("processor")),
                 Err(_) => None,
             },
-            choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
+            moves: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
 
@@ -222,7 +222,7 @@ mod tests {
             settle_time: Duration::from_millis(2100),
             patient: true,
             processor: Some("aarch64".into()),
-            choices: vec![0, 0, 1, 1, 1, 0],
+            moves: [0, 0, 1, 1, 1, 0].map(Move::Step).to_vec(),
         };
         let trace = Trace {
             steps: Vec::new(),

@@ -156,6 +156,8 @@ impl Search<'_> {
         found.known = tally.known;
         found.polls = tally.polls;
         found.expiries = tally.expiries;
+        found.recoveries = tally.recoveries;
+        found.crashes = (self.has_crashes() && tally.schedules > 0).then_some(tally.crashes);
         found.errors = tally.errors.all();
         found.problem = tally.problem;
         found.starts_afresh = starts_afresh;
@@ -227,12 +229,19 @@ impl Search<'_> {
                 coordinator.ran(number, restarts, trace);
             }
             Task::CheckInRealTime(first) => {
-                let checked = self.follow(controller, &first.choices(), true);
+                let checked = self.follow(controller, &first.moves(), true);
                 shared.lock().checked_in_real_time(first, checked);
             }
             Task::Confirm(first) => {
                 let short = self.confirm(controller, first.clone());
                 shared.lock().confirmed(first, short);
+            }
+            Task::ConfirmInRealTime(first) => {
+                let checked = self.confirm(controller, first.clone());
+                let checked = checked.and_then(|(short, replayed)| {
+                    Ok((self.follow(controller, &short.moves(), true)?, replayed))
+                });
+                shared.lock().confirmed_in_real_time(first, checked);
             }
         }
     }
@@ -246,7 +255,7 @@ impl Search<'_> {
         found: Trace,
     ) -> Result<(Trace, (usize, usize)), ExploreError> {
         // The names of its files are those of this explorer, and its files are identified.
-        let again = self.follow(controller, &found.choices(), false)?;
+        let again = self.follow(controller, &found.moves(), false)?;
         let trace = match same_end(&again.end, &found.end) {
             true => again,
             false => found,
@@ -262,18 +271,18 @@ impl Search<'_> {
         controller: &mut Controller<'_>,
         trace: &Trace,
     ) -> Result<(usize, usize), ExploreError> {
-        let choices = trace.choices();
+        let moves = trace.moves();
         let mut same = 0;
         let began = Instant::now();
         for run in 0..REPLAYS {
             if run >= FEWEST_REPLAYS && began.elapsed() > REPLAY_TIME {
                 return Ok((same, run));
             }
-            let again = self.follow(controller, &choices, false)?;
+            let again = self.follow(controller, &moves, false)?;
             if again.end == super::end::End::Interrupted {
                 return Ok((same, run));
             }
-            same += usize::from(same_end(&again.end, &trace.end) && again.choices() == choices);
+            same += usize::from(same_end(&again.end, &trace.end) && again.moves() == moves);
         }
         Ok((same, REPLAYS))
     }

@@ -8,10 +8,12 @@
 
 mod command;
 pub mod counterexample;
+mod deaths;
 mod end;
 mod error;
 mod explorers;
 mod found;
+mod moves;
 mod outcome;
 mod run_config;
 mod schedule;
@@ -48,9 +50,9 @@ pub use controller::Controller;
 pub use end::{End, FailureReason, StuckReason};
 pub use error::ExploreError;
 pub use found::Found;
+pub use moves::{Move, switches};
 pub use outcome::{Saved, outcome};
-pub use schedule::switches;
 pub use schedules::Planner;
-pub use search::{Budget, Progress, Search};
+pub use search::{Budget, Progress, Search, adopt_orphans};
 pub use strategy::{Choice, NotAShard, Shard};
 pub use trace::Trace;

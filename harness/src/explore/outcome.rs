@@ -3,7 +3,7 @@
 use crate::model::{Counterexample, Evidence, Outcome, Quoted, Role, Search as Extent, Verdict};
 
 use super::found::Found;
-use super::schedule::switches;
+use super::moves::switches;
 use super::search::Search;
 use super::story::{ending, lines};
 
@@ -24,8 +24,8 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         .map(|saved| format!("cargo lockutils replay {}", saved.file));
     let counterexample = found.counterexample.as_ref().zip(saved);
     let counterexample = counterexample.map(|(trace, saved)| Counterexample {
-        ending: ending(&trace.end),
-        switches: switches(&trace.choices()),
+        ending: ending(trace),
+        switches: switches(&trace.moves()),
         same: found.replayed.0,
         runs: found.replayed.1,
         steps: lines(trace),
@@ -41,7 +41,18 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         .then(|| "interrupted before the search was over".to_owned());
     let afresh = found.starts_afresh.as_ref();
     let afresh = afresh.map(|why| format!("workers start afresh for each schedule: {why}"));
-    let notes = problem.into_iter().chain(interrupted).chain(afresh);
+    let recovers = (found.recoveries > 0).then(|| {
+        let lease = match search.lease {
+            None => ": --lease explores what happens then",
+            Some(_) => "",
+        };
+        format!(
+            "in {} schedules, the lock was free again only some time after the crash{lease}",
+            found.recoveries
+        )
+    });
+    let notes = problem.into_iter().chain(recovers).chain(interrupted);
+    let notes = notes.chain(afresh);
     Outcome {
         scenario: found.scenario,
         meaning: found
@@ -62,6 +73,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
             strategy: search.strategy.word().into(),
             schedules: found.schedules,
             known: found.known,
+            crashes: found.crashes,
             complete: found.complete.clone(),
             expiries: found.expiries,
             polls: found.polls,

@@ -15,6 +15,7 @@ use super::counterexample::Counterexample;
 use super::end::End;
 use super::error::ExploreError;
 use super::found::Found;
+use super::moves::{Move, faults};
 use super::run::{RunConfig, run};
 use super::strategy::{Choice, Replay, Shard};
 use super::trace::Trace;
@@ -40,6 +41,8 @@ pub struct Search<'a> {
     pub workers: usize,
     /// Acquisitions per worker.
     pub rounds: usize,
+    /// Maximum number of crashes in a schedule, in the scenarios that have them.
+    pub crashes: usize,
     /// The search strategy.
     pub strategy: Choice,
     /// The seed of random strategies and of the lock's name.
@@ -57,6 +60,12 @@ pub struct Search<'a> {
     pub settle_time: Duration,
     /// Ends the search soon after it is set.
     pub interrupted: &'a AtomicBool,
+}
+
+/// Makes this process the parent of processes whose own parents are killed in a search, so that it
+/// can reap them. For a program that does nothing else.
+pub fn adopt_orphans() {
+    crate::sys::program::adopt_orphans();
 }
 
 /// The progress of a search.
@@ -89,7 +98,7 @@ impl<'a> Search<'a> {
             settle_time: found.settle_time,
             patient: trace.looked_in_real_time(),
             processor: Some(std::env::consts::ARCH.to_owned()),
-            choices: trace.choices(),
+            moves: trace.moves(),
         };
         Some(counterexample.to_text(trace))
     }
@@ -124,6 +133,11 @@ impl<'a> Search<'a> {
         Controller::new(spawner, explorer).map_err(ExploreError::Directory)
     }
 
+    /// Returns `true` if the scheduler may kill workers.
+    pub(super) fn has_crashes(&self) -> bool {
+        matches!(self.scenario, Scenario::Crash | Scenario::WrapperKill)
+    }
+
     pub(super) fn config(&self, patient: bool) -> RunConfig {
         RunConfig {
             scenario: self.scenario,
@@ -132,15 +146,16 @@ impl<'a> Search<'a> {
             lease: self.lease,
             patient,
             settle_time: self.settle_time,
+            faults: self.crashes,
         }
     }
 
-    /// Runs only these choices, once. If `patient`, checks in real time whether workers that poll
+    /// Makes only these moves, once. If `patient`, checks in real time whether workers that poll
     /// in vain get the lock.
-    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, ExploreError> {
+    pub(crate) fn only(&self, moves: &[Move], patient: bool) -> Result<Found, ExploreError> {
         let began = Instant::now();
         let mut controller = self.controller()?;
-        let trace = self.follow(&mut controller, choices, patient)?;
+        let trace = self.follow(&mut controller, moves, patient)?;
         let mut found = Found::nothing(self.scenario, self.workers);
         found.schedules = 1;
         found.seconds = began.elapsed().as_secs_f64();
@@ -162,7 +177,7 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Runs these choices once. If `patient`, checks in real time whether workers that poll in vain
+    /// Makes these moves once. If `patient`, checks in real time whether workers that poll in vain
     /// get the lock.
     ///
     /// # Errors
@@ -170,10 +185,14 @@ impl<'a> Search<'a> {
     pub fn follow(
         &self,
         controller: &mut Controller<'_>,
-        choices: &[usize],
+        moves: &[Move],
         patient: bool,
     ) -> Result<Trace, ExploreError> {
-        run(controller, &self.config(patient), &mut Replay::new(choices))
+        let config = RunConfig {
+            faults: faults(moves),
+            ..self.config(patient)
+        };
+        run(controller, &config, &mut Replay::new(moves))
     }
 }
 

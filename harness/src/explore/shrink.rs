@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::controller::Controller;
+use super::deaths::is_change;
 use super::end::End;
 use super::error::ExploreError;
-use super::schedule::{segments, switches};
+use super::moves::{Move, faults, segments, switches};
+use super::schedule::Action;
 use super::search::{Search, same_end};
 use super::trace::Trace;
 
@@ -14,8 +16,11 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// Time limit for a schedule that gets stuck, which is long by nature.
 const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
 
-/// Actors with numbers of consecutive steps.
-type Segments = Vec<(usize, usize)>;
+/// Moves, each with the number of times that it is made in a row.
+type Segments = Vec<(Move, usize)>;
+
+/// Maximum number of steps by which a crash is moved so that its story is complete.
+const LATER: usize = 8;
 
 impl Search<'_> {
     /// The shortest schedule with the same end that is found in time.
@@ -25,17 +30,17 @@ impl Search<'_> {
         found: Trace,
     ) -> Result<Trace, ExploreError> {
         let limit = match found.end {
-            End::Stuck(_) => LIMIT_IF_STUCK,
+            End::Stuck(_) | End::Polls(_) => LIMIT_IF_STUCK,
             _ => LIMIT,
         };
         let limit = limit + 20 * self.settle_time;
         let began = Instant::now();
         let mut best = found;
         'again: loop {
-            let parts = segments(&best.choices());
+            let parts = segments(&essential(&best));
             for candidate in shorter(&parts) {
                 if began.elapsed() > limit {
-                    return Ok(best);
+                    break 'again;
                 }
                 let trace = self.follow(controller, &candidate, false)?;
                 if trace.end == End::Interrupted {
@@ -46,25 +51,75 @@ impl Search<'_> {
                     continue 'again;
                 }
             }
-            return Ok(best);
+            break;
         }
+        self.explain(controller, best)
+    }
+
+    /// Moves the last crash of a worker to just before its next change, if the end stays the same:
+    /// what it only observes in between makes no difference, and the change is what is missing.
+    fn explain(&self, controller: &mut Controller<'_>, best: Trace) -> Result<Trace, ExploreError> {
+        let before_a_change = |trace: &Trace| {
+            let mut steps = trace.steps.iter().rev();
+            let death = steps.find_map(|step| match &step.action {
+                Action::Crashed(death) => Some(death),
+                _ => None,
+            });
+            death.is_none_or(|death| match &death.before {
+                Some(call) => is_change(call),
+                None => true,
+            })
+        };
+        let mut moves = essential(&best);
+        for _ in 0..LATER {
+            let last = moves.iter().rposition(|made| made.is_fault());
+            let Some(at) = last.filter(|_| !before_a_change(&best)) else {
+                break;
+            };
+            moves.insert(at, Move::Step(moves[at].actor()));
+            let trace = self.follow(controller, &moves, false)?;
+            if !same_end(&trace.end, &best.end) || !trace.moves().starts_with(&moves) {
+                break;
+            }
+            if before_a_change(&trace) {
+                return Ok(trace);
+            }
+        }
+        Ok(best)
     }
 }
 
-fn size(trace: &Trace) -> (usize, usize) {
-    (switches(&trace.choices()), trace.steps.len())
+/// The moves that make a schedule what it is. After the last crash, workers that wait in vain do so
+/// by themselves.
+fn essential(trace: &Trace) -> Vec<Move> {
+    let mut moves = trace.moves();
+    if let End::Stuck(_) | End::Polls(_) = trace.end
+        && let Some(last) = moves.iter().rposition(|made| made.is_fault())
+    {
+        moves.truncate(last + 1);
+    }
+    moves
 }
 
-fn flat(parts: &[(usize, usize)]) -> Vec<usize> {
+/// Number of faults, of context switches and of steps.
+fn size(trace: &Trace) -> (usize, usize, usize) {
+    size_of(&essential(trace))
+}
+
+fn size_of(moves: &[Move]) -> (usize, usize, usize) {
+    (faults(moves), switches(moves), moves.len())
+}
+
+fn flat(parts: &[(Move, usize)]) -> Vec<Move> {
     parts
         .iter()
-        .flat_map(|&(actor, count)| std::iter::repeat_n(actor, count))
+        .flat_map(|&(made, count)| std::iter::repeat_n(made, count))
         .collect()
 }
 
-/// Schedules with fewer switches or steps: a segment is joined with an earlier or later one of the
-/// same actor, shortened, or removed.
-fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
+/// Schedules with fewer faults, switches or steps: a segment is joined with an earlier or later one
+/// of the same actor, shortened, or removed; a fault is moved elsewhere.
+fn shorter(parts: &Segments) -> Vec<Vec<Move>> {
     let mut all = Vec::new();
     // Joins all later segments of an actor with this one.
     for at in 0..parts.len() {
@@ -110,6 +165,25 @@ fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
             all.push(flat(&without));
         }
     }
+    all.extend(with_a_fault_moved(parts));
+    all
+}
+
+/// The same segments with one fault between two others. That alone is not shorter, but its outcome
+/// may be.
+fn with_a_fault_moved(parts: &Segments) -> Vec<Vec<Move>> {
+    let mut all = Vec::new();
+    for from in 0..parts.len() {
+        if !parts[from].0.is_fault() {
+            continue;
+        }
+        for to in (0..parts.len()).filter(|to| *to != from) {
+            let mut moved = parts.clone();
+            let fault = moved.remove(from);
+            moved.insert(to, fault);
+            all.push(flat(&moved));
+        }
+    }
     all
 }
 
@@ -119,15 +193,27 @@ mod tests {
 
     #[test]
     fn every_candidate_is_shorter_in_some_way() {
-        let parts = vec![(0, 3), (1, 2), (0, 1), (2, 4)];
+        use Move::Step;
+        let parts = vec![(Step(0), 3), (Step(1), 2), (Step(0), 1), (Step(2), 4)];
         let before = flat(&parts);
         let all = shorter(&parts);
-        assert!(all.contains(&vec![0, 0, 0, 0, 1, 1, 2, 2, 2, 2]));
-        for choices in all {
-            assert!(
-                (switches(&choices), choices.len()) < (switches(&before), before.len()),
-                "{choices:?}"
-            );
+        let joined = [0, 0, 0, 0, 1, 1, 2, 2, 2, 2].map(Step);
+        assert!(all.contains(&joined.to_vec()));
+        for moves in all {
+            assert!(size_of(&moves) < size_of(&before), "{moves:?}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_dropped_and_moved() {
+        use Move::{Crash, Step};
+        let parts = vec![(Step(0), 1), (Step(1), 2), (Crash(0), 1), (Step(1), 1)];
+        let all = shorter(&parts);
+        let dropped = [0, 1, 1, 1].map(Step).to_vec();
+        let moved = vec![Step(0), Crash(0), Step(1), Step(1), Step(1)];
+        assert!(all.contains(&dropped) && all.contains(&moved), "{all:?}");
+        for moves in all {
+            assert!(size_of(&moves) <= size_of(&flat(&parts)), "{moves:?}");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The steps of a schedule that was run, and its end.
 
+use crate::model::Verdict;
+
 use super::end::{End, StuckReason};
+use super::moves::Move;
 use super::schedule::Step;
 
 /// A schedule that was run.
@@ -20,8 +23,21 @@ impl Trace {
         matches!(self.end, End::Stuck(StuckReason::InRealTime { .. }))
     }
 
-    /// The actor of each step.
-    pub fn choices(&self) -> Vec<usize> {
-        self.steps.iter().map(|step| step.actor).collect()
+    /// Returns `true` if a worker or a wrapper was killed.
+    pub fn has_fault(&self) -> bool {
+        self.steps.iter().any(|step| step.made().is_fault())
+    }
+
+    /// The verdict on a lock whose search ends with this schedule.
+    pub fn verdict(&self) -> Verdict {
+        match self.end.verdict() {
+            Verdict::Stuck if self.has_fault() => Verdict::StuckAfterCrash,
+            verdict => verdict,
+        }
+    }
+
+    /// The choices of the scheduler.
+    pub fn moves(&self) -> Vec<Move> {
+        self.steps.iter().map(Step::made).collect()
     }
 }

@@ -315,6 +315,10 @@ fn merge_searches(all: &[(&Report, &Outcome)], is_partial: bool) -> Search {
         known: sum(|one| one.known),
         expiries: sum(|one| one.expiries),
         polls: sum(|one| one.polls),
+        crashes: searches
+            .iter()
+            .filter_map(|(_, _, one)| one.crashes)
+            .reduce(|one, other| one + other),
         rest_ms: searches
             .iter()
             .map(|(_, _, one)| one.rest_ms)

@@ -260,6 +260,9 @@ pub struct Search {
     pub complete: Option<String>,
     /// Schedules in which a lease may have expired.
     pub expiries: usize,
+    /// Schedules in which a worker or a wrapper was killed; only in the scenarios for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crashes: Option<usize>,
     /// Schedules in which all waiters polled in vain.
     pub polls: usize,
     /// Real time for which a dead holder was left before each schedule, in milliseconds.
@@ -296,6 +299,9 @@ pub struct Step {
     pub worker: Option<usize>,
     /// The step.
     pub what: String,
+    /// The fault, if it is one that the scheduler chose: `crash` or `wrapper-kill`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Cow<'static, str>>,
     /// Its meaning for the lock.
     pub means: String,
     /// `true` if the worker holds the lock after the step.

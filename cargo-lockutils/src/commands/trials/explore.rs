@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, Shard, outcome};
+use lockutils_harness::explore::{
+    Budget, Found, Progress, Saved, Search, Shard, adopt_orphans, outcome,
+};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
@@ -23,6 +25,7 @@ pub fn run(chosen: &ExploreOptions) -> Result<Status> {
     if let Some(why) = NO_EXPLORE {
         bail!("`explore` is not available on this system: {why}");
     }
+    adopt_orphans();
     let mut chosen = chosen.clone();
     let resume = match chosen.resume.take() {
         Some(path) => Some(ResumeFile::open(path, chosen.trial.seed, fresh_seed())?),
@@ -87,6 +90,7 @@ impl super::Trial for Explore<'_> {
             seed: run.seed,
             workers,
             rounds: self.chosen.rounds.into(),
+            crashes: self.chosen.crashes.into(),
             lease_ms: lease.map(|lease| lease.as_secs_f64() * 1e3),
             strategy: self.chosen.strategy,
             shard: self.chosen.shard.unwrap_or(Shard::WHOLE),
@@ -102,6 +106,7 @@ impl super::Trial for Explore<'_> {
                 scenario,
                 workers,
                 rounds: conditions.rounds,
+                crashes: conditions.crashes,
                 strategy: conditions.strategy,
                 seed: run.seed,
                 lease,

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Choice, End, ExploreError, Search, Shard, Trace};
+use lockutils_harness::explore::{Choice, End, ExploreError, Search, Shard, Trace, adopt_orphans};
 use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
@@ -24,6 +24,7 @@ pub fn run(file: &Path, times: Option<usize>) -> Result<Status> {
     if let Some(why) = NO_EXPLORE {
         bail!("`replay` is not available on this system: {why}");
     }
+    adopt_orphans();
     screen::unless_interrupted(run_until_interrupted(file, times))
 }
 
@@ -35,15 +36,23 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
         }
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
-    let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
+    let times = times.unwrap_or(TIMES);
     let lock = example.lock(std::env::current_exe()?)?;
     let interrupted = interrupted()?;
     let traces = LockDirectory::with_fresh(|lock_path| {
         follow(&example, &lock, lock_path, times, &interrupted)
     })?;
     let traces = traces.map_err(|why| anyhow!("{why}"))?;
-    let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
-    let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
+    // Only the first run waits in real time. Others that take the same steps end in the same state.
+    let is_stuck = |trace: &Trace| matches!(trace.end, End::Stuck(_));
+    let first_is_stuck = traces.first().is_some_and(is_stuck);
+    let broke = |trace: &&Trace| match trace.end {
+        End::Overlap { .. } | End::Stuck(_) => true,
+        End::Polls(None) => first_is_stuck && trace.moves() == example.moves,
+        _ => false,
+    };
+    let told = traces.iter().find(|trace| is_stuck(trace));
+    let Some(last) = told.or(traces.iter().rev().find(broke)).or(traces.last()) else {
         bail!("interrupted before the first run ended");
     };
     output::on_stdout(lock.title());
@@ -52,7 +61,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()
-        .filter(|trace| trace.choices() == example.choices)
+        .filter(|trace| trace.moves() == example.moves)
         .count();
     let times = traces.len();
     output::on_stdout(format_args!(
@@ -68,7 +77,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     }
     if broken == 0 {
         match &last.end {
-            End::Failed(_) | End::Polls(None) => output::warning(ending(&last.end)),
+            End::Failed(_) | End::Polls(None) => output::warning(ending(last)),
             _ if elsewhere.is_some() => {}
             _ => output::note(
                 "this schedule no longer leads to a violation: the lock was repaired, or is not \
@@ -76,7 +85,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
             ),
         }
     }
-    Ok(last.end.verdict().exit_status().into())
+    Ok(last.verdict().exit_status().into())
 }
 
 fn follow(
@@ -91,6 +100,7 @@ fn follow(
         scenario: example.scenario,
         workers: example.workers,
         rounds: example.rounds,
+        crashes: 0,
         strategy: Choice::Mix,
         seed: example.seed,
         lease: example.lease,
@@ -105,7 +115,8 @@ fn follow(
     let screen = Screen::new(false);
     for run in 1..=times {
         screen.show(format!("run {run} of {times}"));
-        let trace = search.follow(&mut controller, &example.choices, example.patient)?;
+        let patient = example.patient && run == 1;
+        let trace = search.follow(&mut controller, &example.moves, patient)?;
         if trace.end == End::Interrupted {
             break;
         }

@@ -23,6 +23,7 @@ pub struct SearchConditions {
     pub seed: u64,
     pub workers: usize,
     pub rounds: usize,
+    pub crashes: usize,
     pub lease_ms: Option<f64>,
     pub strategy: Choice,
     pub shard: Shard,
@@ -108,7 +109,7 @@ impl ResumeFile {
     ) -> Result<Vec<(Scenario, ScenarioState)>> {
         match self.contents.borrow_mut().locks.remove(key) {
             Some(state) if state.conditions != *conditions => Err(anyhow!(
-                "the search in {} is another one ({}): its lock, --workers, --rounds, --lease, \
+                "the search in {} is another one ({}): its lock, --workers, --rounds, --crashes, --lease, \
                  --strategy and --shard must be the same",
                 self.path.display(),
                 differences(&state.conditions, conditions)
@@ -171,6 +172,7 @@ fn differences(saved: &SearchConditions, now: &SearchConditions) -> String {
             format!("seed {:#x}", one.seed),
             format!("{} workers", one.workers),
             format!("{} rounds", one.rounds),
+            format!("{} crashes", one.crashes),
             format!("{lease} lease"),
             format!("strategy {}", one.strategy.word()),
             format!("shard {}", one.shard),

@@ -173,6 +173,7 @@ impl Controller<'_> {
         self.workers[number].life = life;
         if is_new {
             self.attach(number)?;
+            self.make_template(number)?;
         }
         match self.workers[number].is_zygote() {
             true => self.fork(&[number]),

@@ -9,12 +9,14 @@ mod perform;
 mod settle;
 mod waiting;
 mod worker;
+mod wrapper;
 
 use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use backoff::Backoff;
@@ -24,8 +26,10 @@ pub use worker::WorkerState;
 use crate::procfs;
 use crate::workers::pool::{WorkerSpawner, stderr_of};
 
+use super::command::Command;
 use super::error::ExploreError;
 use super::lock_files::LockFiles;
+use super::syscalls::is_first_thread;
 use super::tracer::Tracer;
 
 /// Maximum time that the scheduler waits for a silent worker.
@@ -117,9 +121,11 @@ impl<'a> Controller<'a> {
                 let worker = self.start(number)?;
                 self.workers.push(worker);
                 self.attach(number)?;
+                self.make_template(number)?;
             } else if !self.has_zygote(number) {
                 self.workers[number] = self.start(number)?;
                 self.attach(number)?;
+                self.make_template(number)?;
             }
         }
         let zygotes: Vec<usize> = (0..workers)
@@ -172,7 +178,7 @@ impl<'a> Controller<'a> {
         if self.workers[number].is_zygote() {
             self.workers[number].zygote = self.tracer.tasks_of(number).collect();
         }
-        self.make_template(number)
+        Ok(())
     }
 
     fn fork(&mut self, numbers: &[usize]) -> Result<(), ExploreError> {
@@ -194,6 +200,35 @@ impl<'a> Controller<'a> {
     /// Kills workers and waits until all their tasks are gone; their zygotes stay.
     pub(super) fn end(&mut self, numbers: &[usize]) {
         let before = std::mem::replace(&mut self.unscheduled, true);
+        self.kill(numbers);
+        for &number in numbers {
+            let zygote = self.has_zygote(number);
+            self.workers[number].state = match zygote {
+                true => WorkerState::Active,
+                false => WorkerState::Gone,
+            };
+            self.let_zygote_reap(number);
+        }
+        self.unscheduled = before;
+    }
+
+    /// Kills one worker among others, which stay under the scheduler. Afterwards the kernel has
+    /// freed its locks, and its processes are reaped. Returns `false` if that takes too long.
+    pub(super) fn crash(&mut self, number: usize) -> bool {
+        let tasks = self.tracer.tasks_of(number);
+        let dying = tasks.filter(|tid| !self.workers[number].zygote.contains(tid));
+        let processes: Vec<Pid> = dying.filter(|tid| is_first_thread(*tid)).collect();
+        let ended = self.kill(&[number]);
+        // Its zygote, if it has one, is there.
+        self.workers[number].state = WorkerState::Active;
+        self.read_answers(number);
+        let reaped = self.let_zygote_reap(number) && are_reaped(&processes);
+        self.workers[number].state = WorkerState::Gone;
+        ended && reaped
+    }
+
+    /// Kills all tasks of workers except their zygotes. Returns `true` once all are gone.
+    fn kill(&mut self, numbers: &[usize]) -> bool {
         for &number in numbers {
             self.workers[number].clear();
         }
@@ -210,7 +245,7 @@ impl<'a> Controller<'a> {
                 .map(|(tid, _)| *tid)
                 .collect();
             if left.is_empty() || Instant::now() > deadline {
-                break;
+                return left.is_empty();
             }
             for tid in left {
                 let _ = kill(tid, Signal::SIGKILL);
@@ -221,19 +256,21 @@ impl<'a> Controller<'a> {
             self.tracer.wait(backoff.next());
             while self.pump() {}
         }
-        for &number in numbers {
-            let zygote = self.has_zygote(number);
-            self.workers[number].state = match zygote {
-                true => WorkerState::Active,
-                false => WorkerState::Gone,
-            };
-            if self.workers[number].is_zygote() && zygote && self.workers[number].main.is_some() {
-                let _ = self.wait_for(number, |worker| worker.readies >= 2, "become ready again");
-            }
-            self.workers[number].main = None;
-            self.workers[number].answers.clear();
-        }
-        self.unscheduled = before;
+    }
+
+    /// Waits until the zygote of a worker that was killed has reaped it. What the worker has
+    /// written is discarded. Returns `false` if the zygote did not do so in time.
+    fn let_zygote_reap(&mut self, number: usize) -> bool {
+        let is_ready = |worker: &Worker| worker.readies >= 2;
+        let reaped = !self.workers[number].is_zygote()
+            || !self.has_zygote(number)
+            || self.workers[number].main.is_none()
+            || self
+                .wait_for(number, is_ready, "become ready again")
+                .is_ok();
+        self.workers[number].main = None;
+        self.workers[number].answers.clear();
+        reaped
     }
 
     fn wait_for(
@@ -271,6 +308,24 @@ impl<'a> Controller<'a> {
         let worker = &self.workers[number];
         !worker.is_gone() && worker.main.is_some_and(procfs::lives)
     }
+}
+
+/// Waits until these processes are gone. One whose parent was killed as well may be a child of this
+/// process by now; a zombie would count as alive for others.
+fn are_reaped(processes: &[Pid]) -> bool {
+    let deadline = Instant::now() + HANGS;
+    let mut backoff = Backoff::new();
+    let exists = |pid: &Pid| {
+        let _ = waitpid(*pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL));
+        procfs::state(*pid).is_some()
+    };
+    while processes.iter().any(exists) {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(backoff.next());
+    }
+    true
 }
 
 /// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop

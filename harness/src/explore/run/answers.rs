@@ -17,6 +17,9 @@ impl Run<'_, '_> {
     /// Handles all new answers. Returns the end of the schedule if they end it.
     pub(super) fn handle_answers(&mut self) -> Option<End> {
         for number in 0..self.workers.len() {
+            if self.workers[number].dead {
+                continue;
+            }
             for answer in self.controller.take_answers(number) {
                 let end = self.handle_answer(number, answer);
                 if end.is_some() {
@@ -44,6 +47,12 @@ impl Run<'_, '_> {
         let worker = &mut self.workers[number];
         match answer {
             Answer::Acquired => return self.enter(number),
+            // Its command was not run, or its wrapper did not exit as it should: we killed it.
+            Answer::Error(_) if worker.torn => {
+                if worker.script.front() == Some(&Command::Verb(Verb::Release)) {
+                    worker.script.clear();
+                }
+            }
             Answer::Error(text) => {
                 self.errors.push(text);
                 // A lock that was not acquired is not released.
@@ -72,10 +81,17 @@ impl Run<'_, '_> {
             since: Instant::now(),
         });
         // A worker that has died no longer holds the lock.
-        let mut others = self.workers.iter().enumerate().filter(|(other, worker)| {
-            *other != number && worker.inside.is_some() && self.controller.lives(*other)
+        let mut others = (0..self.workers.len()).filter(|&other| {
+            let worker = &self.workers[other];
+            other != number && worker.inside.is_some() && self.controller.lives(other)
         });
-        let (first, other) = others.next()?;
+        let first = others.next()?;
+        let other = &self.workers[first];
+        // The command may have ended with its wrapper (PR_SET_PDEATHSIG).
+        if other.torn && !self.controller.command_lives(first) {
+            return Some(End::Failed(FailureReason::CommandEnded { worker: first }));
+        }
+        let other = &self.workers[first];
         let held_for = nanoseconds(other.inside?.since.elapsed());
         let rule = LeaseRule {
             lease: self.config.lease.map(nanoseconds),
@@ -113,7 +129,7 @@ impl Run<'_, '_> {
         let mut steps = self.steps.iter().rev().filter(|step| step.actor == number);
         steps.find_map(|step| match step.action {
             Action::Commanded(command) => Some(command),
-            Action::Called { .. } | Action::Blocked { .. } => None,
+            _ => None,
         })
     }
 }

@@ -2,10 +2,12 @@
 
 mod answers;
 mod candidates;
+mod faults;
 mod script;
 mod scripted_worker;
 mod step;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use script::script;
@@ -37,6 +39,10 @@ const ELSEWHERE: Duration = Duration::from_secs(3);
 const MOST_WAIT: Duration = Duration::from_secs(12);
 /// Real time after which a worker without the lock will not get it.
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
+/// Real time beyond its lease after which a lock is not freed any more.
+const AFTER_LEASE: Duration = Duration::from_secs(2);
+/// Maximum real time for the question whether a lock is stuck after a crash.
+const LONGEST_CHECK: Duration = Duration::from_secs(62);
 /// The age that a dead holder's files are given, as far as times can be set back.
 const DEAD_FOR: Duration = Duration::from_secs(3600);
 
@@ -73,6 +79,9 @@ pub fn run(
         changed_at: 0,
         idle_rounds: 0,
         deletes_files: config.scenario == Scenario::Unlink,
+        faults_made: 0,
+        changers: HashMap::new(),
+        is_aged: false,
     };
     let end = match run.play(scheduler) {
         // An interruption cuts waits short.
@@ -120,6 +129,12 @@ struct Run<'a, 'b> {
     idle_rounds: usize,
     /// Set until the files are deleted by the outsider, an actor that is not a worker.
     deletes_files: bool,
+    /// Number of faults that the scheduler has chosen.
+    faults_made: usize,
+    /// The actor that last changed each file, by name.
+    changers: HashMap<String, usize>,
+    /// Set once the files of the dead have been made old, until the next fault.
+    is_aged: bool,
 }
 
 impl Run<'_, '_> {
@@ -151,10 +166,13 @@ impl Run<'_, '_> {
             }
             if self.steps.len() - self.last_progress > NO_PROGRESS * self.workers.len() {
                 // While a worker is in the section, the others wait for good reason.
-                return match self.workers.iter().any(|worker| worker.inside.is_some()) {
-                    true => End::Failed(FailureReason::NoProgress),
-                    false => self.polls(),
-                };
+                if self.workers.iter().any(|worker| worker.inside.is_some()) {
+                    return End::Failed(FailureReason::NoProgress);
+                }
+                match self.polls() {
+                    Some(end) => return end,
+                    None => continue,
+                }
             }
             if self.steps.len() > MOST_STEPS {
                 return End::Failed(FailureReason::TooLong { limit: MOST_STEPS });
@@ -164,36 +182,59 @@ impl Run<'_, '_> {
                     && !self.workers[candidate.actor].takes_long()
             }) {
                 self.idle_rounds += 1;
-                if self.idle_rounds > IDLE_ROUNDS * self.workers.len() {
-                    return self.polls();
+                if self.idle_rounds > IDLE_ROUNDS * self.workers.len()
+                    && let Some(end) = self.polls()
+                {
+                    return end;
                 }
             }
+            let faults = self.faults();
             let view = View {
                 candidates: &candidates,
+                faults: &faults,
                 last: self.steps.last().map(|step| step.actor),
                 steps: &self.steps,
             };
-            let Some(actor) = scheduler.choose(&view) else {
+            let Some(made) = scheduler.choose(&view) else {
                 return End::Known;
             };
-            self.step(actor, candidates);
-            if let Some(end) = self.handle_answers() {
+            let end = self.make(made, candidates, faults);
+            if let Some(end) = end.or_else(|| self.handle_answers()) {
                 return end;
             }
         }
     }
 
-    /// The end if all waiting workers poll and none is in the section.
-    fn polls(&mut self) -> End {
+    /// The end if all waiting workers poll and none is in the section; `None` if they have not seen
+    /// the files of the dead grow old yet.
+    fn polls(&mut self) -> Option<End> {
+        if let Some(worker) = self.orphaned() {
+            return Some(End::Failed(FailureReason::Orphaned { worker }));
+        }
+        let lease = self.config.lease;
+        let crashed = self.faults_made > 0;
+        if crashed && lease.is_some() && !self.is_aged {
+            self.age_files_of_the_dead();
+            return None;
+        }
         if !self.config.patient {
-            return End::Polls(None);
+            return Some(End::Polls(None));
         }
-        if self.controller.run_unscheduled(IN_REAL_TIME) {
-            return End::Polls(Some(self.set_up_at.elapsed()));
+        let mut waited = IN_REAL_TIME;
+        if crashed {
+            // It may be free after its lease, or once the files are old. Otherwise it is stuck.
+            waited = waited.max(lease.unwrap_or_default() + AFTER_LEASE);
+            if waited > LONGEST_CHECK {
+                return Some(End::Failed(FailureReason::LongLease {
+                    limit: LONGEST_CHECK - AFTER_LEASE,
+                }));
+            }
+            self.age_files_of_the_dead();
         }
-        End::Stuck(StuckReason::InRealTime {
-            waited: IN_REAL_TIME,
-        })
+        if self.controller.run_unscheduled(waited) {
+            return Some(End::Polls(Some(self.set_up_at.elapsed())));
+        }
+        Some(End::Stuck(StuckReason::InRealTime { waited }))
     }
 
     /// The number of the outsider.
@@ -220,8 +261,16 @@ impl Run<'_, '_> {
         if self.controller.wait_elsewhere(ELSEWHERE, MOST_WAIT) {
             return None;
         }
-        if self.controller.is_timed() {
-            return Some(self.polls());
+        if let Some(worker) = self.orphaned() {
+            return Some(End::Failed(FailureReason::Orphaned { worker }));
+        }
+        // After a crash, what waits outside the scheduler may still learn of it in time.
+        let may_learn = self.faults_made > 0
+            && unfinished.iter().any(|&worker| {
+                self.controller.workers[worker].state == WorkerState::WaitingElsewhere
+            });
+        if self.controller.is_timed() || may_learn {
+            return self.polls();
         }
         let garbage = unfinished.iter().find_map(|&worker| {
             let line = self.controller.workers[worker].garbage.as_ref()?;

@@ -9,7 +9,7 @@ use super::super::story::ending;
 use super::super::strategy::Plan;
 use super::super::trace::Trace;
 use super::planner::Planner;
-use super::tally::{Record, Tally};
+use super::tally::{Later, Record, Tally, kinds_of_deaths};
 use crate::model::Scenario;
 
 /// Margin added to the settle time that a lock has been seen to need.
@@ -32,6 +32,8 @@ pub enum Task {
     CheckInRealTime(Trace),
     /// Shorten and replay this schedule, which another explorer may have run.
     Confirm(Trace),
+    /// The same for a schedule in which all waiters poll after a crash; then check it in real time.
+    ConfirmInRealTime(Trace),
 }
 
 /// The answer to an explorer that asks for work.
@@ -141,8 +143,14 @@ impl<'a> Coordinator<'a> {
         with_this.add(&record);
         match &trace.end {
             End::Interrupted => self.over = true,
+            End::Polls(None) if trace.has_fault() => {
+                match self.tally.deaths.contains(&kinds_of_deaths(&trace)) {
+                    true => self.record_later(trace, Later::Recovered),
+                    false => self.check = Some(Some(Task::ConfirmInRealTime(trace))),
+                }
+            }
             // One check in real time is enough.
-            End::Polls(None) if self.tally.polls == 0 => {
+            End::Polls(None) if self.tally.polls == 0 && !self.has_crashes() => {
                 self.check = Some(Some(Task::CheckInRealTime(trace)));
             }
             End::Polls(Some(after))
@@ -175,6 +183,17 @@ impl<'a> Coordinator<'a> {
                 self.record(trace, record);
             }
         }
+    }
+
+    /// Returns `true` if the scheduler may kill workers.
+    fn has_crashes(&self) -> bool {
+        matches!(self.scenario, Scenario::Crash | Scenario::WrapperKill)
+    }
+
+    /// Records a schedule in which all waiters polled after a crash.
+    fn record_later(&mut self, trace: Trace, later: Later) {
+        let record = Record::after_crash(&trace, self.workers, later);
+        self.record(trace, record);
     }
 
     fn record(&mut self, trace: Trace, record: Record) {
@@ -222,12 +241,40 @@ impl<'a> Coordinator<'a> {
         let record = Record::of(&first, self.workers);
         if matches!(short.end, End::Stuck(_)) && same < runs {
             // A worker that gets stuck only in some replays may have been slow.
-            let problem = format!("{}, but in {same} of {runs} runs only", ending(&short.end));
+            let problem = format!("{}, but in {same} of {runs} runs only", ending(&short));
             self.record(first, record.with_problem(problem));
             return self.judge_all();
         }
         self.record(first, record);
         self.find(short, (same, runs));
+    }
+
+    /// Takes the shortest schedule in which all waiters poll after the crashes of `first`, as it went
+    /// on in real time, and the numbers of its replays with the same result and of all replays.
+    pub fn confirmed_in_real_time(
+        &mut self,
+        first: Trace,
+        checked: Result<(Trace, (usize, usize)), ExploreError>,
+    ) {
+        self.check = None;
+        let (checked, replayed) = match checked {
+            Ok(checked) => checked,
+            Err(error) => return self.fail(error),
+        };
+        match &checked.end {
+            End::Interrupted => return self.over = true,
+            End::Stuck(_) => {
+                self.record_later(first, Later::Stuck);
+                return self.find(checked, replayed);
+            }
+            End::Polls(Some(_)) => self.record_later(first, Later::Recovered),
+            End::Failed(why) => {
+                let record = Record::after_crash(&first, self.workers, Later::Stuck);
+                self.record(first, record.with_problem(why.to_string()));
+            }
+            _ => self.record_later(first, Later::NotKnown),
+        }
+        self.judge_all();
     }
 
     /// Judges results as long as the next one is there.

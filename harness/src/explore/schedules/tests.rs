@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::end::End;
+use super::super::moves::Move;
 use super::super::schedule::{Action, Candidate, Readiness, Step};
 use super::super::strategy::{Choice, Plan, Shard, View};
 use super::super::syscalls::{Call, Effect, Footprint, Operation};
@@ -58,10 +59,11 @@ fn run(plan: &Plan, broken: u64) -> Trace {
         }
         let view = View {
             candidates: &candidates,
+            faults: &[],
             last: steps.last().map(|step| step.actor),
             steps: &steps,
         };
-        let Some(actor) = scheduler.choose(&view) else {
+        let Some(Move::Step(actor)) = scheduler.choose(&view) else {
             break End::Known;
         };
         let nth = done[actor];
@@ -72,6 +74,7 @@ fn run(plan: &Plan, broken: u64) -> Trace {
             action: Action::called(call(nth), 0),
             answers: Vec::new(),
             candidates,
+            faults: Vec::new(),
         });
     };
     Trace {
@@ -82,7 +85,7 @@ fn run(plan: &Plan, broken: u64) -> Trace {
 }
 
 /// What a search shows: its counts, its extent, and the choices of its counterexample.
-type Shown = (usize, usize, usize, Option<String>, Option<Vec<usize>>);
+type Shown = (usize, usize, usize, Option<String>, Option<Vec<Move>>);
 
 /// Searches with several explorers, which finish in an order that follows from `order`. The search
 /// pauses after each of these numbers of finished tasks, and is saved.
@@ -136,7 +139,7 @@ fn search(
         };
         let (tally, finding) = coordinator.finish().unwrap();
         if is_over {
-            let found = finding.map(|finding| finding.trace.choices());
+            let found = finding.map(|finding| finding.trace.moves());
             let complete = planner.complete();
             return (
                 tally.schedules,
@@ -203,7 +206,7 @@ fn shards_divide_the_systematic_search() {
 
 #[test]
 fn shards_divide_the_random_search() {
-    let orders = |shard: Shard, count: usize| -> Vec<Vec<usize>> {
+    let orders = |shard: Shard, count: usize| -> Vec<Vec<Move>> {
         let mut planner = Planner::new(Choice::Random, 5, shard, Duration::ZERO);
         let plans = (0..count).map(|number| {
             if !planner.plan_next() {
@@ -212,7 +215,7 @@ fn shards_divide_the_random_search() {
                 planner.judge(steps, super::tally::Record::default());
                 assert!(planner.plan_next());
             }
-            run(planner.plan(number).unwrap(), u64::MAX).choices()
+            run(planner.plan(number).unwrap(), u64::MAX).moves()
         });
         plans.collect()
     };

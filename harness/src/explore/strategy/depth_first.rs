@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::moves::Move;
 use super::super::schedule::{Candidate, Readiness, Step};
 use super::super::syscalls::Footprint;
 use super::scheduler::{Scheduler, Strategy};
@@ -27,7 +28,7 @@ type Sleep = Vec<(usize, Footprint)>;
 /// The beginning of a schedule that has not been tried.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Branch {
-    prefix: Vec<usize>,
+    prefix: Vec<Move>,
     /// The sleep set just before the last step of the prefix.
     sleep: Sleep,
     preemptions: usize,
@@ -49,6 +50,8 @@ pub struct DepthFirst {
     /// Branches by number of preemptions; the last of each is the deepest.
     branches: BTreeMap<usize, Vec<Branch>>,
     cut_off: bool,
+    /// Set once a fault was possible.
+    has_faults: bool,
     /// The first deviation from the first schedule decides the shard of a branch.
     shard: Shard,
 }
@@ -64,6 +67,7 @@ impl DepthFirst {
         DepthFirst {
             branches: BTreeMap::from([(0, vec![root])]),
             cut_off: false,
+            has_faults: false,
             shard,
         }
     }
@@ -71,6 +75,11 @@ impl DepthFirst {
     /// Returns `true` if no branch is left to be planned.
     pub fn is_complete(&self) -> bool {
         self.branches.is_empty() && !self.cut_off
+    }
+
+    /// Returns `true` if a fault was possible.
+    pub fn has_faults(&self) -> bool {
+        self.has_faults
     }
 
     /// Number of preemptions of the next schedule.
@@ -93,6 +102,7 @@ impl Strategy for DepthFirst {
 
     fn learn(&mut self, branch: &Branch, trace: &[Step]) {
         let mut sleepers = Sleepers::of(branch);
+        let is_root = branch.prefix.is_empty();
         let mut preemptions = branch.preemptions;
         let mut made = Vec::new();
         for (at, step) in trace.iter().enumerate() {
@@ -105,18 +115,34 @@ impl Strategy for DepthFirst {
                 break;
             }
             let last = at.checked_sub(1).map(|before| trace[before].actor);
+            let prefix = |made: Move| {
+                let before = trace[..at].iter().map(Step::made);
+                before.chain([made]).collect::<Vec<Move>>()
+            };
+            // A fault depends on every step, so no step sleeps after it.
+            self.has_faults |= !step.faults.is_empty();
+            for fault in step.faults.iter().filter(|fault| fault.fresh) {
+                let actor = fault.made.actor();
+                if fault.made != step.made() && (!is_root || self.shard.has(actor, at)) {
+                    made.push(Branch {
+                        prefix: prefix(fault.made),
+                        sleep: Vec::new(),
+                        preemptions: preemptions + 1,
+                    });
+                }
+            }
             let mut sleep = slept;
-            sleep.push((step.actor, step.footprint()));
+            if !step.made().is_fault() {
+                sleep.push((step.actor, step.footprint()));
+            }
             for other in &step.candidates {
                 let asleep = sleep.iter().any(|(actor, _)| *actor == other.actor);
                 if asleep || other.readiness == Readiness::Yielded {
                     continue;
                 }
-                let mut prefix: Vec<usize> = trace[..at].iter().map(|step| step.actor).collect();
-                prefix.push(other.actor);
-                if !branch.prefix.is_empty() || self.shard.has(other.actor, at) {
+                if !is_root || self.shard.has(other.actor, at) {
                     made.push(Branch {
-                        prefix,
+                        prefix: prefix(Move::Step(other.actor)),
                         sleep: sleep.clone(),
                         preemptions: preemptions + cost(other, last, &step.candidates),
                     });
@@ -124,7 +150,10 @@ impl Strategy for DepthFirst {
                 sleep.push((other.actor, other.next.clone()));
             }
             let chosen = step.candidates.iter().find(|one| one.actor == step.actor);
-            preemptions += chosen.map_or(0, |chosen| cost(chosen, last, &step.candidates));
+            preemptions += match step.made() {
+                Move::Step(_) => chosen.map_or(0, |chosen| cost(chosen, last, &step.candidates)),
+                _ => 1,
+            };
         }
         for branch in made {
             self.branches
@@ -147,7 +176,7 @@ fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
 
 /// The sleep set before each step of a schedule.
 struct Sleepers {
-    /// Number of steps of the prefix.
+    /// Number of moves of the prefix.
     prefix: usize,
     /// The sleep set just before the last step of the prefix.
     given: Sleep,
@@ -191,7 +220,7 @@ impl Sleepers {
 }
 
 struct Walk {
-    prefix: Vec<usize>,
+    prefix: Vec<Move>,
     sleepers: Sleepers,
 }
 
@@ -200,10 +229,10 @@ impl Scheduler for Walk {
         true
     }
 
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
         let sleep = self.sleepers.before(view.candidates, view.steps);
-        if let Some(&actor) = self.prefix.get(view.at()) {
-            return view.find(actor).map(|candidate| candidate.actor);
+        if let Some(&next) = self.prefix.get(view.at()) {
+            return view.allows(next).then_some(next);
         }
         let awake: Vec<Candidate> = view
             .candidates
@@ -223,7 +252,7 @@ impl Scheduler for Walk {
             candidates: &awake,
             ..*view
         };
-        Some(awake.by_default())
+        Some(Move::Step(awake.by_default()))
     }
 }
 
@@ -261,10 +290,11 @@ mod tests {
                 }
                 let view = View {
                     candidates: &candidates,
+                    faults: &[],
                     last: steps.last().map(|step| step.actor),
                     steps: &steps,
                 };
-                let Some(actor) = scheduler.choose(&view) else {
+                let Some(Move::Step(actor)) = scheduler.choose(&view) else {
                     break true;
                 };
                 let nth = done[actor];
@@ -275,6 +305,7 @@ mod tests {
                     action: Action::called(call(actor, nth), 0),
                     answers: Vec::new(),
                     candidates,
+                    faults: Vec::new(),
                 });
             };
             search.learn(&branch, &steps);
@@ -326,11 +357,12 @@ mod tests {
         let candidates = [candidate(0, write.clone()), candidate(1, read)];
         let view = View {
             candidates: &candidates,
+            faults: &[],
             last: None,
             steps: &[],
         };
         let branch = Branch {
-            prefix: vec![0],
+            prefix: vec![Move::Step(0)],
             sleep: vec![(1, read_before)],
             preemptions: 0,
         };

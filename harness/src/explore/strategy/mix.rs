@@ -8,10 +8,9 @@ use super::choice::Choice;
 use super::delays::{self, Delays};
 use super::depth_first::{Branch, DepthFirst};
 use super::pct::{self, Pct};
-use super::random::RandomWalk;
+use super::random::{self, RandomWalk};
 use super::scheduler::{Scheduler, Strategy};
 use super::shard::Shard;
-use crate::model::Random;
 
 /// Number of initial schedules with delays only.
 const FIRST: usize = 60;
@@ -47,7 +46,7 @@ pub enum Plan {
     /// With random priorities.
     Pct(pct::Plan),
     /// A random walk.
-    Walk(Random),
+    Walk(random::Walk),
 }
 
 impl Plan {
@@ -57,7 +56,7 @@ impl Plan {
             Plan::Delays(plan) => Box::new(plan.scheduler()),
             Plan::DepthFirst(branch) => Box::new(branch.scheduler()),
             Plan::Pct(plan) => Box::new(plan.scheduler()),
-            Plan::Walk(random) => Box::new(super::random::Walk::new(random.clone())),
+            Plan::Walk(walk) => Box::new(walk.clone()),
         }
     }
 
@@ -146,9 +145,13 @@ impl Mix {
         }
         // All interleavings include every schedule with a few delays.
         if branches == 0 && self.depth_first.is_complete() {
-            return Some(
-                "complete: every interleaving, up to the order of independent calls".into(),
-            );
+            let crashes = match self.depth_first.has_faults() {
+                true => " and crash",
+                false => "",
+            };
+            return Some(format!(
+                "complete: every interleaving{crashes}, up to the order of independent calls"
+            ));
         }
         self.delays.complete(fewest.into_iter().min())
     }
@@ -199,7 +202,7 @@ impl Strategy for Mix {
             Plan::Delays(plan) => self.delays.learn(plan, trace),
             Plan::DepthFirst(branch) => self.depth_first.learn(branch, trace),
             Plan::Pct(plan) => self.pct.learn(plan, trace),
-            Plan::Walk(random) => self.walk.learn(random, trace),
+            Plan::Walk(walk) => self.walk.learn(walk, trace),
         }
     }
 }

@@ -3,12 +3,15 @@
 mod choice;
 mod delays;
 mod depth_first;
+mod faults;
 mod mix;
 mod pct;
 mod random;
 mod replay;
 mod scheduler;
 mod shard;
+#[cfg(all(test, target_os = "linux"))]
+mod simulation;
 mod view;
 
 pub use choice::Choice;

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::moves::Move;
 use super::super::schedule::{Readiness, Step};
+use super::faults::{FaultPoints, Length};
 use super::scheduler::{Scheduler, Strategy};
 use super::shard::Shard;
 use super::view::View;
@@ -19,16 +21,18 @@ pub const CHANGES: usize = 3;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Pct {
     random: Random,
+    faults: Random,
     changes: usize,
-    length: usize,
+    length: Length,
     shard: Shard,
 }
 
-/// Priorities and the steps before which they change.
+/// Priorities, and the steps before which they change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     random: Random,
     at: Vec<usize>,
+    faults: FaultPoints,
 }
 
 impl Plan {
@@ -40,6 +44,7 @@ impl Plan {
             at: self.at.clone(),
             lowest: 0,
             entered: HashMap::new(),
+            faults: self.faults.clone(),
         }
     }
 }
@@ -49,8 +54,9 @@ impl Pct {
     pub fn new(seed: u64, changes: usize, shard: Shard) -> Self {
         Pct {
             random: Random::new(seed),
+            faults: Random::new(seed ^ 0xdead),
             changes,
-            length: 20,
+            length: Length::new(),
             shard,
         }
     }
@@ -60,21 +66,22 @@ impl Strategy for Pct {
     type Plan = Plan;
 
     fn next(&mut self) -> Option<Plan> {
-        let (random, length) = (&mut self.random, self.length as u64);
-        let changes = self.changes;
+        let (random, faults, changes) = (&mut self.random, &mut self.faults, self.changes);
+        let length = self.length.get();
         Some(self.shard.take(|| {
             let at = (0..changes)
-                .map(|_| random.below(length) as usize)
+                .map(|_| random.below(length as u64) as usize)
                 .collect();
             Plan {
                 random: random.split(),
                 at,
+                faults: FaultPoints::new(faults.split(), length),
             }
         }))
     }
 
     fn learn(&mut self, _plan: &Plan, trace: &[Step]) {
-        self.length = (3 * self.length + trace.len()).div_ceil(4).max(4);
+        self.length.learn(trace.len());
     }
 }
 
@@ -85,10 +92,11 @@ struct Priorities {
     lowest: i64,
     /// Actors whose priority was lowered in the section, with the step at which they entered it.
     entered: HashMap<usize, usize>,
+    faults: FaultPoints,
 }
 
 impl Scheduler for Priorities {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
         let most = view
             .candidates
             .iter()
@@ -124,7 +132,10 @@ impl Scheduler for Priorities {
                     self.lowest -= 1;
                     self.priorities[actor] = self.lowest;
                 }
-                None => return Some(actor),
+                None => {
+                    let fault = self.faults.due(view, actor);
+                    return Some(fault.unwrap_or(Move::Step(actor)));
+                }
             }
         }
     }

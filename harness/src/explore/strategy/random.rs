@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::schedule::Readiness;
+use super::super::moves::Move;
+use super::super::schedule::{Readiness, Step};
+use super::faults::{FaultPoints, Length};
 use super::scheduler::{Scheduler, Strategy};
 use super::shard::Shard;
 use super::view::View;
@@ -12,6 +14,8 @@ use crate::model::Random;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RandomWalk {
     random: Random,
+    faults: Random,
+    length: Length,
     shard: Shard,
 }
 
@@ -20,34 +24,50 @@ impl RandomWalk {
     pub fn new(seed: u64, shard: Shard) -> Self {
         RandomWalk {
             random: Random::new(seed),
+            faults: Random::new(seed ^ 0xdead),
+            length: Length::new(),
             shard,
         }
     }
 }
 
 impl Strategy for RandomWalk {
-    type Plan = Random;
+    type Plan = Walk;
 
-    fn next(&mut self) -> Option<Random> {
-        Some(self.shard.take(|| self.random.split()))
+    fn next(&mut self) -> Option<Walk> {
+        let (random, faults) = (&mut self.random, &mut self.faults);
+        let length = self.length.get();
+        Some(self.shard.take(|| Walk {
+            random: random.split(),
+            faults: FaultPoints::new(faults.split(), length),
+        }))
+    }
+
+    fn learn(&mut self, _walk: &Walk, trace: &[Step]) {
+        self.length.learn(trace.len());
     }
 }
 
-/// One walk.
-pub struct Walk(Random);
-
-impl Walk {
-    /// The walk with these random numbers.
-    pub fn new(random: Random) -> Self {
-        Walk(random)
-    }
+/// One walk, which is its own plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Walk {
+    random: Random,
+    faults: FaultPoints,
 }
 
 impl Scheduler for Walk {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
+        let actor = self.actor(view);
+        let fault = self.faults.due(view, actor);
+        Some(fault.unwrap_or(Move::Step(actor)))
+    }
+}
+
+impl Walk {
+    fn actor(&mut self, view: &View<'_>) -> usize {
         let ready: Vec<usize> = view.ready().map(|candidate| candidate.actor).collect();
-        if !ready.is_empty() && !self.0.once_in(10) {
-            return Some(self.0.choose(&ready));
+        if !ready.is_empty() && !self.random.once_in(10) {
+            return self.random.choose(&ready);
         }
         let awake: Vec<usize> = view
             .candidates
@@ -55,9 +75,9 @@ impl Scheduler for Walk {
             .filter(|candidate| candidate.readiness != Readiness::Yielded)
             .map(|candidate| candidate.actor)
             .collect();
-        Some(match awake.is_empty() {
+        match awake.is_empty() {
             true => view.by_default(),
-            false => self.0.choose(&awake),
-        })
+            false => self.random.choose(&awake),
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct Footprint {
     writes: bool,
     /// Set if the driver reads or writes a line, or may do so.
     speaks: bool,
+    /// Set if the step may touch anything, as the death of a process does.
+    anything: bool,
 }
 
 impl Footprint {
@@ -29,6 +31,7 @@ impl Footprint {
             resources: call.resources.clone(),
             writes: call.effect.changes(),
             speaks,
+            anything: false,
         }
     }
 
@@ -40,12 +43,21 @@ impl Footprint {
             resources: Resources::default(),
             writes: false,
             speaks: true,
+            anything: false,
+        }
+    }
+
+    /// The footprint of a fault. A death frees kernel locks and ends a process that others look for.
+    pub fn of_fault() -> Self {
+        Footprint {
+            anything: true,
+            ..Footprint::of_command()
         }
     }
 
     /// Returns `true` if the two steps lead to the same state in either order.
     pub fn commutes_with(&self, other: &Footprint) -> bool {
-        if self.speaks && other.speaks {
+        if self.anything || other.anything || (self.speaks && other.speaks) {
             return false;
         }
         if !self.writes && !other.writes {
@@ -111,5 +123,7 @@ mod tests {
         assert!(!footprint(Operation::Unlink, Effect::Claim, "c").commutes_with(&look));
         assert!(!Footprint::of_command().commutes_with(&Footprint::of_command()));
         assert!(Footprint::of_command().commutes_with(&make));
+        assert!(!Footprint::of_fault().commutes_with(&look));
+        assert!(!look.commutes_with(&Footprint::of_fault()));
     }
 }
