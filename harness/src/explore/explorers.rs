@@ -191,7 +191,7 @@ impl Search<'_> {
                     Err(error) => return shared.lock().fail(error),
                 },
             };
-            search.perform(task, controller, shared);
+            search.perform(number, task, controller, shared);
             shared.changed.notify_all();
         }
     }
@@ -214,14 +214,25 @@ impl Search<'_> {
         }
     }
 
-    fn perform(&self, task: Task, controller: &mut Controller<'_>, shared: &Shared<'_>) {
+    fn perform(
+        &self,
+        explorer: usize,
+        task: Task,
+        controller: &mut Controller<'_>,
+        shared: &Shared<'_>,
+    ) {
         match task {
             Task::Run {
                 number,
                 plan,
                 restarts,
             } => {
-                let trace = run(controller, &self.config(false), plan.scheduler().as_mut());
+                let mut trace = run(controller, &self.config(false), plan.scheduler().as_mut());
+                if let Ok(trace) = &mut trace {
+                    for error in &mut trace.errors {
+                        *error = self.as_by_the_first(explorer, error);
+                    }
+                }
                 let mut coordinator = shared.lock();
                 if let Some(why) = controller.starts_afresh() {
                     coordinator.start_afresh(why);

@@ -118,19 +118,32 @@ impl<'a> Search<'a> {
             let architecture = std::env::consts::ARCH;
             return Err(ExploreError::Processor { architecture });
         }
-        // A lock that lies elsewhere may be known by its name alone.
-        let (own, base) = match explorer {
-            0 => (String::new(), self.base.clone()),
-            explorer => (format!("-{explorer}"), self.base.join(explorer.to_string())),
-        };
-        let name = format!(
-            "lock-{:x}-{}{own}",
-            self.seed & 0xffff,
-            self.scenario.word()
-        );
+        let (base, name) = self.place(explorer);
         let spawner =
             WorkerSpawner::new(self.lock, base, name, 1, self.seed)?.stop_when(self.interrupted);
         Controller::new(spawner, explorer).map_err(ExploreError::Directory)
+    }
+
+    /// The directory of an explorer, and the name of its lock: a lock that lies elsewhere may be known
+    /// by its name alone.
+    fn place(&self, explorer: usize) -> (PathBuf, String) {
+        let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
+        match explorer {
+            0 => (self.base.clone(), name),
+            _ => (
+                self.base.join(explorer.to_string()),
+                format!("{name}-{explorer}"),
+            ),
+        }
+    }
+
+    /// A message of a worker of this explorer, with the names that the first explorer would use.
+    pub(super) fn as_by_the_first(&self, explorer: usize, message: &str) -> String {
+        let ((base, name), (first_base, first_name)) = (self.place(explorer), self.place(0));
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        message
+            .replace(&text(base), &text(first_base))
+            .replace(&name, &first_name)
     }
 
     /// Returns `true` if the scheduler may kill workers.
