@@ -40,8 +40,8 @@ impl Move {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let marks: [(char, fn(usize) -> Move); 2] =
-            [(CRASH, Move::Crash), (KILL_WRAPPER, Move::KillWrapper)];
+        type Mark = (char, fn(usize) -> Move);
+        let marks: [Mark; 2] = [(CRASH, Move::Crash), (KILL_WRAPPER, Move::KillWrapper)];
         for (mark, fault) in marks {
             if let Some(actor) = text.strip_suffix(mark) {
                 return actor.parse().ok().map(fault);
