@@ -1,6 +1,7 @@
 //! `explore` on locks with a known race, and on locks without one.
 
 mod copies;
+mod crashes;
 mod interrupted;
 mod jobs;
 mod reports;
@@ -190,7 +191,7 @@ fn what_cannot_be_explored_or_replayed_says_why() {
         ),
         (
             &["explore", "--scenario", "pause", "--builtin", "flock"],
-            "contend, die, respawn, remove, unlink",
+            "contend, die, crash, respawn, remove, unlink, wrapper-kill",
         ),
     ] {
         let output = project.run(arguments);
