@@ -164,7 +164,7 @@ impl WorkerProcess {
 
     /// Makes another process of the tracer, its successor, the one whose end counts.
     #[cfg(all(target_os = "linux", feature = "explore"))]
-    pub fn continues_as(&mut self, successor: nix::unistd::Pid) {
+    pub fn continues_as(&mut self, successor: u32) {
         self.program.continues_as(successor);
     }
 

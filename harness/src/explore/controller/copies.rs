@@ -71,7 +71,8 @@ impl Controller<'_> {
         }
         let template = self.tracer.template(pid).map_err(Obstacle::Refused)?;
         let worker = &mut self.workers[number];
-        worker.process.continues_as(template.pid());
+        let successor = template.pid().as_raw().cast_unsigned();
+        worker.process.continues_as(successor);
         worker.zygote.clear();
         worker.main = None;
         worker.template = Some(template);

@@ -159,8 +159,9 @@ impl Program {
 
     /// Makes another process, which another module reaps, the one whose end counts.
     #[cfg(all(target_os = "linux", feature = "explore"))]
-    pub(crate) fn continues_as(&mut self, successor: Pid) {
+    pub(crate) fn continues_as(&mut self, successor: u32) {
         self.reaped = true;
+        let successor = Pid::from_raw(successor.cast_signed());
         if let Ok(end) = system::end_of_process(successor) {
             self.end = end;
         }
