@@ -38,12 +38,11 @@ impl Move {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let marks: [(char, fn(usize) -> Move); 2] =
-            [(CRASH, Move::Crash), (KILL_WRAPPER, Move::KillWrapper)];
-        for (mark, fault) in marks {
-            if let Some(actor) = text.strip_suffix(mark) {
-                return actor.parse().ok().map(fault);
-            }
+        if let Some(actor) = text.strip_suffix(CRASH) {
+            return actor.parse().ok().map(Move::Crash);
+        }
+        if let Some(actor) = text.strip_suffix(KILL_WRAPPER) {
+            return actor.parse().ok().map(Move::KillWrapper);
         }
         text.parse().ok().map(Move::Step)
     }
