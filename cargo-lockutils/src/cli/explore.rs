@@ -11,8 +11,9 @@ use super::values::{explorable, strategy};
 #[derive(Args, Clone, Debug)]
 #[command(
     mut_arg("scenario", |arg| arg
-        .help("Scenario to run: contend, die, crash, respawn, remove or unlink; repeatable or \
-             comma-separated [default: all that the lock supports, except unlink]")
+        .help("Scenario to run: contend, die, crash, respawn, remove, unlink or wrapper-kill; \
+             repeatable or comma-separated [default: all that the lock supports, except unlink and \
+             wrapper-kill]")
         .value_parser(explorable)),
     mut_arg("duration", |arg| arg
         .help("Time limit for each lock, all scenarios together [default: 60s]")),

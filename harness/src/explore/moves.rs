@@ -40,12 +40,11 @@ impl Move {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        type Mark = (char, fn(usize) -> Move);
-        let marks: [Mark; 2] = [(CRASH, Move::Crash), (KILL_WRAPPER, Move::KillWrapper)];
-        for (mark, fault) in marks {
-            if let Some(actor) = text.strip_suffix(mark) {
-                return actor.parse().ok().map(fault);
-            }
+        if let Some(actor) = text.strip_suffix(CRASH) {
+            return actor.parse().ok().map(Move::Crash);
+        }
+        if let Some(actor) = text.strip_suffix(KILL_WRAPPER) {
+            return actor.parse().ok().map(Move::KillWrapper);
         }
         text.parse().ok().map(Move::Step)
     }

@@ -188,7 +188,8 @@ fn a_wrapper_dies_and_its_command_goes_on() {
             "--seed",
             "1",
         ];
-        let save = ["--save", "found.txt", "--wrapper", "--"];
+        // With the lease, a slow machine is not to blame.
+        let save = ["--save", "found.txt", "--lease", "20s", "--wrapper", "--"];
         project.run(&[&["explore"], &options[..], &save, words].concat())
     };
     // The command inherits the lock.
