@@ -76,6 +76,17 @@ need_cross_rust() {
   mv "$cross/rust.new" "$cross/rust"
 }
 
+# Installs std for a target that has Debian packages: need_cross_std ARCHITECTURE TARGET
+need_cross_std() {
+  need_cross_rust
+  local target=$cross_rust/lib/rustlib/$2
+  if [ -d "$target" ]; then return; fi
+  step "std for $2"
+  unpack_for "$1" "$cross/std-$1" libstd-rust-web-dev
+  mv "$cross/std-$1/usr/lib/rustlib/$2" "$target"
+  rm -r "$cross/std-$1"
+}
+
 # Runs cargo for a target: cross_cargo TARGET SUBCOMMAND [ARGUMENT]...
 #
 # Std is built from its sources unless it was unpacked for the target.

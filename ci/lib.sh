@@ -1,8 +1,8 @@
-# What the scripts of this folder share. A script begins with
+# Shared parts of the scripts in this folder. A script begins with
 #
 #   source "$(dirname "$0")/lib.sh"
 #
-# and is then in the root of the workspace, and ends at the first command that fails.
+# runs in the root of the workspace, and exits when a command fails.
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,13 +21,13 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # Installs Debian packages.
 apt_install() {
-  command -v apt-get >/dev/null || fail "needs $*, and there is no apt-get to install it"
+  command -v apt-get >/dev/null || fail "$* is needed, and there is no apt-get to install it"
   as_root apt-get update -qq
   as_root apt-get install -qq -y "$@"
 }
 
-# Makes target/ with the mark by which tests know it. Cargo sets the mark only on a folder that it
-# makes itself, so call this before anything else makes a folder in there.
+# Creates target/ with the tag by which tests recognize it. Cargo writes the tag only into a folder
+# that it creates itself, so call this before anything else creates a folder in there.
 make_target() {
   mkdir -p target
   if [ ! -e target/CACHEDIR.TAG ]; then
@@ -36,7 +36,9 @@ make_target() {
 }
 
 # Prints the path of a program. If it is missing, installs it from crates.io below target/, which
-# takes minutes: cargo_program NAME [ARGUMENT OF CARGO INSTALL]...
+# takes minutes.
+#
+#   cargo_program NAME [CARGO INSTALL ARGUMENT]...
 cargo_program() {
   local name=$1
   shift
@@ -44,12 +46,13 @@ cargo_program() {
   local root=target/$name
   if [ ! -x "$root/bin/$name" ]; then
     make_target
-    cargo install --quiet --locked "$name" "$@" --root "$root" >&2 || fail "$name cannot be installed"
+    cargo install --quiet --locked "$name" "$@" --root "$root" >&2 ||
+      fail "$name cannot be installed"
   fi
   printf '%s\n' "$PWD/$root/bin/$name"
 }
 
-# Makes a temporary folder, names it in $folder, and removes it when the script ends.
+# Creates a temporary folder, sets $folder to it, and removes it when the script ends.
 make_temporary_folder() {
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT

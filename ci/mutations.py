@@ -1,4 +1,4 @@
-"""What `ci/break-guarantees` breaks on purpose."""
+"""The mutations of `ci/break-guarantees`."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Edit(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """`subject` is a number of a guarantee, or a defect that is put back."""
+    """`subject` is the number of a guarantee, or a defect that the mutation restores."""
     subject: str
     what: str
     edits: list
@@ -22,17 +22,17 @@ def one(subject, what, file, old, new, times=1):
     return Mutation(subject, what, [Edit(file, old, new, times)])
 
 
-# Seen by tests/tests/guarantees.
+# Detected by tests/tests/guarantees.
 GUARANTEES = [
-    one("1", "a lock that is held counts as acquired", "sys/linux/kernel_lock.rs",
+    one("1", "a held lock counts as acquired", "sys/linux/kernel_lock.rs",
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(false)",
         "Err(Errno::EAGAIN | Errno::EACCES) => Ok(true)"),
     one("1", "threads of a process do not take turns", "files/process_lock.rs",
         "        self.turn.acquire_with_limit(wait, limit)\n",
         "        let _ = (wait, limit);\n        Ok(())\n"),
     one("1", "a slash in a name becomes a dash", "lockutils/name.rs",
-        "name.replace('/', \"_\")", "name.replace('/', \"-\")"),
-    one("2", "a hidden child keeps the descriptor", "sys/linux/lock_file.rs",
+        "name.replace(SEPARATORS, \"_\")", "name.replace(SEPARATORS, \"-\")"),
+    one("2", "a hidden child keeps the descriptor", "sys/unix/open_file.rs",
         "        let stat = fstat(&fd)?;\n",
         "        let stat = fstat(&fd)?;\n        // SAFETY: a mutation.\n        unsafe {\n"
         "            if libc::syscall(libc::SYS_fork) == 0 {\n                libc::alarm(30);\n"
@@ -40,21 +40,21 @@ GUARANTEES = [
         "            }\n        }\n"),
     one("3", "POSIX record locks instead of OFD locks", "sys/linux/kernel_lock.rs", "F_OFD_", "F_",
         times=4),
-    one("4", "the child keeps its copies of the descriptors", "sys/linux/descriptors.rs",
+    one("4", "the child keeps its copies of the descriptors", "sys/unix/descriptors.rs",
         "unsafe { libc::close(fd) };\n        }\n    }\n}",
         "unsafe { libc::fsync(fd) };\n        }\n    }\n}"),
-    one("4", "the child takes the guards of its parent for its own", "fork.rs",
+    one("4", "the child treats its parent's guards as its own", "fork.rs",
         "    GENERATION.fetch_add(1, Ordering::SeqCst);\n", ""),
-    one("4", "programs inherit the descriptor", "sys/linux/lock_file.rs",
+    one("4", "programs inherit the descriptor", "sys/unix/open_file.rs",
         "        | OFlag::O_CLOEXEC\n", ""),
-    one("5", "no look at the path after locking", "files/lock_file.rs",
+    one("5", "the path is not checked after locking", "files/lock_file.rs",
         "Ok(path.identity()? == Some(self.identity()))",
         "Ok(path.identity().is_ok())"),
-    one("5", "symbolic links are followed", "sys/linux/lock_file.rs",
+    one("5", "symbolic links are followed", "sys/unix/open_file.rs",
         "        | OFlag::O_NOFOLLOW\n", ""),
-    one("5", "the file is truncated", "sys/linux/lock_file.rs",
+    one("5", "the file is truncated", "sys/unix/open_file.rs",
         "        | OFlag::O_NOCTTY\n", "        | OFlag::O_TRUNC\n"),
-    one("6", "a waiter asks again each millisecond", "sys/linux/kernel_lock.rs",
+    one("6", "a waiter polls every millisecond", "sys/linux/kernel_lock.rs",
         "    match fcntl(fd, FcntlArg::F_OFD_SETLKW(&request(mode))) {",
         "    std::thread::sleep(std::time::Duration::from_millis(1));\n"
         "    match fcntl(fd, FcntlArg::F_OFD_SETLK(&request(mode))) {\n"
@@ -62,7 +62,7 @@ GUARANTEES = [
     one("6", "a timed wait ends a little early", "wait.rs",
         "            .checked_add(timeout)\n",
         "            .checked_add(timeout.saturating_sub(Duration::from_micros(300)))\n"),
-    one("6", "a wait given up leaves the lock taken", "files/process_lock.rs",
+    one("6", "a wait that was given up acquires the lock later", "files/process_lock.rs",
         "            file.lock(Mode::Exclusive, wait, &self.path, limit)?;\n",
         "            let outcome = file.lock(Mode::Exclusive, wait, &self.path, limit);\n"
         "            if outcome.is_err() {\n                let path = self.path.clone();\n"
@@ -76,25 +76,25 @@ GUARANTEES = [
     one("7", "a signal ends a wait", "files/lock_file.rs",
         "            if limit.is_over(wait) {\n                return Err(AcquireFailure::TimedOut",
         "            if limit.is_over(wait) || true {\n                return Err(AcquireFailure::TimedOut"),
-    one("7", "a panic keeps the lock", "lockutils/guard.rs",
+    one("7", "a panic does not release the lock", "lockutils/guard.rs",
         "        let release = OnDrop(|| held.release());\n",
         "        if std::thread::panicking() {\n            std::mem::forget(held);\n"
         "            return;\n        }\n        let release = OnDrop(|| held.release());\n"),
-    one("8", "fair is ignored between threads", "threads/queue.rs",
+    one("8", "`fair` is ignored between threads", "threads/queue.rs",
         "            self.fair.store(true, Ordering::Relaxed);",
         "            self.fair.store(false, Ordering::Relaxed);"),
     one("8", "no turnstile between processes", "files/process_lock.rs",
         "match turnstile.as_ref().filter(usable)",
         "match turnstile.as_ref().filter(|file| usable(file) && false)"),
-    one("9", "a refusal counts as held", "sys/linux/kernel_lock.rs",
+    one("9", "a file system's refusal counts as a held lock", "sys/linux/kernel_lock.rs",
         "            Err(error) => Err(error.into()),\n", "            Err(_) => Ok(false),\n"),
-    one("9", "the file system is not named", "files/lock_file.rs",
+    one("9", "the error does not name the file system", "files/lock_file.rs",
         "the file system ({system}) refused", "{system:.0}the system refused"),
 ]
 
-# Seen by the model checks, by tests/tests/defects, and by ci/soak.
+# Detected by the model checks, by tests/tests/defects, and by ci/soak.
 DEFECTS = [
-    Mutation("defect-1", "a task that is dropped gives back the turn alone", [
+    Mutation("defect-1", "a dropped task releases only the turn", [
         Edit("asynchronous/acquire.rs",
              "let release = || external.release(self.fair);",
              "let release = || external.turn().release();"),
@@ -102,7 +102,7 @@ DEFECTS = [
              "            if first.kind() == Kind::Task {\n                return false;\n"
              "            }\n", ""),
     ]),
-    one("defect-2", "a release frees for a thread that arrived and has left (ABA)",
+    one("defect-2", "a release frees the lock for a thread that arrived and left again (ABA)",
         "threads/queue.rs",
         "                if self.free(state) {\n                    return true;\n"
         "                }\n                continue;",
@@ -111,7 +111,7 @@ DEFECTS = [
         "                    |now| (now & QUEUED == 0).then_some(now & !HELD),\n"
         "                );\n                if freed.is_ok() {\n                    return true;\n"
         "                }\n                continue;"),
-    one("defect-2", "a thread that arrives gives up without looking again", "threads/queue.rs",
+    one("defect-2", "an arriving thread gives up without checking the lock again", "threads/queue.rs",
         "        let waiter = Arc::new(Waiter::new(Kind::Thread));\n",
         "        if matches!(wait, Wait::Until(limit) if crate::sync::Instant::now() >= limit) {\n"
         "            self.state.fetch_sub(ARRIVING, Ordering::Relaxed);\n"
@@ -129,15 +129,15 @@ DEFECTS = [
         "                turn.give_back();\n"
         "                (self.take_internal().await?, self.take_turn(external).await?)\n",
         "                (self.take_internal().await?, turn)\n"),
-    one("defect-3", "a thread does not look for a file it holds before queueing for its turn",
+    one("defect-3", "a thread queues for its turn without checking whether it holds the file",
         "files/process_lock.rs",
         "        if self.would_wait_for_itself(held_here) {\n",
         "        if false && self.would_wait_for_itself(held_here) {\n"),
-    one("defect-3", "a thread does not look for a file it holds before queueing for the name",
+    one("defect-3", "a thread queues for the name without checking whether it holds the file",
         "named/acquire.rs",
         "                if external.would_wait_for_itself(held_here) {\n",
         "                if false && external.would_wait_for_itself(held_here) {\n"),
-    Mutation("defect-4", "the configuration is behind a lock", [
+    Mutation("defect-4", "the configuration is read under a lock", [
         Edit("lockutils/setting.rs", "impl Setting {\n",
              "static LOCK: std::sync::RwLock<()> = std::sync::RwLock::new(());\n\n"
              "impl Setting {\n"),
@@ -148,7 +148,7 @@ DEFECTS = [
         Edit("lockutils/setting.rs", "        let current = match path {\n",
              "        let _locked = LOCK.write().unwrap();\n        let current = match path {\n"),
     ]),
-    one("defect-5", "a release that finds the queue empty stores that it is", "threads/queue.rs",
+    one("defect-5", "a release that finds the queue empty overwrites the state", "threads/queue.rs",
         "                if self.call_first(lock(&self.queue)) {\n                    return;\n"
         "                }\n",
         "                if !self.call_first(lock(&self.queue)) {\n"
@@ -159,7 +159,7 @@ DEFECTS = [
         "            let task = first.call(Call::Granted);\n            drop(queue);\n"
         "            task\n",
         "            drop(queue);\n            first.call(Call::Granted)\n"),
-    one("queue", "a waiter that gives up leaves a free lock behind", "threads/queue.rs",
+    one("queue", "a waiter that gives up does not check for a free lock", "threads/queue.rs",
         "        let taken = if is_first(&queue, waiter) {\n"
         "            self.take_or_wait_for_call()\n        } else {\n"
         "            self.try_take()\n        };\n",
@@ -167,12 +167,12 @@ DEFECTS = [
     one("queue", "a thread that holds the lock waits for itself", "threads/queue.rs",
         "            _ if self.is_held_by_current_thread() => return Err(AcquireFailure::HeldBySelf),\n",
         ""),
-    one("guarantee-5", "no look at the path when the kernel's lock was passed on",
+    one("guarantee-5", "the path is not checked when the kernel's lock is handed over",
         "files/process_lock.rs",
         "            if !state.locked {\n                self.lock_in_kernel(",
         "            if state.locked {\n                return Ok(());\n            } else {\n"
         "                self.lock_in_kernel("),
-    one("self-deadlock", "the lock that is being acquired counts as held in another way",
+    one("self-deadlock", "the lock being acquired counts as held under another path",
         "named/lock_table.rs",
         "|lock| !std::ptr::eq(lock, asked)", "|lock| !std::ptr::eq(lock, asked) || true"),
 ]

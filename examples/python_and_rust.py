@@ -1,4 +1,4 @@
-"""The Python half of python-and-rust: counts in a file, under the lock that the Rust half takes too."""
+"""The Python half of python-and-rust: counts in a file, under the lock of the Rust half."""
 
 import sys
 

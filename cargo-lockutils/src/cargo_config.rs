@@ -1,8 +1,8 @@
-//! The parts of cargo's configuration that ours has to fit: the files that cargo reads, and
-//! `--config` on its command line.
+//! The parts of cargo's configuration that ours must be compatible with: the files that cargo
+//! reads, and `--config` on its command line.
 //!
-//! Cargo refuses to merge a string with a table or a list, so a value of ours needs the form of
-//! theirs.
+//! Cargo refuses to merge a string with a table or a list, so our value must have the form of the
+//! existing one.
 
 use std::env;
 use std::ffi::OsStr;

@@ -1,18 +1,15 @@
 //! The lock path of one run: creation, marking as in use, and removal once it is unused.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::cli::DirectoryOptions;
-use lockutils_harness::procfs;
-
 use crate::guardian::Guardian;
 use crate::remove_tree::remove_tree;
 use crate::run_mark::RunMark;
-use crate::say;
+use crate::{lock_scan, output, sys};
 
 /// The environment variable of the lock path, shared with oslo.concurrency.
 pub const VARIABLE: &str = "OSLO_LOCK_PATH";
@@ -35,7 +32,7 @@ pub struct LockDirectory {
 struct Ours {
     base: PathBuf,
     keep_if_failed: bool,
-    _owner: File,
+    owner: File,
 }
 
 impl LockDirectory {
@@ -43,7 +40,7 @@ impl LockDirectory {
     pub fn make(options: &DirectoryOptions) -> Result<Self> {
         if let Some(directory) = &options.lock_path {
             fs::create_dir_all(directory)
-                .and_then(|()| fs::canonicalize(directory))
+                .and_then(|()| sys::canonical(directory))
                 .map(|lock_path| LockDirectory {
                     lock_path,
                     ours: None,
@@ -68,9 +65,10 @@ impl LockDirectory {
         let parent = std::env::temp_dir();
         let problem = || {
             format!(
-                "cannot create a lock directory in {}: set TMPDIR to a writable directory, or give \
+                "cannot create a lock directory in {}: set {} to a writable directory, or give \
                  --lock-path",
-                parent.display()
+                parent.display(),
+                sys::TEMPORARY
             )
         };
         let base = tempfile::Builder::new()
@@ -80,16 +78,13 @@ impl LockDirectory {
         let owner = File::create(base.path().join(OWNER)).with_context(problem)?;
         owner.lock().with_context(problem)?;
         let lock_path = base.path().join(LOCKS);
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&lock_path)
-            .with_context(problem)?;
+        sys::create_private_directory(&lock_path).with_context(problem)?;
         Ok(LockDirectory {
             lock_path,
             ours: Some(Ours {
                 base: base.keep(),
                 keep_if_failed,
-                _owner: owner,
+                owner,
             }),
         })
     }
@@ -130,9 +125,11 @@ impl LockDirectory {
         let Some(ours) = &self.ours else {
             return Ok(None);
         };
-        let link = ours.base.join("lockutils");
+        let link = ours
+            .base
+            .join(format!("lockutils{}", std::env::consts::EXE_SUFFIX));
         if !link.exists() {
-            std::os::unix::fs::symlink(us, &link)
+            sys::link_program(us, &link)
                 .with_context(|| format!("cannot create {}", link.display()))?;
         }
         Ok(Some(link))
@@ -175,30 +172,43 @@ impl LockDirectory {
         };
         if failed && ours.keep_if_failed {
             let lock_path = self.keep()?;
-            say::note(format_args!("kept the lock path {}", lock_path.display()));
+            output::note(format_args!("kept the lock path {}", lock_path.display()));
             return Ok(());
         }
         let user = if unused {
             None
         } else {
-            procfs::with_files_in(&ours.base).into_iter().next()
+            lock_scan::user_of_directory(&ours.base)
         };
         if let Some(user) = user {
-            say::warning(format_args!(
-                "the lock path {} stays, because process {user} still uses it: {}; a later run \
+            output::warning(format_args!(
+                "the lock path {} stays, because process {} still uses it: {}; a later run \
                  removes it",
                 self.lock_path.display(),
-                say::printable(&procfs::command(user))
+                user.pid,
+                output::shorten(&output::printable(&user.command), output::LONGEST)
             ));
             return Ok(());
         }
+        let Some(Ours { base, owner, .. }) = self.ours else {
+            return Ok(());
+        };
+        let owner = match sys::OPEN_FILES_STAY {
+            true => {
+                drop(owner);
+                None
+            }
+            // It says until the end that the run goes on.
+            false => Some(owner),
+        };
         // A directory that cannot be removed does not change the result of the tests.
-        if let Err(error) = remove_tree(&ours.base) {
-            say::warning(format_args!(
+        if let Err(error) = remove_tree(&base) {
+            output::warning(format_args!(
                 "cannot remove the directory of this run; remove it by hand: {}: {error}",
-                ours.base.display()
+                base.display()
             ));
         }
+        drop(owner);
         Ok(())
     }
 }
@@ -237,7 +247,6 @@ pub enum RunState {
 
 /// The directories of all runs of this user.
 pub fn run_directories() -> Vec<RunDirectory> {
-    let me = nix::unistd::getuid().as_raw();
     let entries = fs::read_dir(std::env::temp_dir());
     entries
         .into_iter()
@@ -247,7 +256,7 @@ pub fn run_directories() -> Vec<RunDirectory> {
         .filter(|entry| {
             entry
                 .metadata()
-                .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == me)
+                .is_ok_and(|metadata| metadata.is_dir() && sys::is_ours(&metadata))
         })
         .map(|entry| RunDirectory {
             state: state(&entry.path()),
@@ -256,7 +265,8 @@ pub fn run_directories() -> Vec<RunDirectory> {
         .collect()
 }
 
-/// The state of a directory. Without the owner's file, it is just being created, or is not ours.
+/// The state of a directory. Without the owner's file, it is just being created or does not belong
+/// to a run.
 fn state(base: &Path) -> RunState {
     let owner_is_dead = File::open(base.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_ok());
     if !owner_is_dead {
@@ -275,7 +285,7 @@ pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
     let base = lock_path.parent()?;
     let is_ours = base.file_name()?.to_str()?.starts_with(PREFIX)
         && lock_path.file_name()? == LOCKS
-        && fs::symlink_metadata(base).ok()?.uid() == nix::unistd::getuid().as_raw()
+        && sys::is_ours(&fs::symlink_metadata(base).ok()?)
         && base.join(KEPT).exists();
     is_ours.then(|| base.to_owned())
 }
@@ -284,7 +294,7 @@ pub fn kept_directory_of(lock_path: &Path) -> Option<PathBuf> {
 fn remove_what_killed_runs_left() {
     for directory in run_directories() {
         let is_gone = matches!(directory.state, RunState::Dead | RunState::Empty);
-        if is_gone && procfs::with_files_in(&directory.base).is_empty() {
+        if is_gone && lock_scan::user_of_directory(&directory.base).is_none() {
             let _ = remove_tree(&directory.base); // another run may be removing it as well
         }
     }
@@ -293,14 +303,17 @@ fn remove_what_killed_runs_left() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_fresh_directory_is_private_and_removed() {
         let directory = LockDirectory::make(&DirectoryOptions::default()).unwrap();
         let lock_path = directory.lock_path().to_owned();
-        let mode = fs::metadata(&lock_path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&lock_path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
         directory.finish(false, false).unwrap();
         assert!(!lock_path.parent().unwrap().exists());
     }

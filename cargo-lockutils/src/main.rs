@@ -12,17 +12,20 @@ mod guardian;
 mod leaks;
 mod lock_directory;
 mod lock_scan;
+mod output;
 mod remove_tree;
 mod run_mark;
-mod say;
 mod seed;
 mod settings;
+mod sys;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 use lockutils_harness::workers::probe;
+
+use sys::Status;
 
 fn main() -> ExitCode {
     if let Some(control) = std::env::args_os()
@@ -38,6 +41,9 @@ fn main() -> ExitCode {
             Ok(internal) => exit(commands::run_internal(internal)),
             Err(error) => refused(&error),
         };
+    }
+    if commands::version::is_meant(&arguments) {
+        return exit(commands::version::run());
     }
     let (ours, passed_on) = cli::split(arguments);
     let cli = match cli::Cli::try_parse_from(ours) {
@@ -55,11 +61,11 @@ fn refused(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
 
-fn exit(result: anyhow::Result<u8>) -> ExitCode {
+fn exit(result: anyhow::Result<Status>) -> ExitCode {
     match result {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => sys::exit_code(status),
         Err(error) => {
-            say::error(&error);
+            output::error(&error);
             ExitCode::from(USAGE)
         }
     }

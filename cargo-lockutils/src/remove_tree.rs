@@ -2,11 +2,31 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::sys;
+
+/// Time for files that are still open to be closed, where they keep their directory.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Removes a directory, even if a test took away the permissions of a part of it.
 pub fn remove_tree(base: &Path) -> io::Result<()> {
+    let removed = remove_once(base);
+    if !sys::OPEN_FILES_STAY {
+        return removed;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let mut removed = removed;
+    while removed.is_err() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+        removed = remove_once(base);
+    }
+    removed
+}
+
+fn remove_once(base: &Path) -> io::Result<()> {
     let gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
@@ -17,17 +37,20 @@ pub fn remove_tree(base: &Path) -> io::Result<()> {
     })
 }
 
-/// Gives the owner access to all directories, without following links.
+/// Gives the owner access to everything, without following links.
 fn make_accessible(base: &Path) {
     let mut left = vec![base.to_owned()];
-    while let Some(directory) = left.pop() {
-        let is_directory =
-            |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-        if !is_directory(&directory) {
+    while let Some(path) = left.pop() {
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if metadata.is_symlink() {
             continue;
         }
-        let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
-        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-        left.extend(entries.map(|entry| entry.path()));
+        sys::make_accessible(&path);
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            left.extend(entries.map(|entry| entry.path()));
+        }
     }
 }

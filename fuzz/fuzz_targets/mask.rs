@@ -1,4 +1,4 @@
-//! Text with secrets in it.
+//! Text that contains secrets.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,9 +1,9 @@
-//! Tests whether a lock really excludes: between threads, between processes, under faults.
+//! Tests whether a lock really excludes: between threads, between processes, and under faults.
 //!
-//! A test gives the function that uses the lock to [`Stress`](testing::stress::Stress), which calls
-//! it in many processes and threads at once. A [witness](testing::witness) in shared memory records
-//! every holder of the critical section, sees every overlap of two of them, and reports none that
-//! did not happen.
+//! A test passes the function that uses the lock to [`Stress`](testing::stress::Stress), which
+//! calls it in many processes and threads at once. A [witness](testing::witness) in shared memory
+//! records every holder of the critical section and detects every overlap of two of them, without
+//! false reports.
 //!
 //! ```
 //! use lockutils_harness::prelude::*;
@@ -33,14 +33,19 @@
 //! and change without notice.
 //!
 //! # Platforms
-//! Linux. The feature `explore` also needs x86-64.
+//! Linux. The feature `explore` also needs x86-64 or aarch64.
 
 #[cfg(feature = "explore")]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "no step is ever taken there")
+)]
 #[doc(hidden)]
 pub mod explore;
 #[doc(hidden)]
 pub mod model;
 pub mod prelude;
+#[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub mod procfs;
 #[cfg(all(feature = "explore", any(test, fuzzing)))]
@@ -54,6 +59,11 @@ pub mod report;
 #[cfg(feature = "stress")]
 #[doc(hidden)]
 pub mod stress;
+#[cfg_attr(
+    not(feature = "explore"),
+    allow(dead_code, reason = "each feature uses a part of it")
+)]
+mod sys;
 pub mod testing;
 #[cfg(feature = "stress")]
 #[doc(hidden)]

@@ -1,5 +1,5 @@
-//! What must be true of the parsers whatever they read: for the random tests below, and for the
-//! programs in `fuzz/`.
+//! Properties of the parsers for any input, for the random tests below and for the programs in
+//! `fuzz/`.
 
 #![allow(missing_docs, reason = "public only to the programs in fuzz/")]
 
@@ -17,7 +17,7 @@ mod tests {
     use crate::explore::counterexample::Counterexample;
     use crate::model::Scenario;
 
-    /// Random text, and pieces that mean something to the parser.
+    /// Random text, mixed with tokens of the parser.
     fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => proptest::sample::select(pieces).prop_map(str::to_owned),
@@ -92,16 +92,19 @@ mod tests {
 
         #[test]
         fn any_counterexample_is_read_as_it_was_written(
-            (lock, why, scenario) in ("(?s).{0,20}", "(?s).{0,20}", proptest::sample::select(Scenario::explorable().collect::<Vec<_>>())),
+            (lock, why) in ("(?s).{0,20}", "(?s).{0,20}"),
+            scenario in proptest::sample::select(Scenario::explorable().collect::<Vec<_>>()),
             (workers, rounds, seed) in (1..100_usize, 1..100_usize, any::<u64>()),
             (lease, rest, patient) in (any::<Option<u32>>(), any::<u32>(), any::<bool>()),
+            processor in proptest::option::of("[a-z0-9_]{1,9}"),
             choices in vec(0..4_usize, 0..64),
         ) {
             let milliseconds = |number: u32| Duration::from_millis(number.into());
             let lease = lease.map(milliseconds);
             let settle_time = milliseconds(rest);
             let example = Counterexample {
-                lock, scenario, workers, rounds, seed, lease, settle_time, patient, choices,
+                lock, scenario, workers, rounds, seed, lease, settle_time, patient, processor,
+                choices,
             };
             is_read_as_written(&example, &why);
         }

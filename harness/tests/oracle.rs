@@ -61,11 +61,11 @@ fn operations(history: &[Event]) -> Vec<Operation> {
     operations
 }
 
-/// Whether the operations have an order that agrees with their times and in which one lock could
-/// have given these answers.
+/// Returns `true` if the operations have an order that agrees with their times and in which one
+/// lock could have given these answers.
 fn has_an_order(left: &[Operation], holder: Option<u32>) -> bool {
     let Some(first_return) = left.iter().filter_map(|operation| operation.returned).min() else {
-        return true; // what never returned need not have happened
+        return true; // an operation that never returned need not have happened
     };
     left.iter().enumerate().any(|(number, operation)| {
         if operation.called > first_return {

@@ -1,5 +1,8 @@
 //! Random programs with our locks and with a broken one.
 
+// The locks and the faults here are those of Linux; `portable.rs` runs everywhere.
+#![cfg(target_os = "linux")]
+
 use std::error::Error;
 use std::fs::File;
 use std::path::PathBuf;
@@ -66,7 +69,7 @@ fn fails_with_a_program_that_removes() {
         Ok(())
     });
     if let Err(error) = outcome {
-        panic!("{error}"); // as proptest! does
+        panic!("{error}"); // like proptest!
     }
 }
 
@@ -109,7 +112,7 @@ fn a_broken_lock_is_caught_with_a_program_that_removes_and_little_else() {
             assert!(why.message().contains("let two holders in"), "{why}");
             assert!(format!("{program:?}").contains("Remove"), "{program:?}");
         }
-        // Here the test has passed in a process of its own, which saw the failure.
+        // The test has passed in a process of its own, which observed the failure.
         Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
         Err(other) => panic!("{other:?}"),
     }

@@ -1,4 +1,4 @@
-//! The rules of the attribute. Each is a small function; what they find is reported all at once.
+//! The rules of the attribute. Each is a small function, and all errors are reported at once.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -10,7 +10,7 @@ use syn::{
 
 use crate::parse::Arguments;
 
-/// The function that the attribute stands on.
+/// Parses the function that carries the attribute.
 pub fn function(item: TokenStream) -> Result<ItemFn> {
     if let Ok(function) = syn::parse2::<ItemFn>(item.clone()) {
         return Ok(function);
@@ -51,7 +51,7 @@ pub fn all(arguments: &Arguments, function: &ItemFn) -> Result<()> {
     .unwrap_or(Ok(()))
 }
 
-/// Whether the lock can fail in a way that the caller must hear of.
+/// Returns `true` if the lock can fail and the function must return the error.
 pub fn can_fail(arguments: &Arguments) -> bool {
     ["external", "blocking", "timeout"].iter().any(|option| {
         match (*option, arguments.option(option)) {
@@ -88,7 +88,7 @@ fn async_is_enabled(function: &ItemFn, enabled: bool) -> Result<()> {
     }
 }
 
-/// Such a function only makes the future, which would run after the lock is released.
+/// Rejects a function that only creates a future, which would run after the lock is released.
 fn not_a_future(function: &ItemFn) -> Result<()> {
     match &function.sig.output {
         ReturnType::Type(_, returned)
@@ -96,15 +96,16 @@ fn not_a_future(function: &ItemFn) -> Result<()> {
         {
             Err(Error::new(
                 returned.span(),
-                "this function returns a future, and the lock would be released before that runs: make it an `async fn`, \
-                 put #[synchronized] above the attribute that changes it, or lock inside with `run_async`",
+                "this function returns a future, and the lock would be released before that runs: \
+                 make it an `async fn`, put #[synchronized] above the attribute that changes \
+                 it, or lock inside with `run_async`",
             ))
         }
         _ => Ok(()),
     }
 }
 
-/// `impl Future`, or `dyn Future` or `BoxFuture` in whatever boxes.
+/// Returns `true` for `impl Future`, `dyn Future` and `BoxFuture`, also inside other types.
 fn is_future(returned: &Type) -> bool {
     let any_bound = |bounds: &syn::punctuated::Punctuated<TypeParamBound, _>| {
         bounds.iter().any(|bound| match bound {
@@ -168,7 +169,8 @@ fn panics_only_if_it_can_fail(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// A function that returns nothing cannot return the lock's error. Other types are left to the compiler.
+/// Rejects a function without a return value, which cannot return the lock's error. The compiler
+/// checks all other return types.
 fn can_return_the_error(arguments: &Arguments, function: &ItemFn) -> Result<()> {
     if !can_fail(arguments) || arguments.or_panic.is_some() {
         return Ok(());
@@ -186,7 +188,8 @@ fn can_return_the_error(arguments: &Arguments, function: &ItemFn) -> Result<()> 
     Err(Error::new(
         function.sig.ident.span(),
         format!(
-            "this lock can fail, and `{}` returns {what}: return `Result<_, lockutils::Error>` (or another error that is \
+            "this lock can fail, and `{}` returns {what}: return `Result<_, lockutils::Error>` (or \
+             another error that is \
              `From<lockutils::Error>`), or add `or_panic` to #[synchronized(…)]",
             function.sig.ident
         ),

@@ -59,7 +59,7 @@ pub fn synchronized(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Ok(()) => render::render(&arguments, function).into(),
         Err(errors) => {
             let errors = errors.into_compile_error();
-            // The function itself stays, so that its callers do not fail as well.
+            // The function itself stays, so that its callers do not cause further errors.
             quote::quote!(#errors #function).into()
         }
     }

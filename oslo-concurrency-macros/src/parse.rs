@@ -1,4 +1,4 @@
-//! From the attribute's arguments to a typed description, with spans.
+//! Parses the attribute's arguments into a typed description with spans.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, Lit, Path, Result, Token, parse_quote};
 
-/// Every argument that the attribute knows.
+/// All arguments of the attribute.
 pub const KNOWN: [&str; 11] = [
     "external",
     "prefix",
@@ -116,7 +116,7 @@ impl Arguments {
     }
 }
 
-/// `#[synchronized(external = true)]`: an argument stands where the name should.
+/// Detects `#[synchronized(external = true)]`: an option in place of the name.
 fn mistaken_for_name(name: &Expr) -> Option<String> {
     let path = match name {
         Expr::Assign(assign) => &*assign.left,
@@ -148,7 +148,7 @@ fn unknown_argument(unknown: &str) -> String {
     }
 }
 
-/// Levenshtein's distance.
+/// The Levenshtein distance.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn takes_all_arguments() {
         let arguments: Arguments = syn::parse_str(
-            r#""x", external, prefix = "p", lock_path = d(), fair = true, blocking = a, timeout = t, with = M, or_panic, crate = a::b,"#,
+            r#""x", external, prefix = "p", lock_path = d(), fair = true, blocking = a,
+              timeout = t, with = M, or_panic, crate = a::b,"#,
         )
         .unwrap();
         let names: Vec<String> = arguments

@@ -1,4 +1,5 @@
-//! From the description to code. The body stays inline, so that `?`, `return` and borrows mean what they meant.
+//! Generates the function from the description. The body stays inline, so that `?`, `return` and
+//! borrows keep their meaning.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -25,13 +26,13 @@ pub fn render(arguments: &Arguments, mut function: ItemFn) -> TokenStream {
     quote!(#function)
 }
 
-/// A name of ours. The caller's local variables never meet it, and their items would have to be called the same.
+/// An identifier of the expansion. Hygiene keeps the caller's local variables apart from it.
 fn ours(name: &str) -> Ident {
     Ident::new(&format!("__oslo_concurrency_{name}"), Span::mixed_site())
 }
 
-/// The static of this function, in a block of its own: expressions of the caller stand outside and see nothing of it, and within the
-/// block it goes before a parameter, a generic constant or an item of the same name.
+/// The static of this function, in a block of its own. The caller's expressions are outside the
+/// block and cannot name it; inside the block it shadows parameters, generic constants and items.
 fn site(arguments: &Arguments, new: TokenStream) -> TokenStream {
     let (crate_path, site) = (&arguments.crate_path, ours("site"));
     quote!({
@@ -55,14 +56,15 @@ fn blocking_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -
     };
     let (guard, statements) = (ours("guard"), &function.block.stmts);
     quote!({
-        // The guard comes first, so that it goes last.
+        // The guard is declared first, so it is dropped last.
         let #guard = #acquire;
         #(#statements)*
     })
 }
 
-/// The body, with the guard, is a future of its own, so that it is known whether the thread is running it. It owns the parameters that it
-/// uses, which go last, as in the blocking form.
+/// The body and the guard form a future of their own, so that the library knows whether the thread
+/// is running it. The future owns the parameters it uses and drops them last, as the blocking form
+/// does.
 fn async_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -> TokenStream {
     let crate_path = &arguments.crate_path;
     let (section, guard) = (ours("section"), ours("guard"));
@@ -86,7 +88,7 @@ fn async_body(arguments: &Arguments, path: &TokenStream, function: &ItemFn) -> T
     })
 }
 
-/// Tells the compiler the type of the future, which `?` and coercions need to know.
+/// Declares the type of the future, which `?` and coercions need.
 fn return_type(output: &ReturnType) -> Option<TokenStream> {
     struct Inferred;
     impl VisitMut for Inferred {
@@ -116,7 +118,8 @@ fn return_type(output: &ReturnType) -> Option<TokenStream> {
     })
 }
 
-/// Acquires the lock by `call`, which is given its options; returns the error or panics, as it was asked to.
+/// Acquires the lock with `call`, passing the options; on failure returns the error or panics, as
+/// `or_panic` says.
 fn acquire(
     arguments: &Arguments,
     path: &TokenStream,

@@ -1,4 +1,4 @@
-//! What one acquire and release costs when nobody else wants the lock. `benches/ratios` sets the same in relation to peers.
+//! The cost of one acquire and release without contention. `benches/ratios` compares it with peers.
 
 use std::hint::black_box;
 

@@ -10,7 +10,8 @@ pub use crate::lockutils::site::{Site, SiteGuard};
 #[diagnostic::on_unimplemented(
     message = "a synchronized function that returns `{Self}` cannot report that its lock failed",
     label = "this return type has no room for a `lockutils::Error`",
-    note = "return `Result<_, E>` where `E: From<lockutils::Error>`; `lockutils::Error` itself will do, or add `#[from] lockutils::Error` to your error",
+    note = "return `Result<_, E>` where `E: From<lockutils::Error>`; `lockutils::Error` itself \
+            will do, or add `#[from] lockutils::Error` to your error",
     note = "or add `or_panic` to `#[synchronized(…)]`, so that a lock that fails panics"
 )]
 pub trait LockResult {

@@ -55,7 +55,7 @@ struct Entry {
     began: Instant,
     stopped: Stopped,
     call: Mutex<Box<Call>>,
-    /// Its key in the map, if it is there.
+    /// The key in the map, if the alarm is there.
     place: Mutex<Option<Place>>,
 }
 
@@ -127,18 +127,20 @@ impl AlarmThread {
 
 impl Alarm {
     /// Makes dropping the alarm wait until a call that is under way has ended.
+    #[cfg(any(test, target_os = "linux"))]
     pub(crate) fn awaited(mut self) -> Self {
         self.awaited = true;
         self
     }
 
     /// The means to reach the alarm from another thread.
+    #[cfg(any(test, target_os = "linux"))]
     pub(crate) fn handle(&self) -> Option<Handle> {
         self.handle.clone()
     }
 }
 
-#[cfg(any(test, feature = "tokio"))]
+#[cfg(any(test, all(target_os = "linux", feature = "tokio")))]
 impl Handle {
     /// Makes the alarm due now, unless it is being called.
     pub(crate) fn call_now(&self) {

@@ -38,6 +38,7 @@ pub(crate) fn may_log() -> bool {
 
 /// Makes this process a generation of its own. Called in a forked child, before any other code of
 /// this crate runs there; async-signal-safe.
+#[cfg_attr(windows, expect(dead_code, reason = "Windows has no fork"))]
 pub(crate) fn begin_generation(parent_had_threads: bool) {
     GENERATION.fetch_add(1, Ordering::SeqCst);
     if parent_had_threads {

@@ -24,6 +24,16 @@
 //! [`lockutils`] has the locks and [`processutils`] runs commands. [`watchdog`] warns about actions
 //! that take long. [`observe`] is for tests.
 //!
+//! # Platforms
+//!
+//! The locks run on Linux, macOS, FreeBSD and Windows. They exclude those of oslo.concurrency on each
+//! of them. What differs:
+//!
+//! * On FreeBSD a wait with a timeout, or of a task, asks again each 5 ms at least.
+//! * On Windows lock files must stay empty, because Python locks the byte where the file ends; names
+//!   such as `a:b` and `NUL` are [`InvalidName`](lockutils::Error::InvalidName).
+//! * Only on Linux does the warning about a long wait name the process that holds the lock.
+//!
 //! # Features
 //!
 //! Both are off by default.
@@ -46,7 +56,7 @@ mod named;
 pub mod observe;
 mod once;
 pub mod processutils;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
 pub mod properties;
 mod sync;
 mod sys;

@@ -1,4 +1,4 @@
-//! A value that is made once, without a lock.
+//! A value that is created once, without a lock.
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// needs a value that is `Send`, because another thread may fill or drop it, and `Sync`.
 pub(crate) type Owned<T> = (T, std::sync::Mutex<T>);
 
-/// A value that is made when it is first needed, and that a forked child keeps. Making it takes no
-/// lock, so that no fork can catch one in a locked state.
+/// A value that is created when it is first needed, and that a forked child keeps. Creating it
+/// takes no lock, so a forked child never inherits a locked one.
 #[derive(Debug)]
 pub(crate) struct OnceBox<T> {
     value: AtomicPtr<T>,

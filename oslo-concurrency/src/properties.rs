@@ -14,7 +14,7 @@ mod tests {
 
     use super::*;
 
-    /// Random text, and pieces that mean something to the parser.
+    /// Random text, mixed with tokens of the parser.
     fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => proptest::sample::select(pieces).prop_map(str::to_owned),

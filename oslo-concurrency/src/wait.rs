@@ -122,7 +122,7 @@ impl<'a> WaitLimit<'a> {
             if waited >= self.warn_after {
                 self.warn_after = Duration::MAX;
                 // This asks the subscriber for the current span. A panic there must not take the
-                // waiter out of the queue: the wait goes on without a warning.
+                // waiter out of the queue: the wait continues without a warning.
                 self.warning = contained(|| (self.warn)(waited)).flatten();
             }
         }

@@ -1,4 +1,4 @@
-//! WaitLimit by itself.
+//! `WaitLimit` by itself.
 
 use std::time::Duration;
 

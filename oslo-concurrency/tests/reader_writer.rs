@@ -1,4 +1,4 @@
-//! `ReaderWriterLock`: who may be in at once, and how one thread may nest its holds.
+//! `ReaderWriterLock`: exclusion, and nested holds of one thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use oslo_concurrency::lockutils::{Error, Owner, ReaderWriterLock};
 
-/// Longer than anything takes here, however loaded the machine is.
+/// The limit of every wait in these tests, longer than any event takes on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Counts who is inside.
+/// Counts the threads inside.
 #[derive(Default)]
 struct Section {
     readers: AtomicUsize,
@@ -33,7 +33,7 @@ impl Section {
     fn write(&self) {
         assert_eq!(self.writers.fetch_add(1, Ordering::SeqCst), 0, "two write");
         for _ in 0..2 {
-            assert_eq!(self.readers.load(Ordering::SeqCst), 0, "somebody reads");
+            assert_eq!(self.readers.load(Ordering::SeqCst), 0, "a reader is inside");
             thread::yield_now();
         }
         self.writers.fetch_sub(1, Ordering::SeqCst);
@@ -58,7 +58,7 @@ fn wait_until(what: &str, event: impl Fn() -> bool) {
     }
 }
 
-/// A panic that nobody needs to read about.
+/// Panics without a message.
 fn panics(work: impl FnOnce()) {
     let work = AssertUnwindSafe(work);
     assert!(catch_unwind(work).is_err(), "it was to panic");
@@ -109,7 +109,7 @@ fn nine_readers_are_in_at_once_and_a_writer_comes_after_the_last() {
             scope.spawn(|| {
                 let _guard = lock.read().unwrap();
                 inside.fetch_add(1, Ordering::SeqCst);
-                all_in.wait(); // nobody passes before all are in
+                all_in.wait(); // returns once all are inside
                 writer_waits.wait();
                 inside.fetch_sub(1, Ordering::SeqCst);
             });
@@ -203,7 +203,7 @@ fn writers_that_panic_now_and_then_hinder_nobody() {
     assert_eq!(section.visits.into_inner(), 5 + 10);
 }
 
-/// How this thread holds the lock: for reading, for writing.
+/// The holds of this thread: for reading, for writing.
 fn mine(lock: &ReaderWriterLock) -> (bool, bool) {
     (lock.is_reader(), lock.is_writer())
 }
@@ -302,7 +302,7 @@ struct Catalogue {
 }
 
 impl Catalogue {
-    /// The owner as a method sees it that holds the lock while it runs.
+    /// The owner, from the point of view of a method that holds the lock while it runs.
     fn read(&self) -> Option<Owner> {
         let _guard = self.lock.read().unwrap();
         self.lock.owner()

@@ -1,4 +1,5 @@
-//! What `#[synchronized]` leaves as it was, on every kind of function, and that the lock is held meanwhile.
+//! `#[synchronized]` on every kind of function: the function keeps its behaviour, and the lock is
+//! held meanwhile.
 
 use std::fmt::{Debug, Display};
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use oslo_concurrency::lockutils::{self, Error, Semaphores, Synchronizer};
 
-/// Whether the lock between threads named `name` is held by anybody.
+/// Returns `true` if the lock between threads named `name` is held.
 fn is_held(name: &str) -> bool {
     lockutils::lock(name).blocking(false).acquire().is_err()
 }
@@ -327,14 +328,14 @@ fn locals_are_dropped_under_the_lock_and_parameters_after_it() {
 
 #[lockutils::synchronized("exclusive")]
 fn increment(total: &std::cell::UnsafeCell<u64>) {
-    // SAFETY: the lock excludes every other thread that comes here.
+    // SAFETY: the lock excludes every other thread that executes this.
     unsafe { *total.get() += 1 }
 }
 
 #[test]
 fn threads_exclude_each_other() {
     struct Shared(std::cell::UnsafeCell<u64>);
-    // SAFETY: the cell is touched under the lock alone.
+    // SAFETY: the cell is accessed only under the lock.
     unsafe impl Sync for Shared {}
     let total = Shared(std::cell::UnsafeCell::new(0));
     let total = &total;
@@ -347,6 +348,6 @@ fn threads_exclude_each_other() {
             });
         }
     });
-    // SAFETY: the threads are gone.
+    // SAFETY: the threads have ended.
     assert_eq!(unsafe { *total.0.get() }, 80_000);
 }

@@ -1,4 +1,4 @@
-//! `#[synchronized]` where the caller's names are those that an expansion would like to use.
+//! `#[synchronized]` on callers whose names are those that an expansion is likely to use.
 
 #![allow(non_camel_case_types, non_upper_case_globals, dead_code)]
 
@@ -106,7 +106,10 @@ mod tasks {
     struct Sized<const SITE: usize>;
 
     impl<const SITE: usize> Sized<SITE> {
-        #[lockutils::synchronized(&format!("names-async-{SITE}"), timeout = Duration::from_secs(60))]
+        #[lockutils::synchronized(
+        &format!("names-async-{SITE}"),
+        timeout = Duration::from_secs(60)
+    )]
         async fn of_a_generic_constant(&self) -> Result<usize, Error> {
             assert!(is_held(&format!("names-async-{SITE}")));
             Result::Ok(SITE)

@@ -1,4 +1,4 @@
-//! What `#[synchronized]` refuses, and the words in which it says what to write instead.
+//! Uses that `#[synchronized]` rejects, and its messages with the remedy.
 
 #[test]
 fn refusals_say_what_to_write() {

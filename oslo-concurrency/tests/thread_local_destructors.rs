@@ -1,4 +1,5 @@
-//! Locks that are taken while the thread-local values of a thread are being destroyed. A panic there aborts the process.
+//! Locks that are acquired while the thread-local values of a thread are being destroyed. A panic
+//! there aborts the process.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use oslo_concurrency::lockutils::{self, Error};
 
 type Work = Box<dyn FnOnce() -> Result<(), Error> + Send>;
 
-/// Works when its thread ends, and sends how that went.
+/// Runs a function at the end of its thread, and sends the result.
 struct AtTheEnd(Work, Sender<Result<(), Error>>);
 
 impl Drop for AtTheEnd {
@@ -22,8 +23,8 @@ impl Drop for AtTheEnd {
 
 thread_local!(static AT_THE_END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) });
 
-/// Runs `work` in a destructor of a thread that has run `before`, both before and after it has registered the destructor: values are
-/// destroyed in the order of their first use, or in the reverse one.
+/// Runs `work` in a destructor of a thread that has run `before`, once before and once after it has
+/// registered the destructor: values are destroyed in the order of their first use, or in reverse.
 fn at_the_end_of_a_thread(before: fn(PathBuf), work: fn(PathBuf) -> Result<(), Error>) {
     for registered_first in [true, false] {
         let directory = tempfile::tempdir().unwrap();
@@ -50,7 +51,7 @@ fn lock(path: PathBuf) -> Result<(), Error> {
     lock.lock_path(&path).run(|| ())
 }
 
-/// By the scope, not by the option.
+/// With the path of the scope, not of an option.
 fn lock_in_a_scope(path: PathBuf) -> Result<(), Error> {
     let scope = LockPathScope::enter(&path);
     assert!(LockPathScope::is_entered());
@@ -80,7 +81,9 @@ fn an_external_lock_in_a_scope() {
 fn a_scope_that_ends_with_its_thread() {
     at_the_end_of_a_thread(
         |path| {
-            thread_local!(static SCOPE: RefCell<Option<LockPathScope>> = const { RefCell::new(None) });
+            thread_local! {
+                static SCOPE: RefCell<Option<LockPathScope>> = const { RefCell::new(None) };
+            }
             SCOPE.set(Some(LockPathScope::enter(path)));
         },
         lock,
@@ -92,11 +95,16 @@ mod tasks {
     use super::*;
     use std::task::{Context, Poll, Waker};
 
-    /// Also finds out that the section asks for its own lock.
+    /// Also detects that the section requests its own lock.
     fn lock_twice(path: PathBuf) -> Result<(), Error> {
-        // Tokio's runtime cannot be entered any more; nothing here has to wait.
+        // Tokio's runtime can no longer be entered, but nothing here has to wait. The other tests
+        // of this process hold "x" now and then.
         let mut locked = std::pin::pin!(async {
-            let lock = || lockutils::lock("x").external(true).lock_path(&path);
+            let lock = || {
+                lockutils::lock("x-of-tasks")
+                    .external(true)
+                    .lock_path(&path)
+            };
             let again = lock().run_async(|| async { lock().acquire_async().await });
             assert!(matches!(again.await?, Err(Error::WouldDeadlock { .. })));
             Ok(())
@@ -106,7 +114,7 @@ mod tasks {
             .poll(&mut Context::from_waker(Waker::noop()))
         {
             Poll::Ready(outcome) => outcome,
-            Poll::Pending => panic!("it waits for nobody"),
+            Poll::Pending => panic!("it does not have to wait"),
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Dispositions of signals belong to the whole process, so each trial runs in a forked child.
 
+#![cfg(target_os = "linux")] // signals and limits of Linux
+
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,9 +19,9 @@ use oslo_concurrency::lockutils::{self, Error, LockOptions};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Nothing that a trial waits for takes so long, however loaded the machine is.
+/// The limit of every wait in a trial, longer than any event takes on a loaded machine.
 const DEADLINE: libc::c_uint = 60;
-/// Long enough to do something to a wait before it ends.
+/// Long enough to disturb a wait before it ends.
 const LONG: Duration = Duration::from_millis(700);
 
 /// Runs `trial` in a child with this thread alone. A child that hangs is ended by SIGALRM.
@@ -39,8 +41,8 @@ fn in_a_child(trial: impl FnOnce()) {
     }
 }
 
-/// Runs `trial` in a new process that never had a second thread: a forked child would reuse the stacks of the threads that its
-/// parent had.
+/// Runs `trial` in a new process that never had a second thread: a forked child would reuse the
+/// stacks of its parent's threads.
 fn in_a_new_process(test: &str, trial: impl FnOnce()) {
     const MARK: &str = "LOCKUTILS_TEST_ALONE";
     if std::env::var_os(MARK).is_some_and(|marked| marked == test) {
@@ -76,7 +78,7 @@ fn locked_by_a_stranger(path: &Path) -> File {
 fn address_space() -> libc::rlim_t {
     let sizes = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: libc::rlim_t = sizes.split(' ').next().unwrap().parse().unwrap();
-    // SAFETY: asks for a constant.
+    // SAFETY: returns a constant of the system.
     pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as libc::rlim_t
 }
 
@@ -90,7 +92,7 @@ fn real_time_signals() -> impl Iterator<Item = libc::c_int> {
 
 fn set_of(signals: impl Iterator<Item = libc::c_int>) -> libc::sigset_t {
     let mut set = std::mem::MaybeUninit::uninit();
-    // SAFETY: sigemptyset makes the set whole before anything else sees it.
+    // SAFETY: sigemptyset initialises the set before any other use.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         for signal in signals {
@@ -102,7 +104,7 @@ fn set_of(signals: impl Iterator<Item = libc::c_int>) -> libc::sigset_t {
 
 fn action_of(signal: libc::c_int) -> libc::sigaction {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with no new action the call only fills the structure.
+    // SAFETY: without a new action the call only fills the structure.
     unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
         action.assume_init()
@@ -137,7 +139,7 @@ fn until_it_sleeps(tid: libc::pid_t) {
     }
 }
 
-/// Does `meanwhile` once a thread waits for the held lock, which it must give up at its deadline.
+/// Runs `meanwhile` once a thread waits for the held lock. The wait must end at its deadline.
 fn gives_up_in_time(meanwhile: impl FnOnce()) {
     let directory = tempfile::tempdir().unwrap();
     let _stranger = locked_by_a_stranger(&directory.path().join("x"));
@@ -157,7 +159,7 @@ fn gives_up_in_time(meanwhile: impl FnOnce()) {
     });
 }
 
-/// The signals for which somebody has installed a handler: those of this library, as the trials install none before.
+/// The signals with a handler: those of this library, because the trials install none before.
 fn handled() -> Vec<libc::c_int> {
     real_time_signals()
         .filter(|signal| ![libc::SIG_DFL, libc::SIG_IGN].contains(&action_of(*signal).sa_sigaction))
@@ -215,7 +217,7 @@ fn signals_that_are_ignored_during_the_wait_are_not_relied_on() {
     });
 }
 
-/// siginterrupt(3) adds the flag to the handler that is there.
+/// siginterrupt(3) adds the flag to the existing handler.
 #[test]
 fn a_handler_of_ours_that_somebody_makes_restart_is_made_to_interrupt_again() {
     in_a_child(|| {
@@ -224,19 +226,20 @@ fn a_handler_of_ours_that_somebody_makes_restart_is_made_to_interrupt_again() {
             for signal in handled() {
                 let mut action = action_of(signal);
                 action.sa_flags |= libc::SA_RESTART;
-                // SAFETY: the action is the present one with another flag.
+                // SAFETY: the action is the current one with another flag.
                 unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
             }
         });
     });
 }
 
-/// Every thread blocks all real-time signals, and one of them takes some with sigtimedwait(2): those that the library would like best.
+/// Every thread blocks all real-time signals, and one of them accepts some with sigtimedwait(2):
+/// those that the library would choose first.
 #[test]
 fn signals_that_the_program_waits_for_are_neither_lost_nor_changed() {
     in_a_child(|| {
         let all = set_of(real_time_signals());
-        // SAFETY: the set is whole.
+        // SAFETY: the set is initialised.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut()) };
         let directory = tempfile::tempdir().unwrap();
         let _stranger = locked_by_a_stranger(&directory.path().join("x"));
@@ -270,7 +273,7 @@ fn signals_that_the_program_waits_for_are_neither_lost_nor_changed() {
         };
         loop {
             let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
-            // SAFETY: the set is whole, and the call fills `info` if it succeeds.
+            // SAFETY: the set is initialised, and the call fills `info` if it succeeds.
             let (signal, info) = unsafe {
                 let signal = libc::sigtimedwait(&all, info.as_mut_ptr(), &at_once);
                 (signal, info.assume_init())
@@ -294,7 +297,7 @@ fn a_signal_that_this_thread_blocks_is_not_chosen() {
     in_a_child(|| {
         let own = libc::SIGRTMAX() - 1;
         let set = set_of([own].into_iter());
-        // SAFETY: the set is whole.
+        // SAFETY: the set is initialised.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
         after_a_first_wait();
         assert_eq!(action_of(own).sa_sigaction, libc::SIG_DFL);
@@ -365,12 +368,12 @@ fn a_thread_that_cannot_be_started_is_not_blamed_on_the_file_system() {
         || {
             let directory = tempfile::tempdir().unwrap();
             let _stranger = locked_by_a_stranger(&directory.path().join("x"));
-            // Less than the stack of a thread, but enough for what is allocated meanwhile.
+            // Less than the stack of a thread, but enough for other allocations meanwhile.
             let tight = libc::rlimit {
                 rlim_cur: address_space() + (1 << 20),
                 rlim_max: libc::RLIM_INFINITY,
             };
-            // SAFETY: the structure is whole.
+            // SAFETY: the structure is initialised.
             assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &tight) }, 0);
             let outcome = external(&directory)
                 .timeout(Duration::from_millis(1))

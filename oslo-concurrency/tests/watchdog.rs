@@ -1,4 +1,6 @@
-//! What is told of an action, or of a wait for a lock, that takes long.
+//! Events about actions and waits for locks that take long.
+
+#![cfg(target_os = "linux")] // forks, and locks of other processes by fcntl(2)
 
 use std::fmt::{Debug, Write};
 use std::fs::OpenOptions;
@@ -13,37 +15,37 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// No event that a test waits for takes this long, however loaded the machine is.
+/// The limit of every wait in these tests, longer than any event takes on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(2);
 
 /// An event of this library: its level, its fields in one line, and the span it is in.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     level: Level,
     text: String,
     span: Option<&'static str>,
 }
 
-impl Told {
+impl Reported {
     fn seconds(&self, field: &str) -> f64 {
         let (_, after) = self.text.split_once(&format!("{field}=")).unwrap();
         after.split(' ').next().unwrap().parse().unwrap()
     }
 }
 
-struct Sends(Sender<Told>);
+struct Sends(Sender<Reported>);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Sends {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        let told = Told {
+        let events = Reported {
             level: *event.metadata().level(),
             text: text.0,
             span: context.event_span(event).map(|span| span.name()),
         };
-        let _ = self.0.send(told);
+        let _ = self.0.send(events);
     }
 }
 
@@ -59,20 +61,20 @@ impl Visit for Text {
     }
 }
 
-fn subscriber(send: Sender<Told>, level: Level) -> impl Subscriber + Send + Sync {
+fn subscriber(send: Sender<Reported>, level: Level) -> impl Subscriber + Send + Sync {
     let filter = tracing_subscriber::filter::LevelFilter::from_level(level);
     tracing_subscriber::registry().with(Sends(send).with_filter(filter))
 }
 
-/// What is told while `run` runs on this thread, of `level` and above.
-fn listening<T>(level: Level, run: impl FnOnce(&Receiver<Told>) -> T) -> T {
-    let (send, told) = channel();
-    tracing::subscriber::with_default(subscriber(send, level), || run(&told))
+/// The events of `level` and above while `run` runs on this thread.
+fn listening<T>(level: Level, run: impl FnOnce(&Receiver<Reported>) -> T) -> T {
+    let (send, events) = channel();
+    tracing::subscriber::with_default(subscriber(send, level), || run(&events))
 }
 
 #[test]
 fn an_action_that_takes_long_is_told_once_and_at_its_level() {
-    listening(Level::TRACE, |told| {
+    listening(Level::TRACE, |events| {
         for level in [
             Level::ERROR,
             Level::WARN,
@@ -82,7 +84,7 @@ fn an_action_that_takes_long_is_told_once_and_at_its_level() {
         ] {
             let span = tracing::info_span!("request").entered();
             let watch = watchdog::watch("copying").level(level).after(SOON).start();
-            let event = told.recv_timeout(DEADLINE).unwrap();
+            let event = events.recv_timeout(DEADLINE).unwrap();
             drop(watch);
             drop(span);
             assert_eq!(event.level, level);
@@ -96,31 +98,31 @@ fn an_action_that_takes_long_is_told_once_and_at_its_level() {
             );
             assert!(event.seconds("elapsed_seconds") >= SOON.as_secs_f64());
         }
-        assert!(told.try_recv().is_err(), "each was told once");
+        assert!(events.try_recv().is_err(), "each was reported once");
     });
 }
 
 #[test]
 fn an_action_that_is_quick_is_not_told() {
-    listening(Level::TRACE, |told| {
+    listening(Level::TRACE, |events| {
         let long = watchdog::watch("long").after(SOON * 5).start();
         for _ in 0..100 {
             assert_eq!(watchdog::watch("quick").after(SOON * 5).run(|| 7), 7);
         }
-        let event = told.recv_timeout(DEADLINE).unwrap();
+        let event = events.recv_timeout(DEADLINE).unwrap();
         drop(long);
-        let others: Vec<Told> = told.try_iter().collect();
+        let others: Vec<Reported> = events.try_iter().collect();
         assert!(event.text.contains("action=long"), "{event:?} {others:?}");
     });
 }
 
 #[test]
 fn nobody_listens_and_nothing_is_told() {
-    listening(Level::WARN, |told| {
+    listening(Level::WARN, |events| {
         let _unheard = watchdog::watch("debug").after(Duration::ZERO).start();
         let warn = watchdog::watch("warn").level(Level::WARN).after(SOON);
         let _heard = warn.start();
-        let event = told.recv_timeout(DEADLINE).unwrap();
+        let event = events.recv_timeout(DEADLINE).unwrap();
         assert!(event.text.contains("action=warn"), "{event:?}");
     });
 }
@@ -130,13 +132,13 @@ fn a_forked_child_watches_for_itself_and_not_for_its_parent() {
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, fork};
     let child = || {
-        listening(Level::TRACE, |told| {
+        listening(Level::TRACE, |events| {
             let _watch = watchdog::watch("child").after(SOON).start();
-            let event = told.recv_timeout(DEADLINE).unwrap();
+            let event = events.recv_timeout(DEADLINE).unwrap();
             assert!(event.text.contains("action=child"), "{event:?}");
         });
     };
-    listening(Level::TRACE, |told| {
+    listening(Level::TRACE, |events| {
         let inherited = watchdog::watch("parent").after(SOON * 5).start();
         // SAFETY: the child runs its part alone and leaves by _exit.
         match unsafe { fork() }.unwrap() {
@@ -153,7 +155,7 @@ fn a_forked_child_watches_for_itself_and_not_for_its_parent() {
             }
             ForkResult::Parent { child } => {
                 assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
-                let event = told.recv_timeout(DEADLINE).unwrap();
+                let event = events.recv_timeout(DEADLINE).unwrap();
                 assert!(event.text.contains("action=parent"), "{event:?}");
                 drop(inherited);
             }
@@ -170,7 +172,8 @@ impl<S: Subscriber, F: Fn(&Event<'_>) + 'static> Layer<S> for Calls<F> {
     }
 }
 
-/// Runs `run` in a thread, with a subscriber that calls `on_event`. A thread that hangs fails the test.
+/// Runs `run` in a thread, with a subscriber that calls `on_event`. A thread that hangs fails the
+/// test.
 fn in_a_thread_with<T: Send + 'static>(
     on_event: impl Fn(&Event<'_>) + Send + Sync + 'static,
     run: impl FnOnce() -> T + Send + 'static,
@@ -193,7 +196,8 @@ fn dropping_a_watch_does_not_wait_for_a_subscriber_that_needs_what_the_action_ha
         use std::io::Write as _;
         let _ = writeln!(std::io::stdout().lock(), "not completed");
     };
-    // In a process of its own: with the standard output locked for good, this one could not even say that the test has failed.
+    // In a process of its own: with standard output locked forever, this one could not even report
+    // that the test has failed.
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, fork};
     // SAFETY: the child runs its part alone and leaves by _exit.
@@ -219,7 +223,7 @@ fn dropping_a_watch_does_not_wait_for_a_subscriber_that_needs_what_the_action_ha
 
 #[test]
 fn a_subscriber_that_panics_does_not_silence_the_others() {
-    let (send, told) = channel();
+    let (send, events) = channel();
     let broken = in_a_thread_with(
         move |_| {
             send.send(()).unwrap();
@@ -228,24 +232,25 @@ fn a_subscriber_that_panics_does_not_silence_the_others() {
         move || {
             let watch = watchdog::watch("broken").level(Level::WARN).after(SOON);
             let _watch = watch.start();
-            told.recv_timeout(DEADLINE)
+            events.recv_timeout(DEADLINE)
         },
     );
     assert_eq!(broken.recv_timeout(DEADLINE), Ok(Ok(())));
-    listening(Level::WARN, |told| {
+    listening(Level::WARN, |events| {
         let watch = watchdog::watch("whole").level(Level::WARN).after(SOON);
         let _watch = watch.start();
-        let event = told.recv_timeout(DEADLINE).unwrap();
+        let event = events.recv_timeout(DEADLINE).unwrap();
         assert!(event.text.contains("action=whole"), "{event:?}");
     });
 }
 
-/// A subscriber that panics whenever it is told of a long wait; `release` ends the wait after two of these.
+/// A subscriber that panics at each warning about a long wait; `release` ends the wait after two of
+/// these.
 fn waits_beside_a_broken_subscriber<T: Send + 'static>(
     wait: impl FnOnce() -> T + Send + 'static,
     release: impl FnOnce(),
 ) -> T {
-    let (send, told) = channel();
+    let (send, events) = channel();
     let outcome = in_a_thread_with(
         move |_| {
             let _ = send.send(());
@@ -254,8 +259,9 @@ fn waits_beside_a_broken_subscriber<T: Send + 'static>(
         wait,
     );
     for _ in 0..2 {
-        told.recv_timeout(DEADLINE)
-            .expect("the wait goes on and is told of again");
+        events
+            .recv_timeout(DEADLINE)
+            .expect("the wait continues and is reported again");
     }
     release();
     outcome
@@ -294,8 +300,9 @@ fn a_wait_for_a_process_outlives_a_subscriber_that_panics() {
     drop(locked_by_a_stranger(&directory.path().join("broken-2")));
 }
 
-/// Another thread holds `name`, until `count` events have told of a `wait` for it; answers them.
-fn told_of_a_thread(name: &'static str, count: usize, wait: impl FnOnce()) -> Vec<Told> {
+/// Another thread holds `name` until `count` events have reported a `wait` for it; returns the
+/// events.
+fn events_of_a_thread(name: &'static str, count: usize, wait: impl FnOnce()) -> Vec<Reported> {
     let (taken, is_taken) = channel();
     let (release, released) = channel::<()>();
     let holder = std::thread::Builder::new().name("the-holder".into());
@@ -307,21 +314,21 @@ fn told_of_a_thread(name: &'static str, count: usize, wait: impl FnOnce()) -> Ve
         })
         .unwrap();
     is_taken.recv().unwrap();
-    let told = release_when_told(count, move || release.send(()).unwrap(), wait);
+    let events = release_after_events(count, move || release.send(()).unwrap(), wait);
     holder.join().unwrap();
-    told
+    events
 }
 
-/// Runs `wait` here, and `release` elsewhere as soon as so much was told.
-fn release_when_told(
+/// Runs `wait` here, and `release` elsewhere once there were `count` events.
+fn release_after_events(
     count: usize,
     release: impl FnOnce() + Send,
     wait: impl FnOnce(),
-) -> Vec<Told> {
-    let (send, told) = channel();
+) -> Vec<Reported> {
+    let (send, events) = channel();
     std::thread::scope(|scope| {
         let events = scope.spawn(move || {
-            let events = (0..count).map(|_| told.recv_timeout(DEADLINE).expect("it is told"));
+            let events = (0..count).map(|_| events.recv_timeout(DEADLINE).expect("it is reported"));
             let events = events.collect();
             release();
             events
@@ -333,11 +340,11 @@ fn release_when_told(
 
 #[test]
 fn a_long_wait_for_a_thread_names_it_at_growing_intervals() {
-    let told = told_of_a_thread("thread", 3, || {
+    let events = events_of_a_thread("thread", 3, || {
         let lock = lockutils::lock("thread").warn_after(SOON);
         lock.run(|| ()).unwrap();
     });
-    for (event, least) in told.iter().zip([1, 2, 4]) {
+    for (event, least) in events.iter().zip([1, 2, 4]) {
         assert_eq!(event.level, Level::WARN);
         assert!(event.text.contains("lock=thread"), "{event:?}");
         assert!(
@@ -371,7 +378,7 @@ fn a_long_wait_for_a_process_names_it_and_the_wait_goes_on() {
     let path = directory.path().join("cache-5");
     for fair in [false, true] {
         let stranger = locked_by_a_stranger(&path);
-        let told = release_when_told(
+        let events = release_after_events(
             2,
             || drop(stranger),
             || {
@@ -383,7 +390,7 @@ fn a_long_wait_for_a_process_names_it_and_the_wait_goes_on() {
             },
         );
         let process = format!("held_by=process {}: ", std::process::id());
-        for event in told {
+        for event in events {
             assert!(event.text.contains(&process), "{event:?}");
             assert!(event.text.contains("running for"), "{event:?}");
             assert!(event.text.contains(&*path.to_string_lossy()), "{event:?}");
@@ -396,10 +403,10 @@ fn a_timed_wait_is_told_and_still_ends_at_its_deadline() {
     let directory = tempfile::tempdir().unwrap();
     let _stranger = locked_by_a_stranger(&directory.path().join("timed"));
     let timeout = SOON * 10;
-    listening(Level::WARN, |told| {
+    listening(Level::WARN, |events| {
         // On a loaded machine the thread may sleep past both moments.
         let give_up = Instant::now() + DEADLINE;
-        while told.try_recv().is_err() {
+        while events.try_recv().is_err() {
             let began = Instant::now();
             let lock = lockutils::lock("timed")
                 .external(true)
@@ -407,7 +414,7 @@ fn a_timed_wait_is_told_and_still_ends_at_its_deadline() {
             let late = lock.timeout(timeout).warn_after(SOON).acquire();
             assert!(matches!(late, Err(Error::Timeout { .. })));
             assert!(began.elapsed() >= timeout);
-            assert!(began < give_up, "it is never told");
+            assert!(began < give_up, "it is never reported");
         }
     });
 }
@@ -416,7 +423,7 @@ fn a_timed_wait_is_told_and_still_ends_at_its_deadline() {
 fn a_wait_may_be_silent() {
     let directory = tempfile::tempdir().unwrap();
     let _stranger = locked_by_a_stranger(&directory.path().join("cache-7"));
-    listening(Level::WARN, |told| {
+    listening(Level::WARN, |events| {
         let lock = lockutils::lock("cache-7")
             .external(true)
             .lock_path(&directory);
@@ -424,7 +431,7 @@ fn a_wait_may_be_silent() {
             let late = lock.timeout(SOON * 5).warn_after(silent).acquire();
             assert!(matches!(late, Err(Error::Timeout { .. })));
         }
-        assert!(told.try_recv().is_err());
+        assert!(events.try_recv().is_err());
     });
 }
 
@@ -439,11 +446,11 @@ mod tasks {
 
     #[test]
     fn a_long_wait_of_a_task_for_a_thread_is_told() {
-        let told = told_of_a_thread("task", 3, || {
+        let events = events_of_a_thread("task", 3, || {
             let lock = lockutils::lock("task").warn_after(SOON);
             block_on(lock.acquire_async()).unwrap().release();
         });
-        for (event, least) in told.iter().zip([1, 2, 4]) {
+        for (event, least) in events.iter().zip([1, 2, 4]) {
             assert!(
                 event.text.contains("(the-holder) of this process"),
                 "{event:?}"
@@ -456,7 +463,7 @@ mod tasks {
     fn a_long_wait_of_a_task_for_a_process_is_told_and_ends_with_the_wait() {
         let directory = tempfile::tempdir().unwrap();
         let stranger = locked_by_a_stranger(&directory.path().join("cache-9"));
-        let told = release_when_told(
+        let events = release_after_events(
             2,
             || drop(stranger),
             || {
@@ -470,8 +477,8 @@ mod tasks {
         );
         let process = format!("held_by=process {}: ", std::process::id());
         assert!(
-            told.iter().all(|event| event.text.contains(&process)),
-            "{told:?}"
+            events.iter().all(|event| event.text.contains(&process)),
+            "{events:?}"
         );
     }
 
@@ -490,7 +497,7 @@ mod tasks {
     #[test]
     fn a_wait_for_a_task_says_so() {
         let guard = block_on(lockutils::lock("by-a-task").acquire_async()).unwrap();
-        let told = release_when_told(
+        let events = release_after_events(
             1,
             move || drop(guard),
             || {
@@ -501,10 +508,10 @@ mod tasks {
             },
         );
         assert!(
-            told[0]
+            events[0]
                 .text
                 .contains("held_by=an asynchronous task of this process"),
-            "{told:?}"
+            "{events:?}"
         );
     }
 }

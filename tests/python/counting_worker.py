@@ -1,4 +1,7 @@
-"""Takes one external lock of oslo.concurrency again and again: counting_worker.py SECONDS; says how often a second, and the longest wait in ms."""
+"""Acquires one external lock of oslo.concurrency repeatedly: counting_worker.py SECONDS.
+
+Prints the acquisitions per second and the longest wait in ms.
+"""
 
 import sys
 import time

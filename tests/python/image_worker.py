@@ -1,4 +1,7 @@
-"""A service's worker that shares a cache of images with workers of both languages; its twin is src/bin/image-worker.rs, which says how."""
+"""A worker of a service that shares a cache of images with workers of both languages.
+
+Its counterpart, src/bin/image-worker.rs, describes the protocol.
+"""
 
 import os
 import sys
@@ -44,7 +47,7 @@ class Worker:
                 self.fetch(image)
             open(reference, "w").close()
             self.note("referred", image)
-        # Without the lock: the reference keeps it.
+        # Without the lock: the reference keeps the image.
         checksums = []
         for folder in ("images", "origin"):
             with open(self.path(folder, image), "rb") as file:
@@ -58,7 +61,8 @@ class Worker:
     def fetch(self, image):
         self.note("fetching", image)
         part = self.path("images", f"{image}.part")
-        with open(self.path("origin", image), "rb") as origin, open(part, "wb", buffering=0) as file:
+        source = self.path("origin", image)
+        with open(source, "rb") as origin, open(part, "wb", buffering=0) as file:
             while piece := origin.read(PIECE):
                 file.write(piece)
         os.rename(part, self.path("images", image))

@@ -1,7 +1,8 @@
-"""Prints the ids of the tests below a folder, one a line: `list_tests.py PACKAGE FOLDER`, PACKAGE being the folder's dotted name.
+"""Prints the ids of the tests below a folder, one a line: `list_tests.py PACKAGE FOLDER`.
 
-Nothing is imported. A test is a method `test…` of a class, inherited from one of the same module or not, or a function `test…`; a
-parametrized one counts once for each of its values, as pytest names them.
+PACKAGE is the dotted name of the folder. Nothing is imported. A test is a function `test…` or a
+method `test…` of a class, also one inherited from a class of the same module. A parametrized test
+counts once for each of its values, as pytest names them.
 """
 
 import ast
@@ -10,9 +11,10 @@ import sys
 
 
 def parameters(function):
-    """What a literal `pytest.mark.parametrize` appends to the name."""
+    """The suffixes that a literal `pytest.mark.parametrize` appends to the name."""
     for decorator in function.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.parametrize":
+        call = isinstance(decorator, ast.Call)
+        if call and ast.unparse(decorator.func) == "pytest.mark.parametrize":
             return [f"[{value}]" for value in ast.literal_eval(decorator.args[1])]
     return [""]
 

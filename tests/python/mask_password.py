@@ -1,4 +1,7 @@
-"""Masks each line's message as oslo.utils does: JSON strings in, JSON strings out. The first line of the output is the list of its names."""
+"""Masks the message of each line with oslo.utils: JSON strings in, JSON strings out.
+
+The first line of the output is the list of its names.
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Reads configuration files with oslo.config, a path a line, and answers with the lock path that each sets."""
+"""Reads configuration files with oslo.config, one path a line; answers with their lock paths."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Takes oslo.concurrency's and fasteners' locks as it is told, a command a line."""
+"""Acquires locks of oslo.concurrency and fasteners on command, one command a line."""
 
 import sys
 

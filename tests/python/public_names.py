@@ -1,7 +1,8 @@
-"""Prints the public names of oslo_concurrency and fasteners as the installed packages have them, a line `MODULE NAME` for each.
+"""Prints the public names of the installed oslo_concurrency and fasteners, `MODULE NAME` a line.
 
-Functions and classes, with their arguments as `name(argument)`, the members of classes as `Class.member`, and module variables.
-A module that cannot be imported, since it needs packages that only tests have, is read instead.
+These are functions and classes, their arguments as `name(argument)`, members of classes as
+`Class.member`, and module variables. A module that cannot be imported, because it needs packages
+of tests, is parsed instead.
 """
 
 import ast
@@ -43,7 +44,7 @@ def arguments_of(function):
 
 
 def defined(body):
-    """What the statements of a module or class define."""
+    """The names that the statements of a module or class define."""
     for item in body:
         if isinstance(item, ast.FunctionDef) and public(item.name):
             yield item.name
@@ -66,7 +67,7 @@ def defined(body):
 
 
 def shown(module):
-    """What `dir()` shows of the module, but for what it imported from others; or its `__all__`."""
+    """The `__all__` of the module, or its `dir()` without imported names."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -78,7 +79,8 @@ def shown(module):
         return
     for name, value in vars(module).items():
         home = getattr(value, "__module__", None)
-        if public(name) and (inspect.isclass(value) or inspect.isfunction(value)) and home == module.__name__:
+        defined = inspect.isclass(value) or inspect.isfunction(value)
+        if public(name) and defined and home == module.__name__:
             yield name
 
 

@@ -1,4 +1,4 @@
-"""Critical sections that notice when they overlap: the Python side of tests/src/sections.rs."""
+"""Critical sections that detect overlaps: the Python side of tests/src/sections.rs."""
 
 import struct
 
@@ -17,18 +17,18 @@ class Sections:
 
     def enter(self, me):
         inside = self._read(0)
-        assert inside == 0, f"{inside} is in the section when {me} comes in"
+        assert inside == 0, f"{inside} is in the section when {me} enters"
         self._write(0, me)
         count = self._read(8)
         sum(range(50))
         self._write(8, count + 1)
         inside = self._read(0)
-        assert inside == me, f"{inside} came into the section of {me}"
+        assert inside == me, f"{inside} entered the section of {me}"
         self._write(0, 0)
 
     def look(self):
         before = (self._read(0), self._read(8))
-        assert before[0] == 0, f"{before[0]} writes while somebody reads"
+        assert before[0] == 0, f"{before[0]} writes while another worker reads"
         sum(range(50))
         after = (self._read(0), self._read(8))
-        assert after == before, "somebody writes while somebody reads"
+        assert after == before, "one worker writes while another reads"

@@ -1,4 +1,4 @@
-//! `cargo lockutils` as users have it: on the PATH, and a project of theirs in a folder of its own.
+//! `cargo lockutils` as users run it: on the PATH, in a project in a folder of its own.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,10 +16,10 @@ pub fn workspace() -> PathBuf {
         .expect("the workspace is there")
 }
 
-/// The folder in which `cargo-lockutils` lies, built if it must be.
+/// The folder that contains `cargo-lockutils`, which is built if necessary.
 ///
 /// # Panics
-/// If it cannot be built.
+/// Panics if it cannot be built.
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -40,37 +40,38 @@ pub fn folder() -> &'static Path {
     })
 }
 
-/// A folder that goes away, with a package `cache` in it that has a synchronized function `refresh`, as a newcomer makes it.
+/// A temporary folder with a package `cache` that has a synchronized function `refresh`, as a new
+/// user writes it.
 #[derive(Debug)]
 pub struct Newcomer {
     folder: tempfile::TempDir,
 }
 
 impl Newcomer {
-    /// An empty folder.
+    /// Creates an empty folder.
     ///
     /// # Panics
-    /// If none can be made.
+    /// Panics if it cannot be created.
     pub fn in_an_empty_folder() -> Self {
         Newcomer {
             folder: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 
-    /// The folder that was empty.
+    /// The folder, which was empty at first.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The package that is made in it.
+    /// The package that is created in it.
     pub fn package(&self) -> PathBuf {
         self.folder().join("cache")
     }
 
-    /// `cargo new`, the dependency, and one synchronized function with a test.
+    /// Runs `cargo new`, and adds the dependency and one synchronized function with a test.
     ///
     /// # Panics
-    /// If cargo fails.
+    /// Panics if cargo fails.
     pub fn begins(&self) {
         let made = self.command(
             "cargo",
@@ -100,7 +101,7 @@ fn it_is_refreshed() {
         );
     }
 
-    /// Cargo in the package, with ours on the PATH.
+    /// Runs cargo in the package, with our command on the PATH.
     pub fn cargo(&self, arguments: &[&str]) -> Output {
         self.command("cargo", &self.package(), arguments)
     }
@@ -111,10 +112,10 @@ fn it_is_refreshed() {
         self.run(command, folder)
     }
 
-    /// Any command in a folder, in the environment of somebody who has installed ours.
+    /// Runs any command in a folder, in the environment of a user who has installed our command.
     ///
     /// # Panics
-    /// If it cannot be run.
+    /// Panics if it cannot be run.
     pub fn run(&self, mut command: Command, folder: &Path) -> Output {
         command
             .current_dir(folder)
@@ -129,7 +130,7 @@ fn it_is_refreshed() {
     /// Writes a file of the package.
     ///
     /// # Panics
-    /// If it cannot.
+    /// Panics if that fails.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.package().join(file);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -139,7 +140,7 @@ fn it_is_refreshed() {
     /// Reads a file of the package.
     ///
     /// # Panics
-    /// If it cannot.
+    /// Panics if that fails.
     pub fn read(&self, file: &str) -> String {
         fs::read_to_string(self.package().join(file))
             .unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -148,33 +149,35 @@ fn it_is_refreshed() {
     /// Adds profiles to the manifest that are as short as a test can bear.
     ///
     /// # Panics
-    /// If it cannot.
+    /// Panics if that fails.
     pub fn hurries(&self) {
         let manifest = self.read("Cargo.toml");
         let table = "package.metadata.lockutils.profiles";
         self.write(
             "Cargo.toml",
             &format!(
-                "{manifest}\n[{table}.pull-request]\nduration = \"2s\"\nexplore-duration = \"20s\"\nschedules = 30\nseed = 1\n\
-                 [{table}.nightly]\nduration = \"3s\"\nexplore-duration = \"20s\"\nschedules = 40\nseed = \"random\"\n"
+                "{manifest}\n[{table}.pull-request]\nduration = \"2s\"\n\
+                 explore-duration = \"20s\"\nschedules = 30\nseed = 1\n\
+                 [{table}.nightly]\nduration = \"3s\"\nexplore-duration = \"20s\"\n\
+                 schedules = 40\nseed = \"random\"\n"
             ),
         );
     }
 }
 
-/// What newcomers build is shared, so that it is built once.
+/// The target folder that all packages share, so that dependencies are built once.
 fn shared_target() -> PathBuf {
     target_folder().join("newcomer")
 }
 
-/// The PATH with ours first.
+/// The PATH with our command first.
 pub fn path() -> OsString {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(std::iter::once(folder().to_owned()).chain(std::env::split_paths(&paths)))
         .expect("a PATH")
 }
 
-/// Everything that a command said.
+/// The whole output of a command.
 pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }

@@ -1,4 +1,4 @@
-//! A child process that reads a command a line and answers with a line.
+//! A child process that reads one command a line and answers with one line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::until::{deadline, until};
 
-/// Such a child; it is killed and reaped when this is dropped.
+/// The child process; it is killed and reaped when this is dropped.
 #[derive(Debug)]
 pub struct Conversation {
     child: Child,
@@ -22,7 +22,7 @@ impl Conversation {
     /// Starts `command`.
     ///
     /// # Panics
-    /// If it cannot be started.
+    /// Panics if it cannot be started.
     pub fn start(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -45,20 +45,20 @@ impl Conversation {
         }
     }
 
-    /// The child.
+    /// The process id of the child.
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// Says a command without waiting for the answer.
-    pub fn tell(&mut self, command: &str) {
+    /// Sends a command without waiting for the answer.
+    pub fn send(&mut self, command: &str) {
         writeln!(self.input, "{command}").expect("the child listens");
     }
 
     /// The next answer.
     ///
     /// # Panics
-    /// If there is none before the deadline.
+    /// Panics if there is none before the deadline.
     #[track_caller]
     pub fn answer(&self) -> String {
         match self.answers.recv_timeout(deadline()) {
@@ -67,19 +67,19 @@ impl Conversation {
         }
     }
 
-    /// The next answer, if it is there already.
+    /// The next answer, if it has arrived.
     pub fn answer_so_far(&self) -> Option<String> {
         self.answers.try_recv().ok()
     }
 
-    /// Says a command and waits for its answer.
+    /// Sends a command and waits for its answer.
     #[track_caller]
     pub fn ask(&mut self, command: &str) -> String {
-        self.tell(command);
+        self.send(command);
         self.answer()
     }
 
-    /// Returns once a thread of the child sleeps in fcntl(2): it waits for a file lock in the kernel.
+    /// Returns once a thread of the child sleeps in fcntl(2), waiting for a file lock.
     #[track_caller]
     pub fn wait_until_it_waits(&self) {
         let tasks = format!("/proc/{}/task", self.pid());
@@ -96,7 +96,7 @@ impl Conversation {
         });
     }
 
-    /// Whether it has not ended, nor died.
+    /// Returns `true` if the child has neither ended nor died.
     pub fn lives(&self) -> bool {
         std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))
             .is_ok_and(|stat| !stat.contains(") Z "))
@@ -107,7 +107,7 @@ impl Conversation {
         kill(self.pid(), signal).expect("the child is there");
     }
 
-    /// Kills and reaps it.
+    /// Kills and reaps the child.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

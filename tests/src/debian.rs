@@ -5,10 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// The program of this name, in PATH or where servers are; its package is installed if it is not there.
+/// The program of this name, in PATH or in a folder of servers; its package is installed if it is
+/// missing.
 ///
 /// # Errors
-/// If apt-get fails.
+/// Returns an error if apt-get fails.
 pub fn provide(program: &str, package: &str) -> Result<PathBuf> {
     let find = || {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -29,10 +30,10 @@ pub fn provide(program: &str, package: &str) -> Result<PathBuf> {
     }
 }
 
-/// Installs a package: as root, else by sudo.
+/// Installs a package: as root, else with sudo.
 ///
 /// # Errors
-/// If apt-get fails.
+/// Returns an error if apt-get fails.
 pub fn install(package: &str) -> Result<()> {
     apt_get(&["update", "-qq"])?;
     apt_get(&["install", "-qq", "-y", "--no-install-recommends", package])
@@ -55,7 +56,7 @@ fn apt_get(args: &[&str]) -> Result<()> {
     }
 }
 
-/// Makes a folder that a server wants to be there, if we may.
+/// Creates a folder that a server expects, if that is permitted.
 pub fn provide_folder(folder: &Path) {
     if nix::unistd::geteuid().is_root() {
         let _ = std::fs::create_dir_all(folder);

@@ -1,18 +1,19 @@
-//! The cache of images that workers in Rust and Python share (`src/bin/image-worker.rs`), and the judge of its journal.
+//! The cache of images that workers in Rust and Python share (`src/bin/image-worker.rs`), and the
+//! check of its journal.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How many images there are.
+/// Number of images.
 pub const IMAGES: u64 = 4;
-/// An image is fetched in pieces of so many bytes, so that a kill finds it half done.
+/// Bytes per piece in which an image is fetched, so that a kill leaves it half done.
 pub const PIECE: usize = 64;
-/// How large an image is, at least.
+/// Minimum size of an image.
 const SIZE: usize = 24 * 1024;
 
-/// Where everything is.
+/// The directory of the cache.
 #[derive(Debug)]
 pub struct Cache(PathBuf);
 
@@ -22,10 +23,10 @@ impl Cache {
         Cache(directory.to_owned())
     }
 
-    /// Makes an empty cache, and the images to fetch.
+    /// Creates an empty cache, and the images to fetch.
     ///
     /// # Errors
-    /// As making files.
+    /// Returns an error if a file cannot be created.
     pub fn make(directory: &Path) -> io::Result<Self> {
         let cache = Cache::at(directory);
         for folder in ["origin", "images", "references", "locks"] {
@@ -48,17 +49,17 @@ impl Cache {
         self.0.join("locks")
     }
 
-    /// What was done, a line each: `EVENT IMAGE PID`.
+    /// The journal, with one line `EVENT IMAGE PID` for each step.
     pub fn journal(&self) -> PathBuf {
         self.0.join("journal")
     }
 
-    /// Where an image is fetched from.
+    /// The source from which an image is fetched.
     pub fn origin(&self, image: u64) -> PathBuf {
         self.0.join(format!("origin/{image}"))
     }
 
-    /// A whole image.
+    /// A complete image.
     pub fn image(&self, image: u64) -> PathBuf {
         self.0.join(format!("images/{image}"))
     }
@@ -68,15 +69,16 @@ impl Cache {
         self.0.join(format!("images/{image}.part"))
     }
 
-    /// There while process `pid` uses the image.
+    /// The reference, a file that exists while process `pid` uses the image.
     pub fn reference(&self, image: u64, pid: u32) -> PathBuf {
         self.0.join(format!("references/{image}.{pid}"))
     }
 
-    /// Whether a living process uses the image; references of the dead are removed. The caller holds the image's lock.
+    /// Returns `true` if a living process uses the image; references of dead processes are removed.
+    /// The caller holds the image's lock.
     ///
     /// # Errors
-    /// As reading a directory.
+    /// Returns an error if the directory cannot be read.
     pub fn is_referred(&self, image: u64) -> io::Result<bool> {
         let mut referred = false;
         for entry in fs::read_dir(self.0.join("references"))? {
@@ -95,7 +97,7 @@ impl Cache {
     }
 }
 
-/// CRC-32 as zlib's, which Python has.
+/// CRC-32 as in zlib, which Python has.
 pub fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc: u32, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
@@ -104,19 +106,20 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// What a journal comes to.
+/// The summary of a journal.
 #[derive(Debug, Default)]
 pub struct Story {
-    /// How often each event is in it.
+    /// Number of occurrences of each event.
     pub events: HashMap<String, usize>,
-    /// What must not be.
+    /// Violations of the invariants.
     pub violations: Vec<String>,
 }
 
-/// Goes through the journal. All events of an image stand under its lock, so their order is that of the deeds.
+/// Checks the journal. All events of an image are written under its lock, so they are in the order
+/// of the operations.
 ///
-/// No image may be fetched while it is there, none while another process fetches it, and none may expire under a process that uses it; the `killed`
-/// ones have stopped using and fetching whatever they did.
+/// No image may be fetched while it exists or while another process fetches it, and none may expire
+/// while a process uses it. The `killed` processes no longer use or fetch anything.
 pub fn judge(journal: &str, killed: &HashSet<u32>) -> Story {
     let mut story = Story::default();
     let mut images: HashMap<&str, State> = HashMap::new();
@@ -150,7 +153,7 @@ struct State {
 impl State {
     fn step(&mut self, event: &str, pid: u32, killed: &HashSet<u32>) -> Option<String> {
         let mut problem = None;
-        // Whoever comes after a fetch that was begun and not finished must come after a death.
+        // A process that starts a fetch while another is unfinished must follow a death.
         if let Some(fetching) = self.fetching
             && fetching != pid
         {
@@ -198,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_good_story_passes_and_each_bad_one_is_seen() {
-        let good = "fetching 0 1\nfetched 0 1\nreferred 0 1\nfetching 1 2\nfound 0 2\nfetched 1 2\nleft 0 1\nexpiring 0 2\nfetching 0 1\nfetched 0 1\n";
+        let good = "fetching 0 1\nfetched 0 1\nreferred 0 1\nfetching 1 2\nfound 0 2\nfetched 1 2\n\
+                    left 0 1\nexpiring 0 2\nfetching 0 1\nfetched 0 1\n";
         assert_eq!(violations(good, &[]), 0);
         let after_death = "fetching 0 1\nfetching 0 2\nfetched 0 2\nreferred 0 2\nexpiring 0 3\n";
         assert_eq!(violations(after_death, &[1, 2]), 0);

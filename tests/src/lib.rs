@@ -1,4 +1,5 @@
-//! What the tests of this workspace share: processes that hold locks on demand, and a Python that has oslo.concurrency.
+//! The shared parts of this workspace's tests: processes that hold locks on command, and a Python
+//! with oslo.concurrency.
 
 pub mod command;
 pub mod conversation;

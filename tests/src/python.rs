@@ -1,4 +1,4 @@
-//! A Python that has oslo.concurrency, in a virtual environment below cargo's target folder.
+//! A Python with oslo.concurrency, in a virtual environment below cargo's target folder.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,21 +6,22 @@ use std::process::Command;
 
 use crate::conversation::Conversation;
 
-/// What the tests interoperate with.
+/// The packages of the interoperation tests.
 const PACKAGES: [&str; 2] = ["oslo.concurrency==7.6.1", "fasteners==0.20"];
 
 /// The interpreter of the virtual environment of the interoperation tests.
 ///
 /// # Panics
-/// As [`environment`].
+/// The same as [`environment`].
 pub fn interpreter() -> PathBuf {
     environment(&PACKAGES)
 }
 
-/// The interpreter of a virtual environment with these packages, which is made if it is missing; tests that run at the same time make it once.
+/// The interpreter of a virtual environment with these packages, which is created if it is missing;
+/// concurrent tests create it once.
 ///
 /// # Panics
-/// With what to install if it cannot be made.
+/// Panics with installation advice if it cannot be created.
 pub fn environment(packages: &[&str]) -> PathBuf {
     let environment = target_folder().join("python").join(packages.join("+"));
     let done = environment.join("done");
@@ -60,7 +61,7 @@ pub fn oslo_worker(lock_path: &Path) -> Conversation {
     Conversation::start(command)
 }
 
-/// The interpreter with a script of `tests/python`.
+/// A command that runs a script of `tests/python`.
 pub fn script(name: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("python")
@@ -73,7 +74,7 @@ pub fn script(name: &str) -> Command {
 /// Cargo's target folder.
 ///
 /// # Panics
-/// If this program does not lie in one.
+/// Panics if this program is not in one.
 pub fn target_folder() -> PathBuf {
     let executable = std::env::current_exe().expect("our own path");
     executable

@@ -1,7 +1,9 @@
-//! Critical sections that notice when they overlap: in a file, so that programs in any language can take part.
+//! Critical sections that detect overlaps, in a file, so that programs in any language can take
+//! part.
 //!
-//! The file holds two little-endian words: who is inside, 0 for nobody, and how many sections there were. Both are read and written
-//! without any atomicity, so that two who are inside at once either see each other or lose a count.
+//! The file holds two little-endian words: the worker inside (0 for none) and the number of
+//! sections so far. Both are read and written without any atomicity, so that two workers that are
+//! inside at once either see each other or lose a count.
 
 use std::fs::File;
 use std::io;
@@ -13,10 +15,10 @@ use std::path::Path;
 pub struct Sections(File);
 
 impl Sections {
-    /// Opens the file at `path`, and makes it if it is missing.
+    /// Opens the file at `path`, and creates it if it is missing.
     ///
     /// # Errors
-    /// As opening a file.
+    /// Returns an error if the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::options()
             .read(true)
@@ -44,13 +46,13 @@ impl Sections {
             .expect("the file is there");
     }
 
-    /// One section of `me`, which is not 0.
+    /// Runs one section of the worker `me`, which is not 0.
     ///
     /// # Panics
-    /// If somebody else is inside.
+    /// Panics if another worker is inside.
     pub fn enter(&self, me: u64) {
         let inside = self.read(0);
-        assert_eq!(inside, 0, "{inside} is in the section when {me} comes in");
+        assert_eq!(inside, 0, "{inside} is in the section when {me} enters");
         self.write(0, me);
         let count = self.read(8);
         std::hint::black_box((0..200).sum::<u64>());
@@ -60,23 +62,23 @@ impl Sections {
         self.write(0, 0);
     }
 
-    /// One section that only looks, of which several may be in at once.
+    /// Runs one section that only reads, of which several may overlap.
     ///
     /// # Panics
-    /// If somebody is in who changes something.
+    /// Panics if a worker is inside that writes.
     pub fn look(&self) {
         let (inside, count) = (self.read(0), self.read(8));
-        assert_eq!(inside, 0, "{inside} writes while somebody reads");
+        assert_eq!(inside, 0, "{inside} writes while another worker reads");
         std::hint::black_box((0..200).sum::<u64>());
         let (inside, later) = (self.read(0), self.read(8));
         assert_eq!(
             (inside, later),
             (0, count),
-            "somebody writes while somebody reads"
+            "one worker writes while another reads"
         );
     }
 
-    /// How many sections there were.
+    /// The number of sections so far.
     pub fn count(&self) -> u64 {
         self.read(8)
     }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::debian;
 use crate::until::until;
 
-/// A server that listens; it is stopped when this is dropped.
+/// A server that accepts connections; it is stopped when this is dropped.
 #[derive(Debug)]
 pub struct Sshd {
     child: Child,
@@ -26,7 +26,7 @@ impl Sshd {
     /// Starts a server; Debian's `openssh-server` is installed if it is missing.
     ///
     /// # Panics
-    /// If it cannot be installed or started.
+    /// Panics if it cannot be installed or started.
     pub fn start() -> Self {
         let program = debian::provide("sshd", "openssh-server")
             .expect("on Debian: apt-get install openssh-server");
@@ -38,7 +38,8 @@ impl Sshd {
         for key in ["host", "user"] {
             make_key(&folder.path().join(key));
         }
-        // Another process may take a port that was free: then the server ends, and gets another.
+        // Another process may take a port that was free. Then the server ends, and is started on
+        // another port.
         let (child, port) = until("sshd listens", || listening(&program, folder.path()));
         Sshd {
             child,
@@ -48,10 +49,10 @@ impl Sshd {
         }
     }
 
-    /// A connection, logged in by key, to the server with the key that it was given.
+    /// Connects to the server and logs in with its key.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// Panics if that fails.
     pub fn connect(&self) -> Session {
         let mut session = Session::new().expect("a session");
         session.set_tcp_stream(TcpStream::connect(("127.0.0.1", self.port)).expect("it listens"));
@@ -91,8 +92,10 @@ fn listening(program: &PathBuf, folder: &Path) -> Option<(Child, u16)> {
         .port();
     let config = folder.join("sshd_config");
     let text = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {user}\nPidFile none\nStrictModes no\nUsePAM no\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n",
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {user}\n\
+         PidFile none\nStrictModes no\nUsePAM no\n\
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n",
         host = folder.join("host").display(),
         user = folder.join("user.pub").display(),
     );

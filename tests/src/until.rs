@@ -1,11 +1,12 @@
-//! Waiting for an event, with a deadline.
+//! Waits for an event, with a deadline.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-/// No event that a test waits for takes this long, however loaded the machine is: 60 s, or LOCKUTILS_TEST_DEADLINE seconds.
+/// The limit of every wait in tests, longer than any event takes on a loaded machine: 60 s, or
+/// LOCKUTILS_TEST_DEADLINE seconds.
 pub fn deadline() -> Duration {
     let seconds = std::env::var("LOCKUTILS_TEST_DEADLINE").ok();
     Duration::from_secs(
@@ -15,10 +16,10 @@ pub fn deadline() -> Duration {
     )
 }
 
-/// Looks until `event` is there.
+/// Polls until `event` returns a value.
 ///
 /// # Panics
-/// With `what` if it is not there after the [`deadline`].
+/// Panics with `what` if there is none before the [`deadline`].
 pub fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + self::deadline();
     loop {
@@ -33,7 +34,7 @@ pub fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
 /// Returns once a thread of this process sleeps until another wakes it (in futex(2)).
 ///
 /// # Panics
-/// If it does not before the [`deadline`].
+/// Panics if it does not before the [`deadline`].
 pub fn until_thread_sleeps(thread: Pid) {
     let call = format!("/proc/self/task/{thread}/syscall");
     let futex = format!("{} ", nix::libc::SYS_futex);
@@ -43,7 +44,8 @@ pub fn until_thread_sleeps(thread: Pid) {
     });
 }
 
-/// Tells threads that work until a flag is raised to stop, also when the test fails: a scope would wait for them forever.
+/// Raises a flag that stops working threads, even if the test fails: a scope would wait for them
+/// forever.
 #[derive(Debug)]
 pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 

@@ -1,4 +1,5 @@
-//! Tasks against other processes: forked, killed, Python's, and threads in between.
+//! Tasks that compete with other processes: forked, killed and Python's; some switch between tasks
+//! and threads.
 
 use std::future::Future;
 use std::pin::pin;
@@ -72,7 +73,7 @@ fn tasks_and_threads_of_many_processes_exclude_each_other_fairly() {
     excludes(true);
 }
 
-/// `other` holds x; a task waits for it, and its thread runs others meanwhile, until `free`.
+/// `other` holds x; a task waits for it until `free`, while its thread runs other tasks.
 fn comes_when(directory: &std::path::Path, free: impl FnOnce()) {
     block_on(async {
         let lock = lockutils::lock("x").external(true).lock_path(directory);
@@ -124,7 +125,8 @@ fn another_process_comes_in_when_a_task_is_cancelled_in_its_section() {
     let directory = tempfile::tempdir().unwrap();
     let mut other = start(directory.path());
     block_on(async {
-        let lock = lockutils::lock("x")
+        // The other tests of this process hold "x" now and then.
+        let lock = lockutils::lock("cancelled")
             .external(true)
             .lock_path(directory.path());
         let mut section = Box::pin(lock.run_async(std::future::pending::<()>));
@@ -133,8 +135,8 @@ fn another_process_comes_in_when_a_task_is_cancelled_in_its_section() {
             _ = &mut section => unreachable!("it never ends"),
             () = yield_now() => {}
         }
-        assert_eq!(other.ask("try x"), "busy");
-        other.tell("acquire x");
+        assert_eq!(other.ask("try cancelled"), "busy");
+        other.send("acquire cancelled");
         other.wait_until_it_waits();
         drop(section);
         assert_eq!(other.answer(), "acquired");

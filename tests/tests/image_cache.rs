@@ -1,4 +1,5 @@
-//! A small service as OpenStack has them: workers in Rust and in Python keep a cache of images under one lock path, and are killed.
+//! A small service like those of OpenStack: workers in Rust and in Python keep a cache of images
+//! under one lock path, and are killed.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -49,10 +50,11 @@ fn images(cache: &Cache) -> usize {
         .count()
 }
 
-/// Two workers of each language; one after the other is killed as soon as the journal says that it does this or that.
+/// Two workers of each language. One after the other is killed as soon as the journal shows a
+/// certain step of it.
 #[test]
 fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
-    const ROUNDS: usize = 8; // each deed of each language
+    const ROUNDS: usize = 8; // each step in each language
     const EACH: usize = 20;
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::make(directory.path()).unwrap();
@@ -62,7 +64,7 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     let mut seed = 0_u64;
     let mut employ = |worker: &mut Conversation| {
         seed += 1;
-        worker.tell(&format!("work {EACH} {seed}"));
+        worker.send(&format!("work {EACH} {seed}"));
     };
     workers.iter_mut().for_each(&mut employ);
     for round in 0..ROUNDS {
@@ -70,7 +72,7 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
         let event = ["fetching", "referred", "expiring", "fetched"][(round + round / 4) % 4];
         let said = fs::metadata(cache.journal()).unwrap().len() as usize;
         let pid = number(&workers[victim]);
-        until("the victim does its deed", || {
+        until("the victim reaches its step", || {
             for worker in &mut workers {
                 if let Some(answer) = worker.answer_so_far() {
                     assert_eq!(answer, "done");
@@ -78,9 +80,9 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
                 }
             }
             let journal = fs::read_to_string(cache.journal()).unwrap();
-            let is_deed =
+            let is_step =
                 |line: &str| line.starts_with(event) && line.ends_with(&format!(" {pid}"));
-            journal[said..].lines().any(is_deed).then_some(())
+            journal[said..].lines().any(is_step).then_some(())
         });
         workers[victim].kill();
         killed.insert(pid);
@@ -94,7 +96,7 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     for event in ["fetched", "found", "referred", "left", "expiring"] {
         assert!(story.events[event] >= ROUNDS, "{event}: {story:?}");
     }
-    // No lock is stuck and no reference of the dead keeps an image.
+    // No lock is stuck, and no reference of a dead process keeps an image.
     for language in [Rust, Python] {
         let mut worker = worker(language, directory.path());
         assert_eq!(worker.ask("expire"), "done");
@@ -103,7 +105,8 @@ fn no_kill_corrupts_an_image_fetches_it_twice_or_leaves_a_lock() {
     }
 }
 
-/// The image comes through a pipe that runs dry, so that the worker is killed while half of the image is there.
+/// The image comes through a pipe that runs dry, so that the worker is killed when it has half of
+/// the image.
 #[test]
 fn whoever_waits_fetches_anew_what_the_dead_began() {
     for (first, second) in [(Rust, Python), (Python, Rust)] {
@@ -116,19 +119,19 @@ fn whoever_waits_fetches_anew_what_the_dead_began() {
         mkfifo(&origin, Mode::S_IRWXU).unwrap();
         let mut dead = worker(first, directory.path());
         let mut heir = worker(second, directory.path());
-        dead.tell("use 0");
+        dead.send("use 0");
         let mut pipe = OpenOptions::new()
             .read(true)
             .write(true)
             .open(&origin)
             .unwrap();
-        pipe.write_all(&content[..half]).unwrap(); // a pipe takes that much at once (pipe(7))
+        pipe.write_all(&content[..half]).unwrap(); // a pipe holds that much (pipe(7))
         until("part of the image is there", || {
             let part = fs::metadata(cache.part(0)).ok()?;
             // Python reads the pipe in larger pieces than it writes.
             (part.len() as usize > half / 2).then_some(())
         });
-        heir.tell("use 0");
+        heir.send("use 0");
         fs::rename(&origin, directory.path().join("pipe")).unwrap();
         fs::write(&origin, &content).unwrap();
         assert_eq!(heir.answer_so_far(), None, "the first still holds the lock");

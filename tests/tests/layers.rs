@@ -1,9 +1,11 @@
-//! The locks reach the operating system through `oslo-concurrency/src/sys` alone, and the harness
-//! and the command read `/proc` through `harness/src/procfs` alone.
+//! The locks reach the operating system through `oslo-concurrency/src/sys` alone, the harness through
+//! `harness/src/sys` and folders and files that bear a system's name, and the harness and the command
+//! read `/proc` through `harness/src/procfs` alone.
 //!
-//! So a port to another system has one place to look at, and the model tests can replace all of
-//! what the locks use.
+//! So a port to another system has a single place to change, and the model tests can replace
+//! everything that the locks use.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,17 +28,20 @@ fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns `true` for a string, of C or not, that is a file of /proc.
+/// Returns `true` for a string, C or not, that names a file of /proc.
 fn names_proc(literal: &str) -> bool {
     literal
         .trim_start_matches(['b', 'c', 'r', '#'])
         .starts_with("\"/proc/")
 }
 
-/// Paths that begin with one of [`CRATES`], and files of /proc, in code, not in comments.
+/// Paths that begin with one of [`CRATES`], and files of /proc, in code without comments.
 fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let is_colon = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == ':');
+    let is_colon = |token: Option<&TokenTree>| match token {
+        Some(TokenTree::Punct(p)) => p.as_char() == ':',
+        _ => false,
+    };
     for (at, token) in tokens.iter().enumerate() {
         match token {
             TokenTree::Group(group) => system_paths(group.stream(), found),
@@ -56,7 +61,7 @@ fn system_paths(tokens: TokenStream, found: &mut Vec<String>) {
     }
 }
 
-/// A file without its documentation, which may name whatever it explains.
+/// A file without its documentation, which may mention anything.
 fn code(text: &str) -> TokenStream {
     let lines = text
         .lines()
@@ -65,47 +70,24 @@ fn code(text: &str) -> TokenStream {
     code.parse().expect("Rust")
 }
 
-#[test]
-fn only_sys_names_system_calls() {
-    let source = workspace().join("oslo-concurrency/src");
-    let mut files = Vec::new();
-    files_in(&source, &mut files);
-    let (mut above, mut below) = (Vec::new(), 0);
-    for file in &files {
-        let mut found = Vec::new();
-        system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
-        let place = file.strip_prefix(&source).expect("below the source");
-        if SYSTEM.iter().any(|system| place.starts_with(system)) {
-            below += found.len();
-        } else {
-            above.extend(
-                found
-                    .iter()
-                    .map(|path| format!("{}: {path}", place.display())),
-            );
-        }
-    }
-    assert!(
-        above.is_empty(),
-        "move these below sys/:\n{}",
-        above.join("\n")
-    );
-    assert!(below > 0, "the test looks for what is there");
-}
-
-#[test]
-fn only_procfs_reads_proc() {
-    let mut outside = Vec::new();
-    let mut inside = 0;
-    for source in ["harness/src", "cargo-lockutils/src"] {
+/// Fails with `advice` if a file below `sources` for which `is_allowed` returns `false` has a path or
+/// a string that `counts`, and if no file has one. File paths are relative to the workspace.
+fn only_in(
+    sources: &[&str],
+    is_allowed: impl Fn(&Path) -> bool,
+    counts: impl Fn(&str) -> bool,
+    advice: &str,
+) {
+    let (mut outside, mut inside) = (Vec::new(), 0);
+    for source in sources {
         let mut files = Vec::new();
         files_in(&workspace().join(source), &mut files);
         for file in &files {
             let mut found = Vec::new();
             system_paths(code(&fs::read_to_string(file).expect("a file")), &mut found);
-            found.retain(|path| names_proc(path));
+            found.retain(|path| counts(path));
             let place = file.strip_prefix(workspace()).expect("below it");
-            if place.starts_with("harness/src/procfs") {
+            if is_allowed(place) {
                 inside += found.len();
             } else {
                 let named = |path: &String| format!("{}: {path}", place.display());
@@ -113,12 +95,47 @@ fn only_procfs_reads_proc() {
             }
         }
     }
-    assert!(
-        outside.is_empty(),
-        "move these into harness/src/procfs:\n{}",
-        outside.join("\n")
-    );
+    assert!(outside.is_empty(), "{advice}:\n{}", outside.join("\n"));
     assert!(inside > 0, "the test looks for what is there");
+}
+
+#[test]
+fn only_sys_names_system_calls() {
+    let source = Path::new("oslo-concurrency/src");
+    only_in(
+        &["oslo-concurrency/src"],
+        |place| {
+            SYSTEM
+                .iter()
+                .any(|system| place.starts_with(source.join(system)))
+        },
+        |_| true,
+        "move these below sys/",
+    );
+}
+
+/// Places in the harness that are compiled for one system, or may name its calls.
+const PLACES: [&str; 6] = ["sys", "procfs", "explore", "unix", "linux", "windows"];
+
+#[test]
+fn only_places_of_a_system_name_its_calls_in_the_harness() {
+    let is_place = |part: &OsStr| PLACES.iter().any(|allowed| part == *allowed);
+    only_in(
+        &["harness/src"],
+        |place| place.with_extension("").iter().any(is_place),
+        |_| true,
+        "move these into harness/src/sys, or into a file for one system",
+    );
+}
+
+#[test]
+fn only_procfs_reads_proc() {
+    only_in(
+        &["harness/src", "cargo-lockutils/src"],
+        |place| place.starts_with("harness/src/procfs"),
+        names_proc,
+        "move these into harness/src/procfs",
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! What Python's oslo.utils masks is masked by us too.
+//! Our masking covers everything that Python's oslo.utils masks.
 
 use std::path::Path;
 
 use lockutils_tests::python;
 use oslo_concurrency::processutils::{execute, mask_password};
 
-/// `K` is a name, `S` a secret; the last word is none.
+/// `K` is a name, `S` a secret; the last word is not secret.
 const FORMS: [&str; 30] = [
     "run K=S nomask",
     "run K = S nomask",
@@ -39,7 +39,7 @@ const FORMS: [&str; 30] = [
     "K=S\nnomask",
 ];
 
-/// With what a shell, JSON or a pattern might stumble over.
+/// Secrets with characters that are special to a shell, JSON or a pattern.
 const SECRETS: [&str; 8] = [
     "hunter2x",
     "TL0E.fN/33",
@@ -105,7 +105,7 @@ fn what_python_masks_we_mask() {
     );
 }
 
-/// What Python makes of the messages, and the names that it looks for.
+/// Python's masked messages, and the names that it searches for.
 fn answers(messages: &[&str]) -> (Vec<String>, Vec<String>) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/mask_password.py");
     let lines: Vec<String> = messages

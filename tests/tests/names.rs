@@ -1,4 +1,5 @@
-//! Names that nobody uses any more leave nothing behind. Alone in its program, since it looks at the memory of the process.
+//! Unused names leave nothing behind. The only test of its program, because it measures the memory
+//! of the process.
 
 use oslo_concurrency::lockutils::{self, Semaphores};
 
@@ -30,7 +31,7 @@ fn a_million_names_leave_no_memory_behind() {
     assert!(grown < 1 << 20, "{grown} bytes stayed in use");
     assert!(container.is_empty());
 
-    // Also if they were all in use at once.
+    // The same if all names were in use at once.
     let kept: Vec<_> = (0..100_000)
         .map(|number| container.get(&number.to_string()))
         .collect();

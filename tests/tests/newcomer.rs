@@ -1,4 +1,5 @@
-//! The crate in `newcomer/`, which is not of the workspace, uses the harness as the README says; under every way to run tests.
+//! The crate in `newcomer/`, outside of the workspace, uses the harness as the README describes,
+//! with every way to run tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,33 +20,33 @@ const ONE_IS_WRONG: &[&str] = &[
 /// One after the other, since they share a target directory.
 #[test]
 fn a_crate_of_somebody_else_verifies_its_function_and_finds_its_mistake() {
-    let told = cargo(&["test", "--locked", "--lib"]);
-    assert_told(&told, "; 1 failed;");
+    let printed = cargo(&["test", "--locked", "--lib"]);
+    assert_printed(&printed, "; 1 failed;");
     for part in ONE_IS_WRONG {
-        assert_told(&told, part);
+        assert_printed(&printed, part);
     }
 
-    let told = cargo(&[
+    let printed = cargo(&[
         "test",
         "--lib",
         "--",
         "--test-threads=1",
         "refresh_is_safe_in",
     ]);
-    assert_told(&told, "3 passed; 0 failed");
+    assert_printed(&printed, "3 passed; 0 failed");
 
-    let told = cargo(&["test", "--doc"]);
-    assert_told(&told, "1 passed; 0 failed");
+    let printed = cargo(&["test", "--doc"]);
+    assert_printed(&printed, "1 passed; 0 failed");
 
-    let told = cargo(&["nextest", "run", "refresh_is_safe", "with_a_directory"]);
-    assert_told(&told, "7 tests run: 7 passed");
+    let printed = cargo(&["nextest", "run", "refresh_is_safe", "with_a_directory"]);
+    assert_printed(&printed, "7 tests run: 7 passed");
 }
 
-fn assert_told(told: &str, part: &str) {
-    assert!(told.contains(part), "{part} is missing in:\n{told}");
+fn assert_printed(printed: &str, part: &str) {
+    assert!(printed.contains(part), "{part} is missing in:\n{printed}");
 }
 
-/// What cargo says in the crate.
+/// The output of cargo in the crate.
 fn cargo(arguments: &[&str]) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target: PathBuf = here.join("../target/newcomer");

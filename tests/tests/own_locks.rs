@@ -1,11 +1,13 @@
-//! Every kind of lock of `oslo-concurrency` under the harness' witness; `src/bin/exactness.rs` does the same for ten million sections.
+//! Every kind of lock of `oslo-concurrency` under the harness' witness; `src/bin/exactness.rs` does
+//! the same for ten million sections.
 
 use lockutils_harness::prelude::{Fault, Stress, Worker};
 use oslo_concurrency::lockutils::{
     self, InterProcessLock, InterProcessReaderWriterLock, ReaderWriterLock, Semaphores,
 };
 
-/// In every process two threads, in four processes; calm and with faults that every lock on files has to bear.
+/// Two threads in each of four processes; without faults, and with those that every lock on files
+/// must survive.
 fn holds_between_processes(body: impl Fn(&Worker<'_>) + Sync) {
     let stress = Stress::new().processes(4).threads(2).sections(400);
     let calm = stress.clone().isolated().run(&body);
@@ -96,7 +98,7 @@ fn reader_writer_between_threads() {
     });
 }
 
-/// The twin: readers that count as writers are seen, and writers that take the lock for reading as well.
+/// The counterpart: writers that acquire the lock only for reading must be detected.
 #[test]
 fn writers_that_only_read_are_caught() {
     let lock = ReaderWriterLock::new("own-locks");

@@ -9,7 +9,7 @@ use lockutils_tests::sshd::Sshd;
 use oslo_concurrency::processutils::{Error, ProcessExecutionError, shell_join, ssh_execute};
 use ssh2::Session;
 
-/// One server for the tests that run at the same time, stopped after the last.
+/// The server that concurrent tests share, stopped after the last.
 fn server() -> Arc<Sshd> {
     static RUNNING: Mutex<Weak<Sshd>> = Mutex::new(Weak::new());
     let mut running = RUNNING
@@ -91,7 +91,8 @@ fn an_error_has_masked_text_for_text_and_for_bytes() {
     let server = server();
     let session = server.connect();
     let command = format!(
-        "printf 'out: password=\"secret1\" {PRINT_UNDECODABLE}'; printf 'err: password=\"secret2\" {PRINT_UNDECODABLE}' >&2; exit 1"
+        "printf 'out: password=\"secret1\" {PRINT_UNDECODABLE}'; printf 'err: password=\"secret2\" \
+         {PRINT_UNDECODABLE}' >&2; exit 1"
     );
     for error in [
         failed(ssh_execute(&session, &command).run()),
@@ -162,10 +163,11 @@ fn a_signal_is_a_failure() {
     );
 }
 
-/// Writes secrets, has one in itself, and ends with `code`.
+/// A command that writes secrets, contains one, and ends with `code`.
 fn compromising(code: i32) -> String {
     format!(
-        "printf 'password=\"secret\"'; printf 'password=\"foobar\"' >&2; exit {code} # --password=\"bar\""
+        "printf 'password=\"secret\"'; printf 'password=\"foobar\"' >&2; exit {code} # \
+         --password=\"bar\""
     )
 }
 
@@ -354,7 +356,7 @@ thread_local! {
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes to the log of the thread: each test has its own.
+/// A subscriber that writes to the log of the thread: each test has its own.
 struct ThreadLog;
 
 impl Write for ThreadLog {
@@ -367,7 +369,7 @@ impl Write for ThreadLog {
     }
 }
 
-/// What this thread logs meanwhile.
+/// The log of this thread during `run`.
 fn logged(run: impl FnOnce()) -> String {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {

@@ -1,5 +1,5 @@
 //! The vocabulary of the interface: public names, help, docs and messages use the terms of the
-//! field, and no term that one of them has replaced comes back.
+//! field, and none that such a term has replaced.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,7 +68,7 @@ const REPLACED: &[(&str, Kind, &str)] = &[
     ("nothing found", Phrase, "`no violation found`"),
 ];
 
-/// Text that keeps an old word, because a file format has it: where, and what.
+/// Places that keep an old word because a file format contains it: path and word.
 const KEPT: &[(&str, &str)] = &[
     ("docs/reference/counterexample.md", "parties"),
     ("harness/src/explore/counterexample.rs", "parties"),
@@ -224,8 +224,8 @@ fn help() {
     assert_none(&complaints);
 }
 
-/// The string literals of a source, without those of attributes: help has its own test, and hidden
-/// aliases are for old command lines.
+/// The string literals of a source, except those of attributes: the help has its own test, and
+/// hidden aliases are for old command lines.
 fn literals(tokens: TokenStream, found: &mut Vec<String>) {
     let mut after_hash = false;
     for token in tokens {

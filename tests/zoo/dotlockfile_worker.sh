@@ -1,4 +1,4 @@
-# dotlockfile(1) with process ids: ours, since it writes that of its caller.
+# dotlockfile(1) with process ids: it writes that of its caller, this shell.
 lock=$LOCKUTILS_DIR/$LOCKUTILS_NAME
 try() {
   dotlockfile -l -p -r 0 -q "$lock"

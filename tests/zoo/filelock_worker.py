@@ -1,4 +1,4 @@
-"""filelock's locks; which one is the argument."""
+"""filelock's locks; the argument selects one."""
 
 import sys
 

@@ -7,7 +7,9 @@ class Lock:
         self.directory, self.name = directory, name
 
     def _enter(self, timeout):
-        held = ILock(self.name, timeout=timeout, check_interval=0.002, lock_directory=self.directory)
+        held = ILock(
+            self.name, timeout=timeout, check_interval=0.002, lock_directory=self.directory
+        )
         held.__enter__()
         self.held = held
 

@@ -1,4 +1,4 @@
-"""memcached's `add`, for two seconds, and `delete` by whoever believes that it has the lock."""
+"""memcached's `add`, for two seconds, and `delete` by a slot that believes it has the lock."""
 
 import os
 

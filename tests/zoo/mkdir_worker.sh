@@ -1,4 +1,4 @@
-# mkdir as a lock, as many scripts have it.
+# mkdir as a lock, as in many scripts.
 lock=$LOCKUTILS_DIR/$LOCKUTILS_NAME
 try() { mkdir "$lock" 2>/dev/null; }
 acquire() { until try; do sleep 0.002; done; }

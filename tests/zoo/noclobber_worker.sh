@@ -1,4 +1,4 @@
-# A pid file that is made with `set -C`; that of a dead process is removed.
+# A pid file created with `set -C`; the file of a dead process is removed.
 lock=$LOCKUTILS_DIR/$LOCKUTILS_NAME
 try() {
   if (set -C; echo $$ >"$lock") 2>/dev/null; then return 0; fi

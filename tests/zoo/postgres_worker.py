@@ -11,7 +11,8 @@ class Lock:
     forks = False
 
     def __init__(self, directory, name):
-        session = psycopg2.connect(host="127.0.0.1", port=os.environ["ZOO_POSTGRES_PORT"], user="zoo", dbname="postgres")
+        port = os.environ["ZOO_POSTGRES_PORT"]
+        session = psycopg2.connect(host="127.0.0.1", port=port, user="zoo", dbname="postgres")
         session.autocommit = True
         self.cursor, self.key = session.cursor(), zlib.crc32(name.encode())
 

@@ -1,4 +1,4 @@
-"""lockfile.SQLiteLockFile: a row in a database, which each process makes for itself."""
+"""lockfile.SQLiteLockFile: a row in a database that each process creates for itself."""
 
 from lockfile import AlreadyLocked, LockFailed
 from lockfile.sqlitelockfile import SQLiteLockFile

@@ -1,4 +1,4 @@
-"""SQLite's BEGIN EXCLUSIVE: fcntl record locks, and a mutex between the connections of one process."""
+"""SQLite's BEGIN EXCLUSIVE: fcntl record locks, and a mutex between connections of a process."""
 
 import sqlite3
 
@@ -8,7 +8,8 @@ WAIT = 600
 
 
 class Lock:
-    forks = False  # https://www.sqlite.org/howtocorrupt.html: a connection must not be carried across a fork
+    # A connection must not be carried across a fork (https://www.sqlite.org/howtocorrupt.html).
+    forks = False
 
     def __init__(self, directory, name):
         self.connection = sqlite3.connect(f"{directory}/{name}", timeout=WAIT, isolation_level=None)

@@ -1,5 +1,8 @@
-"""A pid file with a takeover that is careful, and wrong all the same: what it renames away may be somebody's live lock, and while it looks at
-that, a third one finds no lock. Two delays and three parties are needed."""
+"""A pid file with a takeover that is careful, and wrong nevertheless.
+
+It may rename the live lock of another worker away, and while it checks that file, a third worker
+finds no lock. The race needs two delays and three workers.
+"""
 
 import os
 import time

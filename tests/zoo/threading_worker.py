@@ -1,4 +1,4 @@
-"""threading.Lock: nothing that another process could see."""
+"""threading.Lock, which other processes cannot observe."""
 
 import threading
 

@@ -1,4 +1,4 @@
-//! Workers of the built-in locks: ours and the kernel's three.
+//! Workers of the built-in locks: ours and the system's.
 
 mod kernel;
 mod oslo;
@@ -18,12 +18,18 @@ pub enum Builtin {
     Oslo,
     /// The same with `fair`: first come, first served
     OsloFair,
-    /// flock(2); the file stays
+    /// flock(2); never removes its file
+    #[cfg(unix)]
     Flock,
-    /// POSIX record locks, fcntl(2) F_SETLKW; the file stays
+    /// POSIX record locks, fcntl(2) F_SETLKW; never removes its file
+    #[cfg(unix)]
     Fcntl,
-    /// Open file description locks, fcntl(2) F_OFD_SETLKW; the file stays
+    /// Open file description locks, fcntl(2) F_OFD_SETLKW; never removes its file
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
     Ofd,
+    /// LockFileEx on the whole file, as std's `File::lock` calls it; the file stays
+    #[cfg(windows)]
+    Lockfileex,
 }
 
 impl Builtin {
@@ -32,9 +38,14 @@ impl Builtin {
         match self {
             Builtin::Oslo => "oslo",
             Builtin::OsloFair => "oslo-fair",
+            #[cfg(unix)]
             Builtin::Flock => "flock",
+            #[cfg(unix)]
             Builtin::Fcntl => "fcntl",
+            #[cfg(any(target_os = "linux", target_os = "macos"))]
             Builtin::Ofd => "ofd",
+            #[cfg(windows)]
+            Builtin::Lockfileex => "lockfileex",
         }
     }
 }
@@ -47,18 +58,32 @@ pub fn work(lock: Builtin) -> io::Result<()> {
         PathBuf::from(variable("LOCKUTILS_DIR")?),
         variable("LOCKUTILS_NAME")?,
     );
-    use Capability::{Fork, Remove, Reopen, Threads, Timeout};
     let path = directory.join(&name);
-    let raw = [Threads, Fork, Reopen];
-    match lock {
+    let call = match lock {
         Builtin::Oslo | Builtin::OsloFair => {
             let fair = lock == Builtin::OsloFair;
-            serve(&[Threads, Timeout, Remove, Fork, Reopen], move |_| {
+            return serve(&of_ours(), move |_| {
                 oslo::Oslo::new(&directory, &name, fair)
-            })
+            });
         }
-        Builtin::Flock => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Flock)),
-        Builtin::Fcntl => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Posix)),
-        Builtin::Ofd => serve(&raw, move |_| kernel::Raw::new(&path, kernel::Call::Ofd)),
+        #[cfg(unix)]
+        Builtin::Flock => kernel::Call::Flock,
+        #[cfg(unix)]
+        Builtin::Fcntl => kernel::Call::Posix,
+        #[cfg(any(target_os = "linux", target_os = "macos"))]
+        Builtin::Ofd => kernel::Call::Ofd,
+        #[cfg(windows)]
+        Builtin::Lockfileex => kernel::Call::LockFileEx,
+    };
+    serve(kernel::CAPABILITIES, move |_| kernel::Raw::new(&path, call))
+}
+
+/// Capabilities of the worker of our own locks.
+fn of_ours() -> Vec<Capability> {
+    use Capability::{Fork, Remove, Reopen, Threads, Timeout};
+    let mut offered = vec![Threads, Timeout, Remove, Reopen];
+    if kernel::FORKS {
+        offered.push(Fork);
     }
+    offered
 }

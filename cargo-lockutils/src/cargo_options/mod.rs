@@ -1,9 +1,8 @@
-//! Parser of the arguments of `cargo test` and `cargo nextest run`, faithful to both.
+//! Parser of the arguments of `cargo test` and `cargo nextest run`, compatible with both.
 
 mod table;
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 pub use table::{NEXTEST, TEST};
 
@@ -84,7 +83,7 @@ pub fn parse_one(
         });
         words
     };
-    let bytes = word.as_bytes();
+    let bytes = word.as_encoded_bytes();
     if bytes == b"--" {
         let rest = words[at + 1..].to_vec();
         return push(Argument::AfterDashes(rest), words.len() - at);
@@ -137,15 +136,21 @@ fn value(
     at: usize,
 ) -> (Option<OsString>, usize) {
     if let Some(joined) = joined {
-        return (Some(OsStr::from_bytes(joined).to_owned()), 1);
+        return (Some(part(joined).to_owned()), 1);
     }
     let next = words.get(at + 1);
     let next = match option.takes {
         Takes::Nothing | Takes::Joined => None,
         Takes::Value => next,
-        Takes::Perhaps => next.filter(|next| !next.as_bytes().starts_with(b"-")),
+        Takes::Perhaps => next.filter(|next| !next.as_encoded_bytes().starts_with(b"-")),
     };
     (next.cloned(), 1 + usize::from(next.is_some()))
+}
+
+/// The rest of a word, which begins after a character of an option or after `=`.
+fn part(bytes: &[u8]) -> &OsStr {
+    // SAFETY: the bytes are the end of an encoded word, and follow an ASCII character in it.
+    unsafe { OsStr::from_encoded_bytes_unchecked(bytes) }
 }
 
 fn split_at_equals(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -199,10 +204,10 @@ impl<'a> Arguments<'a> {
 
 /// `--name=value`; the value need not be UTF-8.
 pub fn joined(name: &str, value: &OsStr) -> OsString {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.push(b'=');
-    bytes.extend(value.as_bytes());
-    OsString::from_vec(bytes)
+    let mut word = OsString::from(name);
+    word.push("=");
+    word.push(value);
+    word
 }
 
 #[cfg(test)]
@@ -226,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn options_and_values_are_told_apart() {
-        for (line, told) in [
+    fn options_and_values_are_distinguished() {
+        for (line, expected) in [
             (
                 "-plib_a -j2 -j=3",
                 vec!["--package=lib_a", "--jobs=2", "--jobs=3"],
@@ -249,7 +254,7 @@ mod tests {
                 vec!["?--new", "'x", "?-y", "'-", "-- 2"],
             ),
         ] {
-            assert_eq!(shown(TEST, line), told, "{line}");
+            assert_eq!(shown(TEST, line), expected, "{line}");
         }
         assert_eq!(
             shown(NEXTEST, "-j num-cpus -E test(x) -Pci"),
@@ -334,9 +339,9 @@ mod tests {
             (TEST, &["test", "--help"][..], &["timings"][..]),
             (NEXTEST, &["nextest", "run", "--help"], &[]),
         ] {
-            let told = in_help(&help(arguments));
-            assert!(told.len() > 35, "cargo {arguments:?}: {told:?}");
-            for (short, long, takes) in told {
+            let listed = in_help(&help(arguments));
+            assert!(listed.len() > 35, "cargo {arguments:?}: {listed:?}");
+            for (short, long, takes) in listed {
                 let found = table.iter().find(|option| {
                     option.long == long && (!long.is_empty() || option.short == short)
                 });

@@ -159,7 +159,9 @@ const TAKES_CONFIG: [&str; 10] = [
 /// Index of the subcommand, if the command is cargo with a subcommand.
 fn subcommand(words: &[OsString]) -> Option<usize> {
     let program = Path::new(words.first()?).file_name()?;
-    if program != "cargo" {
+    let name = program.to_string_lossy();
+    let name = name.strip_suffix(env::consts::EXE_SUFFIX).unwrap_or(&name);
+    if name != "cargo" {
         return None;
     }
     let is_toolchain = |word: &OsString| word.to_string_lossy().starts_with('+');

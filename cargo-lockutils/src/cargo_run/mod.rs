@@ -16,7 +16,8 @@ use crate::cargo_options::{Argument, Arguments, CargoOption, NEXTEST, TEST};
 use crate::cli::PassedOn;
 use crate::cli::{Isolate, TestOptions};
 use crate::settings::{Doctests, Selection, Workspace};
-use crate::{child, say};
+use crate::sys::Status;
+use crate::{child, output};
 
 pub use once::Once;
 use record::Record;
@@ -93,7 +94,7 @@ impl CargoRun {
         };
         let arguments = Arguments::of(runner.table(), &passed_on);
         if arguments.has("quiet") {
-            say::be_quiet();
+            output::be_quiet();
         }
         let run = CargoRun {
             cargo,
@@ -167,14 +168,14 @@ impl CargoRun {
     }
 
     /// Calls `run` as often as requested. Returns the exit status of the first failed run, or 0.
-    pub fn repeat(self, mut run: impl FnMut(&mut Once<'_>) -> Result<u8>) -> Result<u8> {
+    pub fn repeat(self, mut run: impl FnMut(&mut Once<'_>) -> Result<Status>) -> Result<Status> {
         let seeds = Seeds::of(&self.options);
         let mut record = Record::begin(self.options.report.as_deref())?;
         let mut failed = Vec::new();
         let mut times = 0;
         for seed in seeds.iter() {
             if seeds.are_several() {
-                say::note(seeds.heading(times + 1, seed));
+                output::note(seeds.heading(times + 1, seed));
             }
             let mut once = Once::begin(&self, seed)?;
             let status = run(&mut once);
@@ -187,7 +188,7 @@ impl CargoRun {
             }
             if seeds.are_several() && child::interrupted().is_some() {
                 // An interrupted run does not count as failed.
-                say::warning(format_args!("interrupted in run {times}"));
+                output::warning(format_args!("interrupted in run {times}"));
                 failed.pop();
                 let before = failed.first().map(|&(_, _, status)| status);
                 // Even if this command succeeded, further runs are missing.
@@ -196,7 +197,7 @@ impl CargoRun {
                     status => status,
                 };
                 if let Some(text) = seeds.summary(&failed, times - 1, &self.again) {
-                    say::note(text);
+                    output::note(text);
                 }
                 record.write(before.unwrap_or(status))?;
                 return Ok(before.unwrap_or(status));
@@ -208,8 +209,8 @@ impl CargoRun {
         let exit_status = failed.first().map_or(0, |&(_, _, status)| status);
         if let Some(text) = seeds.summary(&failed, times, &self.again) {
             match exit_status {
-                0 => say::note(text),
-                _ => say::warning(text),
+                0 => output::note(text),
+                _ => output::warning(text),
             }
         }
         record.write(exit_status)?;

@@ -15,10 +15,11 @@ use crate::guardian::Guardian;
 use crate::leaks::Leak;
 use crate::lock_directory::{LockDirectory, VARIABLE};
 use crate::run_mark::RunMark;
-use crate::{child, leaks, say};
+use crate::sys::Status;
+use crate::{child, leaks, output};
 
 /// Exit status if the tests passed but leaked locks, with `--deny-leaks`.
-const LEAKED: u8 = 1;
+const LEAKED: Status = 1;
 /// Maximum number of lock files to name; the rest is only counted.
 const NAMED: usize = 8;
 /// Environment variable with the seed for the harness.
@@ -73,7 +74,7 @@ impl<'a> Once<'a> {
         table: &[CargoOption],
         arguments: &[OsString],
         isolated: bool,
-    ) -> Result<u8> {
+    ) -> Result<Status> {
         let parsed = Arguments::of(table, arguments);
         let injection = Injection::prepare(&self.directory, &parsed, self.isolate(isolated))?;
         let (before_dashes, dashes) = parsed.around_dashes();
@@ -109,7 +110,7 @@ impl<'a> Once<'a> {
     }
 
     /// Runs a command with our additions.
-    pub fn command(&mut self, words: &[OsString]) -> Result<u8> {
+    pub fn command(&mut self, words: &[OsString]) -> Result<Status> {
         let isolate = self.isolate(true);
         let injection = Injection::for_command(&self.directory, words, isolate)?;
         let words = injection.words(words);
@@ -128,17 +129,20 @@ impl<'a> Once<'a> {
         }
     }
 
-    fn start(&mut self, mut command: Command) -> Result<u8> {
+    fn start(&mut self, mut command: Command) -> Result<Status> {
         command.env(VARIABLE, self.directory.lock_path());
         if let Some(seed) = self.seed {
             command.env(SEED, format!("{seed:#x}"));
         }
         if self.run.options.dry_run {
-            say::result(shown(&command))?;
+            output::result(shown(&command))?;
             return Ok(0);
         }
         if self.run.verbose {
-            say::note(format_args!("running {}", say::printable(&shown(&command))));
+            output::note(format_args!(
+                "running {}",
+                output::printable(&shown(&command))
+            ));
         }
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
@@ -158,7 +162,7 @@ impl<'a> Once<'a> {
     }
 
     /// Prints notes about the run, removes the directory and returns the result.
-    pub fn finish(self, status: Result<u8>) -> Result<Done> {
+    pub fn finish(self, status: Result<Status>) -> Result<Done> {
         let mut status = match status {
             Ok(status) => status,
             Err(error) => {
@@ -174,13 +178,16 @@ impl<'a> Once<'a> {
             .cloned()
             .collect();
         if !used.is_empty() && !self.run.options.dry_run {
-            say::note(what_was_used(&used, self.directory.is_fresh()));
+            output::note(what_was_used(&used, self.directory.is_fresh()));
         }
         for leak in &self.leaks {
-            say::warning(format_args!("leak: {}", say::printable(&leak.to_string())));
+            output::warning(format_args!(
+                "leak: {}",
+                output::printable(&leak.to_string())
+            ));
         }
         if !self.leaks.is_empty() && self.run.options.deny_leaks && status == 0 {
-            say::warning("the run fails because of the leaks (--deny-leaks)");
+            output::warning("the run fails because of the leaks (--deny-leaks)");
             status = LEAKED;
         }
         let done = Done {
@@ -212,7 +219,7 @@ fn what_was_used(used: &[String], fresh: bool) -> String {
     };
     let names: Vec<String> = used[..used.len() - more]
         .iter()
-        .map(|name| say::printable(name))
+        .map(|name| output::printable(name))
         .collect();
     format!("{count}: {}{tail}", names.join(", "))
 }

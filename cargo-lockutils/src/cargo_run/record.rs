@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::leaks::Leak;
+use crate::sys::Status;
 
 /// Increases when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
@@ -15,7 +16,7 @@ const SCHEMA: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct Done {
     pub seed: Option<String>,
-    pub exit_status: u8,
+    pub exit_status: Status,
     pub lock_path: String,
     /// Lock files that the run created; with `--lock-path`, without those of earlier runs.
     pub used: Vec<String>,
@@ -26,7 +27,7 @@ pub struct Done {
 struct Document<'a> {
     schema: u32,
     tool: &'static str,
-    exit_status: u8,
+    exit_status: Status,
     runs: &'a [Done],
 }
 
@@ -55,7 +56,7 @@ impl Record {
         }
     }
 
-    pub fn write(&self, exit_status: u8) -> Result<()> {
+    pub fn write(&self, exit_status: Status) -> Result<()> {
         let Some(file) = &self.file else {
             return Ok(());
         };

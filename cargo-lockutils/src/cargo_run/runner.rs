@@ -191,7 +191,7 @@ fn strings(value: &Value) -> Vec<String> {
 /// The words, with a relative path of the program made absolute.
 fn from_folder(here: &Path, mut words: Vec<String>) -> Vec<String> {
     if let Some(first) = words.first_mut()
-        && first.contains('/')
+        && first.contains(std::path::is_separator)
     {
         *first = here.join(&*first).to_string_lossy().into_owned();
     }

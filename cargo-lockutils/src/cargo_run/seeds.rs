@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::TestOptions;
 use crate::seed::fresh_seed;
+use crate::sys::Status;
 
 /// Maximum number of failed runs to name.
 const NAMED: usize = 5;
@@ -52,7 +53,7 @@ impl Seeds {
     /// The result of several runs, and the command that repeats the first failed one.
     pub fn summary(
         &self,
-        failed: &[(u64, Option<u64>, u8)],
+        failed: &[(u64, Option<u64>, Status)],
         times: u64,
         again: &[OsString],
     ) -> Option<String> {
@@ -78,7 +79,7 @@ impl Seeds {
             words.splice(3..3, ["--seed".to_owned(), format!("{seed:#x}")]);
         }
         Some(format!(
-            "{} of {times} runs failed: {}; again: {}",
+            "{} of {times} runs failed: {}; rerun: {}",
             failed.len(),
             named.join(", "),
             shell_words::join(words)
@@ -139,17 +140,17 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_told_with_how_to_repeat_it() {
+    fn a_failed_run_is_named_with_the_command_that_repeats_it() {
         let several = seeds(TestOptions {
             seed: Some(7),
             runs: Some(9),
             ..TestOptions::default()
         });
         let again = ["cargo", "lockutils", "test", "-p", "a b"].map(OsString::from);
-        let told = several.summary(&[(4, Some(0x1f), 101)], 9, &again).unwrap();
+        let summary = several.summary(&[(4, Some(0x1f), 101)], 9, &again).unwrap();
         assert_eq!(
-            told,
-            "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); again: cargo lockutils test \
+            summary,
+            "1 of 9 runs failed: run 4 (seed 0x1f, exit status 101); rerun: cargo lockutils test \
              --seed 0x1f -p 'a b'"
         );
     }

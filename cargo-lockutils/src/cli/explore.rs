@@ -11,8 +11,8 @@ use super::values::{explorable, strategy};
 #[derive(Args, Clone, Debug)]
 #[command(
     mut_arg("scenario", |arg| arg
-        .help("Scenario to run: contend, die, respawn, remove or unlink; repeatable, or \
-             comma-separated [default: the promises that the lock supports]")
+        .help("Scenario to run: contend, die, respawn, remove or unlink; repeatable or \
+             comma-separated [default: all that the lock supports, except unlink]")
         .value_parser(explorable)),
     mut_arg("duration", |arg| arg
         .help("Time limit for each lock, all scenarios together [default: 60s]")),
@@ -32,7 +32,7 @@ pub struct ExploreOptions {
         help_heading = "Trial"
     )]
     pub rounds: u16,
-    /// Search strategy: mix, delays, pct, random or depth-first
+    /// Search strategy: mix (all of them in turn), delays, pct, random or depth-first
     #[arg(
         long,
         value_name = "NAME",
@@ -44,7 +44,7 @@ pub struct ExploreOptions {
     /// Maximum number of schedules per scenario [default: 5000]
     #[arg(long, value_name = "N", help_heading = "Trial")]
     pub schedules: Option<usize>,
-    /// File to save a counterexample to [default: lockutils-SCENARIO.txt]
+    /// File for the counterexample [default: lockutils-SCENARIO.txt]
     #[arg(
         long,
         value_name = "FILE",

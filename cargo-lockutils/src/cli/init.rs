@@ -10,7 +10,7 @@ pub struct InitOptions {
     /// Language of the worker that acquires the lock [default: rust]
     #[arg(long, value_enum, value_name = "LANGUAGE")]
     pub worker: Option<WorkerLanguage>,
-    /// CI service to write a workflow for [default: the one that the project seems to use]
+    /// CI service to write a workflow for [default: detected from the project]
     #[arg(long, value_enum, value_name = "SERVICE")]
     pub ci: Option<Service>,
     /// Overwrite existing files

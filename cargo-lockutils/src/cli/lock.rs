@@ -14,7 +14,7 @@ pub struct LockOptions {
     /// Treat LOCK as a command that runs {cmd} while it holds the lock
     #[arg(long, conflicts_with = "builtin", help_heading = "Lock")]
     pub wrapper: bool,
-    /// Exit status by which a non-waiting wrapper reports a busy lock
+    /// Exit status of a wrapper that gave up because the lock was held
     #[arg(
         long,
         requires = "wrapper",
@@ -25,11 +25,11 @@ pub struct LockOptions {
     /// Built-in lock to test
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Lock")]
     pub builtin: Option<Builtin>,
-    /// Lease of the lock: a holder that is stopped for longer may lose the lock, which is then no
+    /// Lease of the lock; if a holder is stopped for longer and loses the lock, that is not a
     /// violation
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Lock")]
     pub lease: Option<Duration>,
-    /// Configured lock to test; repeatable, or comma-separated [default: all of them]
+    /// Configured lock to test; repeatable or comma-separated [default: all]
     #[arg(
         long = "lock",
         value_delimiter = ',',
@@ -40,7 +40,7 @@ pub struct LockOptions {
     pub names: Vec<String>,
     /// Set of option values: pull-request (short, fixed seed), nightly (long, fresh seed), or a
     /// profile from the configuration
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Trial")]
     pub profile: Option<String>,
     /// Worker (or, with --wrapper, command) and its arguments [default: the configured locks]
     #[arg(

@@ -49,6 +49,8 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default());
 
 /// Run tests with isolated locks, and find out whether a lock really excludes.
+///
+/// `cargo lockutils --version --verbose` shows what is available on this platform.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo lockutils",
@@ -60,8 +62,15 @@ const STYLES: Styles = Styles::styled()
     arg_required_else_help = true
 )]
 pub struct Cli {
-    /// When to use colors
-    #[arg(long, global = true, value_name = "WHEN", default_value_t, value_enum)]
+    /// When to use colors: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value_t,
+        value_enum,
+        hide_possible_values = true
+    )]
     pub color: Color,
     #[command(subcommand)]
     pub command: Command,
@@ -70,9 +79,9 @@ pub struct Cli {
 const RUN_STATUS: &str = "\
 Exit status:
   that of the command, or
-  126      the command cannot be executed
+  126      the command could not be executed
   127      the command was not found
-  128 + N  signal N ended the command";
+  128 + N  signal N ended the command (Unix)";
 
 const STRESS_STATUS: &str = "\
 Exit status:
@@ -101,9 +110,9 @@ Examples:
 
 const REPLAY_STATUS: &str = "\
 Exit status:
-  0  the violation did not happen again
-  1  broken
-  2  the lock could not be run
+  0  the violation did not recur
+  1  broken: two workers held the lock at once
+  2  the counterexample could not be replayed
   3  stuck";
 
 const CLEAN_STATUS: &str = "\
@@ -116,11 +125,12 @@ Exit status:
 pub enum Command {
     /// Run `cargo test` with an isolated OSLO_LOCK_PATH
     ///
-    /// Creates a fresh directory for the run, sets OSLO_LOCK_PATH to it for unit tests, integration
-    /// tests and doctests, and removes it however the run ends.
+    /// OSLO_LOCK_PATH names the directory for lock files. Creates a fresh one, sets the variable
+    /// for unit tests, integration tests and doctests, and removes the directory when the run
+    /// ends, even if it is interrupted or killed.
     ///
-    /// Accepts every option of `cargo test`; the options below may stand anywhere before `--`. With
-    /// -v, prints the commands it runs; with -q, omits its own notes.
+    /// Accepts every option of `cargo test`; the options below may appear anywhere before `--`.
+    /// With -v, prints the commands it runs; with -q, omits its own messages.
     ///
     /// Exit status: that of `cargo test`.
     #[command(
@@ -146,9 +156,8 @@ pub enum Command {
     },
     /// Run any other command that runs tests, such as `cargo bench` or `cargo llvm-cov`
     ///
-    /// Isolates locks as `test` does. --isolate sets a test runner in the environment
-    /// (CARGO_TARGET_…_RUNNER), where cargo finds it; the project's own runner still runs, behind
-    /// it.
+    /// Isolates locks as `test` does. --isolate works through a target runner, set in the variable
+    /// CARGO_TARGET_…_RUNNER; a runner that the project configures still runs, inside ours.
     ///
     /// Exit status: that of the command.
     #[command(after_help = "Examples:
@@ -175,12 +184,15 @@ pub enum Command {
     },
     /// Test a lock under load and faults
     ///
-    /// LOCK is the command line of a worker, in any language, that speaks the line protocol
-    /// (docs/reference/protocol.md). With --wrapper it is a command that holds the lock while it
-    /// runs {cmd}. With --builtin, a built-in lock is tested instead.
+    /// LOCK is the command line of a worker: a program in any language that acquires and releases
+    /// the lock on request (docs/reference/protocol.md; `init --worker` writes one). With
+    /// --wrapper, LOCK is a command that holds the lock while it runs {cmd}. With --builtin, a
+    /// built-in lock is tested instead.
     ///
-    /// Placeholders in LOCK: {dir} a fresh directory, {name} a lock name, {lock} the path
+    /// Placeholders in LOCK: {dir} is a fresh directory, {name} a lock name, {lock} the path
     /// {dir}/{name}, {worker} the worker's number.
+    ///
+    /// TIME is a number and a unit, such as 800us, 1.5s or 10m.
     #[command(
         after_help = STRESS_EXAMPLES,
         after_long_help = format!("{STRESS_STATUS}\n\n{STRESS_EXAMPLES}")
@@ -188,9 +200,10 @@ pub enum Command {
     Stress(Box<StressOptions>),
     /// Test a lock by choosing the order of its system calls
     ///
-    /// Runs the workers one system call at a time, under ptrace(2), and searches for an
-    /// interleaving in which two of them hold the lock. Shrinks the one it finds, prints it step by
-    /// step, and saves it to a file for `replay`. LOCK is as in `stress`.
+    /// Linux only. Runs the workers one system call at a time, under ptrace(2), and searches for an
+    /// interleaving in which two of them hold the lock. Shrinks the interleaving that it finds,
+    /// prints it step by step, and saves it to a file for `replay`. LOCK and TIME are as in
+    /// `stress`.
     #[command(
         after_help = EXPLORE_EXAMPLES,
         after_long_help = format!("{EXPLORE_STATUS}\n\n{EXPLORE_EXAMPLES}")
@@ -199,21 +212,22 @@ pub enum Command {
     /// Replay a counterexample saved by `explore`
     #[command(after_long_help = REPLAY_STATUS)]
     Replay {
-        /// Counterexample; `-` reads standard input
+        /// Counterexample, or `-` for standard input
         file: PathBuf,
-        /// Number of runs [default: 10, or 1 if the counterexample waits in real time (12 s)]
+        /// Number of runs [default: 10, or 1 if each run has to wait 12 s of real time]
         #[arg(long, value_name = "N")]
         times: Option<usize>,
     },
     /// Set up lock trials in this package: configuration, worker, CI workflow
     ///
-    /// On a terminal, asks for everything that the options leave open. Existing files stay as they
-    /// are unless --force is given.
+    /// On a terminal, asks for what the options do not specify. Does not change existing files
+    /// unless --force is given.
     Init(InitOptions),
     /// Show which processes hold, wait for or have open each lock file
     ///
     /// Without root, other users' processes appear only as far as /proc/locks shows them; the
-    /// output says how many were skipped.
+    /// output says how many were skipped. macOS and FreeBSD show no waiters, and Windows shows only
+    /// who has the file open.
     #[command(after_help = "Examples:
   cargo lockutils ls /var/lib/nova/tmp
   cargo lockutils ls --config-file /etc/nova/nova.conf --json")]
@@ -221,10 +235,12 @@ pub enum Command {
     /// Remove unused lock files
     ///
     /// Removes a file only if it is empty, directly in the directory, and neither locked nor open
-    /// in any process. In case of doubt the file stays.
+    /// in any process. In case of doubt, keeps the file.
     #[command(after_long_help = CLEAN_STATUS)]
     Clean(CleanOptions),
     /// Check that a worker speaks the line protocol
+    ///
+    /// docs/reference/protocol.md describes the protocol.
     WorkerCheck {
         /// Worker and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "WORKER")]
@@ -232,11 +248,12 @@ pub enum Command {
     },
     /// Print OSLO_LOCK_PATH for a shell or another tool
     ///
-    /// Creates a fresh directory, which stays until --unset removes it.
+    /// Creates a fresh directory, which remains until --unset removes it.
     #[command(after_help = "Examples:
   eval \"$(cargo lockutils show-env)\"            # sh, bash, zsh
   cargo lockutils show-env --format fish | source
-  eval \"$(cargo lockutils show-env --unset)\"    # remove the directory again")]
+  cargo lockutils show-env --format powershell | Invoke-Expression
+  eval \"$(cargo lockutils show-env --unset)\"    # removes the directory")]
     ShowEnv {
         /// Syntax of the output
         #[arg(long, value_enum, value_name = "SYNTAX", default_value_t)]
@@ -257,14 +274,14 @@ pub enum Command {
     },
     /// Print the man page
     Man {
-        /// Write one page per subcommand to this directory instead
+        /// Write a page for the command and each subcommand to this directory instead
         #[arg(long, value_name = "DIR")]
         all: Option<PathBuf>,
     },
 }
 
-/// Subcommands that this program runs itself with. They are no part of [`Command`], so that help
-/// and completions never offer them.
+/// Hidden subcommands with which this program runs itself. They are not part of [`Command`], so
+/// that help and completions never offer them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-lockutils")]
 pub enum Internal {
@@ -321,6 +338,10 @@ pub enum EnvFormat {
     Fish,
     /// OSLO_LOCK_PATH=…, for an env file
     Env,
+    /// $env:OSLO_LOCK_PATH = '…'
+    Powershell,
+    /// set "OSLO_LOCK_PATH=…"
+    Cmd,
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// But for those that cargo has too and that we hand on.
+    /// Except for options that cargo has too and that are passed on.
     #[test]
     fn no_option_of_ours_hides_one_of_cargos() {
         let root = Cli::command();

@@ -29,11 +29,12 @@ pub struct StressOptions {
     /// Maximum time in the critical section [default: 800us]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Trial")]
     pub hold: Option<Duration>,
-    /// Time without any acquisition before the verdict is *stuck* [default: 30s, or more with a
+    /// Time without any acquisition before the verdict is `stuck` [default: 30s, or more with a
     /// long lease]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Trial")]
     pub stuck_after: Option<Duration>,
-    /// Let hazards affect the exit status, as promises do
+    /// Let hazards (pause, unlink, fork, reopen, wrapper-kill) affect the exit status too; by
+    /// default they do so only if --scenario names them
     #[arg(long, help_heading = "Trial")]
     pub deny_hazards: bool,
 }

@@ -10,25 +10,25 @@ use super::values::seed;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct TestOptions {
-    /// Unit that gets its own directory: the run, each test binary, or each test (nextest only)
+    /// Scope with its own lock path: the run, each test binary, or each test (nextest only)
     /// [default: run]
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, value_name = "SCOPE")]
     pub isolate: Option<Isolate>,
     #[command(flatten)]
     pub directory: DirectoryOptions,
     /// Fail if a lock is still held after the tests
     #[arg(long)]
     pub deny_leaks: bool,
-    /// Number of runs, each with another seed in LOCKUTILS_SEED [default: 1]
+    /// Number of runs, each with its own seed in LOCKUTILS_SEED [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: Option<u32>,
     /// Stop after the first failed run; without --runs, repeat until a run fails
     #[arg(long)]
     pub until_failure: bool,
-    /// Seed of the first run [default: with several runs, a fresh one, which is printed]
+    /// Seed of the first run [default: random if there are several runs, and printed]
     #[arg(long, value_name = "SEED", value_parser = seed)]
     pub seed: Option<u64>,
-    /// Write the used lock files and the leaks of each run as JSON
+    /// JSON file for the lock files and leaks of each run (docs/reference/test-json.md)
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Print the commands without running them

@@ -15,7 +15,7 @@ pub struct TrialOptions {
     #[command(flatten)]
     pub lock: LockOptions,
     /// Scenario to run: contend, threads, die, respawn, remove, pause, unlink, fork, reopen or
-    /// wrapper-kill; repeatable, or comma-separated [default: every one that the lock supports]
+    /// wrapper-kill; repeatable or comma-separated [default: all that the lock supports]
     #[arg(
         long,
         value_delimiter = ',',
@@ -36,7 +36,7 @@ pub struct TrialOptions {
         help_heading = "Trial"
     )]
     pub workers: Option<u16>,
-    /// Seed of every random choice [default: a fresh one, which is printed]
+    /// Seed of every random choice [default: random, and printed]
     #[arg(long, value_name = "SEED", value_parser = seed, help_heading = "Trial")]
     pub seed: Option<u64>,
     #[command(flatten)]
@@ -52,8 +52,8 @@ pub struct ReportOptions {
     /// File for a JUnit report
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// File for a self-contained HTML page; with several configured locks, one file per lock, with
-    /// the lock's name appended
+    /// File for a self-contained HTML report; with several configured locks, one file per lock,
+    /// with the lock's name appended
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
     /// Write every report to this directory; the seed is written before the run starts

@@ -44,6 +44,13 @@ pub fn strategy(text: &str) -> Result<Choice, String> {
 /// Parses a scenario that `explore` supports.
 pub fn explorable(text: &str) -> Result<Scenario, String> {
     let all: Vec<Scenario> = Scenario::explorable().collect();
+    if scenario(text).is_ok_and(|known| !all.contains(&known)) {
+        let words: Vec<&str> = all.iter().map(|scenario| scenario.word()).collect();
+        return Err(format!(
+            "only `stress` has this scenario; `explore` has: {}",
+            words.join(", ")
+        ));
+    }
     one_of("scenario", text, &all, |scenario| scenario.word())
 }
 

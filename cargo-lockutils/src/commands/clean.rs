@@ -1,6 +1,5 @@
 //! `cargo lockutils clean`: removes unused lock files.
 
-mod lease;
 mod removal;
 mod runs;
 
@@ -10,17 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use lockutils_harness::procfs;
 
 use crate::cli::CleanOptions;
 use crate::lock_scan::{self, Role, User, lock_of_turnstile};
-use crate::say;
+use crate::output;
+use crate::sys::Status;
 use removal::Outcome;
 
 /// Exit status if some unused files could not be removed.
-const NOT_ALL: u8 = 1;
+const NOT_ALL: Status = 1;
 
-pub fn run(options: &CleanOptions) -> Result<u8> {
+pub fn run(options: &CleanOptions) -> Result<Status> {
     if options.runs {
         return Ok(runs::clean(options.kept, options.dry_run));
     }
@@ -45,7 +44,7 @@ pub fn run(options: &CleanOptions) -> Result<u8> {
             Err(error) => summary.failed.push((file, error.to_string())),
         }
     }
-    Ok(summary.tell(&directory, options.dry_run))
+    Ok(summary.print(&directory, options.dry_run))
 }
 
 /// Candidates for lock files, turnstiles last.
@@ -59,7 +58,7 @@ fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_ours = !lock_scan::is_hidden(&path) || removal::is_left_over(&name);
-        let foreign = if kind.is_symlink() {
+        let reason = if kind.is_symlink() {
             Some("a symbolic link")
         } else if kind.is_dir() {
             Some("a directory")
@@ -68,8 +67,8 @@ fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
         } else {
             None
         };
-        match foreign {
-            Some(what) => summary.count(path, Outcome::Foreign(what)),
+        match reason {
+            Some(what) => summary.count(path, Outcome::NotALockFile(what)),
             None => files.push(path),
         }
     }
@@ -81,7 +80,7 @@ fn candidates(directory: &Path, summary: &mut Summary) -> Result<Vec<PathBuf>> {
 struct Summary {
     removed: Vec<PathBuf>,
     in_use: Vec<PathBuf>,
-    foreign: Vec<(PathBuf, &'static str)>,
+    other_files: Vec<(PathBuf, &'static str)>,
     failed: Vec<(PathBuf, String)>,
     torn: Vec<PathBuf>,
 }
@@ -91,7 +90,7 @@ impl Summary {
         match outcome {
             Outcome::Removed => self.removed.push(file),
             Outcome::InUse => self.in_use.push(file),
-            Outcome::Foreign(what) => self.foreign.push((file, what)),
+            Outcome::NotALockFile(what) => self.other_files.push((file, what)),
             Outcome::NotKnown(reason) => self.failed.push((file, reason)),
             Outcome::Gone => {}
             Outcome::Torn => self.torn.push(file),
@@ -99,7 +98,7 @@ impl Summary {
     }
 
     /// Prints the outcome for each file and returns the exit status.
-    fn tell(&self, directory: &Path, dry_run: bool) -> u8 {
+    fn print(&self, directory: &Path, dry_run: bool) -> Status {
         let removed = if dry_run { "would remove" } else { "removed" };
         let locks = |files: &[PathBuf]| -> Vec<PathBuf> {
             let locks = files
@@ -108,7 +107,7 @@ impl Summary {
             locks.cloned().collect()
         };
         for file in locks(&self.removed) {
-            say::on_stdout(format_args!("{removed} {}", name(&file)));
+            output::on_stdout(format_args!("{removed} {}", name(&file)));
         }
         let users = if self.in_use.is_empty() {
             BTreeMap::new()
@@ -119,23 +118,23 @@ impl Summary {
         for file in &in_use {
             let below = Path::new(file.file_name().unwrap_or_default());
             let user = users.get(below).and_then(|users| users.first());
-            say::on_stdout(format_args!(
+            output::on_stdout(format_args!(
                 "{} stays: {}",
                 name(file),
                 user.map_or("it is in use".into(), what_of)
             ));
         }
-        for (file, what) in &self.foreign {
-            say::on_stdout(format_args!(
+        for (file, what) in &self.other_files {
+            output::on_stdout(format_args!(
                 "{} stays: not a lock file ({what})",
                 name(file)
             ));
         }
         for (file, reason) in &self.failed {
-            say::warning(format_args!("{} stays: {reason}", name(file)));
+            output::warning(format_args!("{} stays: {reason}", name(file)));
         }
         for file in &self.torn {
-            say::warning(format_args!(
+            output::warning(format_args!(
                 "{} was opened during its removal, and created again: restart every program that \
                  uses it without checking the path after locking, such as Python's \
                  oslo.concurrency",
@@ -146,12 +145,12 @@ impl Summary {
             1 => format!("1 {what}"),
             n => format!("{n} {what}s"),
         };
-        say::on_stdout(format_args!(
+        output::on_stdout(format_args!(
             "{removed} {}, {} in use, {} in doubt, {} left alone",
             count(locks(&self.removed).len(), "lock file"),
             in_use.len(),
             self.failed.len(),
-            count(self.foreign.len(), "other file")
+            count(self.other_files.len(), "other file")
         ));
         if self.failed.is_empty() && self.torn.is_empty() {
             0
@@ -171,14 +170,14 @@ fn what_of(user: &User) -> String {
         Some(process) => format!(
             "process {} {does}: {}",
             process.pid,
-            procfs::shorten(&say::printable(&process.command), procfs::LONGEST)
+            output::shorten(&output::printable(&process.command), output::LONGEST)
         ),
         None => format!("a process visible only to root {does}"),
     }
 }
 
 fn name(file: &Path) -> String {
-    say::printable(
+    output::printable(
         &file
             .file_name()
             .unwrap_or(OsStr::new("?"))

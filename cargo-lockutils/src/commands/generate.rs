@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::cli::Cli;
-use crate::say;
+use crate::output;
+use crate::sys::Status;
 
 /// Name of the program without cargo, which cannot complete the arguments of its subcommands.
 const PROGRAM: &str = "cargo-lockutils";
@@ -18,7 +19,7 @@ fn command() -> clap::Command {
     Cli::command().name(PROGRAM).bin_name(PROGRAM)
 }
 
-pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
+pub fn completions(shell: clap_complete::Shell) -> Result<Status> {
     let mut script = Vec::new();
     if shell != clap_complete::Shell::Bash {
         clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
@@ -43,7 +44,7 @@ pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
     print(lines.join("\n").as_bytes())
 }
 
-pub fn man() -> Result<u8> {
+pub fn man() -> Result<Status> {
     let mut page = Vec::new();
     // There is no page for `help`.
     clap_mangen::Man::new(command().disable_help_subcommand(true)).render(&mut page)?;
@@ -51,11 +52,11 @@ pub fn man() -> Result<u8> {
 }
 
 /// Writes a page for the program and one per subcommand, such as `cargo-lockutils-stress.1`.
-pub fn man_pages(folder: &Path) -> Result<u8> {
+pub fn man_pages(folder: &Path) -> Result<Status> {
     let problem = || format!("cannot write the man pages to {}", folder.display());
     fs::create_dir_all(folder).with_context(problem)?;
     clap_mangen::generate_to(command(), folder).with_context(problem)?;
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "wrote the man pages to {}; to read the first: man {}",
         folder.display(),
         folder.join(PROGRAM).with_added_extension("1").display()
@@ -63,7 +64,7 @@ pub fn man_pages(folder: &Path) -> Result<u8> {
     Ok(0)
 }
 
-fn print(text: &[u8]) -> Result<u8> {
-    say::result(String::from_utf8_lossy(text).trim_end())?;
+fn print(text: &[u8]) -> Result<Status> {
+    output::result(String::from_utf8_lossy(text).trim_end())?;
     Ok(0)
 }

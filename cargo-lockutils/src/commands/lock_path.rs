@@ -1,4 +1,4 @@
-//! The lock path that `ls` and `clean` look at.
+//! The lock path of `ls` and `clean`.
 
 use std::path::PathBuf;
 
@@ -24,8 +24,8 @@ impl LockPathOptions {
             lockutils::configure_from_ini(file)?;
         }
         lockutils::get_lock_path().context(
-            "no lock path is set: give the directory, set OSLO_LOCK_PATH, or give --config-file \
-             with a file that sets `lock_path` in its section [oslo_concurrency]",
+            "no lock path: name the directory, set OSLO_LOCK_PATH, or use --config-file with a \
+             file that sets `lock_path` in its section [oslo_concurrency]",
         )
     }
 }

@@ -7,31 +7,22 @@ use anyhow::Result;
 
 use crate::cli::LsOptions;
 use crate::lock_scan;
-use crate::say;
+use crate::output;
+use crate::sys::Status;
 
-pub fn run(options: &LsOptions) -> Result<u8> {
+pub fn run(options: &LsOptions) -> Result<Status> {
     let lock_path = options.lock_path.existing()?;
     let scan = lock_scan::scan(&lock_path);
     if options.json {
-        say::result(json::of(&lock_path, &scan)?)?;
+        output::result(json::of(&lock_path, &scan)?)?;
         return Ok(0);
     }
-    say::on_stdout(table::of(&scan, options.all, table::width()).trim_end());
+    output::on_stdout(table::of(&scan, options.all, table::width()).trim_end());
     if scan.hidden > 0 {
-        say::note(hidden(scan.hidden));
+        output::note(lock_scan::hidden(scan.hidden));
+    }
+    if let Some(limits) = lock_scan::LIMITS {
+        output::note(limits);
     }
     Ok(0)
-}
-
-/// The note about processes that could not be inspected, with a remedy.
-pub fn hidden(processes: usize) -> String {
-    let (count, them) = match processes {
-        1 => ("1 process".to_owned(), "it"),
-        n => (format!("{n} processes"), "them"),
-    };
-    if nix::unistd::geteuid().is_root() {
-        format!("{count} could not be inspected even as root; a container may forbid it")
-    } else {
-        format!("{count} of other users could not be inspected; run as root to see {them}")
-    }
 }

@@ -11,6 +11,7 @@ mod runner;
 mod show_env;
 mod test;
 mod trials;
+pub mod version;
 mod with;
 mod worker_check;
 
@@ -22,9 +23,10 @@ use crate::cli::PassedOn;
 use crate::cli::{Command, Internal};
 
 use crate::guardian;
+use crate::sys::Status;
 
 /// Runs a subcommand and returns its exit status.
-pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
+pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -> Result<Status> {
     match command {
         Command::Test(options) => test::run(options, color, passed_on),
         Command::Nextest {
@@ -55,7 +57,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
 }
 
 /// Runs a hidden subcommand and returns its exit status.
-pub fn run_internal(internal: Internal) -> Result<u8> {
+pub fn run_internal(internal: Internal) -> Result<Status> {
     match internal {
         Internal::BuiltinWorker { lock } => builtin::work(lock).map(|()| 0).map_err(Into::into),
         Internal::WrapperWorker {

@@ -8,14 +8,15 @@ use crate::cargo_options::{Argument, CargoOption, NEXTEST, TEST, joined, parse};
 use crate::cargo_run::{CargoRun, Once, Runner};
 use crate::cli::PassedOn;
 use crate::cli::TestOptions;
-use crate::{child, say};
+use crate::sys::Status;
+use crate::{child, output};
 
 pub fn run(
     options: TestOptions,
     no_doctests: bool,
     color: Option<&'static str>,
     passed_on: PassedOn,
-) -> Result<u8> {
+) -> Result<Status> {
     let (run, passed_on) = CargoRun::prepare(Runner::Nextest, options, color, passed_on)?;
     let doctests = match no_doctests {
         true => Doctests::NotWanted,
@@ -28,9 +29,9 @@ pub fn run(
         let selected = match &doctests {
             Doctests::NotWanted => return Ok(status),
             Doctests::LeftOut(by) => {
-                say::note(format_args!(
+                output::note(format_args!(
                     "doctests skipped: `{}` selects tests; to run them: cargo lockutils test --doc",
-                    say::printable(by)
+                    output::printable(by)
                 ));
                 return Ok(status);
             }
@@ -47,9 +48,9 @@ pub fn run(
 }
 
 /// Runs the doctests after nextest has exited with `status`.
-fn after(once: &mut Once<'_>, status: u8, arguments: &PassedOn) -> Result<u8> {
+fn after(once: &mut Once<'_>, status: Status, arguments: &PassedOn) -> Result<Status> {
     if status != 0 && !once.run.no_fail_fast {
-        say::note("doctests skipped, because tests failed; --no-fail-fast runs them anyway");
+        output::note("doctests skipped, because tests failed; --no-fail-fast runs them anyway");
         return Ok(status);
     }
     if child::interrupted().is_some() {

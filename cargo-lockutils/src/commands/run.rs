@@ -9,8 +9,9 @@ use crate::child;
 use crate::cli::DirectoryOptions;
 use crate::lock_directory::{LockDirectory, VARIABLE};
 use crate::run_mark::RunMark;
+use crate::sys::Status;
 
-pub fn run(options: &DirectoryOptions, command: &[OsString]) -> Result<u8> {
+pub fn run(options: &DirectoryOptions, command: &[OsString]) -> Result<Status> {
     let directory = LockDirectory::make(options)?;
     let mark = RunMark::new();
     let guardian = directory.guard(Some(&mark))?;

@@ -3,7 +3,6 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,11 +10,12 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::cli::Isolate;
 use crate::lock_directory::VARIABLE;
+use crate::sys::{Status, become_command};
 
 /// Replaces this process with the test binary, with its own lock path below that of the run.
 ///
 /// `command` is the project's own runner, if any, followed by the test binary and its arguments.
-pub fn run(isolate: Isolate, command: &[OsString]) -> Result<u8> {
+pub fn run(isolate: Isolate, command: &[OsString]) -> Result<Status> {
     let of_the_run = env::var_os(VARIABLE).map(PathBuf::from).ok_or_else(|| {
         anyhow!("{VARIABLE} is not set; only `cargo lockutils test` may call this subcommand")
     })?;
@@ -29,8 +29,8 @@ pub fn run(isolate: Isolate, command: &[OsString]) -> Result<u8> {
     if !command.iter().any(|word| is_doctest(word)) {
         child.env(VARIABLE, directory(isolate, &of_the_run, command)?);
     }
-    let error = child.exec();
-    Err(error).with_context(|| format!("cannot run {}", Path::new(&command[0]).display()))
+    become_command(child)
+        .with_context(|| format!("cannot run {}", Path::new(&command[0]).display()))
 }
 
 /// Returns `true` for a doctest, which rustdoc compiles into a temporary folder. Doctests are many

@@ -6,8 +6,13 @@ use crate::cargo_options::TEST;
 use crate::cargo_run::{CargoRun, Runner};
 use crate::cli::PassedOn;
 use crate::cli::{Isolate, TestOptions};
+use crate::sys::Status;
 
-pub fn run(options: TestOptions, color: Option<&'static str>, passed_on: PassedOn) -> Result<u8> {
+pub fn run(
+    options: TestOptions,
+    color: Option<&'static str>,
+    passed_on: PassedOn,
+) -> Result<Status> {
     let (run, passed_on) = CargoRun::prepare(Runner::Test, options, color, passed_on)?;
     if run.isolate() == Isolate::Test {
         bail!(

@@ -1,56 +1,42 @@
 //! The lock files below a directory.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use lockutils_harness::procfs::FileId;
+use crate::sys;
 
 /// Suffix of the file `.NAME.turnstile`, the gate in front of a fair lock
 /// (docs/explanation/locks.md).
 const TURNSTILE: &str = ".turnstile";
 
-/// Regular files and their paths below a directory.
+/// Regular files below a directory.
 #[derive(Debug, Default)]
 pub struct Files {
-    paths: HashMap<FileId, PathBuf>,
-    inodes: HashSet<u64>,
+    /// By the path below the directory.
+    files: BTreeMap<PathBuf, Metadata>,
     /// Those that are no lock files, each with the reason.
-    foreign: BTreeMap<PathBuf, &'static str>,
+    other_files: BTreeMap<PathBuf, &'static str>,
 }
 
 impl Files {
-    fn insert(&mut self, metadata: &Metadata, path: PathBuf) {
-        let file = FileId::of(metadata);
+    fn insert(&mut self, metadata: Metadata, path: PathBuf) {
         let is_hidden = || is_hidden(&path).then_some("hidden");
-        if let Some(why) = why_no_lock_file(metadata).or_else(is_hidden) {
-            self.foreign.insert(path.clone(), why);
+        if let Some(why) = why_no_lock_file(&metadata).or_else(is_hidden) {
+            self.other_files.insert(path.clone(), why);
         }
-        self.inodes.insert(file.inode);
-        self.paths.insert(file, path);
+        self.files.insert(path, metadata);
     }
 
-    pub fn contains(&self, file: FileId) -> bool {
-        self.paths.contains_key(&file)
+    /// Files that no lock has created, each with the reason.
+    pub fn other_files(&self) -> &BTreeMap<PathBuf, &'static str> {
+        &self.other_files
     }
 
-    /// Returns `true` if one of the files has this inode, on any device.
-    pub fn has_inode(&self, inode: u64) -> bool {
-        self.inodes.contains(&inode)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
-    }
-
-    /// The files that no lock has made, each with the reason.
-    pub fn foreign(&self) -> &BTreeMap<PathBuf, &'static str> {
-        &self.foreign
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Path)> {
-        self.paths.iter().map(|(&file, path)| (file, &**path))
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Metadata)> {
+        self.files
+            .iter()
+            .map(|(path, metadata)| (&**path, metadata))
     }
 }
 
@@ -61,7 +47,7 @@ pub fn below(directory: &Path) -> Files {
         && metadata.is_file()
     {
         let name = directory.file_name().unwrap_or_default();
-        files.insert(&metadata, PathBuf::from(name));
+        files.insert(metadata, PathBuf::from(name));
         return files;
     }
     let mut left = vec![directory.to_owned()];
@@ -72,7 +58,7 @@ pub fn below(directory: &Path) -> Files {
                 Ok(metadata) if metadata.is_dir() => left.push(path),
                 Ok(metadata) if metadata.is_file() => {
                     let below = path.strip_prefix(directory).unwrap_or(&path).to_owned();
-                    files.insert(&metadata, below);
+                    files.insert(metadata, below);
                 }
                 _ => {}
             }
@@ -87,7 +73,7 @@ pub fn why_no_lock_file(metadata: &Metadata) -> Option<&'static str> {
         Some("not a regular file")
     } else if metadata.len() > 0 {
         Some("not empty")
-    } else if metadata.nlink() > 1 {
+    } else if sys::number_of_names(metadata) > 1 {
         Some("a file of several names")
     } else {
         None
@@ -135,7 +121,7 @@ mod tests {
             fs::write(directory.path().join(file), "").unwrap();
         }
         let names = |path: &Path| -> Vec<PathBuf> {
-            below(path).iter().map(|(_, file)| file.into()).collect()
+            below(path).iter().map(|(file, _)| file.into()).collect()
         };
         assert_eq!(names(&directory.path().join("a")), [PathBuf::from("a")]);
         assert_eq!(names(directory.path()).len(), 2);

@@ -199,7 +199,7 @@ fn may_say_something(manifest: Option<&Path>) -> bool {
         None => here,
         Some(manifest) => match here.join(manifest).canonicalize() {
             Ok(file) => file.parent().map(Path::to_owned).unwrap_or(file),
-            // Cargo reports what is wrong with it.
+            // Cargo reports the error.
             Err(_) => return true,
         },
     };
@@ -228,11 +228,11 @@ fn may_say_something(manifest: Option<&Path>) -> bool {
 fn cargo_failed(stderr: &str) -> anyhow::Error {
     let text = stderr.trim();
     if text.contains("could not find `Cargo.toml`") {
-        return anyhow!("cargo found no project to test: {}", in_one_line(text));
+        return anyhow!("cargo found no package: {}", in_one_line(text));
     }
     anyhow!(
         "cargo cannot read this project:\n{}",
-        crate::say::lines(text)
+        crate::output::lines(text)
     )
 }
 

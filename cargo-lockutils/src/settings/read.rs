@@ -102,9 +102,9 @@ mod tests {
                 ["at `lock[0]`", "missing field `name`", ""],
             ),
         ] {
-            let told = error(toml);
+            let error = error(toml);
             for part in parts {
-                assert!(told.contains(part), "no `{part}` in: {told}");
+                assert!(error.contains(part), "no `{part}` in: {error}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Cargo's own arguments, written in every way that cargo understands.
+//! Cargo's own arguments, in every form that cargo accepts.
 
 use crate::project::{NOTHING, Project, stderr, stdout};
 
@@ -18,10 +18,10 @@ fn short_options_joined_to_their_value_leave_the_doctests_in() {
     ] {
         project.forget();
         let output = project.run(&[&["nextest"], arguments].concat());
-        let told = stdout(&output) + &stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+        let printed = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {printed}");
         for test in ["unit", "integration", "doctest"] {
-            assert!(project.was_seen(test), "{arguments:?}: {test} {told}");
+            assert!(project.was_seen(test), "{arguments:?}: {test} {printed}");
         }
     }
     assert_eq!(project.left_behind(), NOTHING);
@@ -38,10 +38,10 @@ fn doctests_that_are_left_out_are_told_of() {
     ] {
         project.forget();
         let output = project.run(&[&["nextest"], arguments].concat());
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {printed}");
         let sentence = format!("doctests skipped: {word} selects tests");
-        assert!(told.contains(&sentence), "no `{sentence}` in {told}");
+        assert!(printed.contains(&sentence), "no `{sentence}` in {printed}");
         assert!(!project.was_seen("doctest"));
     }
 }
@@ -51,11 +51,11 @@ fn after_failures_doctests_run_if_cargo_is_to_go_on() {
     let project = Project::new();
     project.write("p/tests/bad.rs", "#[test] fn bad() { panic!() }");
     let output = project.run(&["nextest"]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(100), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(100), "{printed}");
     assert!(
-        told.contains("doctests skipped, because tests failed"),
-        "{told}"
+        printed.contains("doctests skipped, because tests failed"),
+        "{printed}"
     );
     assert!(!project.was_seen("doctest"));
     let output = project.run(&["nextest", "--no-fail-fast"]);

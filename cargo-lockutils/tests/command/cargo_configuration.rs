@@ -1,4 +1,4 @@
-//! Projects whose configuration of cargo says something of what we set as well.
+//! Projects whose configuration of cargo has settings that we set as well.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,10 +8,10 @@ use crate::project::{NOTHING, Project, stderr};
 fn passes(project: &Project, arguments: &[&str]) -> String {
     project.forget();
     let output = project.run(arguments);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {printed}");
     assert_eq!(project.left_behind(), NOTHING, "{arguments:?}");
-    told
+    printed
 }
 
 fn all_saw_ours(project: &Project) {
@@ -70,7 +70,7 @@ fn host() -> String {
     host.unwrap().to_owned()
 }
 
-/// A project with a runner that writes down that it ran.
+/// A project with a runner that records that it ran.
 fn with_runner() -> Project {
     let project = Project::new();
     let runner = project.folder().join("runner");
@@ -82,7 +82,7 @@ fn with_runner() -> Project {
     project
 }
 
-/// Tests are isolated, and the runner of the project ran, with this argument.
+/// Asserts that tests are isolated, and that the runner of the project ran with this argument.
 fn is_composed(project: &Project, argument: &str) {
     assert_ne!(project.seen("unit"), project.seen("integration"));
     assert!(project.seen("unit").starts_with(project.temporary()));
@@ -160,8 +160,8 @@ fn a_runner_of_the_environment_is_composed_with_ours() {
     }
 }
 
-/// The text form cannot have a blank in a path; what cannot be is said, and nothing is run without
-/// isolation.
+/// The text form cannot have a blank in a path. Impossible combinations are reported, and nothing
+/// runs without isolation.
 #[test]
 fn what_cannot_be_composed_is_said() {
     let project = with_runner();
@@ -174,9 +174,9 @@ fn what_cannot_be_composed_is_said() {
     );
     let mut command = project.command(&["test", "--isolate", "binary"]);
     let output = command.current_dir(&folder).output().unwrap();
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("as a list"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("as a list"), "{printed}");
     assert!(!project.was_seen("unit"));
     assert_eq!(project.left_behind(), NOTHING);
 }

@@ -1,4 +1,4 @@
-//! `clean` removes what nobody uses, and nothing else.
+//! `clean` removes unused files, and nothing else.
 
 use std::fs;
 use std::path::Path;
@@ -36,22 +36,25 @@ fn what_nobody_uses_goes_and_what_somebody_uses_stays() {
 
     let output = clean(path, &["--dry-run"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let told = stdout(&output);
-    assert!(told.contains("would remove a\nwould remove b\n"), "{told}");
+    let printed = stdout(&output);
+    assert!(
+        printed.contains("would remove a\nwould remove b\n"),
+        "{printed}"
+    );
     assert_eq!(names(path), before, "nothing is removed");
 
     let output = clean(path, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let stay = [".oslo.turnstile", "fcntl", "flock", "ofd", "opened", "oslo"];
     assert_eq!(names(path), stay);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     for words in [
         "removed a\nremoved b\n".to_owned(),
         format!("flock stays: process {} holds it: ", holders[3].pid()),
         format!("opened stays: process {} has it open: ", opener.pid()),
         "removed 2 lock files, 5 in use, 0 in doubt, 0 other files left alone\n".to_owned(),
     ] {
-        assert!(told.contains(&words), "no `{words}` in\n{told}");
+        assert!(printed.contains(&words), "no `{words}` in\n{printed}");
     }
     for holder in &mut holders {
         assert_eq!(holder.ask("release"), "0 released");
@@ -79,7 +82,7 @@ fn what_is_no_lock_file_stays() {
         [".hidden", "fifo", "folder", "link", "notes", "twice"]
     );
     assert_eq!(names(&path.join("folder")), ["again", "x"]);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     for words in [
         "notes stays: not a lock file (not empty)",
         "folder stays: not a lock file (a directory)",
@@ -88,21 +91,21 @@ fn what_is_no_lock_file_stays() {
         "twice stays: not a lock file (a file of several names)",
         ".hidden stays: not a lock file (hidden)",
     ] {
-        assert!(told.contains(words), "no `{words}` in\n{told}");
+        assert!(printed.contains(words), "no `{words}` in\n{printed}");
     }
 }
 
-/// As Python's oslo does: it opens the file, and locks it some time later.
+/// Like Python's oslo: it opens the file, and locks it some time later.
 #[test]
 fn a_file_that_is_open_but_not_locked_stays() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     touch(path, &["x"]);
     let mut opener = opener(&path.join("x"));
-    let told = stdout(&clean(path, &[]));
-    assert_eq!(names(path), ["x"], "{told}");
+    let printed = stdout(&clean(path, &[]));
+    assert_eq!(names(path), ["x"], "{printed}");
     let words = format!("x stays: process {} has it open: sh", opener.id());
-    assert!(told.contains(&words), "{told}");
+    assert!(printed.contains(&words), "{printed}");
     drop(opener.stdin.take());
     opener.wait().unwrap();
     clean(path, &[]);
@@ -121,8 +124,8 @@ fn what_a_killed_run_left_is_removed_and_a_file_is_no_directory() {
     assert_eq!(names(path), Vec::<String>::new());
 }
 
-/// While workers take the lock again and again, cleaning never lets two in: they verify what they
-/// locked.
+/// While workers acquire the lock repeatedly, cleaning never admits two of them: they check the
+/// path after locking.
 #[test]
 fn cleaning_in_the_middle_of_a_trial_breaks_no_lock() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,7 +144,7 @@ fn cleaning_in_the_middle_of_a_trial_breaks_no_lock() {
     let mut removed = 0;
     for round in 0..300 {
         let at = round % workers.len();
-        // Who does not hold it may find it busy or free, but never hold it as well.
+        // Other workers may find the lock busy or free, but never hold it as well.
         assert_eq!(workers[at].ask("acquire"), "0 acquired");
         let other = (at + 1) % workers.len();
         assert_eq!(workers[other].ask("try"), "0 busy", "round {round}");

@@ -1,4 +1,4 @@
-//! Completion scripts in the shells for which they are, and man pages.
+//! Completion scripts in their shells, and man pages.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -29,7 +29,7 @@ fn shell(shell: &str, arguments: &[&str]) -> Output {
     output.unwrap_or_else(|error| panic!("{shell}, which .ci/run installs: {error}"))
 }
 
-/// (what is typed, what is offered among others)
+/// (typed words, one of the offered completions)
 const TYPED: [(&str, &str); 4] = [
     ("cargo-lockutils str", "stress"),
     ("cargo-lockutils stress --dur", "--duration"),
@@ -47,17 +47,18 @@ fn bash_completes_subcommands_options_and_values() {
         let driver = format!(
             "source '{}'; COMP_WORDS=({}); COMP_CWORD={}; COMP_LINE='{line}'; COMP_POINT={}; \
              function=$(complete -p cargo-lockutils | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
-             $function cargo-lockutils \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+             $function cargo-lockutils \"${{COMP_WORDS[COMP_CWORD]}}\" \
+             \"${{COMP_WORDS[COMP_CWORD-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             file.display(),
             words.join(" "),
             words.len() - 1,
             line.len(),
         );
         let output = shell("bash", &["--norc", "-c", &driver]);
-        let told = stdout(&output);
+        let printed = stdout(&output);
         assert!(
-            told.lines().any(|word| word == offered),
-            "{line}: {told}{}",
+            printed.lines().any(|word| word == offered),
+            "{line}: {printed}{}",
             stderr(&output)
         );
     }
@@ -71,18 +72,18 @@ fn fish_completes_subcommands_options_and_values() {
     for (line, offered) in TYPED {
         let driver = format!("source '{}'; complete -C '{line}'", file.display());
         let output = shell("fish", &["--no-config", "-c", &driver]);
-        let told = stdout(&output);
-        let words = told.lines().filter_map(|line| line.split('\t').next());
+        let printed = stdout(&output);
+        let words = printed.lines().filter_map(|line| line.split('\t').next());
         assert!(
             words.into_iter().any(|word| word == offered),
-            "{line}: {told}{}",
+            "{line}: {printed}{}",
             stderr(&output)
         );
     }
 }
 
-/// Zsh completes in its line editor alone, so one runs on a terminal of its own, and what the
-/// completion system adds is written down.
+/// Zsh completes only in its line editor, so it runs on a terminal of its own, and the additions of
+/// its completion system are recorded.
 #[test]
 fn zsh_completes_subcommands_options_and_values() {
     let project = Project::new();
@@ -94,8 +95,10 @@ fn zsh_completes_subcommands_options_and_values() {
             "inner.zsh",
             &format!(
                 "fpath=('{functions}' $fpath)\nautoload -Uz compinit\ncompinit -u -d '{dump}'\n\
-                 compadd() {{ local -a added; builtin compadd -O added \"$@\"; print -rl -- \"${{added[@]}}\" >> '{file}'; builtin compadd \"$@\" }}\n\
-                 finish() {{ print -r -- finished >> '{file}'; exit }}\nzle -N finish\nbindkey '^X' finish\nPS1='ready> '\n",
+                 compadd() {{ local -a added; builtin compadd -O added \"$@\"; \
+                 print -rl -- \"${{added[@]}}\" >> '{file}'; builtin compadd \"$@\" }}\n\
+                 finish() {{ print -r -- finished >> '{file}'; exit }}\nzle -N finish\n\
+                 bindkey '^X' finish\nPS1='ready> '\n",
                 functions = functions.display(),
                 dump = project.temporary().join("dump").display(),
                 file = file.display(),
@@ -110,17 +113,17 @@ fn zsh_completes_subcommands_options_and_values() {
         );
         let _ = fs::remove_file(&file);
         let output = shell("zsh", &["-f", "-c", &driver]);
-        let told = fs::read_to_string(&file).unwrap_or_default();
+        let printed = fs::read_to_string(&file).unwrap_or_default();
         assert!(
-            told.lines().any(|word| word == offered),
-            "{line}: {told}{}{}",
+            printed.lines().any(|word| word == offered),
+            "{line}: {printed}{}{}",
             stdout(&output),
             stderr(&output)
         );
     }
 }
 
-/// Every page that a page names is there.
+/// Every page that a page mentions exists.
 #[test]
 fn man_pages_are_written_for_every_subcommand() {
     let project = Project::new();

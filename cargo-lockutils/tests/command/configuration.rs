@@ -1,5 +1,5 @@
-//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`: what is tried when no lock
-//! is named.
+//! `[workspace.metadata.lockutils]` and `[package.metadata.lockutils]`: the locks that are tested
+//! by default.
 
 use std::fs;
 
@@ -40,17 +40,22 @@ seed = 7
 #[test]
 fn every_configured_lock_is_tried_and_what_is_expected_is_no_failure() {
     let project = project(TWO_LOCKS);
-    // Paths of reports are those of the folder in which the command is called, wherever the lock
+    // Report paths are relative to the folder in which the command is called, wherever the lock
     // runs.
     let output = project
         .command(&["stress", "--profile", "quick", "--artifacts", "../kept"])
         .current_dir(project.folder().join("src"))
         .output()
         .unwrap();
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}{}", stderr(&output));
+    let printed = stdout(&output);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{printed}{}",
+        stderr(&output)
+    );
     for part in ["✔ good", "✔ bad  as expected", "seed 0x7", "✘ contend"] {
-        assert!(told.contains(part), "no `{part}` in {told}");
+        assert!(printed.contains(part), "no `{part}` in {printed}");
     }
     let kept = |name: &str| fs::read_to_string(project.folder().join("kept").join(name)).unwrap();
     assert_eq!(kept("stress-seed.txt"), "0x7\n");
@@ -71,13 +76,13 @@ fn every_configured_lock_is_tried_and_what_is_expected_is_no_failure() {
 fn what_differs_from_what_is_expected_fails() {
     let held = project(&TWO_LOCKS.replace("\"broken\"", "\"held\""));
     let output = held.run(&["stress", "--profile", "quick", "--lock", "bad"]);
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let printed = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("✘ bad  contend: held was expected, broken was found"),
-        "{told}"
+        printed.contains("✘ bad  contend: held was expected, broken was found"),
+        "{printed}"
     );
-    assert!(!told.contains("flock"), "{told}");
+    assert!(!printed.contains("flock"), "{printed}");
 
     let broken = project(&TWO_LOCKS.replace("\"held\"", "\"broken\""));
     let output = broken.run(&["stress", "--profile", "quick", "--lock", "good"]);
@@ -110,9 +115,17 @@ fn explore_tries_the_configured_locks_too() {
         .current_dir(project.folder().join("src"))
         .output()
         .unwrap();
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}{}", stderr(&output));
-    assert!(told.contains("✔ bad") && !told.contains("flock"), "{told}");
+    let printed = stdout(&output);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{printed}{}",
+        stderr(&output)
+    );
+    assert!(
+        printed.contains("✔ bad") && !printed.contains("flock"),
+        "{printed}"
+    );
     let kept = project.folder().join("src/lockutils-bad-contend.txt");
     let text = fs::read_to_string(kept).unwrap();
     assert!(text.contains("lock: -- sh no_lock.sh\n"), "{text}");
@@ -155,10 +168,10 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
         ("", ["none is configured", "cargo lockutils init"]),
     ] {
         let output = project(configuration).run(&["stress"]);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{printed}");
         for part in parts {
-            assert!(told.contains(part), "no `{part}` in {told}");
+            assert!(printed.contains(part), "no `{part}` in {printed}");
         }
     }
     let project = project(TWO_LOCKS);
@@ -175,9 +188,9 @@ fn a_mistake_in_the_configuration_is_named_with_what_was_meant() {
         ),
     ] {
         let output = project.run(&arguments);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains(part), "no `{part}` in {told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{printed}");
+        assert!(printed.contains(part), "no `{part}` in {printed}");
     }
 }
 
@@ -216,10 +229,10 @@ fn what_is_not_known_of_a_configured_lock_is_no_success() {
     let one = "[[package.metadata.lockutils.lock]]\nname = \"good\"\nbuiltin = \"flock\"\n";
     let project = project(one);
     let output = project.run(&["stress", "--duration", "0s"]);
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("✘ good  not known"), "{told}");
-    // What the configuration names, and what cannot be tried.
+    let printed = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("✘ good  not known"), "{printed}");
+    // Scenarios that the configuration names, and one that cannot be tested.
     let named = one.to_owned() + "scenarios = [\"contend\", \"remove\"]\n";
     project.write(
         "p/Cargo.toml",

@@ -1,4 +1,4 @@
-//! The lock path reaches every kind of test, beats the project's own, and is removed.
+//! The lock path reaches every kind of test, overrides the project's own, and is removed.
 
 use crate::project::{NOTHING, Project, stderr, stdout};
 
@@ -12,10 +12,10 @@ fn every_kind_of_test_sees_one_fresh_directory_that_is_removed() {
     assert_eq!(project.seen("integration"), lock_path);
     assert_eq!(project.seen("doctest"), lock_path);
     assert_eq!(project.left_behind(), NOTHING);
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("4 lock files were used: lock-of-doctest, lock-of-integration"),
-        "{told}"
+        printed.contains("4 lock files were used: lock-of-doctest, lock-of-integration"),
+        "{printed}"
     );
 }
 
@@ -108,11 +108,11 @@ fn the_workspace_may_set_options_and_misspelt_ones_are_refused() {
     );
     let output = project.run(&["test", "--lib"]);
     assert_eq!(output.status.code(), Some(2));
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("workspace.metadata.lockutils")
-            && told.contains("lockpath")
-            && told.contains("lock-path"),
-        "{told}"
+        printed.contains("workspace.metadata.lockutils")
+            && printed.contains("lockpath")
+            && printed.contains("lock-path"),
+        "{printed}"
     );
 }

@@ -1,4 +1,4 @@
-//! The exit status is that of what was run; our own failures are 2, 126 and 127.
+//! The exit status is that of the command that was run; our own failures are 2, 126 and 127.
 
 use crate::project::{NOTHING, Project, stderr};
 
@@ -35,14 +35,14 @@ fn without_a_project_the_error_says_what_to_do() {
     let mut command = project.command(&["test"]);
     let output = command.current_dir(project.temporary()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.starts_with("error: cargo found no project to test:"),
-        "{told}"
+        printed.starts_with("error: cargo found no package:"),
+        "{printed}"
     );
     assert!(
-        told.contains("Cargo.toml") && !told.contains("stack backtrace"),
-        "{told}"
+        printed.contains("Cargo.toml") && !printed.contains("stack backtrace"),
+        "{printed}"
     );
 }
 
@@ -52,9 +52,9 @@ fn a_temporary_folder_that_is_missing_is_named() {
     let mut command = project.command(&["run", "--", "true"]);
     let output = command.env("TMPDIR", "/no/such/folder").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("/no/such/folder") && told.contains("TMPDIR"),
-        "{told}"
+        printed.contains("/no/such/folder") && printed.contains("TMPDIR"),
+        "{printed}"
     );
 }

@@ -37,17 +37,17 @@ fn an_option_that_does_not_exist_is_not_taken_for_a_lock() {
         (["worker-check", "--all"], None),
     ] {
         let output = project.run(&command);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{printed}");
         assert!(
-            told.contains(&format!("unexpected argument '{}'", command[1])),
-            "{told}"
+            printed.contains(&format!("unexpected argument '{}'", command[1])),
+            "{printed}"
         );
         if let Some(similar) = similar {
-            assert!(told.contains(&format!("'{similar}'")), "{told}");
+            assert!(printed.contains(&format!("'{similar}'")), "{printed}");
         }
     }
-    // After the first word, everything is the lock's own.
+    // After the first word, everything belongs to the lock's command.
     let output = project.run(&["run", "sh", "--json"]);
     assert!(!stderr(&output).contains("unexpected argument"));
 }

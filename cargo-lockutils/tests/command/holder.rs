@@ -1,4 +1,4 @@
-//! A process that takes one of the locks that are built in, in the line protocol.
+//! A process that acquires one of the built-in locks, by the line protocol.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::project::until;
 
-/// Killed and reaped when this is dropped.
+/// The process; killed and reaped when this is dropped.
 pub struct Holder {
     child: Child,
     input: ChildStdin,
@@ -34,17 +34,17 @@ impl Holder {
         holder
     }
 
-    /// One that holds the lock.
+    /// A worker that holds the lock.
     pub fn holding(builtin: &str, directory: &Path, name: &str) -> Self {
         let mut holder = Holder::start(builtin, directory, name);
         assert_eq!(holder.ask("acquire"), "0 acquired");
         holder
     }
 
-    /// One that waits for the lock in the kernel.
+    /// A worker that waits for the lock in the kernel.
     pub fn waiting(builtin: &str, directory: &Path, name: &str) -> Self {
         let mut holder = Holder::start(builtin, directory, name);
-        holder.tell("acquire");
+        holder.send("acquire");
         let tasks = format!("/proc/{}/task", holder.child.id());
         let calls = [nix::libc::SYS_fcntl, nix::libc::SYS_flock].map(|call| format!("{call} "));
         until("the process waits for the lock", || {
@@ -62,7 +62,7 @@ impl Holder {
         self.child.id().into()
     }
 
-    pub fn tell(&mut self, verb: &str) {
+    pub fn send(&mut self, verb: &str) {
         writeln!(self.input, "0 {verb}").expect("the worker listens");
     }
 
@@ -73,7 +73,7 @@ impl Holder {
     }
 
     pub fn ask(&mut self, verb: &str) -> String {
-        self.tell(verb);
+        self.send(verb);
         self.answer()
     }
 }
@@ -85,16 +85,16 @@ impl Drop for Holder {
     }
 }
 
-/// Makes empty files, in a process of its own: a child that another test starts at the same time
-/// could keep a descriptor of ours open until it executes its program.
+/// Creates empty files in a process of its own: a child that another test starts at the same time
+/// could keep a descriptor of this process open until its exec.
 pub fn touch(directory: &Path, files: &[&str]) {
     let mut touch = Command::new("touch");
     let status = touch.current_dir(directory).args(files).status().unwrap();
     assert!(status.success());
 }
 
-/// A process that has the file open for appending, as Python's oslo before it locks; it ends when
-/// its input does.
+/// A process that has the file open for appending, like Python's oslo before it locks; it ends with
+/// its input.
 pub fn opener(file: &Path) -> Child {
     let mut child = Command::new("sh")
         .args(["-c", "exec 3>>\"$0\"; echo open; read _"])

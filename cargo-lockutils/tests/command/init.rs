@@ -36,11 +36,11 @@ fn init(project: &Project, folder: &str, arguments: &[&str]) -> std::process::Ou
 fn in_a_virtual_workspace_below_the_root_of_its_repository() {
     let project = virtual_workspace();
     let output = init(&project, "rust", &["--ci", "github"]);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(
-        told.contains("wrote ../.github/workflows/lockutils.yml"),
-        "{told}"
+        printed.contains("wrote ../.github/workflows/lockutils.yml"),
+        "{printed}"
     );
     let workflow = read(&project, ".github/workflows/lockutils.yml");
     for part in [
@@ -54,11 +54,11 @@ fn in_a_virtual_workspace_below_the_root_of_its_repository() {
     assert!(project.folder().join("rust/lock_worker.py").exists());
     assert!(read(&project, "rust/Cargo.toml").contains("[[workspace.metadata.lockutils.lock]]"));
     let output = init(&project, "rust", &["--worker", "rust"]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
     assert!(
-        told.contains("run `init` in the folder of a package (a)"),
-        "{told}"
+        printed.contains("run `init` in the directory of a package (a)"),
+        "{printed}"
     );
 }
 
@@ -66,7 +66,7 @@ fn in_a_virtual_workspace_below_the_root_of_its_repository() {
 fn in_a_member_the_files_for_ci_go_where_the_service_reads_them() {
     let project = virtual_workspace();
     let output = init(&project, "rust/a", &["--ci", "gitlab", "--worker", "shell"]);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for part in [
         "wrote lock_worker.sh",
@@ -74,7 +74,7 @@ fn in_a_member_the_files_for_ci_go_where_the_service_reads_them() {
         "wrote ../ci/lockutils-ci",
         "(cd .. && sh ci/lockutils-ci)",
     ] {
-        assert!(told.contains(part), "no `{part}` in {told}");
+        assert!(printed.contains(part), "no `{part}` in {printed}");
     }
     let file = read(&project, ".gitlab-ci.yml");
     for part in [
@@ -85,7 +85,7 @@ fn in_a_member_the_files_for_ci_go_where_the_service_reads_them() {
         assert!(file.contains(part), "no `{part}` in {file}");
     }
     assert!(!project.folder().join("rust/a/ci").exists());
-    // The locks of members are tried in the folder of the workspace.
+    // The locks of members are tested in the folder of the workspace.
     let mut command = project.command(&["stress", "--duration", "1s", "--scenario", "contend"]);
     let output = command
         .current_dir(project.folder().join("rust"))
@@ -105,7 +105,8 @@ fn the_command_comes_from_where_the_library_does() {
     for (dependency, line) in [
         (
             "oslo-concurrency = { git = \"https://example.org/x.git\", branch = \"main\" }",
-            "run: cargo install --locked --git https://example.org/x.git --branch main cargo-lockutils\n",
+            "run: cargo install --locked --git https://example.org/x.git --branch main \
+             cargo-lockutils\n",
         ),
         (
             "oslo-concurrency = \"0.1\"",

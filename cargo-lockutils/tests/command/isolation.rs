@@ -9,14 +9,14 @@ use crate::project::{NOTHING, Project, stderr};
 fn each_binary_has_its_own_and_doctests_run_without_a_runner() {
     let project = Project::new();
     let output = project.run(&["test", "--isolate", "binary"]);
-    let told = stderr(&output);
-    assert!(output.status.success(), "{told}");
+    let printed = stderr(&output);
+    assert!(output.status.success(), "{printed}");
     let (unit, integration) = (project.seen("unit"), project.seen("integration"));
     assert_ne!(unit, integration);
     assert_eq!(project.seen("second"), integration);
     assert_eq!(unit.parent(), integration.parent());
     assert_eq!(unit.parent(), Some(&*project.seen("doctest")));
-    assert!(!told.contains("WARNING: No rustdoc"), "{told}");
+    assert!(!printed.contains("WARNING: No rustdoc"), "{printed}");
     assert_eq!(project.left_behind(), NOTHING);
 }
 
@@ -55,7 +55,8 @@ fn a_runner_that_the_project_has_still_runs() {
     let runner = project.folder().join("runner");
     project.write(
         "p/runner",
-        "#!/bin/sh\necho \"$1\" \"$OSLO_LOCK_PATH\" >> \"$(dirname \"$0\")/ran\"\nshift\nexec \"$@\"\n",
+        "#!/bin/sh\necho \"$1\" \"$OSLO_LOCK_PATH\" >> \"$(dirname \"$0\")/ran\"\n\
+         shift\nexec \"$@\"\n",
     );
     fs::set_permissions(&runner, fs::Permissions::from_mode(0o755)).unwrap();
     let runner = runner.to_str().unwrap();

@@ -1,21 +1,23 @@
-//! A lock still held when the tests are over is told, with its process and command.
+//! A lock that is still held after the tests is reported, with its process and command.
 
 use crate::project::{NOTHING, Project, stderr};
 
-/// A test that leaves a process behind which holds a lock.
+/// A project with a test that leaves a process behind that holds a lock.
 fn leaky() -> Project {
     let project = Project::new();
     project.write(
         "p/tests/leaky.rs",
         r#"
         #[test] fn leaky() {
-            let file = std::path::Path::new(&std::env::var("OSLO_LOCK_PATH").unwrap()).join("device");
+            let directory = std::env::var("OSLO_LOCK_PATH").unwrap();
+            let file = std::path::Path::new(&directory).join("device");
             std::fs::write(&file, "").unwrap();
             let child = std::process::Command::new("flock")
                 .arg(&file).args(["sh", "-c", "echo held; sleep 1000"])
                 .stdout(std::process::Stdio::piped()).spawn().unwrap();
             let mut line = String::new();
-            std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.unwrap()), &mut line).unwrap();
+            let mut output = std::io::BufReader::new(child.stdout.unwrap());
+            std::io::BufRead::read_line(&mut output, &mut line).unwrap();
             assert_eq!(line, "held\n");
         }
         "#,
@@ -27,14 +29,17 @@ fn leaky() -> Project {
 fn a_leak_is_told_and_ended() {
     let project = leaky();
     let output = project.run(&["test", "--test", "leaky"]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        told.contains("leak: device is still held by process"),
-        "{told}"
+        printed.contains("leak: device is still held by process"),
+        "{printed}"
     );
-    assert!(told.contains("flock"), "{told}");
-    assert!(told.contains("ending what the run left behind"), "{told}");
+    assert!(printed.contains("flock"), "{printed}");
+    assert!(
+        printed.contains("ending what the run left behind"),
+        "{printed}"
+    );
     assert_eq!(project.left_behind(), NOTHING);
 }
 

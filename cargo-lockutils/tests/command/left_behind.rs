@@ -1,4 +1,4 @@
-//! What tests leave behind: processes, locks, directories that may not be entered.
+//! Leftovers of tests: processes, locks, directories that may not be entered.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::project::{NOTHING, Project, stderr, stdout, until};
 
-/// A test that starts a process which outlives it, in an environment of its own.
+/// A project with a test that starts a process that outlives it, in an environment of its own.
 fn outliving() -> Project {
     let project = Project::new();
     project.write(
@@ -17,8 +17,8 @@ fn outliving() -> Project {
         r#"
         #[test] fn outliving() {
             let child = std::process::Command::new("/bin/sleep").arg("1000").env_clear()
-                .stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null())
-                .spawn().unwrap();
+                .stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null()).spawn().unwrap();
             p::record(&format!("pid-{}", child.id()));
         }
         "#,
@@ -41,11 +41,11 @@ fn a_process_that_outlives_its_test_is_ended() {
     for runner in ["test", "nextest"] {
         project.forget();
         let output = project.run(&[runner, "--deny-leaks", "--test", "outliving"]);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{runner}: {told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{runner}: {printed}");
         assert!(
-            told.contains("ending what the run left behind"),
-            "{runner}: {told}"
+            printed.contains("ending what the run left behind"),
+            "{runner}: {printed}"
         );
         let pid = recorded(&project);
         let gone = kill(pid, None).is_err();
@@ -62,13 +62,16 @@ fn a_lock_that_outlives_its_test_is_a_leak_under_nextest_as_well() {
         "p/tests/leaky.rs",
         r#"
         #[test] fn leaky() {
-            let file = std::path::Path::new(&std::env::var("OSLO_LOCK_PATH").unwrap()).join("device");
+            let directory = std::env::var("OSLO_LOCK_PATH").unwrap();
+            let file = std::path::Path::new(&directory).join("device");
             std::fs::write(&file, "").unwrap();
             let mut child = std::process::Command::new("flock")
                 .arg(&file).args(["sh", "-c", "echo held > held; exec > /dev/null; sleep 1000"])
-                .stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null())
-                .spawn().unwrap();
-            while !std::path::Path::new("held").exists() { assert!(child.try_wait().unwrap().is_none()); }
+                .stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null()).spawn().unwrap();
+            while !std::path::Path::new("held").exists() {
+                assert!(child.try_wait().unwrap().is_none());
+            }
         }
         "#,
     );
@@ -81,11 +84,11 @@ fn a_lock_that_outlives_its_test_is_a_leak_under_nextest_as_well() {
         "--report",
         report.to_str().unwrap(),
     ]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("leak: device is still held by process"),
-        "{told}"
+        printed.contains("leak: device is still held by process"),
+        "{printed}"
     );
     assert_eq!(project.left_behind(), NOTHING);
     let json: serde_json::Value =
@@ -97,8 +100,7 @@ fn a_lock_that_outlives_its_test_is_a_leak_under_nextest_as_well() {
     assert!(json["runs"][0]["leaks"][0]["pid"].is_i64(), "{json}");
 }
 
-/// The command with arguments, without the right to enter directories that forbid it; only root has
-/// that.
+/// The command with arguments, without root's right to enter directories that forbid it.
 fn without_privileges(project: &Project, arguments: &[&str]) -> Command {
     let mut command = Command::new(match nix::unistd::getuid().is_root() {
         true => "setpriv",
@@ -127,34 +129,35 @@ fn a_directory_that_may_not_be_entered_is_removed() {
         r#"
         use std::os::unix::fs::PermissionsExt;
         #[test] fn closed() {
-            let path = std::path::Path::new(&std::env::var("OSLO_LOCK_PATH").unwrap()).join("closed");
+            let directory = std::env::var("OSLO_LOCK_PATH").unwrap();
+            let path = std::path::Path::new(&directory).join("closed");
             std::fs::create_dir(&path).unwrap();
             std::fs::write(path.join("file"), "").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
-            assert!(std::fs::read_dir(&path).is_err(), "the test needs a user who is not almighty");
+            assert!(std::fs::read_dir(&path).is_err(), "the test needs an unprivileged user");
         }
         "#,
     );
     let output = without_privileges(&project, &["test", "--test", "closed"])
         .output()
         .unwrap();
-    let told = stderr(&output) + &stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert_eq!(project.left_behind(), NOTHING, "{told}");
+    let printed = stderr(&output) + &stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert_eq!(project.left_behind(), NOTHING, "{printed}");
 }
 
 #[test]
 fn what_cannot_be_removed_changes_nothing_of_the_exit_status() {
     let project = Project::new();
-    // A temporary folder that may no longer be written to.
+    // A temporary folder that becomes read-only.
     let script = "chmod 500 \"$TMPDIR\"";
     let output = without_privileges(&project, &["run", "--", "sh", "-c", script])
         .output()
         .unwrap();
     fs::set_permissions(project.temporary(), fs::Permissions::from_mode(0o700)).unwrap();
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.contains("remove it by hand"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("remove it by hand"), "{printed}");
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn show_env_can_be_undone() {
         stderr(&output)
     );
     assert_eq!(project.left_behind(), NOTHING);
-    // A directory of somebody else's stays.
+    // A directory of another owner stays.
     let mine = project.temporary().join("mine");
     fs::create_dir(&mine).unwrap();
     let mut command = project.command(&["show-env", "--unset", "--format", "fish"]);
@@ -194,15 +197,15 @@ fn a_lock_path_removed_by_hand_takes_its_parent_along_and_kept_ones_go_when_aske
     assert!(!first.exists(), "the next run removes what is left");
     let kept = project.left_behind();
     assert_eq!(kept.len(), 1);
-    let told = stdout(&project.run(&["clean", "--runs"]));
+    let printed = stdout(&project.run(&["clean", "--runs"]));
     assert!(
-        told.contains("stays: kept by") && kept[0].exists(),
-        "{told}"
+        printed.contains("stays: kept by") && kept[0].exists(),
+        "{printed}"
     );
-    let told = stdout(&project.run(&["clean", "--runs", "--kept", "--dry-run"]));
+    let printed = stdout(&project.run(&["clean", "--runs", "--kept", "--dry-run"]));
     assert!(
-        told.contains("would remove 1 directory") && kept[0].exists(),
-        "{told}"
+        printed.contains("would remove 1 directory") && kept[0].exists(),
+        "{printed}"
     );
     let output = project.run(&["clean", "--runs", "--kept"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -217,8 +220,11 @@ fn a_run_that_goes_on_is_left_alone() {
     until("it runs", || {
         project.folder().join("started").exists().then_some(())
     });
-    let told = stdout(&project.run(&["clean", "--runs", "--kept"]));
-    assert!(told.contains("stays: its run is still going on"), "{told}");
+    let printed = stdout(&project.run(&["clean", "--runs", "--kept"]));
+    assert!(
+        printed.contains("stays: its run is still going on"),
+        "{printed}"
+    );
     assert_eq!(project.left_behind().len(), 1);
     drop(child.stdin.take());
     child.wait().unwrap();

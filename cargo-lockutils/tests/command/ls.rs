@@ -58,9 +58,9 @@ fn holders_and_waiters_of_every_kind_are_told() {
         let mut expected = vec![user("holds", &holder)];
         expected.extend(waiters.iter().map(|waiter| user("waits", waiter)));
         expected[1..].sort_by_key(|user: &(String, String, String, i64)| user.3);
-        let mut told = users(&document, "x");
-        told.retain(|user| user.0 != "has-open" || system_calls_may_be_seen());
-        assert_eq!(told, expected, "{builtin}: {document:#}");
+        let mut printed = users(&document, "x");
+        printed.retain(|user| user.0 != "has-open" || system_calls_may_be_seen());
+        assert_eq!(printed, expected, "{builtin}: {document:#}");
         assert_eq!(document["schema"], 1);
     }
 }
@@ -103,8 +103,8 @@ fn flock_shared(file: &Path) -> Child {
     child
 }
 
-/// Of a process that is not our child, which takes part in knowing who waits for an OFD lock (Yama,
-/// ptrace(2)).
+/// Returns `true` if the system calls of a process that is not a child are visible, which is needed
+/// to find the waiters for an OFD lock (Yama, ptrace(2)).
 fn system_calls_may_be_seen() -> bool {
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
     nix::unistd::getuid().is_root() || scope.map_or(true, |scope| scope.trim() == "0")
@@ -157,18 +157,18 @@ fn the_table_fits_eighty_columns_and_names_everybody() {
     assert!(widest.unwrap() <= 80, "{table}");
 }
 
-/// Nobody in particular may not look into our processes, but learns that somebody holds the lock.
+/// An unprivileged user may not inspect our processes, but learns that the lock is held.
 #[test]
 fn what_other_users_hold_is_told_without_their_names() {
     const NOBODY: u32 = 65_534;
     if !nix::unistd::getuid().is_root() {
-        return; // only root can become somebody else
+        return; // only root can change to another user
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let public = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(path, public).unwrap();
-    // The built command may lie where nobody in particular may not look.
+    // The built command may be in a folder that an unprivileged user cannot access.
     let program = path.join("program");
     fs::copy(env!("CARGO_BIN_EXE_cargo-lockutils"), &program).unwrap();
     let locks = path.join("locks");

@@ -1,4 +1,7 @@
 //! The built command, end to end, on small projects made for the purpose.
+//!
+//! Linux only, since they look into /proc; `tests/platforms.rs` has what holds everywhere.
+#![cfg(target_os = "linux")]
 
 mod cargo_arguments;
 mod cargo_configuration;

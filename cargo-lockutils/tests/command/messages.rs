@@ -1,4 +1,4 @@
-//! What the command says when something is misspelt, broken, or asked for in the wrong place.
+//! Messages of the command about options and files that are misspelt, broken or in the wrong place.
 
 use crate::project::{NOTHING, Project, manifest, stderr, stdout};
 
@@ -46,11 +46,11 @@ fn a_misspelt_option_is_told_by_us_with_the_one_that_was_meant() {
         (&["nextest", "--no-doctest"], "--no-doctests"),
     ] {
         let output = project.run(arguments);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{printed}");
         assert!(
-            told.contains("unexpected argument") && told.contains(&format!("'{meant}'")),
-            "{told}"
+            printed.contains("unexpected argument") && printed.contains(&format!("'{meant}'")),
+            "{printed}"
         );
     }
 }
@@ -64,13 +64,13 @@ fn a_broken_manifest_is_told_as_cargo_tells_it() {
             &manifest("p", &format!("[workspace]\n{configuration}broken = =\n")),
         );
         let output = project.run(&["test"]);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(status), "{told}");
-        assert!(!told.contains("found no project"), "{told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{printed}");
+        assert!(!printed.contains("found no package"), "{printed}");
         // Cargo points at the place, over several lines.
         assert!(
-            told.contains("broken = =\n") && told.contains('^'),
-            "{told}"
+            printed.contains("broken = =\n") && printed.contains('^'),
+            "{printed}"
         );
     }
 }
@@ -84,10 +84,10 @@ fn a_misspelt_subcommand_is_not_answered_with_an_internal_one() {
         ("guardia", ""),
         ("test-runne", ""),
     ] {
-        let told = stderr(&project.run(&[misspelt]));
+        let printed = stderr(&project.run(&[misspelt]));
         assert!(
-            told.contains("unrecognized subcommand") && told.contains(meant),
-            "{told}"
+            printed.contains("unrecognized subcommand") && printed.contains(meant),
+            "{printed}"
         );
         for internal in [
             "test-runner",
@@ -95,7 +95,7 @@ fn a_misspelt_subcommand_is_not_answered_with_an_internal_one() {
             "wrapper-worker",
             "guardian",
         ] {
-            assert!(!told.contains(internal), "{told}");
+            assert!(!printed.contains(internal), "{printed}");
         }
     }
 }
@@ -104,8 +104,8 @@ fn a_misspelt_subcommand_is_not_answered_with_an_internal_one() {
 fn quiet_cargo_means_quiet_notes() {
     let project = Project::new();
     for quiet in ["-q", "--quiet", "-vq"] {
-        let told = stderr(&project.run(&["test", "--lib", quiet]));
-        assert!(!told.contains("lock file was used"), "{told}");
+        let printed = stderr(&project.run(&["test", "--lib", quiet]));
+        assert!(!printed.contains("lock file was used"), "{printed}");
     }
     assert!(stderr(&project.run(&["test", "--lib"])).contains("lock file was used"));
 }
@@ -123,20 +123,20 @@ fn help_is_a_subcommand_too() {
 fn verbose_and_dry_run_show_the_commands() {
     let project = Project::new();
     let output = project.run(&["test", "--dry-run", "-p", "p", "--", "--nocapture"]);
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        told.starts_with("OSLO_LOCK_PATH=") && told.ends_with(" test -p p -- --nocapture\n"),
-        "{told}"
+        printed.starts_with("OSLO_LOCK_PATH=") && printed.ends_with(" test -p p -- --nocapture\n"),
+        "{printed}"
     );
     let output = project.run(&["nextest", "--dry-run", "--isolate", "binary"]);
-    let told = stdout(&output);
-    let lines: Vec<&str> = told.lines().collect();
+    let printed = stdout(&output);
+    let lines: Vec<&str> = printed.lines().collect();
     assert!(
         lines.len() == 2 && lines[0].contains(" nextest run --config "),
-        "{told}"
+        "{printed}"
     );
-    assert!(lines[1].ends_with(" test --doc"), "{told}");
+    assert!(lines[1].ends_with(" test --doc"), "{printed}");
     assert!(!project.was_seen("unit") && !project.temporary().join("../target").exists());
     let output = project.run(&["test", "-v", "--lib"]);
     assert!(

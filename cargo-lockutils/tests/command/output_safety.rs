@@ -1,5 +1,4 @@
-//! Names of files and commands do what they like with nobody's terminal, and mean what they say in
-//! every shell.
+//! Names of files and commands cannot control the terminal, and survive quoting in every shell.
 
 use std::fs;
 use std::process::Command;
@@ -22,19 +21,19 @@ fn no_escape_sequence_and_no_line_break_of_a_name_is_printed() {
         &["clean", "--dry-run", path],
         &["clean", path],
     ] {
-        // As on a terminal: elsewhere all escape sequences are left out anyway.
+        // As on a terminal: otherwise all escape sequences are stripped anyway.
         let mut command = project.command(&[&["--color", "always"], arguments].concat());
         let output = command.env_remove("NO_COLOR").output().unwrap();
-        let told = stdout(&output) + &stderr(&output);
+        let printed = stdout(&output) + &stderr(&output);
         assert!(
-            !told.contains("\u{1b}[31m") && !told.contains('\u{7}'),
-            "{told:?}"
+            !printed.contains("\u{1b}[31m") && !printed.contains('\u{7}'),
+            "{printed:?}"
         );
         assert!(
-            !told
+            !printed
                 .lines()
                 .any(|line| line.starts_with("removed precious")),
-            "{told:?}"
+            "{printed:?}"
         );
     }
 }
@@ -45,12 +44,12 @@ fn the_name_of_a_lock_that_is_held_is_printed_safely() {
     let _holder = Holder::holding("flock", directory.path(), WILD);
     let path = directory.path().to_str().unwrap();
     let output = Project::new().run(&["--color", "always", "clean", path]);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert!(
-        told.contains("red\u{fffd}removed precious stays: process"),
-        "{told:?}"
+        printed.contains("red\u{fffd}removed precious stays: process"),
+        "{printed:?}"
     );
-    assert!(!told.contains('\u{1b}'), "{told:?}");
+    assert!(!printed.contains('\u{1b}'), "{printed:?}");
 }
 
 #[test]
@@ -61,11 +60,12 @@ fn notes_of_a_run_print_names_safely() {
         &format!("#[test] fn wild() {{ p::record({WILD:?}); }}"),
     );
     let output = project.run(&["test", "--test", "it"]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        told.contains("1 lock file was used: lock-of-a\u{fffd}[31mred\u{fffd}removed precious\n"),
-        "{told:?}"
+        printed
+            .contains("1 lock file was used: lock-of-a\u{fffd}[31mred\u{fffd}removed precious\n"),
+        "{printed:?}"
     );
 }
 
@@ -76,15 +76,15 @@ fn only_lock_files_are_called_lock_files() {
     fs::write(directory.path().join("notes"), "precious").unwrap();
     let path = directory.path().to_str().unwrap();
     let project = Project::new();
-    let told = stdout(&project.run(&["ls", path]));
+    let printed = stdout(&project.run(&["ls", path]));
     assert_eq!(
-        told,
+        printed,
         "1 unused lock file: x\n2 other files are not lock files\n"
     );
-    let told = stdout(&project.run(&["ls", "--all", path]));
+    let printed = stdout(&project.run(&["ls", "--all", path]));
     assert!(
-        told.contains("notes\n  unused; not a lock file (not empty)\n"),
-        "{told}"
+        printed.contains("notes\n  unused; not a lock file (not empty)\n"),
+        "{printed}"
     );
     let json: serde_json::Value =
         serde_json::from_str(&stdout(&project.run(&["ls", "--json", path]))).unwrap();
@@ -96,7 +96,8 @@ fn only_lock_files_are_called_lock_files() {
         .collect();
     assert_eq!(
         format!("{is_lock_file:?}"),
-        r#"[(String(".hidden"), Bool(false)), (String("notes"), Bool(false)), (String("x"), Bool(true))]"#
+        "[(String(\".hidden\"), Bool(false)), (String(\"notes\"), Bool(false)), \
+         (String(\"x\"), Bool(true))]"
     );
 }
 
@@ -107,13 +108,16 @@ fn lock_files_of_an_earlier_run_are_not_counted_as_used() {
     fs::create_dir(&mine).unwrap();
     touch(&mine, &["old"]);
     let arguments = ["test", "--lock-path", mine.to_str().unwrap(), "--lib"];
-    let told = stderr(&project.run(&arguments));
-    assert!(told.contains("1 lock file is new: lock-of-unit"), "{told}");
-    let told = stderr(&project.run(&arguments));
-    assert!(!told.contains("lock file"), "{told}");
+    let printed = stderr(&project.run(&arguments));
+    assert!(
+        printed.contains("1 lock file is new: lock-of-unit"),
+        "{printed}"
+    );
+    let printed = stderr(&project.run(&arguments));
+    assert!(!printed.contains("lock file"), "{printed}");
 }
 
-/// The shells read what `show-env` prints, and say what they have read.
+/// The shells evaluate the output of `show-env` and print the result.
 #[test]
 fn every_shell_reads_the_path_as_it_is() {
     let project = Project::new();

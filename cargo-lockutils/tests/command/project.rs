@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The command as users call it, with a temporary folder of its own, so that what it leaves behind
-/// can be seen.
+/// The command as users call it, with a temporary folder of its own, so that leftovers are visible.
 pub struct Project {
     folder: tempfile::TempDir,
 }
@@ -28,12 +27,13 @@ impl Project {
         project.write("p/src/lib.rs", &library("p", "doctest", "unit"));
         project.write(
             "p/tests/it.rs",
-            "#[test] fn integration() { p::record(\"integration\"); }\n#[test] fn second() { p::record(\"second\"); }\n",
+            "#[test] fn integration() { p::record(\"integration\"); }\n\
+             #[test] fn second() { p::record(\"second\"); }\n",
         );
         project
     }
 
-    /// A project of these files, the folder `p` of which is the one in which the command is called.
+    /// A project of these files; the command is called in the folder `p` of it.
     pub fn of(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let project = Project { folder };
@@ -53,7 +53,7 @@ impl Project {
         self.folder.path().join("tmp")
     }
 
-    /// Writes a file below the folder that holds the project.
+    /// Writes a file below the folder that contains the project.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.folder.path().join(file);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
@@ -85,7 +85,7 @@ impl Project {
             .expect("cargo runs")
     }
 
-    /// Forgets what tests have recorded.
+    /// Deletes the records of tests.
     pub fn forget(&self) {
         let _ = fs::remove_dir_all(self.folder.path().join("seen"));
     }
@@ -106,7 +106,7 @@ impl Project {
         self.folder.path().join("seen").join(name).exists()
     }
 
-    /// What the command left in its temporary folder.
+    /// The leftovers of the command in its temporary folder.
     pub fn left_behind(&self) -> Vec<PathBuf> {
         fs::read_dir(self.temporary())
             .expect("a folder")
@@ -115,9 +115,9 @@ impl Project {
             .collect()
     }
 
-    /// Waits until the file of the lock is there that a run with the scenario `contend` tries.
-    pub fn until_somebody_gets_the_lock(&self) {
-        until("somebody gets the lock", || {
+    /// Waits until a run of the scenario `contend` has created the file of the lock.
+    pub fn until_a_worker_gets_the_lock(&self) {
+        until("a worker gets the lock", || {
             let base = self.left_behind().pop()?;
             let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
             files.next().map(drop)
@@ -125,8 +125,8 @@ impl Project {
     }
 }
 
-/// What each test calls to record the lock path that it sees, in `seen/` beside the folder `p`; no
-/// package lies deeper than two below it.
+/// The function with which each test records its lock path, in `seen/` beside the folder `p`; no
+/// package is deeper than two levels below it.
 pub const RECORD: &str = r#"
     pub fn record(name: &str) {
         let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -143,7 +143,8 @@ pub const RECORD: &str = r#"
 /// A library `name` with a doctest and a unit test that record under these names.
 pub fn library(name: &str, doctest: &str, unit: &str) -> String {
     format!(
-        "//! ```\n//! {name}::record(\"{doctest}\");\n//! ```\n{RECORD}\n#[test] fn {unit}() {{ record(\"{unit}\"); }}\n"
+        "//! ```\n//! {name}::record(\"{doctest}\");\n//! ```\n{RECORD}\n\
+         #[test] fn {unit}() {{ record(\"{unit}\"); }}\n"
     )
 }
 
@@ -171,7 +172,7 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-/// What is left behind when all is well.
+/// The leftovers of a correct run.
 pub const NOTHING: [PathBuf; 0] = [];
 
 pub fn stderr(output: &Output) -> String {
@@ -182,7 +183,7 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Looks until `event` is there, a minute at most.
+/// Polls until `event` returns a value, for at most a minute.
 pub fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

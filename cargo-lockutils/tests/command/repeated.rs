@@ -1,10 +1,10 @@
-//! Tests that are run again and again, each time with another seed.
+//! Repeated test runs, each with another seed.
 
 use std::fs;
 
 use crate::project::{NOTHING, Project, stderr};
 
-/// A test that writes down its seed, and fails at the third time.
+/// A project with a test that records its seed, and fails the third time.
 fn fails_at_third() -> Project {
     let project = Project::new();
     project.write(
@@ -12,8 +12,11 @@ fn fails_at_third() -> Project {
         r#"
         #[test] fn third() {
             use std::io::Write;
-            let mut seeds = std::fs::File::options().append(true).create(true).open("seeds").unwrap();
-            writeln!(seeds, "{} {}", std::env::var("LOCKUTILS_SEED").unwrap(), std::env::var("OSLO_LOCK_PATH").unwrap()).unwrap();
+            let mut options = std::fs::File::options();
+            let mut seeds = options.append(true).create(true).open("seeds").unwrap();
+            let variable = |name| std::env::var(name).unwrap();
+            let (seed, path) = (variable("LOCKUTILS_SEED"), variable("OSLO_LOCK_PATH"));
+            writeln!(seeds, "{seed} {path}").unwrap();
             assert_ne!(std::fs::read_to_string("seeds").unwrap().lines().count(), 3);
         }
         "#,
@@ -34,8 +37,8 @@ fn seeds(project: &Project) -> Vec<(String, String)> {
 fn until_failure_stops_there_and_tells_how_to_repeat_it() {
     let project = fails_at_third();
     let output = project.run(&["test", "--until-failure", "--test", "third"]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(101), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(101), "{printed}");
     let seeds = seeds(&project);
     assert_eq!(seeds.len(), 3);
     assert!(seeds[0].0 != seeds[1].0 && seeds[1].0 != seeds[2].0);
@@ -44,11 +47,11 @@ fn until_failure_stops_there_and_tells_how_to_repeat_it() {
         "a directory each"
     );
     let again = format!(
-        "1 of 3 runs failed: run 3 (seed {0}, exit status 101); again: cargo lockutils test --seed {0} --test third",
+        "1 of 3 runs failed: run 3 (seed {0}, exit status 101); rerun: cargo lockutils test --seed {0} --test third",
         seeds[2].0
     );
-    assert!(told.contains(&again), "no `{again}` in {told}");
-    assert!(told.contains("lockutils: run 2, seed 0x"), "{told}");
+    assert!(printed.contains(&again), "no `{again}` in {printed}");
+    assert!(printed.contains("lockutils: run 2, seed 0x"), "{printed}");
     assert_eq!(project.left_behind(), NOTHING);
 }
 
@@ -61,10 +64,10 @@ fn a_number_of_runs_are_all_run_and_reported() {
         "test", "--runs", "4", "--seed", "0x7", "--report", report, "--test", "third",
     ];
     let output = project.run(&arguments);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(101), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(101), "{printed}");
     let seeds = seeds(&project);
-    assert_eq!((seeds.len(), seeds[0].0.as_str()), (4, "0x7"), "{told}");
+    assert_eq!((seeds.len(), seeds[0].0.as_str()), (4, "0x7"), "{printed}");
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     let runs = json["runs"].as_array().unwrap();
@@ -90,11 +93,12 @@ fn a_number_of_runs_are_all_run_and_reported() {
 #[test]
 fn a_run_that_is_interrupted_is_none_that_failed() {
     let project = Project::new();
-    let script = "n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; test $n = 0 || kill -INT $PPID; sleep 0.1; exit 0";
+    let script = "n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; \
+                  test $n = 0 || kill -INT $PPID; sleep 0.1; exit 0";
     let output = project.run(&["with", "--runs", "100", "--", "sh", "-c", script]);
-    let told = stderr(&output);
-    assert!(told.contains("interrupted in run 2"), "{told}");
-    assert_eq!(output.status.code(), Some(130), "{told}");
-    assert!(!told.contains("failed"), "{told}");
+    let printed = stderr(&output);
+    assert!(printed.contains("interrupted in run 2"), "{printed}");
+    assert_eq!(output.status.code(), Some(130), "{printed}");
+    assert!(!printed.contains("failed"), "{printed}");
     assert_eq!(project.left_behind(), NOTHING);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use jsonschema::Validator;
 use serde_json::Value;
 
-/// Of this name, made strict: it is to describe every field that is written.
+/// The schema of this name, made strict: it must describe every field that is written.
 pub fn strict(name: &str) -> Validator {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference");
     let text = fs::read_to_string(folder.join(name)).unwrap();

@@ -1,5 +1,5 @@
-//! Projects of other shapes than one library: what plain cargo runs, ours runs as well, and exits
-//! likewise.
+//! Projects of other shapes than one library: we run what plain cargo runs, with the same exit
+//! status.
 
 use std::process::Output;
 
@@ -23,7 +23,8 @@ fn default_programs() -> Project {
     Project::of(&[
         (
             "p/Cargo.toml",
-            "[workspace]\nresolver = \"2\"\nmembers = [\"a\", \"b\", \"lib_a\"]\ndefault-members = [\"a\", \"b\"]\n",
+            "[workspace]\nresolver = \"2\"\nmembers = [\"a\", \"b\", \"lib_a\"]\n\
+             default-members = [\"a\", \"b\"]\n",
         ),
         ("p/a/Cargo.toml", &manifest("a", "")),
         ("p/a/src/main.rs", &program("of_a")),
@@ -110,7 +111,8 @@ fn the_package_of_the_folder_is_the_one_that_is_tested() {
 
 #[test]
 fn doctests_of_edition_2024_have_a_process_each_under_isolation() {
-    let once = "//! ```\n//! static ONCE: std::sync::Once = std::sync::Once::new();\n//! assert!(!std::env::vars().any(|(name, _)| name == \"SET\"));\n\
+    let once = "//! ```\n//! static ONCE: std::sync::Once = std::sync::Once::new();\n\
+                //! assert!(!std::env::vars().any(|(name, _)| name == \"SET\"));\n\
                 //! unsafe { std::env::set_var(\"SET\", \"1\") };\n//! p::record(\"doctest\");\n//!
                 //! ```\n";
     let project = Project::new();
@@ -127,15 +129,15 @@ fn doctests_of_edition_2024_have_a_process_each_under_isolation() {
         ),
     );
     let output = passes(&project, &["test", "--isolate", "binary"]);
-    let told = stderr(&output) + &stdout(&output);
-    assert!(!told.contains("WARNING: No rustdoc"), "{told}");
+    let printed = stderr(&output) + &stdout(&output);
+    assert!(!printed.contains("WARNING: No rustdoc"), "{printed}");
     let unit = project.seen("unit");
     for doctest in ["doctest", "another", "first"] {
         assert_eq!(unit.parent(), Some(&*project.seen(doctest)), "{doctest}");
     }
 }
 
-/// Cargo builds examples along with the tests, so that none of them rots.
+/// Cargo builds examples along with the tests, so that broken ones are noticed.
 #[test]
 fn a_broken_example_fails_under_isolation_as_without() {
     let project = Project::new();
@@ -161,7 +163,7 @@ fn nothing_is_run_under_isolation_if_nothing_is_to_be() {
     assert!(!project.was_seen("unit") && !project.was_seen("doctest"));
 }
 
-/// `cargo test --doc` runs even those that the manifest turns off, where `cargo test` does not.
+/// `cargo test --doc` runs even doctests that the manifest turns off, which `cargo test` does not.
 #[test]
 fn doctests_that_a_package_turns_off_are_not_run() {
     let off = "[lib]\ndoctest = false\ncrate-type = [\"cdylib\", \"rlib\"]\n";

@@ -1,4 +1,5 @@
-//! However the run ends, nothing of it lives on and no directory is removed under a living process.
+//! However the run ends, none of its processes lives on, and no directory is removed under a living
+//! process.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -16,18 +17,19 @@ fn lives(pid: Pid) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// A project with a test that tells its process id and does not end.
+/// A project with a test that records its process id and does not end.
 fn endless() -> Project {
     let project = Project::new();
     project.write(
         "p/tests/endless.rs",
-        "#[test] fn endless() { p::record(\"endless\"); p::record(&format!(\"pid-{}\", std::process::id()));\n\
+        "#[test] fn endless() { p::record(\"endless\");\n\
+         p::record(&format!(\"pid-{}\", std::process::id()));\n\
          loop { std::thread::park() } }",
     );
     project
 }
 
-/// Starts the command and waits until the test runs; gives the id of the test's process.
+/// Starts the command and waits until the test runs; returns the id of the test's process.
 fn start(project: &Project, arguments: &[&str]) -> (Child, Pid) {
     let command = project
         .command(arguments)
@@ -87,7 +89,7 @@ fn after_sigkill_a_guardian_ends_the_tests_and_removes_the_directory() {
     }
 }
 
-/// A directory that the user names may be used by others, who live on.
+/// Other programs may use a directory that the user names; they live on.
 #[test]
 fn after_sigkill_only_processes_of_the_run_are_ended() {
     let project = endless();
@@ -114,7 +116,7 @@ fn after_sigkill_only_processes_of_the_run_are_ended() {
     other.wait().unwrap();
 }
 
-/// The guardian may be killed as well, as by the end of a container.
+/// The guardian may be killed as well, for instance when a container ends.
 #[test]
 fn what_is_left_without_a_guardian_the_next_run_removes_but_not_under_a_living_test() {
     let project = endless();
@@ -124,7 +126,7 @@ fn what_is_left_without_a_guardian_the_next_run_removes_but_not_under_a_living_t
     until("the guardian ends", || (!lives(guardian)).then_some(()));
     kill(pid(&command), Signal::SIGKILL).unwrap();
     command.wait().unwrap();
-    assert!(lives(test), "nobody was left to end it");
+    assert!(lives(test), "no guardian was left to end it");
     project.run(&["run", "--", "true"]);
     assert!(
         project.seen("endless").exists(),
@@ -140,7 +142,8 @@ fn what_is_left_without_a_guardian_the_next_run_removes_but_not_under_a_living_t
     );
 }
 
-/// The guardian of the inner run cleans up after it, and is not ended by that of the outer one.
+/// The guardian of the inner run cleans up after it, and the guardian of the outer one does not end
+/// it.
 #[test]
 fn after_sigkill_a_run_within_a_run_leaves_nothing_either() {
     let project = Project::new();
@@ -198,23 +201,22 @@ fn a_closed_terminal_ends_the_tests_and_the_directory_goes() {
         drop(command);
         let test = recorded_pid(&project);
         assert!(!project.left_behind().is_empty());
-        // The kernel sends SIGHUP, and nothing can be written any more, as the note on used lock
-        // files.
+        // The kernel sends SIGHUP, and nothing can be written any more, not even the note about
+        // used lock files.
         drop(master);
         until("the test ends", || (!lives(test)).then_some(()));
         until("the directory goes", || {
             project.left_behind().is_empty().then_some(())
         });
         let code = child.wait().unwrap().code();
-        // Nextest itself may not survive that it cannot write.
+        // Nextest itself may fail because it cannot write.
         let is_theirs =
             code == Some(129) || (runner == "nextest" && matches!(code, Some(100 | 134)));
         assert!(is_theirs, "{runner}: {code:?}");
     }
 }
 
-/// Both ends of a new terminal. No other child may get a copy of the master, which would keep it
-/// open.
+/// Both ends of a new terminal. No other child may inherit the master, which would keep it open.
 fn terminal() -> (nix::pty::PtyMaster, fs::File) {
     use nix::fcntl::OFlag;
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
@@ -228,12 +230,12 @@ fn terminal() -> (nix::pty::PtyMaster, fs::File) {
     (master, slave)
 }
 
-/// Standard error that fails for another reason: the work goes on.
+/// Standard error that fails for another reason: the command continues.
 #[test]
 fn notes_that_cannot_be_written_are_no_failure() {
     let project = Project::new();
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    // Without --quiet, cargo itself would end with 101.
+    // Without --quiet, cargo itself would exit with 101.
     let mut command = project.command(&["run", "--", "no-such-command"]);
     let status = command.stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(127));
@@ -267,15 +269,16 @@ fn a_daemon_that_still_uses_the_directory_keeps_it() {
     let project = Project::new();
     let file = project.temporary().join("pid");
     let script = format!(
-        "setsid sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000' > /dev/null 2>&1 & while ! test -e {0}; do :; done",
+        "setsid sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000' > /dev/null 2>&1 & \
+         while ! test -e {0}; do :; done",
         file.display()
     );
     let output = project.run(&["run", "--", "sh", "-c", &script]);
     let daemon = Pid::from_raw(fs::read_to_string(&file).unwrap().trim().parse().unwrap());
-    let told = crate::project::stderr(&output);
+    let printed = crate::project::stderr(&output);
     let left = project.left_behind();
     kill(daemon, Signal::SIGKILL).unwrap();
-    assert!(told.contains("still uses it"), "{told}");
+    assert!(printed.contains("still uses it"), "{printed}");
     assert_eq!(left.len(), 1);
     until("the next run removes it", || {
         project.run(&["run", "--", "true"]);

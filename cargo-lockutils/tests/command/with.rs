@@ -5,10 +5,10 @@ use crate::project::{NOTHING, Project, manifest, stderr};
 fn passes(project: &Project, arguments: &[&str]) -> String {
     project.forget();
     let output = project.run(arguments);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {printed}");
     assert_eq!(project.left_behind(), NOTHING, "{arguments:?}");
-    told
+    printed
 }
 
 /// A project with a benchmark that is a program of its own.
@@ -28,11 +28,11 @@ fn with_benchmark() -> Project {
 #[test]
 fn benchmarks_are_isolated() {
     let project = with_benchmark();
-    let told = passes(&project, &["with", "--", "cargo", "bench"]);
+    let printed = passes(&project, &["with", "--", "cargo", "bench"]);
     assert!(project.seen("speed").starts_with(project.temporary()));
     assert!(
-        told.contains("1 lock file was used: lock-of-speed"),
-        "{told}"
+        printed.contains("1 lock file was used: lock-of-speed"),
+        "{printed}"
     );
     project.write(
         ".cargo/config.toml",
@@ -69,9 +69,9 @@ fn a_tool_that_calls_cargo_has_isolated_binaries() {
         "[env]\nOSLO_LOCK_PATH = { value = \"/nowhere\", force = true }\n",
     );
     let output = project.run(&["with", "--", "cargo", "llvm-cov"]);
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("remove `force`"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("remove `force`"), "{printed}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A Rust and a Python process count in one file, under one lock.
+//! A Rust and a Python process that count in one file, under one lock.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,8 @@ use oslo_concurrency::lockutils;
 
 const ROUNDS: u32 = 200;
 
-/// `myapp-counter` in the lock path, the same file as that of `@synchronized('counter', external=True)` of a Python `myapp`.
+/// Gives the lock file the name `myapp-counter`, the same as for `@synchronized('counter',
+/// external=True)` of a Python `myapp`.
 static MYAPP: lockutils::Synchronizer = lockutils::synchronized_with_prefix("myapp");
 
 #[lockutils::synchronized("counter", external, with = MYAPP)]
@@ -40,7 +41,7 @@ fn main() -> Result<()> {
     }
     ensure!(
         other.wait()?.success(),
-        "Python failed; has it oslo.concurrency (pip install oslo.concurrency)?"
+        "Python failed; is oslo.concurrency installed (pip install oslo.concurrency)?"
     );
     let counted = fs::read_to_string(&file)?;
     ensure!(
@@ -48,6 +49,6 @@ fn main() -> Result<()> {
         "{counted} of {} counts are left",
         2 * ROUNDS
     );
-    println!("Rust counted to its end, Python as well, and no count was lost");
+    println!("Rust and Python have both finished, and no count was lost");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Six processes want the same page, and the server is asked once.
+//! Six processes request the same page, and the server is asked once.
 
 use std::env;
 use std::fs;
@@ -33,12 +33,12 @@ fn page(folder: &Path, address: &str) -> Result<String> {
         .external(true)
         .lock_path(&locks)
         .acquire()?;
-    // Somebody may have fetched it while we waited.
+    // Another process may have fetched it while this one waited.
     if let Ok(page) = fs::read_to_string(&cached) {
         return Ok(page);
     }
     let page = fetch(address)?;
-    // Renamed when it is whole: readers do not take the lock.
+    // Renamed once it is complete: readers do not take the lock.
     let part = folder.join(format!("{name}.part"));
     fs::write(&part, &page)?;
     fs::rename(part, cached)?;
@@ -54,7 +54,7 @@ fn fetch(address: &str) -> Result<String> {
     Ok(page.to_owned())
 }
 
-/// What each process does.
+/// The work of each process.
 fn read(folder: &Path, address: &str) -> Result<()> {
     ensure!(page(folder, address)? == "hello\n", "that is another page");
     Ok(())
@@ -76,7 +76,7 @@ fn start_readers() -> Result<()> {
     for mut reader in readers {
         ensure!(reader.wait()?.success(), "a reader failed");
     }
-    // The last request says that there are no more.
+    // Ends the server.
     TcpStream::connect(&address)?.write_all(b"QUIT\r\n\r\n")?;
     let asked = server.join().ok().context("the server")??;
     ensure!(asked == 1, "the server was asked {asked} times");
@@ -84,7 +84,7 @@ fn start_readers() -> Result<()> {
     Ok(())
 }
 
-/// Answers until it is told to quit, and says how often it was asked for the page.
+/// Answers requests until it is asked to quit, and returns the number of requests for the page.
 fn serve(listener: &TcpListener) -> Result<usize> {
     let mut asked = 0;
     for client in listener.incoming() {

@@ -10,7 +10,7 @@ use super::story::{ending, story};
 use super::trace::Trace;
 use crate::model::Scenario;
 
-/// A schedule, with all that a replay needs.
+/// A schedule with everything that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// The lock, as on the command line.
@@ -25,32 +25,35 @@ pub struct Counterexample {
     pub seed: u64,
     /// The lock's lease, if it has one.
     pub lease: Option<Duration>,
-    /// How long a dead holder is left alone in real time before the others begin.
+    /// Real time for which a dead holder is left before the other workers begin.
     pub settle_time: Duration,
-    /// A replay has to look in real time whether all wait in vain, which takes 12 s.
+    /// Set if a replay must check in real time whether all workers wait in vain, which takes 12 s.
     pub patient: bool,
+    /// The processor on which it was found, as in [`std::env::consts::ARCH`]; `None` in files of
+    /// older versions.
+    pub processor: Option<String>,
     /// The actor of each step.
     pub choices: Vec<usize>,
 }
 
 const FIRST_LINE: &str = "lockutils counterexample 1";
 
-/// Why a file cannot be used.
+/// The reason why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It is no counterexample.
+    /// The file is not a counterexample.
     #[error(
-        "it does not begin with `{FIRST_LINE}`: is it a file that `cargo lockutils explore --save` \
-         wrote?"
+        "not a counterexample saved by `cargo lockutils explore`: the first line is not \
+         `{FIRST_LINE}`"
     )]
     NotOurs,
     /// A line is missing or wrong.
-    #[error("its line `{0}:` is missing or cannot be read")]
+    #[error("the line `{0}:` is missing or malformed")]
     Line(&'static str),
 }
 
 impl Counterexample {
-    /// The text of the file, with the story of `trace` as comments.
+    /// The text of the file, with the steps of `trace` as comments.
     pub fn to_text(&self, trace: &Trace) -> String {
         let lease = self.lease.map_or_else(String::new, |lease| {
             format!("lease: {}\n", lease.as_millis())
@@ -63,6 +66,10 @@ impl Counterexample {
             true => "patient: yes\n",
             false => "",
         };
+        let processor = self
+            .processor
+            .as_ref()
+            .map_or_else(String::new, |name| format!("processor: {name}\n"));
         let story: String = story(trace)
             .lines()
             .map(|line| format!("# {line}\n"))
@@ -75,7 +82,7 @@ impl Counterexample {
         };
         format!(
             "{FIRST_LINE}\n# {end}\n{lock}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n\
-             {lease}{rest}{patient}steps: {}\n{story}",
+             {lease}{rest}{patient}{processor}steps: {}\n{story}",
             self.scenario.word(),
             self.workers,
             self.rounds,
@@ -87,7 +94,7 @@ impl Counterexample {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// If it is no counterexample, or is damaged.
+    /// Returns an error if it is not a counterexample or is damaged.
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         if text.lines().next() != Some(FIRST_LINE) {
             return Err(FileError::NotOurs);
@@ -134,17 +141,34 @@ impl Counterexample {
                 Ok(_) => return Err(FileError::Line("patient")),
                 Err(_) => false,
             },
+            processor: match field("processor") {
+                Ok(name) if is_processor(name) => Some(name.to_owned()),
+                Ok(_) => return Err(FileError::Line("processor")),
+                Err(_) => None,
+            },
             choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
 
-    /// The lock; `ours` is as in [`LockUnderTest::wrapper`].
+    /// The processor on which it was found, if that is another one than this. Its steps are replayed
+    /// here as long as the worker makes the same calls.
+    pub fn other_processor(&self) -> Option<&str> {
+        let processor = self.processor.as_deref();
+        processor.filter(|name| *name != std::env::consts::ARCH)
+    }
+
+    /// The lock of the counterexample; `ours` is as in [`LockUnderTest::wrapper`].
     ///
     /// # Errors
-    /// If the lock cannot be found.
+    /// Returns an error if the lock cannot be found.
     pub fn lock(&self, ours: PathBuf) -> Result<LockUnderTest, UsageError> {
         LockUnderTest::from_arguments(&self.lock, ours)
     }
+}
+
+fn is_processor(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 /// Properties of any text, for random tests and for the programs in `fuzz/`.
@@ -153,7 +177,7 @@ pub mod properties {
     use super::super::end::{End, FailureReason};
     use super::*;
 
-    /// A text is refused, or written again as it was read.
+    /// A text is rejected, or written back as it was read.
     pub fn counterexample(text: &str) {
         let example = match Counterexample::from_text(text) {
             Ok(example) => example,
@@ -169,7 +193,7 @@ pub mod properties {
         is_read_as_written(&example, text);
     }
 
-    /// A counterexample is read as it was written, whatever a worker said at its end.
+    /// A counterexample is read as it was written, whatever the last message of a worker was.
     pub fn is_read_as_written(example: &Counterexample, why: &str) {
         let trace = Trace {
             steps: Vec::new(),
@@ -197,6 +221,7 @@ mod tests {
             lease: Some(Duration::from_secs(2)),
             settle_time: Duration::from_millis(2100),
             patient: true,
+            processor: Some("aarch64".into()),
             choices: vec![0, 0, 1, 1, 1, 0],
         };
         let trace = Trace {
@@ -209,6 +234,16 @@ mod tests {
         };
         let text = example.to_text(&trace);
         assert_eq!(Counterexample::from_text(&text).unwrap(), example);
+        let older = Counterexample::from_text(&text.replace("processor: aarch64\n", ""));
+        let processor = None;
+        assert_eq!(
+            older.unwrap(),
+            Counterexample {
+                processor,
+                ..example.clone()
+            }
+        );
+        assert!(Counterexample::from_text(&text.replace("aarch64", "a b")).is_err());
         assert!(Counterexample::from_text("lock: x").is_err());
         assert!(Counterexample::from_text(&text.replace("steps: 0", "steps: x")).is_err());
         for lock in ["-- 'a\nseed: 0x1'", "-- 'a\r'", "\n", "", " -- a "] {

@@ -1,4 +1,4 @@
-//! How a schedule ended.
+//! The end of a schedule.
 
 use std::time::Duration;
 
@@ -10,48 +10,49 @@ use super::command::Command;
 /// The end of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Everybody was in the section, one after the other.
+    /// Every worker was in the section, one after the other.
     Clean,
     /// Two workers were in the section at once.
     Overlap {
         /// The worker that was in the section.
         first: usize,
-        /// The worker that entered it as well.
+        /// The worker that entered while the first was inside.
         second: usize,
     },
-    /// Two were in the section at once, but the first may have outlived its lease in real time.
+    /// Two workers were in the section at once, but the first may have outlived its lease in real
+    /// time.
     LeaseExpired,
-    /// No worker can go on, or none gets any further.
+    /// No worker can go on, or none makes progress.
     Stuck(StuckReason),
-    /// All workers that wait look again and again. Time does not pass for them as it does outside,
-    /// so it is not known whether they would ever get the lock; unless one got it in real time, so
-    /// long after a holder's death.
+    /// All waiting workers poll in vain. Their time does not pass as real time does, so it is
+    /// unknown whether they would ever get the lock. If one did get it in real time, the value is
+    /// the time since the holder's death.
     Polls(Option<Duration>),
     /// A worker, or the explorer, failed.
     Failed(FailureReason),
-    /// The rest was tried before, in another order.
+    /// The rest of the schedule was already tried in another order.
     Known,
-    /// The user interrupted it.
+    /// Set if the user interrupted the search.
     Interrupted,
 }
 
-/// Why no worker gets the lock.
+/// The reason why no worker gets the lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StuckReason {
-    /// Workers that look again and again did not get it outside of the scheduler either.
+    /// Workers that poll did not get the lock without the scheduler either.
     #[error(
-        "nobody is in the section, and nobody got the lock in {} s of real time either",
+        "no worker is in the section, and none got the lock in {} s of real time either",
         .waited.as_secs()
     )]
     InRealTime {
-        /// How long they were left to themselves.
+        /// The real time for which they ran unscheduled.
         waited: Duration,
     },
     /// Each unfinished worker waits for something that no other one will do.
-    #[error("nobody is in the section, and {} for ever", waiting(.workers))]
+    #[error("no worker is in the section, and {} forever", waiting(.workers))]
     ForEver {
-        /// Their numbers; never empty.
+        /// The numbers of these workers; never empty.
         workers: Vec<usize>,
     },
 }
@@ -66,73 +67,73 @@ fn waiting(workers: &[usize]) -> String {
     }
 }
 
-/// Why a schedule says nothing about the lock.
+/// The reason why a schedule says nothing about the lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailureReason {
-    /// It took too long.
+    /// The schedule took too long.
     #[error("a schedule took more than {} s", .limit.as_secs())]
     TooSlow {
-        /// The longest time that one may take.
+        /// Maximum time of a schedule.
         limit: Duration,
     },
-    /// It has too many steps.
+    /// The schedule has too many steps.
     #[error("the schedule has more than {limit} steps")]
     TooLong {
-        /// The most steps that one may have.
+        /// Maximum number of steps.
         limit: usize,
     },
     /// The others look again and again while one is in the section.
-    #[error("nobody gets any further while one is in the section")]
+    #[error("no waiter makes progress while one worker is in the section")]
     NoProgress,
-    /// A worker computes without an end.
+    /// A worker computes without end.
     #[error(
-        "worker {worker} computes for {} s, makes no call that matters to a lock, and does not \
-         answer",
+        "worker {worker} has computed for {} s without an answer or a system call that matters to \
+         a lock",
         .time.as_secs()
     )]
     Computes {
-        /// Its number.
+        /// The worker's number.
         worker: usize,
-        /// For how long.
+        /// The time for which it has computed.
         time: Duration,
     },
     /// An answer does not fit the command.
     #[error(
-        "worker {worker} answered `{answer}` when it was told to {}",
+        "worker {worker} answered `{answer}` when it was asked to {}",
         .command.map_or_else(|| "do nothing".to_owned(), |command| command.to_string())
     )]
     UnexpectedAnswer {
         /// The worker's number.
         worker: usize,
-        /// Its answer.
+        /// The answer.
         answer: Answer,
-        /// What it was told last, if anything.
+        /// The last command, if there was one.
         command: Option<Command>,
     },
     /// A worker wrote something else than an answer.
-    #[error("worker {worker} does not answer, and has said what is not of the protocol: {line}")]
+    #[error("worker {worker} does not answer; it printed a line outside the protocol: {line}")]
     NotOfTheProtocol {
-        /// Its number.
+        /// The worker's number.
         worker: usize,
         /// An excerpt of the line.
         line: String,
     },
     /// A worker has exited or was killed.
-    #[error("worker {worker} has ended by itself{stderr}")]
+    #[error("worker {worker} ended on its own{stderr}")]
     Ended {
-        /// Its number.
+        /// The worker's number.
         worker: usize,
         /// The end of its standard error, as part of the sentence.
         stderr: String,
     },
-    /// No fresh worker could be started in the place of one that left.
+    /// No fresh worker could be started in place of one that left.
     #[error("{0}")]
     NotReplaced(String),
 }
 
 impl End {
-    /// The verdict on the lock after one schedule with this end.
+    /// The verdict on the lock after a single schedule with this end.
     pub fn verdict(&self) -> Verdict {
         match self {
             End::Overlap { .. } => Verdict::Broken,
@@ -155,16 +156,16 @@ mod tests {
         };
         assert_eq!(
             stuck(&[1]),
-            "nobody is in the section, and worker 1 waits for ever"
+            "no worker is in the section, and worker 1 waits forever"
         );
         assert_eq!(
             stuck(&[0, 1, 2]),
-            "nobody is in the section, and workers 0, 1 and 2 wait for ever"
+            "no worker is in the section, and workers 0, 1 and 2 wait forever"
         );
         let waited = Duration::from_secs(12);
         assert_eq!(
             StuckReason::InRealTime { waited }.to_string(),
-            "nobody is in the section, and nobody got the lock in 12 s of real time either"
+            "no worker is in the section, and none got the lock in 12 s of real time either"
         );
         let unexpected = |command| FailureReason::UnexpectedAnswer {
             worker: 1,
@@ -173,11 +174,11 @@ mod tests {
         };
         assert_eq!(
             unexpected(Some(Command::Leave)).to_string(),
-            "worker 1 answered `busy` when it was told to leave"
+            "worker 1 answered `busy` when it was asked to leave"
         );
         assert_eq!(
             unexpected(None).to_string(),
-            "worker 1 answered `busy` when it was told to do nothing"
+            "worker 1 answered `busy` when it was asked to do nothing"
         );
     }
 }

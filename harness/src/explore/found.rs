@@ -6,7 +6,7 @@ use crate::model::{Quoted, Scenario, Verdict};
 
 use super::trace::Trace;
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The scenario.
@@ -15,29 +15,29 @@ pub struct Found {
     pub workers: usize,
     /// Number of schedules that were run.
     pub schedules: usize,
-    /// Seconds of the search, with shrinking and replays.
+    /// Duration of the search with shrinking and replays, in seconds.
     pub seconds: f64,
-    /// Number of schedules that were cut short, since the rest had been tried in another order.
+    /// Number of schedules that were cut short because the rest had been tried in another order.
     pub known: usize,
-    /// What has been tried without a gap, in words.
+    /// The part of the search space that was searched completely, in words.
     pub complete: Option<String>,
-    /// The shortest schedule found that breaks the lock, or gets it stuck.
+    /// The shortest schedule found that breaks the lock or gets it stuck.
     pub counterexample: Option<Trace>,
-    /// Number of replays with the same steps and end, and of all replays.
+    /// Number of replays with the same steps and end, and number of all replays.
     pub replayed: (usize, usize),
-    /// Number of schedules in which a lease may have run out.
+    /// Number of schedules in which a lease may have expired.
     pub expiries: usize,
-    /// Number of schedules in which all looked again and again in vain; `stress` tells whether the
-    /// lock is stuck.
+    /// Number of schedules in which all waiters polled in vain; `stress` shows whether the lock is
+    /// stuck.
     pub polls: usize,
-    /// How long a dead holder was left alone in real time before the others began; not zero if the
-    /// lock looks at times that cannot be set back.
+    /// Real time for which a dead holder was left before the other workers began. Not zero if the
+    /// lock checks times that cannot be set back.
     pub settle_time: Duration,
     /// Errors of the library, with their counts.
     pub errors: Vec<Quoted>,
     /// The first failure of a worker or of the explorer.
     pub problem: Option<String>,
-    /// The user interrupted the search.
+    /// Set if the user interrupted the search.
     pub interrupted: bool,
 }
 
@@ -81,7 +81,7 @@ impl Found {
         }
     }
 
-    /// Why the verdict is *not known*, if it is.
+    /// The reason for the verdict *not known*; `None` for any other verdict.
     pub fn reason(&self) -> Option<String> {
         if self.verdict() != Verdict::NotKnown {
             return None;
@@ -91,8 +91,8 @@ impl Found {
             (None, 0) if self.interrupted => "interrupted before a schedule was run".to_owned(),
             (None, 0) => "no schedule was run in this time".to_owned(),
             (None, _) => {
-                "all who wait looked in vain again and again, in every schedule; `stress` tells \
-                 whether the lock is stuck then"
+                "all waiters polled in vain in every schedule; `stress` shows whether the lock is \
+                 stuck then"
                     .to_owned()
             }
         })

@@ -1,4 +1,5 @@
-//! The files of a lock: those below its directory, and those elsewhere that carry its name.
+//! The files of a lock: those in its directory, and those elsewhere whose names contain the lock's
+//! name.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,18 +9,18 @@ use std::path::{Path, PathBuf};
 /// Recognizes the files of a lock.
 #[derive(Debug)]
 pub struct LockFiles {
-    /// The directory as the workers are given it.
+    /// The directory as passed to the workers.
     given: PathBuf,
-    /// The same, links resolved.
+    /// The directory with links resolved.
     directory: PathBuf,
-    /// The name of the lock, which nothing else carries.
+    /// The name of the lock, which no other file contains.
     name: String,
-    /// Folders elsewhere, links resolved.
+    /// Folders elsewhere, with links resolved.
     folders: HashMap<PathBuf, Option<PathBuf>>,
 }
 
 impl LockFiles {
-    /// The files of the lock of this name.
+    /// The files of the lock with this name.
     pub fn new(directory: &Path, name: &str) -> io::Result<Self> {
         Ok(LockFiles {
             given: directory.to_owned(),
@@ -29,13 +30,13 @@ impl LockFiles {
         })
     }
 
-    /// The lock's directory, links resolved.
+    /// The lock's directory, with links resolved.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The name of a file that may belong to the lock, relative to the directory if it lies below
-    /// it.
+    /// The name of a file that may belong to the lock, relative to the directory if the file is
+    /// below it.
     pub fn name_of(&mut self, path: &Path) -> Option<String> {
         if let Some(inside) = self.below(path) {
             return Some(inside);
@@ -44,7 +45,7 @@ impl LockFiles {
         if text.contains(&self.name) {
             return Some(text.into_owned());
         }
-        // A link elsewhere may lead here, but none of those for programs and libraries.
+        // A link elsewhere may lead here, except from the folders of programs and libraries.
         if ["/proc", "/sys", "/usr", "/lib", "/lib64", "/etc", "/bin"]
             .iter()
             .any(|folder| path.starts_with(folder))

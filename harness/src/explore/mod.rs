@@ -1,30 +1,45 @@
-//! Searches interleavings: runs the workers of a lock under a scheduler of our own, one system call
-//! at a time, for an order in which two of them are in the section at once.
+//! Searches interleavings: runs the workers of a lock under a scheduler, one system call at a time,
+//! to find an order in which two of them are in the section at once.
 //!
 //! Workers are unmodified processes in any language, traced with ptrace(2). Every call that touches
-//! the lock's directory stops, and every sleep. Lock calls that would wait are tried without
-//! waiting, and sleeps return at once. No other result is made up. Not scheduled: shared memory,
-//! servers, and calls that do not touch the directory.
+//! the lock's directory stops, and so does every sleep. Lock calls that would wait are tried
+//! without waiting, and sleeps return at once. No other result is altered. Shared memory, servers,
+//! and calls that do not touch the directory are not scheduled.
 
-mod arch;
 mod command;
-mod controller;
 pub mod counterexample;
 mod end;
-mod entry;
 mod error;
 mod found;
-mod lock_files;
 mod outcome;
-mod run;
+mod run_config;
 mod schedule;
 mod search;
 mod shrink;
 pub mod story;
 mod strategy;
-mod syscalls;
 mod trace;
+
+#[cfg(target_os = "linux")]
+mod arch;
+#[cfg(target_os = "linux")]
+mod controller;
+#[cfg(target_os = "linux")]
+mod entry;
+#[cfg(target_os = "linux")]
+mod lock_files;
+#[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod syscalls;
+#[cfg(target_os = "linux")]
 mod tracer;
+
+// The same names for other systems: everything compiles, and a search fails with a message.
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{arch, controller, run, syscalls};
 
 pub use command::Command;
 pub use controller::Controller;

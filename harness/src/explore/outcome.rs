@@ -7,7 +7,7 @@ use super::schedule::switches;
 use super::search::Search;
 use super::story::{ending, lines};
 
-/// A counterexample as it was saved.
+/// A counterexample as saved.
 #[derive(Clone, Debug)]
 pub struct Saved {
     /// The file.
@@ -16,7 +16,7 @@ pub struct Saved {
     pub text: String,
 }
 
-/// The outcome of `found`, whose counterexample was saved.
+/// The outcome of `found`, whose counterexample was saved to `saved`.
 pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outcome {
     let verdict = found.verdict();
     let again = saved
@@ -69,7 +69,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
     }
 }
 
-/// The lines that `replay` needs, without the explanation for people.
+/// The lines that `replay` needs, without comments.
 fn input(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| format!("{line}\n")).collect()

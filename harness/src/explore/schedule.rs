@@ -1,16 +1,16 @@
-//! A schedule is the list of those who take each next step; its steps are what they do then.
+//! Schedules: the actor of each step, and the steps themselves.
 
 use crate::protocol::Answer;
 
 use super::command::Command;
 use super::syscalls::{Call, Effect, Footprint};
 
-/// How ready an actor is for its next step.
+/// The readiness of an actor for its next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It would go on by itself.
+    /// It would continue by itself.
     Ready,
-    /// It is in the section since this step, and would stay there for a while.
+    /// It has been in the section since this step, and would stay for a while.
     Holding { since: usize },
     /// It sleeps, and nothing has happened since.
     Yielded,
@@ -23,7 +23,7 @@ pub struct Candidate {
     /// Number of steps that it has taken.
     pub nth: usize,
     pub readiness: Readiness,
-    /// What the step would touch, as far as can be seen before.
+    /// The footprint of the step, as far as it is known in advance.
     pub next: Footprint,
 }
 
@@ -40,18 +40,18 @@ pub struct Step {
     pub candidates: Vec<Candidate>,
 }
 
-/// What a step consists of.
+/// The content of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A command was given to it.
+    /// The actor received a command.
     Commanded(Command),
-    /// It made this call; `inode` is that of the file that the call was about.
+    /// The actor made this call; `inode` is that of the file that the call operated on.
     Called {
         call: Call,
         result: i64,
         inode: Option<u64>,
     },
-    /// It tried this call, which would have waited for a lock.
+    /// The actor tried this call, which would have waited for a lock.
     Blocked { call: Call },
 }
 
@@ -74,7 +74,7 @@ impl Action {
 }
 
 impl Step {
-    /// The rank of a delay before this step; the lowest is tried first.
+    /// The rank of a delay before this step; the lowest rank is tried first.
     pub fn priority(&self) -> u32 {
         const OF_COMMAND: u32 = 5;
         let call = self.action.call();
@@ -87,7 +87,7 @@ impl Step {
         call.is_some_and(|call| call.effect != Effect::Sleep)
     }
 
-    /// What it has touched.
+    /// The footprint of the step.
     pub fn footprint(&self) -> Footprint {
         match self.action.call() {
             Some(call) => Footprint::of(call, !self.answers.is_empty()),
@@ -96,7 +96,7 @@ impl Step {
     }
 }
 
-/// Number of context switches: steps of another actor than the one before.
+/// Number of context switches: steps by another actor than the previous one.
 pub fn switches(choices: &[usize]) -> usize {
     choices.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
@@ -113,10 +113,10 @@ pub fn to_text(choices: &[usize]) -> String {
         .join(" ")
 }
 
-/// The most steps in a file: more are refused before they fill the memory.
+/// Maximum number of steps in a file, checked before they fill the memory.
 const MOST_STEPS: usize = 100_000;
 
-/// Reads what [`to_text`] has written; `None` if it is something else.
+/// Parses the output of [`to_text`]; `None` for any other text.
 pub fn from_text(text: &str) -> Option<Vec<usize>> {
     let mut choices = Vec::new();
     for word in text.split_whitespace() {
@@ -130,7 +130,7 @@ pub fn from_text(text: &str) -> Option<Vec<usize>> {
     Some(choices)
 }
 
-/// Actors, each with the number of steps that it takes in a row.
+/// Actors, each with the number of its consecutive steps.
 pub fn segments(choices: &[usize]) -> Vec<(usize, usize)> {
     let mut segments: Vec<(usize, usize)> = Vec::new();
     for &actor in choices {

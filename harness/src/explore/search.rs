@@ -22,9 +22,9 @@ use crate::model::Scenario;
 /// The limits of a search.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    /// Longest time, before shrinking and replays.
+    /// Maximum time, before shrinking and replays.
     pub time: Duration,
-    /// Most schedules.
+    /// Maximum number of schedules.
     pub schedules: usize,
 }
 
@@ -46,24 +46,24 @@ pub struct Search<'a> {
     pub lease: Option<Duration>,
     /// An empty directory.
     pub base: std::path::PathBuf,
-    /// How long a dead holder is left alone in real time before the others begin. A search finds
-    /// out whether that is needed.
+    /// Real time for which a dead holder is left before the other workers begin. The search finds
+    /// out whether this is needed.
     pub settle_time: Duration,
-    /// Ends everything soon after it was set.
+    /// Ends the search soon after it is set.
     pub interrupted: &'a AtomicBool,
 }
 
-/// What is added to the settle time that a lock has been seen to need.
+/// Margin added to the settle time that a lock has been seen to need.
 const MARGIN: Duration = Duration::from_millis(200);
 /// The problem if no worker was seen to use the lock.
 const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR \
-                      says where it is to be), on a server or in memory, or others than the workers \
-                      make its calls";
-/// Replays of a counterexample.
+                      names its directory), on a server or in memory, or processes other than \
+                      the workers make its calls";
+/// Number of replays of a counterexample.
 const REPLAYS: usize = 10;
-/// Replays that are made however long they take.
+/// Number of replays that are made however long they take.
 const FEWEST_REPLAYS: usize = 3;
-/// How long the others may take.
+/// Time limit of the remaining replays.
 const REPLAY_TIME: Duration = Duration::from_secs(6);
 
 /// The progress of a search.
@@ -73,13 +73,13 @@ pub struct Progress {
     pub schedules: usize,
     /// Time since the search began.
     pub elapsed: Duration,
-    /// A counterexample is being shrunk.
+    /// Set while a counterexample is being shrunk.
     pub shrinks: bool,
 }
 
 impl<'a> Search<'a> {
-    /// The file of the counterexample that this search has found, if it has found one. `lock` is the
-    /// lock as a replay names it.
+    /// The file of the counterexample that this search has found, if any. `lock` is the lock as a
+    /// replay names it.
     pub fn counterexample_file(&self, found: &Found, lock: String) -> Option<String> {
         let trace = found.counterexample.as_ref()?;
         let counterexample = Counterexample {
@@ -91,6 +91,7 @@ impl<'a> Search<'a> {
             lease: self.lease,
             settle_time: found.settle_time,
             patient: trace.looked_in_real_time(),
+            processor: Some(std::env::consts::ARCH.to_owned()),
             choices: trace.choices(),
         };
         Some(counterexample.to_text(trace))
@@ -99,8 +100,9 @@ impl<'a> Search<'a> {
     /// The controller of the workers, ready for schedules.
     ///
     /// # Errors
-    /// If the processor is not supported, or there is no directory for the workers.
+    /// If the system or the processor is not supported, or there is no directory for the workers.
     pub fn controller(&self) -> Result<Controller<'a>, ExploreError> {
+        Controller::check_system()?;
         if !SUPPORTED {
             let architecture = std::env::consts::ARCH;
             return Err(ExploreError::Processor { architecture });
@@ -108,7 +110,6 @@ impl<'a> Search<'a> {
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
         let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)?
             .stop_when(self.interrupted);
-        on_one_processor();
         Controller::new(spawner).map_err(ExploreError::Directory)
     }
 
@@ -126,7 +127,7 @@ impl<'a> Search<'a> {
     /// Runs schedules until one breaks the lock or the budget is spent.
     ///
     /// # Errors
-    /// If the workers cannot be started or traced.
+    /// Returns an error if the workers cannot be started or traced.
     pub fn search(
         &mut self,
         budget: &Budget,
@@ -137,19 +138,19 @@ impl<'a> Search<'a> {
         let mut found = Found::nothing(self.scenario, self.workers);
         let mut errors = Quotes::default();
         let mut strategy = self.strategy.strategy(self.seed);
-        // Whether a worker has touched the lock.
+        // Set once a worker has touched the lock.
         let mut seen = false;
         while found.schedules < budget.schedules && began.elapsed() < budget.time {
-            let mut sofar = Progress {
+            let mut so_far = Progress {
                 schedules: found.schedules,
                 elapsed: began.elapsed(),
                 shrinks: false,
             };
-            progress(sofar);
+            progress(so_far);
             let Some(mut scheduler) = strategy.next() else {
                 break;
             };
-            // One look in real time is enough.
+            // One check in real time is enough.
             let config = self.config(found.polls == 0);
             let trace = run(&mut controller, &config, scheduler.as_mut())?;
             if trace.end == End::Interrupted {
@@ -174,30 +175,30 @@ impl<'a> Search<'a> {
                         && self.scenario == Scenario::Die
                         && found.polls == found.schedules
                     {
-                        // No worker has got the lock without it: the lock looks at a time that
-                        // cannot be set back, such as st_ctime (inode(7)).
+                        // No worker gets the lock without it: the lock checks a time that cannot be
+                        // set back, such as st_ctime (inode(7)).
                         self.settle_time = *after + MARGIN;
-                        // It has only learned how all workers look in vain.
+                        // So far it has only learned how all workers poll in vain.
                         strategy = self.strategy.strategy(self.seed);
                     }
                 }
                 End::LeaseExpired => found.expiries += 1,
                 End::Failed(why) => drop(found.problem.get_or_insert(why.to_string())),
-                // Whatever the workers wait for, it is not scheduled.
+                // Whatever the workers wait for is not scheduled.
                 End::Stuck(_) if !seen => break,
-                // No replay: it takes long, and the scheduler has no part in it.
+                // No replay: it takes long, and does not depend on the scheduler.
                 End::Stuck(_) if trace.looked_in_real_time() => {
                     found.counterexample = Some(trace);
                     found.replayed = (1, 1);
                     break;
                 }
                 End::Overlap { .. } | End::Stuck(_) => {
-                    sofar.shrinks = true;
-                    progress(sofar);
+                    so_far.shrinks = true;
+                    progress(so_far);
                     let short = self.shrink(&mut controller, trace)?;
                     let (same, runs) = self.replay(&mut controller, &short)?;
                     if matches!(short.end, End::Stuck(_)) && same < runs {
-                        // A worker that is stuck only now and then may have been slow.
+                        // A worker that gets stuck only in some replays may have been slow.
                         found.problem.get_or_insert_with(|| {
                             format!(
                                 "{}, but in {same} of {runs} runs only",
@@ -223,8 +224,8 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Runs these choices once, and nothing else. If `patient`, looks whether workers that look in
-    /// vain get the lock in real time.
+    /// Runs only these choices, once. If `patient`, checks in real time whether workers that poll
+    /// in vain get the lock.
     pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, ExploreError> {
         let began = Instant::now();
         let mut controller = self.controller()?;
@@ -250,8 +251,8 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Replays a counterexample. Returns the number of runs with the same steps and end, and of all
-    /// runs.
+    /// Replays a counterexample. Returns the number of runs with the same steps and end, and the
+    /// number of all runs.
     fn replay(
         &self,
         controller: &mut Controller<'_>,
@@ -273,11 +274,11 @@ impl<'a> Search<'a> {
         Ok((same, REPLAYS))
     }
 
-    /// Runs these choices once. If `patient`, looks whether workers that look in vain get the lock
-    /// in real time.
+    /// Runs these choices once. If `patient`, checks in real time whether workers that poll in vain
+    /// get the lock.
     ///
     /// # Errors
-    /// If the workers cannot be started or traced.
+    /// Returns an error if the workers cannot be started or traced.
     pub fn follow(
         &self,
         controller: &mut Controller<'_>,
@@ -288,23 +289,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop
-/// takes 17 µs there instead of 98 (measured in a trial).
-fn on_one_processor() {
-    let me = nix::unistd::Pid::from_raw(0);
-    if let Ok(allowed) = nix::sched::sched_getaffinity(me)
-        && let Some(first) =
-            (0..nix::sched::CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
-    {
-        let mut one = nix::sched::CpuSet::new();
-        // On failure, everything is only slower.
-        let _ = one
-            .set(first)
-            .and_then(|()| nix::sched::sched_setaffinity(me, &one));
-    }
-}
-
-/// Returns `true` if both are ends of one kind.
+/// Returns `true` if both ends are of the same kind.
 pub(super) fn same_end(one: &End, other: &End) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }

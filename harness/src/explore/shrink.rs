@@ -1,4 +1,4 @@
-//! Shrinks a counterexample: fewer context switches, and then fewer steps, with the same end.
+//! Shrinks a counterexample: first fewer context switches, then fewer steps, with the same end.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use super::schedule::{segments, switches};
 use super::search::{Search, same_end};
 use super::trace::Trace;
 
-/// How long shrinking may take.
+/// Time limit of shrinking.
 const LIMIT: Duration = Duration::from_secs(15);
-/// The same for a schedule that gets stuck, which is long by nature.
+/// Time limit for a schedule that gets stuck, which is long by nature.
 const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
 
-/// Actors with numbers of steps in a row.
+/// Actors with numbers of consecutive steps.
 type Segments = Vec<(usize, usize)>;
 
 impl Search<'_> {
-    /// The shortest schedule with the same end that can be found in time.
+    /// The shortest schedule with the same end that is found in time.
     pub(super) fn shrink(
         &self,
         controller: &mut Controller<'_>,
@@ -63,10 +63,10 @@ fn flat(parts: &[(usize, usize)]) -> Vec<usize> {
 }
 
 /// Schedules with fewer switches or steps: a segment is joined with an earlier or later one of the
-/// same actor, shortened, or left out.
+/// same actor, shortened, or removed.
 fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
     let mut all = Vec::new();
-    // All later segments of an actor joined with one of it.
+    // Joins all later segments of an actor with this one.
     for at in 0..parts.len() {
         let (actor, _) = parts[at];
         let later: usize = parts[at + 1..]
@@ -101,7 +101,7 @@ fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
             all.push(flat(&fewer));
         }
     }
-    // Two left out, where one alone does not help.
+    // Removes two segments where removing one does not help.
     for first in 0..parts.len() {
         for second in first + 1..parts.len() {
             let mut without = parts.clone();

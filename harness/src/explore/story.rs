@@ -1,4 +1,4 @@
-//! A counterexample for people: one line a step, with what it means.
+//! The text of a counterexample: one line for each step, with its meaning.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use super::schedule::{Action, Step};
 use super::syscalls::{Effect, Operation};
 use super::trace::Trace;
 
-/// The steps of a schedule for a person.
+/// The lines of a schedule's steps.
 pub fn lines(trace: &Trace) -> Vec<Line> {
     let mut names = Names::new();
     let mut inside: HashSet<usize> = HashSet::new();
@@ -26,13 +26,13 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
             inside.insert(step.actor);
         }
         let answers = step.answers.iter().map(|answer| match answer {
-            Answer::Acquired => "IS IN THE SECTION".to_owned(),
-            Answer::Released => "has released".to_owned(),
+            Answer::Acquired => "ENTERS THE SECTION".to_owned(),
+            Answer::Released => "releases the lock".to_owned(),
             other => other.to_string(),
         });
         let means: Vec<String> = means.into_iter().chain(answers).collect();
         Line {
-            worker: (who != SOMEBODY).then_some(step.actor),
+            worker: (who != OUTSIDER).then_some(step.actor),
             who,
             what,
             means: means.join("; "),
@@ -47,49 +47,51 @@ pub fn story(trace: &Trace) -> String {
     report::steps(&lines(trace), &ending(&trace.end))
 }
 
-const SOMEBODY: &str = "somebody";
+const OUTSIDER: &str = "outsider";
 
 fn who(actor: usize, trace: &Trace) -> String {
     match trace.steps.iter().any(|step| {
         step.actor == actor && matches!(step.action, Action::Commanded(Command::Verb(_)))
     }) {
         true => format!("worker {actor}"),
-        false => SOMEBODY.to_owned(),
+        false => OUTSIDER.to_owned(),
     }
 }
 
 /// The end of a schedule in a sentence.
 pub fn ending(end: &End) -> String {
     match end {
-        End::Clean => "everybody was in the section, one after the other".into(),
+        End::Clean => "every worker was in the section, one after the other".into(),
         End::Overlap { first, second } => {
             format!("=> worker {first} and worker {second} are in the section at once")
         }
         End::LeaseExpired => {
-            "=> two are in the section, but the first may have outlived its lease".into()
+            "=> two workers are in the section, but the first may have outlived its lease".into()
         }
-        End::Polls(_) => "=> all who wait look again and again".into(),
-        End::Known => "=> tried before, in another order".into(),
+        End::Polls(_) => "=> all waiters keep polling".into(),
+        End::Known => "=> already tried, in another order".into(),
         End::Interrupted => "=> interrupted".into(),
         End::Stuck(why) => format!("=> stuck: {why}"),
         End::Failed(why) => format!("=> {why}"),
     }
 }
 
-/// What a name leads to, as far as the steps say.
+/// The file that a name refers to, as far as the steps show.
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     inode: Option<u64>,
-    /// The actor that made it; `None` if it was there before.
+    /// The actor that created it; `None` if it existed before.
     maker: Option<usize>,
 }
 
-/// Every name that is known; `None` for one that was removed.
+/// Every known name; `None` for one that was removed.
 type Names = HashMap<String, Option<Name>>;
 
 fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
     let (call, result, inode) = match &step.action {
-        Action::Commanded(Command::Verb(Verb::Acquire)) => return ("wants the lock".into(), None),
+        Action::Commanded(Command::Verb(Verb::Acquire)) => {
+            return ("requests the lock".into(), None);
+        }
         Action::Commanded(command) => return (format!("is told to {command}"), None),
         Action::Blocked { call } => {
             let what = format!("{} {}", call.operation.word(), call.target());
@@ -106,8 +108,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         .trim_end()
         .to_owned();
     if call.effect != Effect::Sleep && result < 0 {
-        let error = nix::errno::Errno::from_raw(i32::try_from(-result).unwrap_or(0));
-        return (what, Some(format!("{error:?}")));
+        return (what, Some(call.error(result)));
     }
     if let Some(inode) = inode {
         what += &format!(" (inode {inode})");
@@ -126,10 +127,10 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             }
             Some(None) if call.effect == Effect::Modify => {
                 names.insert(target, Some(made));
-                Some("makes the name".into())
+                Some("creates the name".into())
             }
             _ => {
-                // It may have been there before.
+                // The file may have existed before.
                 let maker = made.maker.filter(|_| call.effect == Effect::Modify);
                 names.insert(target, Some(Name { inode, maker }));
                 None
@@ -137,7 +138,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         },
         Operation::Mkdir | Operation::Mknod | Operation::Symlink => {
             names.insert(target, Some(made));
-            Some("makes the name".into())
+            Some("creates the name".into())
         }
         Operation::Link => {
             if let Some((from, to)) = target.split_once(" -> ") {
@@ -148,7 +149,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
                     .and_then(|name| name.inode);
                 names.insert(to.to_owned(), Some(Name { inode, ..made }));
             }
-            Some("makes the name".into())
+            Some("creates the name".into())
         }
         Operation::Flock | Operation::Lock => {
             let named = names.get(&target).copied();
@@ -169,8 +170,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             names.insert(to.to_owned(), Some(name.unwrap_or_default()));
             format!("moves {}", whose(name, step.actor))
         }),
-        Operation::Exchange => Some("exchanges what the two names lead to".into()),
-        Operation::Sleep => Some("and looks again".into()),
+        Operation::Exchange => Some("swaps the two names".into()),
+        Operation::Sleep => Some("then checks again".into()),
         _ => None,
     };
     (what, means)
@@ -178,8 +179,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
 
 fn whose(name: Option<Name>, actor: usize) -> String {
     match name.and_then(|name| name.maker) {
-        Some(maker) if maker == actor => "the name that it has made itself".into(),
-        Some(maker) => format!("the name that worker {maker} has made"),
-        None => "a name that was there before".into(),
+        Some(maker) if maker == actor => "the name that it created".into(),
+        Some(maker) => format!("the name that worker {maker} created"),
+        None => "a name that already existed".into(),
     }
 }

@@ -8,14 +8,14 @@ use super::schedule::Step;
 pub struct Trace {
     /// Its steps.
     pub(super) steps: Vec<Step>,
-    /// How it ended.
+    /// The end of the schedule.
     pub end: End,
-    /// What the library failed with.
+    /// Errors of the library.
     pub errors: Vec<String>,
 }
 
 impl Trace {
-    /// Returns `true` if nobody got the lock in real time either.
+    /// Returns `true` if no worker got the lock in real time either.
     pub fn looked_in_real_time(&self) -> bool {
         matches!(self.end, End::Stuck(StuckReason::InRealTime { .. }))
     }

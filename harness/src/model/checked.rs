@@ -1,5 +1,5 @@
-//! Reports measured against the verdicts that a configuration expects, such as of a lock that is
-//! known to break under a hazard.
+//! Reports checked against expected verdicts, for instance those of a lock that is known to break
+//! under a hazard.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,15 @@ use serde::Serialize;
 
 use super::{Outcome, Report, Scenario, Verdict};
 
-/// A report under the name that the lock has in a configuration, measured by what is expected of
-/// it.
+/// A report under the lock's name in a configuration, checked against the expectations there.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckedReport {
     /// The name; `None` if the lock was given on the command line.
     pub name: Option<String>,
     /// The expectations.
     pub expectations: Vec<Expectation>,
-    /// That of the report, except that an expected verdict is no failure and an unmet expectation
-    /// is.
+    /// The exit status of the report, except that an expected verdict is not a failure and an unmet
+    /// expectation is.
     pub exit_status: u8,
     /// The findings.
     pub report: Report,
@@ -29,7 +28,7 @@ pub struct Expectation {
     pub scenario: Scenario,
     /// Any of these meets the expectation.
     pub expected: Vec<Verdict>,
-    /// What was found.
+    /// The verdict that was found.
     pub found: Verdict,
     /// `true` if it is one of them.
     pub met: bool,
@@ -45,7 +44,7 @@ impl Expectation {
         }
     }
 
-    /// The exit status that follows from it: 0 if it is met. A lock that holds although it was
+    /// The exit status of the expectation: 0 if it is met. A lock that holds although it was
     /// expected to break is a failure as well.
     fn exit_status(&self) -> u8 {
         match self.found {
@@ -55,7 +54,7 @@ impl Expectation {
         }
     }
 
-    /// Such as `unlink: broken was expected, held was found`.
+    /// A sentence such as `unlink: broken was expected, held was found`.
     pub fn sentence(&self) -> String {
         let expected: Vec<&str> = self.expected.iter().map(|one| one.word()).collect();
         format!(
@@ -123,7 +122,7 @@ impl CheckedReport {
         )
     }
 
-    /// The outcomes that count and of which nothing was expected, except those that are not known.
+    /// Outcomes that count, have no expectation, and are known.
     fn unexpected(&self) -> impl Iterator<Item = &Outcome> {
         self.report.outcomes.iter().filter(|outcome| {
             outcome.counts
@@ -132,8 +131,8 @@ impl CheckedReport {
         })
     }
 
-    /// `true` if nothing that counts came to anything, or something that was named did not. What
-    /// was expected to be not known is known.
+    /// `true` if no outcome that counts is known, or a named scenario's outcome is not. An outcome
+    /// that was expected to be *not known* counts as known.
     fn is_not_known(&self, named: bool) -> bool {
         let met = |outcome: &Outcome| self.expectation(outcome).is_some_and(|one| one.met);
         let unknown = |outcome: &&Outcome| outcome.verdict == Verdict::NotKnown && !met(outcome);
@@ -155,7 +154,8 @@ impl CheckedReport {
             .filter(|expectation| !expectation.met)
     }
 
-    /// Why the lock fails, a phrase for each reason: unmet expectations and unexpected verdicts.
+    /// The reasons why the lock fails, a phrase for each: unmet expectations and unexpected
+    /// verdicts.
     pub fn failures(&self) -> Vec<String> {
         let interrupted = self.report.interrupted && self.report.exit_status > 100;
         let unmet = self.expectations.iter().filter(|one| !one.met);
@@ -182,7 +182,7 @@ impl CheckedReport {
         self.name.as_deref().unwrap_or(&self.report.lock.title)
     }
 
-    /// How much this outcome matters to the reader.
+    /// The importance of this outcome to the reader.
     pub fn rank(&self, outcome: &Outcome) -> Rank {
         match (self.expectation(outcome), outcome.verdict) {
             (Some(expectation), _) if expectation.met => Rank::Fine,
@@ -194,19 +194,19 @@ impl CheckedReport {
     }
 }
 
-/// How much a scenario matters.
+/// The importance of a scenario's outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
     /// It fails the run.
     Failure,
     /// It does not fail the run, but is worth a look.
     Notable,
-    /// It is as it should be.
+    /// Everything is as it should be.
     Fine,
 }
 
-/// The exit status of several: broken outranks stuck, stuck an interruption, and that what could
-/// not be tried.
+/// The exit status of several reports: broken outranks stuck, which outranks an interruption, which
+/// outranks a lock that could not be tried.
 pub fn worst(statuses: impl IntoIterator<Item = u8>) -> u8 {
     let badness = |status: &u8| match status {
         0 => 0,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Verb;
 
-/// A fault that is injected while a worker holds the lock, or after it.
+/// A fault that is injected while a worker holds the lock or after its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// Kill the holder.

@@ -6,6 +6,7 @@ mod capability;
 pub(crate) mod checked;
 #[cfg(feature = "stress")]
 mod fault;
+mod file_lock;
 mod random;
 #[cfg(feature = "stress")]
 mod report;
@@ -22,6 +23,7 @@ pub use capability::{Capabilities, Capability};
 pub use checked::{CheckedReport, Expectation, Rank, worst};
 #[cfg(feature = "stress")]
 pub use fault::FaultKind;
+pub use file_lock::{FileLock, LockKind, LockMode};
 #[cfg(feature = "stress")]
 pub use random::Random;
 pub(crate) use random::after;

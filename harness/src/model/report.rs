@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{Role, Scenario, Verdict};
 
-/// The version of the JSON. It grows when a field changes its meaning or goes away, not when one is
-/// added.
+/// The version of the JSON. It grows when a field is removed or changes its meaning, not when one
+/// is added.
 pub const SCHEMA: u32 = 2;
 
 /// The command that made a report.
@@ -51,10 +51,10 @@ pub struct Report {
     /// Number of threads of the worker in the scenario `threads`; `stress` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// Longest section that was asked for, in milliseconds; `stress` only.
+    /// Maximum duration of a section, in milliseconds; `stress` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<f64>,
-    /// The lock's own lease, in milliseconds, if one was named.
+    /// The lock's own lease, in milliseconds, if one was given.
     pub lease_ms: Option<f64>,
     /// Start of the run, in seconds since 1970.
     pub began_unix: u64,
@@ -70,7 +70,7 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
 }
 
-/// How a lock is tried, for its report.
+/// The conditions of a trial, for its report.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     /// Seed of every random choice.
@@ -81,7 +81,7 @@ pub struct Conditions {
     pub threads: Option<usize>,
     /// Longest section; `stress` only.
     pub hold: Option<Duration>,
-    /// The lock's own lease, if one was named.
+    /// The lock's own lease, if one was given.
     pub lease: Option<Duration>,
 }
 
@@ -161,7 +161,7 @@ pub struct Outcome {
     pub promise: bool,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why nothing is known, which waiter is stuck, or which answer was wrong.
+    /// The reason for *not known*, the waiter that is stuck, or the wrong answer.
     pub reason: Option<String>,
     /// Duration, without the start of the workers.
     pub seconds: f64,
@@ -229,11 +229,11 @@ pub struct Search {
     pub schedules: usize,
     /// Schedules cut short, because the rest was already known.
     pub known: usize,
-    /// The part of the search space that was searched without a gap.
+    /// The part of the search space that was searched completely.
     pub complete: Option<String>,
-    /// Schedules in which a lease may have run out.
+    /// Schedules in which a lease may have expired.
     pub expiries: usize,
-    /// Schedules in which all waiters polled in vain again and again.
+    /// Schedules in which all waiters polled in vain.
     pub polls: usize,
     /// Real time for which a dead holder was left before each schedule, in milliseconds.
     pub rest_ms: u64,
@@ -256,7 +256,7 @@ pub struct Counterexample {
     pub steps: Vec<Step>,
     /// The file in which it was saved, as given on the command line.
     pub file: String,
-    /// The contents of that file, without its explanation for people: input of `replay`.
+    /// The contents of that file without comments: input of `replay`.
     pub replay: String,
 }
 

@@ -27,7 +27,7 @@ pub enum Scenario {
     Fork,
     /// The holder opens and closes the lock file once more.
     Reopen,
-    /// Only the wrapper is killed; the command that it runs goes on.
+    /// Only the wrapper is killed; the command that it runs continues.
     WrapperKill,
 }
 
@@ -106,23 +106,23 @@ impl Scenario {
                 None,
                 "holders are killed (SIGKILL)",
                 4,
-                Some("one has died in the section an hour ago; all others acquire and release"),
+                Some("one died in the section an hour ago; all others acquire and release"),
             ),
             Scenario::Respawn => row(
                 "respawn",
                 Promise,
                 None,
-                "workers exit after release, others start",
+                "workers exit after release, and new ones start",
                 2,
-                Some("all acquire, release and exit, and fresh workers do the same"),
+                Some("all acquire, release and exit; then new workers do the same"),
             ),
             Scenario::Remove => row(
                 "remove",
                 Promise,
                 Some(Remove),
-                "the library's own removal of the lock",
+                "the library's own removal of the lock runs",
                 2,
-                Some("all acquire, release, and remove the lock in the library's own way"),
+                Some("all acquire, release, and run the library's own removal of the lock"),
             ),
             Scenario::Pause => row(
                 "pause",
@@ -136,15 +136,15 @@ impl Scenario {
                 "unlink",
                 Hazard,
                 None,
-                "somebody deletes the files of the lock",
+                "another program deletes the lock's files",
                 1,
-                Some("all acquire and release, and somebody deletes the lock's files"),
+                Some("all acquire and release while another program deletes the lock's files"),
             ),
             Scenario::Fork => row(
                 "fork",
                 Hazard,
                 Some(Fork),
-                "a child forked in the section releases or exits",
+                "a child forked in the section releases the lock or exits",
                 1,
                 None,
             ),
@@ -160,7 +160,7 @@ impl Scenario {
                 "wrapper-kill",
                 Hazard,
                 Some(Wrapper),
-                "only the wrapper is killed, its command goes on",
+                "only the wrapper is killed, and its command goes on",
                 1,
                 None,
             ),

@@ -12,7 +12,7 @@ pub enum Verdict {
     Broken,
     /// No worker gets the lock any more.
     Stuck,
-    /// One worker waits for ever while others get the lock.
+    /// One worker waits forever while others get the lock.
     Starved,
     /// A holder that was stopped beyond the lock's lease overlapped with the next one; not a race.
     LeaseExpired,
@@ -23,6 +23,9 @@ pub enum Verdict {
     /// Nothing is known.
     NotKnown,
 }
+
+/// The number of the signal on every system.
+const SIGINT: u8 = 2;
 
 impl Verdict {
     /// All verdicts, from good to bad, and *not known*.
@@ -81,7 +84,7 @@ impl Verdict {
     pub fn exit_status_if(self, interrupted: bool) -> u8 {
         match self {
             Verdict::Held | Verdict::LeaseExpired | Verdict::NotKnown if interrupted => {
-                128 + libc::SIGINT as u8
+                128 + SIGINT
             }
             verdict => verdict.exit_status(),
         }

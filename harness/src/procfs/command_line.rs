@@ -39,7 +39,7 @@ fn parse(line: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The first `longest` characters, followed by an ellipsis if there are more.
+/// The first `longest` characters, followed by an ellipsis if the text is longer.
 pub fn shorten(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),

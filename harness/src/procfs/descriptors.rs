@@ -73,7 +73,7 @@ pub fn descriptor_target(pid: Pid, fd: i32) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/fd/{fd}"))
 }
 
-/// The metadata of the file that a descriptor is open on, whatever its name is by now.
+/// The metadata of the file that a descriptor is open on, whatever its current name.
 ///
 /// # Errors
 /// Returns an error if the process or the descriptor is gone, or the process belongs to another

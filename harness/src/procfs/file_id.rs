@@ -13,7 +13,7 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// The file that was asked for its metadata, as stat(2) names it.
+    /// The file with this metadata, as stat(2) identifies it.
     pub fn of(metadata: &Metadata) -> Self {
         FileId {
             device: metadata.dev(),

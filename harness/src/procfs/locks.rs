@@ -1,71 +1,10 @@
 //! File locks as the kernel prints them (proc_locks(5)): in `/proc/locks` and, for the descriptors
 //! of one process, in `fdinfo`.
 
-use std::fmt;
-
 use nix::sys::stat::makedev;
 
 use super::file_id::FileId;
-
-/// System call that took a lock. OFD and POSIX locks exclude each other, but not those of flock(2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "stress",
-    derive(serde::Serialize),
-    serde(rename_all = "lowercase")
-)]
-pub enum LockKind {
-    /// Open-file-description lock: `F_OFD_SETLK` of fcntl(2).
-    Ofd,
-    /// Record lock of a process: `F_SETLK` of fcntl(2).
-    Posix,
-    /// Lock of flock(2).
-    Flock,
-}
-
-/// Mode of a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "stress",
-    derive(serde::Serialize),
-    serde(rename_all = "lowercase")
-)]
-pub enum LockMode {
-    /// One holder.
-    Exclusive,
-    /// Any number of holders, as long as none is exclusive.
-    Shared,
-}
-
-/// Kind and mode of a lock on a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FileLock {
-    /// System call that took it.
-    pub kind: LockKind,
-    /// Exclusive or shared.
-    pub mode: LockMode,
-}
-
-impl fmt::Display for LockKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LockKind::Ofd => "OFD",
-            LockKind::Posix => "POSIX",
-            LockKind::Flock => "flock",
-        })
-    }
-}
-
-impl fmt::Display for FileLock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FileLock { kind, mode } = self;
-        let mode = match mode {
-            LockMode::Exclusive => "exclusive",
-            LockMode::Shared => "shared",
-        };
-        write!(f, "{kind} {mode}")
-    }
-}
+use crate::model::{FileLock, LockKind, LockMode};
 
 /// A held lock, or a waiter for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +24,7 @@ const READINGS: usize = 64;
 /// Number of equal readings in a row that are believed.
 const AGREE: usize = 5;
 
-/// The lines of `/proc/locks` about files with an inode that is `of_interest`.
+/// The lines of `/proc/locks` about files whose inode is `of_interest`.
 ///
 /// The kernel prints the list a page at a time. Locks that come and go meanwhile make it omit or
 /// repeat lines of others, so the list is read until several readings in a row agree.

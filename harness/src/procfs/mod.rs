@@ -25,7 +25,7 @@ pub use descriptors::{
 };
 pub use environment::{Environment, environment};
 pub use file_id::FileId;
-pub use locks::{FileLock, LockKind, LockLine, LockMode, read_locks};
+pub use locks::{LockLine, read_locks};
 pub use process_table::{ProcessRow, ProcessTable};
 pub use processes::{all, children, children_of, with_files_in, with_lock_path_in};
 pub use stat::{Stat, age, lives, state};

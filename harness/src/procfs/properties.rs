@@ -5,7 +5,7 @@
 use super::stat::parse_uptime;
 use super::{DescriptorInfo, Environment, LockLine, Stat, Status, SystemCall};
 
-/// Every parser accepts or refuses any text, and reads a field whatever surrounds it.
+/// Every parser accepts or rejects any text, and reads each field whatever surrounds it.
 pub fn proc_files(text: &str) {
     DescriptorInfo::parse(text);
     Status::parse(text);

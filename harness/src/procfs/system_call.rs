@@ -2,7 +2,7 @@
 
 use nix::libc;
 
-use super::locks::{FileLock, LockKind, LockMode};
+use crate::model::{FileLock, LockKind, LockMode};
 
 /// A system call that has not returned yet.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
+use crate::sys::{self, Means, Side};
 
 /// A slot of a worker: uses the lock in one thread.
 pub trait Slot {
@@ -106,7 +107,8 @@ pub fn serve<S: Slot + 'static>(
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(1);
-    let zygote = (threads <= 1).then_some(Capability::Zygote);
+    let can_fork = threads <= 1 && sys::lacks(Means::Fork).is_none();
+    let zygote = can_fork.then_some(Capability::Zygote);
     let offers: Capabilities = offers.iter().copied().chain(zygote).collect();
     write_line(format_args!("{offers}"))?;
     let lines = io::stdin().lock().lines();
@@ -146,18 +148,14 @@ fn serve_one_slot<S: Slot>(
     let mut slot = None;
     for line in lines {
         match line.as_str() {
-            // SAFETY: this process has one thread, so the child may do anything that the parent
-            // may.
-            "* fork" => match unsafe { nix::unistd::fork() }? {
-                nix::unistd::ForkResult::Child => {
+            "* fork" => {
+                // SAFETY: this process has one thread, so the child may do anything that the
+                // parent may.
+                if unsafe { sys::fork_and_wait() }? == Side::Child {
                     slot = Some(make(0));
-                    write_line(format_args!("{offers}"))?;
                 }
-                nix::unistd::ForkResult::Parent { child } => {
-                    nix::sys::wait::waitpid(child, None)?;
-                    write_line(format_args!("{offers}"))?;
-                }
-            },
+                write_line(format_args!("{offers}"))?;
+            }
             "* quit" => break,
             line => {
                 let slot = slot.get_or_insert_with(|| make(0));

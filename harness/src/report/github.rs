@@ -5,15 +5,16 @@ use std::fmt::Write;
 
 use crate::model::{CheckedReport, Counterexample, Evidence, Outcome, Rank, Verdict};
 
-/// GitHub shows no more of a step.
+/// Maximum number of annotations that GitHub shows for a step.
 const MOST_ANNOTATIONS: usize = 10;
-/// GitHub refuses a summary above 1024 KiB, and other steps write into it as well.
+/// Maximum size of a summary. GitHub rejects more than 1024 KiB, and other steps write into it as
+/// well.
 const MOST_SUMMARY: usize = 900 * 1024;
-/// Longest counterexample in a summary; the file has all of it.
+/// Maximum size of the counterexamples in a summary; the files have them completely.
 const MOST_STEPS: usize = 60_000;
 
-/// The workflow commands that annotate the run, one a line, failures first, at most as
-/// many as GitHub shows.
+/// The workflow commands that annotate the run, one a line, failures first, at most as many as
+/// GitHub shows.
 pub fn annotations(reports: &[CheckedReport]) -> String {
     let of = |wanted: Rank| {
         reports.iter().flat_map(move |checked| {
@@ -183,7 +184,8 @@ fn replay(outcome: &Outcome, counterexample: &Counterexample) -> String {
     }
     format!(
         "\nTo replay the counterexample of `{}`, from the folder of the project:\n\n```sh\n\
-         cargo lockutils replay - <<'END'\n{}END\n```\n\n<details><summary>The steps</summary>\n\n```text\n{steps}```\n\n\
+         cargo lockutils replay - <<'END'\n{}END\n```\n\n<details><summary>The steps</summary>\n\n\
+         ```text\n{steps}```\n\n\
          </details>\n",
         outcome.scenario, counterexample.replay
     )

@@ -7,7 +7,7 @@ const DATA: &str = "\"the data of the report\"";
 
 /// The report as a page.
 pub fn html(report: &Report) -> String {
-    // Inside a script, only the end of the script could end it.
+    // Inside a script element, only its end tag could end it.
     let data = serde_json::to_string(report)
         .expect("a report has no map with odd keys")
         .replace("</", "<\\/");

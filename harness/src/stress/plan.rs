@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::choices::Pauses;
 use crate::model::{Role, Scenario};
 use crate::protocol::{Capabilities, Capability};
+use crate::sys::{Means, NotAvailable, lacks};
 
 /// Enough time for several of the long holds that follow such a fault.
 const EXPOSURES: Duration = Duration::from_millis(800);
@@ -81,9 +82,10 @@ impl Options {
             .into_iter()
             .filter(|scenario| self.scenarios.is_empty() || self.scenarios.contains(scenario))
             .collect();
-        let (able, unable): (Vec<_>, Vec<_>) = requested
-            .into_iter()
-            .partition(|scenario| scenario.needs().is_none_or(|needs| capabilities.has(needs)));
+        let (able, unable): (Vec<_>, Vec<_>) = requested.into_iter().partition(|scenario| {
+            missing(*scenario).is_none()
+                && scenario.needs().is_none_or(|needs| capabilities.has(needs))
+        });
         let weights: u32 = able.iter().map(|scenario| scenario.weight()).sum();
         let shares = able
             .into_iter()
@@ -100,11 +102,14 @@ impl Options {
         let reasons = unable
             .into_iter()
             .filter_map(|scenario| {
+                if let Some(missing) = missing(scenario) {
+                    return Some((scenario, missing.to_string()));
+                }
                 let needs = scenario.needs()?;
                 let why = match needs {
-                    Capability::Wrapper => "only for a command that is tried with --wrapper".into(),
+                    Capability::Wrapper => "only with --wrapper".into(),
                     needs if capabilities.has(Capability::Wrapper) => format!(
-                        "not with --wrapper: it takes a worker that offers `{}`",
+                        "not available with --wrapper: needs a worker that offers `{}`",
                         needs.word()
                     ),
                     needs => format!("the worker does not offer `{}`", needs.word()),
@@ -117,6 +122,23 @@ impl Options {
             unable: reasons,
         }
     }
+}
+
+/// A facility that the scenario needs, whatever the worker offers, and that this system lacks.
+fn missing(scenario: Scenario) -> Option<NotAvailable> {
+    let means = match scenario {
+        Scenario::Pause => Means::Signals,
+        Scenario::Fork => Means::Fork,
+        Scenario::WrapperKill => Means::NamedPipes,
+        Scenario::Contend
+        | Scenario::Threads
+        | Scenario::Die
+        | Scenario::Respawn
+        | Scenario::Remove
+        | Scenario::Unlink
+        | Scenario::Reopen => return None,
+    };
+    lacks(means)
 }
 
 #[cfg(test)]

@@ -5,15 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
-
 use super::load::{Load, again};
 use super::plan::{Options, Shares};
 use crate::model::{Began, Command, Conditions, Outcome, Report, Scenario, Verdict};
-use crate::procfs;
 use crate::protocol::Capabilities;
+use crate::sys::{self, inspect, program};
 use crate::workers::pool::{WorkerPool, WorkerSpawner};
 use crate::workers::worker::allow_many_descriptors;
 use crate::workers::{LockUnderTest, WorkerError};
@@ -38,7 +34,7 @@ pub struct Trial<'a> {
     options: &'a Options,
     base: PathBuf,
     /// Children of this process that do not belong to the trial.
-    unrelated: HashSet<Pid>,
+    unrelated: HashSet<u32>,
 }
 
 impl<'a> Trial<'a> {
@@ -48,7 +44,7 @@ impl<'a> Trial<'a> {
             lock,
             options,
             base: base.to_owned(),
-            unrelated: procfs::children().collect(),
+            unrelated: inspect::children().into_iter().collect(),
         }
     }
 
@@ -64,8 +60,8 @@ impl<'a> Trial<'a> {
         interrupted: &AtomicBool,
         on_event: &mut dyn FnMut(TrialEvent<'_>),
     ) -> Result<Report, WorkerError> {
-        // Orphans of workers become our children, so that they can be reaped (prctl(2), Linux 3.4).
-        let _ = nix::sys::prctl::set_child_subreaper(true);
+        // Orphans of workers become our children, so that they can be reaped.
+        program::adopt_orphans();
         allow_many_descriptors();
         let began = Began::now();
         let capabilities = self.first_worker(interrupted);
@@ -184,11 +180,10 @@ impl<'a> Trial<'a> {
     fn kill_leftovers(&self) {
         let deadline = Instant::now() + Duration::from_secs(2);
         loop {
-            while waitpid(None, Some(WaitPidFlag::WNOHANG))
-                .is_ok_and(|status| status.pid().is_some())
-            {}
-            let adopted = procfs::children().filter(|pid| !self.unrelated.contains(pid));
-            let left: HashSet<Pid> = procfs::with_lock_path_in(&self.base)
+            program::reap_all();
+            let children = inspect::children().into_iter();
+            let adopted = children.filter(|pid| !self.unrelated.contains(pid));
+            let left: HashSet<u32> = inspect::with_lock_path_in(&self.base)
                 .into_iter()
                 .chain(adopted)
                 .collect();
@@ -196,7 +191,7 @@ impl<'a> Trial<'a> {
                 break;
             }
             for pid in left {
-                let _ = kill(pid, Signal::SIGKILL);
+                sys::kill(pid);
             }
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -8,7 +8,7 @@ use std::fmt;
 /// and no others, so the enum is exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// No violation was found in all that was tried.
+    /// No violation was found.
     Held,
     /// The promise was broken. The text is the evidence.
     Violated(String),

@@ -11,13 +11,14 @@
 //! }
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oslo_concurrency::lockutils::scope::LockPathScope;
 use oslo_concurrency::lockutils::{self, Guard};
 use rstest::fixture;
 use tempfile::TempDir;
 
+use crate::sys;
 use crate::testing::forking::is_executed_for_a_run;
 use crate::testing::stress::Stress;
 
@@ -29,26 +30,30 @@ use crate::testing::stress::Stress;
 #[derive(Debug)]
 pub struct LockPath {
     _scope: LockPathScope,
-    directory: TempDir,
+    path: PathBuf,
+    _directory: TempDir,
 }
 
 impl LockPath {
     /// Creates a directory and makes it the lock path of this thread until the value is dropped.
     ///
     /// # Panics
-    /// If the directory cannot be created.
+    /// Panics if the directory cannot be created.
     pub fn new() -> Self {
-        let directory = tempfile::tempdir()
-            .unwrap_or_else(|error| panic!("cannot create a lock directory: {error}"));
+        let directory = tempfile::tempdir();
+        let directory = directory.and_then(|it| Ok((sys::agree(it.path())?, it)));
+        let (path, directory) =
+            directory.unwrap_or_else(|error| panic!("cannot create a lock directory: {error}"));
         LockPath {
-            _scope: LockPathScope::enter(directory.path()),
-            directory,
+            _scope: LockPathScope::enter(&path),
+            path,
+            _directory: directory,
         }
     }
 
     /// The directory of the lock files.
     pub fn path(&self) -> &Path {
-        self.directory.path()
+        &self.path
     }
 }
 
@@ -73,10 +78,10 @@ pub struct HeldLock {
 }
 
 impl HeldLock {
-    /// Acquires the lock `name`, waiting for as long as it takes.
+    /// Acquires the lock `name`, waiting without a limit.
     ///
     /// # Panics
-    /// If the lock cannot be acquired, for example since `OSLO_LOCK_PATH` is not set.
+    /// Panics if the lock cannot be acquired, for example because `OSLO_LOCK_PATH` is not set.
     pub fn acquire(name: &str) -> Self {
         let again = is_executed_for_a_run();
         match lockutils::lock(name)

@@ -9,13 +9,13 @@ use super::pool::{Ready, WorkerSpawner, answer_of, answers_of, wait_for};
 use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Capability, Verb};
 
-/// How long an answer may take while no other process uses the lock.
+/// Time limit of an answer while no other process uses the lock.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolCheck {
-    /// What was checked.
+    /// The subject of the check.
     pub what: String,
     /// The defect; `None` if there is none.
     pub wrong: Option<String>,
@@ -41,11 +41,11 @@ pub fn check(lock: &LockUnderTest, base: &Path) -> Result<Vec<ProtocolCheck>, Wo
         before,
     } = ready;
     check.note(
-        format!("says `{capabilities}`"),
+        format!("prints `{capabilities}`"),
         before.first().map(|line| {
             format!(
-                "something else came before it: {line:?}; standard output is for the protocol \
-                 alone, log to standard error"
+                "another line came before it: {line:?}; standard output is for the protocol \
+                 only, so log to standard error"
             )
         }),
     );
@@ -53,8 +53,8 @@ pub fn check(lock: &LockUnderTest, base: &Path) -> Result<Vec<ProtocolCheck>, Wo
         let known: Vec<&str> = Capability::ALL.into_iter().map(Capability::word).collect();
         let known = known.join(", ");
         check.note(
-            "says nothing else after `ready`",
-            Some(format!("`{word}` is no capability; there are: {known}")),
+            "names only known capabilities after `ready`",
+            Some(format!("`{word}` is not a capability; known: {known}")),
         );
     }
     check.basics(&capabilities);
@@ -115,7 +115,7 @@ impl Check {
             Some(Answer::Acquired) => Some(format!(
                 "it answered `{slot} acquired` instead of `{slot} {expected}`: do both workers \
                  use one lock, in LOCKUTILS_DIR and named LOCKUTILS_NAME? \
-                 Or does the lock not exclude between processes? Then `stress` tells more"
+                 If they do, the lock does not exclude other processes; `stress` shows more"
             )),
             Some(answer) => Some(format!(
                 "it answered `{slot} {answer}` instead of `{slot} {expected}`"
@@ -144,7 +144,7 @@ impl Check {
             0,
             Verb::Acquire,
             &Answer::Acquired,
-            "takes a free lock",
+            "acquires a free lock",
         );
         if !capabilities.has(Capability::NoTry) {
             self.expect(
@@ -161,11 +161,17 @@ impl Check {
             0,
             Verb::Acquire,
             &Answer::Acquired,
-            "takes it in another worker afterwards",
+            "acquires it in another worker afterwards",
         );
         self.expect(Second, 0, Verb::Release, &Answer::Released, "releases it");
         if !capabilities.has(Capability::NoTry) {
-            self.expect(First, 0, Verb::Try, &Answer::Acquired, "takes a free lock");
+            self.expect(
+                First,
+                0,
+                Verb::Try,
+                &Answer::Acquired,
+                "acquires a free lock",
+            );
             self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         }
     }
@@ -178,7 +184,7 @@ impl Check {
                 0,
                 Verb::AcquireTimeout(1000),
                 &Answer::Acquired,
-                "takes a free lock",
+                "acquires a free lock",
             );
             self.expect(
                 Second,
@@ -220,7 +226,7 @@ impl Check {
                 0,
                 Verb::Acquire,
                 &Answer::Acquired,
-                "takes a free lock",
+                "acquires a free lock",
             );
             self.expect(
                 Second,
@@ -251,9 +257,15 @@ impl Check {
                     0,
                     Verb::Acquire,
                     &Answer::Acquired,
-                    "takes a free lock",
+                    "acquires a free lock",
                 );
-                self.expect(First, 0, *verb, &Answer::Done, "does it in the section");
+                self.expect(
+                    First,
+                    0,
+                    *verb,
+                    &Answer::Done,
+                    "works while the lock is held",
+                );
                 if *verb == Verb::ForkRelease {
                     // A lock may or may not treat the child's release as the parent's.
                     let _ = self.first.send(0, Verb::Release);
@@ -273,7 +285,7 @@ impl Check {
             1,
             Verb::Acquire,
             &Answer::Acquired,
-            "takes a free lock in the second slot",
+            "acquires a free lock in the second slot",
         );
         let sent = self
             .first
@@ -289,7 +301,7 @@ impl Check {
                 Answer::Acquired,
                 "slot 0 waits for the lock, and gets it when slot 1 releases it",
             ),
-            (1, Answer::Released, "slot 1 is heard while slot 0 waits"),
+            (1, Answer::Released, "slot 1 is served while slot 0 waits"),
         ];
         for ((slot, expected, what), answer) in what.into_iter().zip(answers) {
             let wrong = (answer.as_ref() != Some(&expected)).then(|| match answer {
@@ -308,12 +320,9 @@ impl Check {
     fn strange_verbs(&mut self) {
         let right = self.first.write_line("0 teleport\n").is_ok()
             && answer_of(&mut self.first, 0, WAIT_LIMIT) == Some(Answer::Unsupported);
-        let wrong = (!right)
-            .then(|| "it has to answer `0 unsupported` to what it does not know".to_owned());
-        self.note(
-            "`0 teleport` is not supported, and the worker goes on",
-            wrong,
-        );
+        let wrong =
+            (!right).then(|| "it must answer `0 unsupported` to an unknown verb".to_owned());
+        self.note("`0 teleport` is answered with `unsupported`", wrong);
         self.expect(
             By::First,
             0,
@@ -341,7 +350,7 @@ impl Check {
             .first
             .ended()
             .is_none()
-            .then(|| "it stays; leave when standard input ends".to_owned());
-        self.note("it leaves when its input ends", wrong);
+            .then(|| "it is still running; it must exit when standard input ends".to_owned());
+        self.note("exits when its input ends", wrong);
     }
 }

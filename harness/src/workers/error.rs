@@ -1,4 +1,4 @@
-//! Why a worker could not be used.
+//! Errors of workers.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub enum WorkerError {
     /// The process did not report that it is ready.
     #[error("the worker {problem}{}{stderr}", said(.output))]
     NotReady {
-        /// What it did instead.
+        /// The observed behaviour.
         problem: NotReady,
         /// The first line that it wrote, if any.
         output: Option<String>,
@@ -43,35 +43,35 @@ pub enum WorkerError {
     /// The user interrupted the run.
     #[error("interrupted before the worker was ready")]
     Interrupted,
-    /// The process ended before it was asked anything.
+    /// The process ended before any request.
     #[error("a new worker ended at once: {0}")]
     Gone(io::Error),
 }
 
-/// What a worker did instead of writing `ready`.
+/// The behaviour of a worker that did not write `ready`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotReady {
     /// It wrote other lines.
-    #[error("wrote 1000 lines without saying `ready`")]
+    #[error("printed 1000 lines without `ready`")]
     Output,
     /// It ended.
-    #[error("{} before it said `ready`{background}", describe(*status))]
+    #[error("{} before printing `ready`{background}", describe(*status))]
     Ended {
-        /// How it ended.
+        /// The end of the process.
         status: ExitStatus,
-        /// An explanation if something that it started goes on, as the end of a sentence.
+        /// An explanation if a process that it started is still running, as the end of a sentence.
         background: &'static str,
     },
-    /// It can write nothing any more.
-    #[error("closed its standard output before it said `ready`")]
+    /// It can no longer write anything.
+    #[error("closed its standard output before printing `ready`")]
     Closed,
     /// It wrote nothing within this time.
-    #[error("did not say `ready` within {} s", .0.as_secs())]
+    #[error("did not print `ready` within {} s", .0.as_secs())]
     Silent(Duration),
 }
 
 fn said(output: &Option<String>) -> String {
     let line = output.as_ref();
-    line.map_or_else(String::new, |line| format!("; it said: {line}"))
+    line.map_or_else(String::new, |line| format!("; its first line: {line}"))
 }

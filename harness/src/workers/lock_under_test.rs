@@ -1,19 +1,20 @@
 //! The lock under test: a command line with placeholders.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::probe;
+use super::names;
 use crate::model::{Capabilities, Lock};
+use crate::sys::program::is_executable;
+use crate::sys::{Means, lacks};
 
 /// A lock under test.
 #[derive(Clone, Debug)]
 pub struct LockUnderTest {
     kind: Kind,
     words: Vec<String>,
-    /// This program: the adapter of a wrapper, the worker of a built-in lock, the probe.
+    /// The program that acts as adapter of a wrapper, as worker of a built-in lock and as probe.
     ours: PathBuf,
 }
 
@@ -34,25 +35,31 @@ pub const BUILTIN_WORKER: &str = "builtin-worker";
 pub enum UsageError {
     /// It is empty.
     #[error(
-        "no lock is named: give a worker after `--`, or `--wrapper -- COMMAND`, or `--builtin NAME`"
+        "no lock to test: give a worker after `--`, `--wrapper -- COMMAND`, or `--builtin NAME`"
     )]
     Empty,
     /// The wrapper runs no command.
     #[error(
-        "the wrapper command has no {{cmd}}: write it where the command goes, as in \
-         `--wrapper -- flock {{lock}} {{cmd}}`"
+        "the wrapper command has no {{cmd}}: write {{cmd}} in place of the command to run under \
+         the lock, as in `--wrapper -- flock {{lock}} {{cmd}}`"
     )]
     NoCommand,
     /// The program does not exist.
-    #[error("{program} was not found: check its spelling and PATH")]
+    #[error("{program} was not found: check {}", place(program))]
     NotFound {
         /// Its name, as given.
         program: String,
     },
+    /// Wrappers are not available on this system.
+    #[error(
+        "--wrapper is not available on {}: it needs named pipes and links. Write a worker instead",
+        std::env::consts::OS
+    )]
+    NoWrappers,
     /// The program is not executable.
     #[error(
-        "{program} cannot be executed: is it a program, and executable (chmod +x)? A script \
-         can be given to its interpreter, as in `-- python3 {program}`"
+        "{program} is not an executable file: make it one (chmod +x), or name its interpreter, as \
+         in `-- python3 {program}`"
     )]
     NotExecutable {
         /// Its name, as given.
@@ -92,12 +99,16 @@ impl LockUnderTest {
     /// called by that name. The wrapper exits with `busy_status` if it did not get the lock.
     ///
     /// # Errors
-    /// Returns an error if the program cannot be found, or the command has no `{cmd}`.
+    /// Returns an error if the program cannot be found, or the command has no `{cmd}`, or on a
+    /// system without wrappers.
     pub fn wrapper(
         words: Vec<String>,
         busy_status: Option<u8>,
         ours: PathBuf,
     ) -> Result<Self, UsageError> {
+        if lacks(Means::NamedPipes).is_some() {
+            return Err(UsageError::NoWrappers);
+        }
         if !words.is_empty() && !words.iter().any(|word| word.contains("{cmd}")) {
             return Err(UsageError::NoCommand);
         }
@@ -214,7 +225,7 @@ impl LockUnderTest {
             .env("LOCKUTILS_THREADS", config.threads.to_string())
             .env("LOCKUTILS_SEED", format!("{:#x}", config.seed))
             .env("LOCKUTILS_WORKER", config.number.to_string())
-            .env(probe::CONTROL, &config.control);
+            .env(names::CONTROL, &config.control);
         command
     }
 }
@@ -225,17 +236,21 @@ fn fill(word: &str, config: &WorkerConfig) -> OsString {
         .replace("{dir}", &text(&config.directory))
         .replace("{name}", &config.name)
         .replace("{worker}", &config.number.to_string())
-        .replace("{cmd}", &text(&config.control.join(probe::NAME)))
+        .replace("{cmd}", &text(&config.control.join(names::NAME)))
         .into()
 }
 
+/// Advice for a program that was not found.
+fn place(program: &str) -> &'static str {
+    match program.contains('/') {
+        true => "the path",
+        false => "the spelling and PATH",
+    }
+}
+
 fn check_program(program: &str) -> Result<(), UsageError> {
-    let is_executable = |path: &Path| {
-        path.metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     let path = Path::new(program);
-    if program.contains('/') {
+    if program.contains(std::path::is_separator) {
         return match path.exists() {
             _ if is_executable(path) => Ok(()),
             true => Err(UsageError::NotExecutable {
@@ -259,8 +274,13 @@ fn check_program(program: &str) -> Result<(), UsageError> {
 mod tests {
     use super::*;
 
+    /// A program that every system has.
+    const SHELL: &str = if cfg!(windows) { "cmd" } else { "sh" };
+
     fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
+        text.split(' ')
+            .map(|word| word.replace("sh", SHELL))
+            .collect()
     }
 
     #[test]
@@ -277,21 +297,23 @@ mod tests {
             LockUnderTest::worker(words("sh -c x={lock}:{dir}:{name}:{worker}:{other}")).unwrap();
         let command = lock.command(&config);
         let last = command.get_args().last().unwrap();
-        assert_eq!(last, "x=/run/d/lock-1:/run/d:lock-1:3:{other}");
+        let file = config.directory.join("lock-1");
+        let expected = format!("x={}:/run/d:lock-1:3:{{other}}", file.display());
+        assert_eq!(last, &*expected);
         assert_eq!(
             lock.arguments(),
-            "-- sh -c 'x={lock}:{dir}:{name}:{worker}:{other}'"
+            format!("-- {SHELL} -c 'x={{lock}}:{{dir}}:{{name}}:{{worker}}:{{other}}'")
         );
     }
 
     #[test]
     fn a_lock_is_read_as_it_was_written() {
         let ours = PathBuf::from("ours");
-        for lock in [
-            LockUnderTest::worker(words("sh -c x;y")).unwrap(),
-            LockUnderTest::wrapper(words("sh -c {cmd}"), Some(1), ours.clone()).unwrap(),
-            LockUnderTest::builtin("flock", ours.clone()),
-        ] {
+        let wrapper = LockUnderTest::wrapper(words("sh -c {cmd}"), Some(1), ours.clone());
+        assert_eq!(wrapper.is_err(), lacks(Means::NamedPipes).is_some());
+        let worker = LockUnderTest::worker(words("sh -c x;y")).unwrap();
+        let builtin = LockUnderTest::builtin("flock", ours.clone());
+        for lock in [worker, builtin].into_iter().chain(wrapper.ok()) {
             let again = LockUnderTest::from_arguments(&lock.arguments(), ours.clone()).unwrap();
             assert_eq!(
                 (again.arguments(), again.kind()),
@@ -302,14 +324,11 @@ mod tests {
 
     #[test]
     fn an_unusable_command_is_refused_with_advice() {
-        let ours = PathBuf::from("ours");
         assert!(matches!(
             LockUnderTest::worker(vec![]),
             Err(UsageError::Empty)
         ));
-        let wrapper = LockUnderTest::wrapper(words("flock {lock}"), None, ours.clone());
-        assert!(matches!(wrapper, Err(UsageError::NoCommand)));
-        let missing = LockUnderTest::wrapper(words("no-such-lock {cmd}"), None, ours).unwrap_err();
+        let missing = LockUnderTest::worker(words("no-such-lock x")).unwrap_err();
         assert!(
             missing
                 .to_string()
@@ -319,5 +338,10 @@ mod tests {
         let file =
             LockUnderTest::worker(vec![script.path().to_str().unwrap().to_owned()]).unwrap_err();
         assert!(matches!(file, UsageError::NotExecutable { .. }));
+        let wrapper = LockUnderTest::wrapper(words("sh {lock}"), None, PathBuf::from("ours"));
+        match lacks(Means::NamedPipes) {
+            None => assert!(matches!(wrapper, Err(UsageError::NoCommand))),
+            Some(_) => assert!(matches!(wrapper, Err(UsageError::NoWrappers))),
+        }
     }
 }

@@ -1,13 +1,21 @@
-//! Worker processes of a lock under test: how they are started, watched and stopped.
+//! Worker processes of a lock under test: start, observation and end.
 
 pub mod check;
 mod error;
 mod lock_under_test;
+mod names;
 pub(crate) mod pool;
-pub mod probe;
 pub(crate) mod spawner;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 pub(crate) mod worker;
-pub mod wrapper;
+
+#[cfg(unix)]
+pub use unix::{probe, wrapper};
+#[cfg(windows)]
+pub use windows::{probe, wrapper};
 
 pub use error::{NotReady, WorkerError};
 pub use lock_under_test::{

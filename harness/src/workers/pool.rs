@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
-use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
-
 use super::error::WorkerError;
 use super::spawner::START_UP;
 use super::worker::WorkerProcess;
 use crate::model::FaultKind;
 use crate::protocol::{Line, Verb};
+use crate::sys::program;
 
 pub use super::spawner::{
     Ready, WorkerSpawner, answer_of, answers_of, in_background, stderr_of, wait_for,
@@ -65,7 +63,7 @@ pub struct Slot {
     pub fault: Option<FaultKind>,
     /// Number of sections of all slots at the time of the request.
     pub sections_before: u64,
-    /// `true` if the machine stood still after the request.
+    /// `true` if the machine was suspended after the request.
     pub stalled: bool,
     /// `true` if no other slot can have held the lock since the request.
     pub uncontended: bool,
@@ -215,13 +213,7 @@ impl<'a> WorkerPool<'a> {
 
     /// Reaps orphans of workers, which became children of this process.
     pub fn reap_orphans(&self) {
-        let ours: Vec<_> = self.processes().map(WorkerProcess::pid).collect();
-        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        while let Ok(status) = waitid(Id::All, ended)
-            && let Some(pid) = status.pid()
-            && !ours.contains(&pid)
-            && waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_ok()
-        {}
+        program::reap_orphans(self.processes().map(WorkerProcess::program));
     }
 
     /// All slots of all workers.
@@ -243,32 +235,12 @@ impl<'a> WorkerPool<'a> {
 
     /// Waits until workers have written or ended, or the time has passed. Returns their numbers.
     pub fn wait(&self, timeout: Duration) -> Vec<usize> {
-        let mut fds = Vec::with_capacity(self.workers.len() * 4);
-        let mut owners = Vec::with_capacity(fds.capacity());
-        for (number, worker_slot) in self.workers.iter().enumerate() {
-            let spare = worker_slot.spare.as_ref().map(|spare| &spare.process);
-            for fd in worker_slot
-                .process
-                .iter()
-                .chain(spare)
-                .flat_map(WorkerProcess::descriptors)
-            {
-                fds.push(PollFd::new(fd, PollFlags::POLLIN));
-                owners.push(number);
-            }
-        }
-        let timeout = nix::sys::time::TimeSpec::from_duration(timeout);
-        // An interruption is no error: the loop checks everything again.
-        let _ = nix::poll::ppoll(&mut fds, Some(timeout), None);
-        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
-        let mut numbers: Vec<usize> = fds
-            .iter()
-            .zip(owners)
-            .filter(|(fd, _)| ready(fd))
-            .map(|(_, owner)| owner)
-            .collect();
-        numbers.dedup();
-        numbers
+        let programs = self.workers.iter().enumerate().flat_map(|(number, slot)| {
+            let spare = slot.spare.as_ref().map(|spare| &spare.process);
+            let processes = slot.process.iter().chain(spare);
+            processes.map(move |process| (number, process.program()))
+        });
+        program::wait(programs, timeout)
     }
 
     /// Ends the input of all workers, kills those that do not exit, and returns their number.

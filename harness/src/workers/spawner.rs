@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::error::{NotReady, WorkerError};
 use super::lock_under_test::{LockUnderTest, WorkerConfig};
 use super::worker::WorkerProcess;
 use crate::protocol::{Answer, Capabilities, Line};
+use crate::sys::program;
 
-/// How long a worker may take to write `ready`.
+/// Time within which a worker must write `ready`.
 pub const START_UP: Duration = Duration::from_secs(30);
 
 /// Starts the workers of one lock.
@@ -171,7 +170,7 @@ impl<'a> WorkerSpawner<'a> {
     }
 }
 
-/// What a worker wrote before and on its line `ready`.
+/// The output of a worker up to its line `ready`.
 #[derive(Debug)]
 pub struct Ready {
     pub capabilities: Capabilities,
@@ -194,26 +193,14 @@ pub fn stderr_of(process: &mut WorkerProcess) -> String {
     let errors = process.errors();
     match errors.lines().rev().find(|line| !line.trim().is_empty()) {
         // The last line of a traceback names the error.
-        Some(line) => format!("; its standard error ends: {}", line.trim()),
+        Some(line) => format!("; its standard error ends with: {}", line.trim()),
         None => String::new(),
     }
 }
 
 /// Waits until the worker has written or ended, or the time has passed.
 pub fn wait_for(process: &WorkerProcess, time: Duration) {
-    let mut fds: Vec<PollFd<'_>> = process
-        .descriptors()
-        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-        .collect();
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
-    let _ = poll(&mut fds, timeout);
-    // A closed pipe is always ready, and must not make the caller spin.
-    if fds.iter().any(|fd| {
-        fd.revents()
-            .is_some_and(|events| events.contains(PollFlags::POLLHUP))
-    }) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    program::wait_for(process.program(), time);
 }
 
 /// The next answer of this slot; answers of other slots are dropped.

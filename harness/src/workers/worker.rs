@@ -1,89 +1,44 @@
 //! One worker process: its input, its output and its end.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::io;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
-
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
+use std::process::{Command, ExitStatus};
 
 use crate::protocol::{Line, Verb};
+use crate::sys::program::Program;
+
+pub(crate) use crate::sys::program::{allow_many as allow_many_descriptors, describe};
 
 /// Maximum length of a line of the protocol, in bytes.
 const LONGEST_LINE: usize = 16 * 1024;
-/// Bytes read at a time, so that a worker that writes without end does not starve the others.
+/// Number of bytes read at a time, so that a worker that writes endlessly does not starve the
+/// others.
 const AT_ONCE: usize = 16 * 1024;
 /// Bytes of standard error that are kept.
 const EXCERPT: usize = 4 * 1024;
 
-/// A worker process in a process group of its own.
+/// A worker process, together with all that it has started.
 #[derive(Debug)]
 pub struct WorkerProcess {
-    child: Child,
-    pid_fd: OwnedFd,
-    stdin: Option<ChildStdin>,
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
+    program: Program,
     partial: Vec<u8>,
     errors: Vec<u8>,
     errors_dropped: u64,
     outlived: bool,
     /// Removed with the process.
     directory: Option<PathBuf>,
-    /// `true` once another module has reaped the process: its number may have been reused.
-    reaped: bool,
 }
 
 impl WorkerProcess {
     /// Starts the process, which dies with this one.
-    pub fn start(mut command: Command) -> io::Result<Self> {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        // SAFETY: prctl and setrlimit are plain system calls; nothing else happens between fork and
-        // exec.
-        unsafe {
-            command.pre_exec(|| {
-                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-                if let Some((soft, hard)) = LIMITS_BEFORE.get() {
-                    setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard)?;
-                }
-                Ok(())
-            });
-        }
-        let mut child = command.spawn()?;
-        let pid_fd = end_of(&child)?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let pipes = [
-            stdin.as_ref().map(AsFd::as_fd),
-            stdout.as_ref().map(AsFd::as_fd),
-            stderr.as_ref().map(AsFd::as_fd),
-        ];
-        for pipe in pipes.into_iter().flatten() {
-            fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        }
+    pub fn start(command: Command) -> io::Result<Self> {
         Ok(WorkerProcess {
-            child,
-            pid_fd,
-            stdin,
-            stdout,
-            stderr,
+            program: Program::start(command)?,
             partial: Vec::new(),
             errors: Vec::new(),
             errors_dropped: 0,
             outlived: false,
             directory: None,
-            reaped: false,
         })
     }
 
@@ -93,15 +48,9 @@ impl WorkerProcess {
         self
     }
 
-    /// The descriptors to poll: readable when the worker has written or ended.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [
-            self.stdout.as_ref().map(AsFd::as_fd),
-            self.stderr.as_ref().map(AsFd::as_fd),
-            Some(self.pid_fd.as_fd()),
-        ]
-        .into_iter()
-        .flatten()
+    /// The program, to wait for it.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
     }
 
     /// Sends a request to a slot. Fails if the worker does not read, or is gone.
@@ -111,25 +60,23 @@ impl WorkerProcess {
 
     /// Writes a line as it is.
     pub fn write_line(&mut self, line: &str) -> io::Result<()> {
-        let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        // A write of less than PIPE_BUF bytes is atomic (pipe(7)).
-        stdin.write(line.as_bytes()).map(drop)
+        self.program.write_line(line.as_bytes())
     }
 
     /// Ends the input: the worker has to exit.
     pub fn end_input(&mut self) {
-        self.stdin = None;
+        self.program.end_input();
     }
 
     /// Reads the lines that have arrived. Returns `false` once no more will come.
     pub fn lines(&mut self, lines: &mut Vec<Line>) -> bool {
         self.read_errors();
-        let Some(stdout) = &mut self.stdout else {
+        let over = self.program.is_over();
+        let mut buffer = [0; AT_ONCE];
+        let Some(read) = self.program.read_output(&mut buffer) else {
             return false;
         };
-        let over = has_ended(&self.pid_fd);
-        let mut buffer = [0; AT_ONCE];
-        let more = match stdout.read(&mut buffer) {
+        let more = match read {
             Ok(0) => false,
             Ok(length) => {
                 self.partial.extend_from_slice(&buffer[..length]);
@@ -158,26 +105,18 @@ impl WorkerProcess {
             self.partial.clear();
         }
         if !more {
-            self.stdout = None;
+            self.program.close_output();
         }
         more
     }
 
     fn read_errors(&mut self) {
-        let Some(stderr) = &mut self.stderr else {
-            return;
-        };
         let mut buffer = [0; AT_ONCE];
-        match stderr.read(&mut buffer) {
-            Ok(0) => self.stderr = None,
-            Ok(length) => {
-                self.errors.extend_from_slice(&buffer[..length]);
-                let excess = self.errors.len().saturating_sub(EXCERPT);
-                self.errors.drain(..excess);
-                self.errors_dropped += excess as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.stderr = None,
+        if let Some(Ok(length)) = self.program.read_errors(&mut buffer) {
+            self.errors.extend_from_slice(&buffer[..length]);
+            let excess = self.errors.len().saturating_sub(EXCERPT);
+            self.errors.drain(..excess);
+            self.errors_dropped += excess as u64;
         }
     }
 
@@ -200,33 +139,34 @@ impl WorkerProcess {
 
     /// Its exit status; `None` while it runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        self.program.status()
     }
 
-    pub fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
+    /// The number of its process, for the tracer.
+    #[cfg(all(target_os = "linux", feature = "explore"))]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
-    /// Sends a signal to its process group.
-    pub fn signal(&self, signal: Signal) {
-        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
-    }
-
-    /// Marks it as reaped by another module.
-    #[cfg(feature = "explore")]
+    /// Marks it as reaped by the tracer.
+    #[cfg(all(target_os = "linux", feature = "explore"))]
     pub fn mark_reaped(&mut self) {
-        self.reaped = true;
+        self.program.mark_reaped();
     }
 
-    /// Kills its process group. Output that was not read yet is lost.
+    /// Stops it and all that it has started.
+    pub fn stop(&self) {
+        self.program.stop();
+    }
+
+    /// Continues what [`stop`](Self::stop) has stopped.
+    pub fn resume(&self) {
+        self.program.resume();
+    }
+
+    /// Kills it and all that it has started. Output that was not read yet is lost.
     pub fn kill(&mut self) {
-        if self.reaped {
-            return;
-        }
-        self.signal(Signal::SIGKILL);
-        self.stdin = None;
-        // It may stay in an uninterruptible wait of the kernel for a while, but then ends.
-        let _ = self.child.wait();
+        self.program.kill();
     }
 }
 
@@ -237,45 +177,5 @@ impl Drop for WorkerProcess {
             // A directory in use is removed later, together with the base directory.
             let _ = std::fs::remove_dir_all(directory);
         }
-    }
-}
-
-/// Returns `true` if the process has ended.
-///
-/// Unlike waitpid(2), this takes neither its status nor the stops of a traced process.
-fn has_ended(pid_fd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(pid_fd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// The limit of descriptors that workers get back.
-static LIMITS_BEFORE: OnceLock<(rlim_t, rlim_t)> = OnceLock::new();
-
-/// Raises the limit of descriptors of this process: each worker needs four.
-pub fn allow_many_descriptors() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok()
-    {
-        LIMITS_BEFORE.get_or_init(|| (soft, hard));
-    }
-}
-
-/// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3).
-pub fn end_of(child: &Child) -> io::Result<OwnedFd> {
-    Ok(pidfd_open(
-        rustix::process::Pid::from_child(child),
-        PidfdFlags::empty(),
-    )?)
-}
-
-/// Describes how a process ended.
-pub fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with status {code}"),
-        (_, Some(signal)) => match Signal::try_from(signal) {
-            Ok(signal) => format!("was ended by {signal}"),
-            Err(_) => format!("was ended by signal {signal}"),
-        },
-        _ => "ended".to_owned(),
     }
 }

@@ -1,4 +1,5 @@
-//! Bug: it is released after the section instead of by a guard, so not after a panic.
+//! Bug: the lock is released after the section instead of by a guard, so it stays held after a
+//! panic.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Bug: the lock is a directory, and that of a dead holder is never removed.
+//! Bug: the lock is a directory, and the directory of a dead holder is never removed.
 
 use std::error::Error;
 use std::fs;

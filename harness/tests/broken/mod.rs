@@ -62,7 +62,7 @@ mod says_busy_though_free;
 mod starves_one_waiter;
 mod times_out_early;
 
-// Each is to be found within ten seconds on an idle machine; standard error shows the time.
+// Each must be found within ten seconds on an idle machine; standard error shows the time.
 seldom_broken_locks!(
     starves_one_waiter starves_one_waiter::make,
     times_out_early times_out_early::make,

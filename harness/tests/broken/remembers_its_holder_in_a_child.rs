@@ -1,4 +1,4 @@
-//! Bug: the holder is stored in the memory of the process, of which a forked child has a copy.
+//! Bug: the holder is stored in the memory of the process, which a forked child copies.
 
 use std::error::Error;
 use std::path::Path;

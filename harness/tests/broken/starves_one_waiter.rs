@@ -16,7 +16,7 @@ pub struct Unequal {
 }
 
 pub fn make(directory: &Path) -> Unequal {
-    // Of the locks created for one directory, the third is the slow one.
+    // The third lock created for one directory is the slow one.
     let places = (0..).map(|number| directory.join(format!("place-{number}")));
     let taken = places.take_while(|place| File::create_new(place).is_err());
     let pause = match taken.count() {

@@ -1,4 +1,4 @@
-//! Bug: any end of the wait counts as success, also a signal.
+//! Bug: any end of the wait counts as success, including a signal.
 
 use std::error::Error;
 use std::fs::File;

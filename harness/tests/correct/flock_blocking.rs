@@ -12,7 +12,7 @@ pub fn make(directory: &Path) -> Flock {
     Flock(directory.join("lock"))
 }
 
-/// Unlocks also when the section panics.
+/// Unlocks even if the section panics.
 struct Held(File);
 
 impl Drop for Held {

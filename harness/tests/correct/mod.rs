@@ -25,8 +25,8 @@ lock_conformance!(is_python, super::python_record_lock::make,
 lock_conformance!(is_a_robust_mutex, super::robust_mutex::make,
     not_promised: [reopening, removal, fairness, refusal]);
 
-/// Between fork and exec a child has copies of all descriptors and so holds locks of flock(2). No
-/// trial may blame the lock for that.
+/// Between fork and exec, a child has copies of all descriptors and so holds locks of flock(2), for
+/// which no trial may blame the lock.
 #[test]
 fn children_of_other_tests_are_not_taken_for_holders() {
     use std::os::unix::process::CommandExt;
@@ -37,7 +37,8 @@ fn children_of_other_tests_are_not_taken_for_holders() {
 
     let directory = tempfile::tempdir().unwrap();
     let over = AtomicBool::new(false);
-    // The process executed for a trial gets here as well, and must have no such children.
+    // The process that is executed for a trial runs this code as well, and must have no such
+    // children.
     let alone = std::env::var_os("LOCKUTILS_HARNESS_RUNS").is_some();
     let verdict = std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -26,7 +26,7 @@ pub fn make(directory: &Path) -> RecordLock {
     RecordLock(directory.join("lock"))
 }
 
-/// Releases the turn between threads and the kernel's lock, also when the section panics.
+/// Releases the turn between threads and the kernel's lock, even if the section panics.
 struct Turn<'a> {
     entry: &'a Entry,
     locked: bool,
@@ -53,7 +53,7 @@ fn whole(kind: i32) -> libc::flock {
 }
 
 impl Entry {
-    /// `None` if another thread had it until the deadline.
+    /// The turn, or `None` if another thread had it until the deadline.
     fn turn(&self, limit: WaitLimit, deadline: Option<Instant>) -> Option<Turn<'_>> {
         let mut taken = self.taken.lock().unwrap();
         while *taken {

@@ -1,4 +1,4 @@
-//! A lock of a Python process: that of fasteners if it is installed, else the same with the
+//! A lock of a Python process: the one of fasteners if it is installed, else the same with the
 //! standard library.
 
 use std::error::Error;
@@ -64,8 +64,8 @@ pub struct Python(Mutex<Conversation>);
 
 struct Conversation {
     child: Child,
-    say: Option<ChildStdin>,
-    hear: BufReader<ChildStdout>,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
 }
 
 pub fn make(directory: &Path) -> Python {
@@ -77,19 +77,23 @@ pub fn make(directory: &Path) -> Python {
         .stdout(Stdio::piped())
         .spawn()
         .expect("python3 is installed");
-    let (say, hear) = (child.stdin.take(), child.stdout.take().unwrap());
-    let hear = BufReader::new(hear);
-    Python(Mutex::new(Conversation { child, say, hear }))
+    let (input, output) = (child.stdin.take(), child.stdout.take().unwrap());
+    let output = BufReader::new(output);
+    Python(Mutex::new(Conversation {
+        child,
+        input,
+        output,
+    }))
 }
 
 impl Conversation {
     fn ask(&mut self, what: &str) -> Result<String, Box<dyn Error>> {
-        let say = self.say.as_mut().ok_or("it has left")?;
-        writeln!(say, "{what}")?;
+        let input = self.input.as_mut().ok_or("it has ended")?;
+        writeln!(input, "{what}")?;
         let mut line = String::new();
-        self.hear.read_line(&mut line)?;
+        self.output.read_line(&mut line)?;
         match line.trim() {
-            "" => Err("Python has left".into()),
+            "" => Err("Python has ended".into()),
             line if line.starts_with("error") => Err(line.into()),
             line => Ok(line.to_owned()),
         }
@@ -98,12 +102,12 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.say = None;
+        self.input = None;
         let _ = self.child.wait();
     }
 }
 
-/// Releases also when the section panics.
+/// Releases even if the section panics.
 struct Held<'a>(&'a mut Conversation);
 
 impl Drop for Held<'_> {

@@ -1,5 +1,5 @@
-//! A robust pthread mutex in a file mapped by all processes: unknown to the kernel unless one
-//! waits.
+//! A robust pthread mutex in a file mapped by all processes. The kernel knows it only while a
+//! thread waits.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -73,7 +73,7 @@ fn initialize(mutex: NonNull<libc::pthread_mutex_t>) {
     }
 }
 
-/// Unlocks also when the section panics.
+/// Unlocks even if the section panics.
 struct Held<'a>(&'a Mutex);
 
 impl Drop for Held<'_> {

@@ -34,7 +34,7 @@ impl Lock for Persistent {
                     }
                     if tell.send(()).is_err() {
                         loop {
-                            thread::park(); // nobody is there to release it
+                            thread::park(); // keeps the lock forever
                         }
                     }
                 });

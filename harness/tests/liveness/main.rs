@@ -1,4 +1,7 @@
-//! Locks that exclude but do not serve as they should: `Stress` finds each within ten seconds.
+//! Locks that exclude but make waiters wait wrongly: `Stress` finds each defect within ten seconds.
+
+// The locks and the faults here are those of Linux; `portable.rs` runs everywhere.
+#![cfg(target_os = "linux")]
 
 use std::path::Path;
 use std::time::Instant;
@@ -177,7 +180,7 @@ fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
                 assert!(why.message().contains(part), "{part} is missing in {why}");
             }
         }
-        // Here the test has passed in a process of its own, which saw the failure.
+        // The test has passed in a process of its own, which observed the failure.
         Ok(()) => assert!(std::env::var_os("LOCKUTILS_HARNESS_ALONE").is_none()),
         Err(other) => panic!("{other:?}"),
     }

@@ -1,4 +1,4 @@
-//! From a release here to an acquire in a process that waits.
+//! Hand-over from a release here to an acquire in a waiting process.
 
 use crate::measure::{in_turns, title};
 use crate::other_process::{Kind, Other, now};
@@ -30,7 +30,7 @@ pub fn print() {
         ),
     ] {
         let figures = in_turns(ROUNDS, || hand_over(Kind::Raw), || hand_over(kind));
-        // Single hand-overs vary by a factor; the medians of many are what can be compared.
+        // Single hand-overs vary by a factor; only the medians of many are comparable.
         println!(
             "{:<46} {:>10} {:>10} {:>6.2} {:>13}  {bound}",
             what,

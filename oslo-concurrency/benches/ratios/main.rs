@@ -1,7 +1,8 @@
-//! Our locks beside their peers, measured in turns in one run, so that a noisy machine disturbs both alike.
+//! Our locks and their peers, measured alternately in one run, so that a noisy machine disturbs
+//! both alike.
 //!
-//! `cargo bench -p oslo-concurrency --bench ratios` prints, for each line, the median of both, the median ratio, its
-//! quartiles over the rounds, and the bound that the project sets itself.
+//! `cargo bench -p oslo-concurrency --bench ratios` prints, for each line, the median of both, the
+//! median ratio, its quartiles over the rounds, and the bound that the project sets itself.
 
 mod hand_over;
 mod measure;

@@ -35,7 +35,7 @@ pub fn nanoseconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64
 }
 
-/// Rounds of two measurements in turns, each worth one figure; the order changes from round to round.
+/// Runs rounds of two measurements, each of which returns one figure; their order alternates.
 pub fn in_turns(
     rounds: usize,
     mut peer: impl FnMut() -> f64,

@@ -1,4 +1,4 @@
-//! The second process of a measurement: this program once more, told on standard input what to do.
+//! The second process of a measurement: this program once more, with commands on standard input.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::raw::RawOfd;
 
 const ROLE: &str = "LOCKUTILS_BENCH_FILE";
 
-/// How the other process takes the lock.
+/// The way in which the other process acquires the lock.
 #[derive(Clone, Copy)]
 pub enum Kind {
     Raw,
@@ -89,12 +89,13 @@ impl Other {
         }
     }
 
-    /// Asks for the lock.
+    /// Requests the lock.
     pub fn ask_at_once(&mut self, kind: Kind) {
         writeln!(self.input, "{}", kind.word()).expect("the other process listens");
     }
 
-    /// Asks for the lock and returns once the other process waits for it in the kernel. The caller holds it.
+    /// Requests the lock and returns once the other process waits for it in the kernel. The caller
+    /// holds it.
     pub fn ask(&mut self, kind: Kind) {
         self.ask_at_once(kind);
         let calls = format!("/proc/{}/syscall", self.child.id());
@@ -103,10 +104,10 @@ impl Other {
         while !std::fs::read_to_string(&calls).is_ok_and(|call| call.starts_with(&fcntl)) {
             assert!(Instant::now() < deadline, "the other process does not wait");
         }
-        std::thread::sleep(Duration::from_micros(300)); // until it sleeps deeply, as a waiter does
+        std::thread::sleep(Duration::from_micros(300)); // until it sleeps deeply, like a waiter
     }
 
-    /// When the other process had the lock.
+    /// The time at which the other process acquired the lock.
     pub fn acquired(&mut self) -> i64 {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("an answer");
@@ -116,7 +117,7 @@ impl Other {
 
 impl Drop for Other {
     fn drop(&mut self) {
-        // Killed by its own id and reaped: a process that waits would not see the end of its input.
+        // Killed by its own id and reaped: a waiting process would not notice the end of its input.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! The peer of the external locks: bare open-file-description locks on a descriptor that stays open.
+//! The peer of the external locks: plain open-file-description locks on a descriptor that stays
+//! open.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Many threads of one process on one external lock, and what they leave to another process meanwhile.
+//! Many threads of one process on one external lock, and the share of another process meanwhile.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +17,7 @@ use crate::raw::RawOfd;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(200);
 
-/// Nanoseconds for each section that `threads` threads enter in a round, in all.
+/// Total nanoseconds per section of a round with `threads` threads.
 fn contend<W: FnMut()>(threads: usize, work: impl Fn() -> W + Sync) -> f64 {
     let (start, stop, sections) = (
         Barrier::new(threads + 1),
@@ -76,12 +76,12 @@ pub fn print() {
         );
     }
     println!(
-        "\nanother process that waits for the lock while 4 threads here use it without a pause"
+        "\nwaits of another process while 4 threads of this one reacquire the lock without a pause"
     );
     for (what, ours) in [("raw OFD pair a thread", false), ("ours", true)] {
         let waited = another_process_waits(&file, ours);
         println!(
-            "{what:<24} waits {:>7.0} µs in the median, {:>7.0} µs p99, {:>7.0} µs at most, of {} waits",
+            "{what:<24} {:>7.0} µs median, {:>7.0} µs p99, {:>7.0} µs max, {} waits",
             waited.0.median(),
             waited.0.quantile(0.99),
             waited.0.quantile(1.0),
@@ -98,7 +98,7 @@ fn raw_section(file: &Path) -> impl FnMut() + use<> {
     }
 }
 
-/// What a lock needs that notices a file that was replaced, as ours does.
+/// The minimum for a lock that, like ours, detects a replaced file.
 fn raw_section_with_a_look(file: &Path) -> impl FnMut() + use<> {
     let raw = RawOfd::open(file);
     let path = CString::new(file.as_os_str().as_bytes()).expect("a path");

@@ -1,4 +1,4 @@
-//! A wait that ends at its deadline: how late, and at what cost.
+//! A wait that ends at its deadline: its lateness and its cost.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::measure::Spread;
 use crate::raw::RawOfd;
 
 pub fn print() {
-    println!("\ntimed waits that are given up");
+    println!("\ntimed waits that time out");
     let directory = tempfile::tempdir().expect("a directory for the lock files");
     let file = directory.path().join("file");
     let holder = RawOfd::open(&file);
@@ -28,7 +28,7 @@ pub fn print() {
     for (timeout, n) in [(0, 200), (20, 200), (1_000, 2_000), (20_000, 100)] {
         let late = lateness(Duration::from_micros(timeout), n);
         println!(
-            "{timeout:>6} µs: late by {:>6.0} µs at least, {:>6.0} median, {:>6.0} p99, {:>6.0} at most   bound: never early, at most 1000 late",
+            "{timeout:>6} µs: late by {:>6.0} µs min, {:>6.0} median, {:>6.0} p99, {:>6.0} max   bound: never early, at most 1000 late",
             late.quantile(0.0),
             late.median(),
             late.quantile(0.99),

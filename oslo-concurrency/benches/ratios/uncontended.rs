@@ -1,4 +1,4 @@
-//! One acquire and release that nobody disturbs.
+//! One acquire and release without contention.
 
 use std::hint::black_box;
 
@@ -37,19 +37,14 @@ fn internal() {
     let named = || nanoseconds_each(CALLS, || drop(black_box(lockutils::lock(&name).acquire())));
     let builder = in_turns(ROUNDS, || nanoseconds_each(CALLS, synchronized), named);
     row(
-        "lock(&name), kept in use, to #[synchronized]",
+        "lock(&name), name in use, to #[synchronized]",
         "ns",
         &builder,
         "at most 80 ns more",
     );
     drop(kept);
     let anew = in_turns(ROUNDS, || nanoseconds_each(CALLS, synchronized), named);
-    row(
-        "lock(&name), made anew, to #[synchronized]",
-        "ns",
-        &anew,
-        "",
-    );
+    row("lock(&name), new name, to #[synchronized]", "ns", &anew, "");
 }
 
 fn external() {

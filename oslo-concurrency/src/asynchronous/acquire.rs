@@ -1,4 +1,4 @@
-//! How a task acquires a named lock.
+//! Acquires of named locks by tasks.
 
 use super::kernel_wait::{self, Turn};
 use crate::files::FileLockError;
@@ -8,7 +8,7 @@ use crate::sync::Arc;
 use crate::threads::section;
 use crate::wait::AcquireFailure;
 
-/// An acquire by a task: of the same locks in the same order as by a thread (see `named::acquire`).
+/// Acquires, for a task, the same locks in the same order as a thread does (see `named::acquire`).
 pub(crate) struct TaskAcquire {
     pub(crate) internal: Arc<InternalEntry>,
     pub(crate) external: Option<Arc<ExternalEntry>>,
@@ -18,7 +18,7 @@ pub(crate) struct TaskAcquire {
 }
 
 impl TaskAcquire {
-    /// Acquires both locks. At every await, each acquired part is in a value that gives it back
+    /// Acquires both locks. At every await, each acquired part is owned by a value that releases it
     /// when it is dropped.
     pub(crate) async fn acquire(&self) -> Result<(InternalHold, Option<Turn>), FileLockError> {
         if self.fair {

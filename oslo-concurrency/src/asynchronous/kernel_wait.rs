@@ -158,15 +158,18 @@ impl KernelWait {
         if let Some(entry) = entry {
             let path = entry.path().to_owned();
             let for_thread = Arc::clone(&shared);
-            sys::spawn("lock-wait", move || for_thread.wait(&entry, fair)).map_err(
-                |source| FileLockError::Io {
+            sys::spawn("lock-wait", move || for_thread.wait(&entry, fair)).map_err(|source| {
+                FileLockError::Io {
                     path,
                     source: io::Error::new(
                         source.kind(),
-                        format!("a wait without blocking needs a thread, which cannot be started: {source}"),
+                        format!(
+                            "a wait without blocking needs a thread, which cannot be started: \
+                                 {source}"
+                        ),
                     ),
-                },
-            )?;
+                }
+            })?;
         }
         Ok(KernelWait {
             shared: Some(shared),

@@ -1,4 +1,4 @@
-//! An open lock file: how it is opened and waited for, and what its errors say.
+//! An open lock file: opening it, waiting for its lock, and its errors.
 
 use std::fs;
 use std::io;
@@ -139,11 +139,11 @@ impl LockFile {
     }
 }
 
-/// Creates a directory. If another process removes it, or one above it, at the same time, that is
-/// no error: the next attempt to open the file finds out.
+/// Creates a directory. A directory that another process removes at the same time is not an error:
+/// the next attempt to open the file detects it.
 fn create_directory(directory: &Path) -> io::Result<()> {
     match fs::create_dir_all(directory) {
-        // It existed for mkdir(2), and no longer for the check that follows.
+        // It existed when mkdir(2) ran, and was removed before the check.
         Err(error)
             if matches!(
                 error.kind(),
@@ -168,7 +168,8 @@ fn explain_open(error: io::Error) -> io::Error {
 fn explain_lock(error: io::Error, path: &Path) -> FileLockError {
     let system = sys::file_system_of(path).unwrap_or_else(|| "unknown".into());
     let advice = format!(
-        "the file system ({system}) refused the lock; put the lock path on one that supports fcntl locks"
+        "the file system ({system}) refused the lock; put the lock path on one that supports fcntl \
+         locks"
     );
     FileLockError::Io {
         path: path.to_owned(),

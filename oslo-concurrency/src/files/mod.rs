@@ -2,7 +2,7 @@
 
 mod error;
 mod lock_file;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))] // it needs a lease on a file
 mod lock_file_tests;
 mod process_lock;
 pub(crate) mod reader_writer;

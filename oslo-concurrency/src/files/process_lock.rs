@@ -51,11 +51,11 @@ pub(crate) struct ProcessLock {
 struct State {
     open: Option<LockFile>,
     turnstile: Option<LockFile>,
-    /// The kernel's lock is held. The turn may have no owner for a moment.
+    /// Set while the kernel's lock is held, even if the turn has no owner for a moment.
     locked: bool,
-    /// When the threads of this process began to pass the kernel's lock on among themselves.
+    /// The time when threads of this process began to pass the kernel's lock on among themselves.
     burst_began: Option<Instant>,
-    /// The last burst ended because it had lasted too long.
+    /// Set if the last burst ended because it had lasted too long.
     must_pause: bool,
 }
 
@@ -169,7 +169,8 @@ impl ProcessLock {
             self.set_open(&mut state, None);
         }
         Err(self.io(io::Error::other(
-            "its inode number changes whenever we look; put the lock path on a file system with stable inode numbers",
+            "its inode number changes at every check; put the lock path on a file system with \
+             stable inode numbers",
         )))
     }
 

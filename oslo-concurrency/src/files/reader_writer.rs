@@ -106,7 +106,8 @@ impl FileReaderWriter {
             }
         }
         Err(self.io(io::Error::other(
-            "its inode number changes whenever we look; put the lock path on a file system with stable inode numbers",
+            "its inode number changes at every check; put the lock path on a file system with \
+             stable inode numbers",
         )))
     }
 

@@ -181,7 +181,11 @@ pub enum ConfigError {
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let nova_conf = directory.path().join("nova.conf");
-/// std::fs::write(&nova_conf, "[DEFAULT]\nstate_path = /var/lib/nova\n[oslo_concurrency]\nlock_path = $state_path/tmp\n")?;
+/// std::fs::write(
+///     &nova_conf,
+///     "[DEFAULT]\nstate_path = /var/lib/nova\n\
+///      [oslo_concurrency]\nlock_path = $state_path/tmp\n",
+/// )?;
 /// lockutils::configure_from_ini(&nova_conf)?;
 /// assert_eq!(lockutils::get_lock_path().unwrap().to_str(), Some("/var/lib/nova/tmp"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -25,7 +25,7 @@ pub enum Error {
         /// The problem with the name, and what to write instead.
         reason: &'static str,
     },
-    /// The lock is held, and the caller asked not to wait (`blocking(false)`).
+    /// The lock is held, and the caller chose not to wait (`blocking(false)`).
     #[error("lock {name:?} is held; try again later, or wait for it with a timeout")]
     NotAcquired {
         /// The lock's name.

@@ -119,7 +119,7 @@ impl HeldSince {
     }
 }
 
-/// Calls a function when it is dropped, also by a panic.
+/// Calls a function when it is dropped, even during a panic.
 pub(super) struct OnDrop<F: Fn()>(pub(super) F);
 
 impl<F: Fn()> Drop for OnDrop<F> {

@@ -164,8 +164,11 @@ pub struct InterProcessWriteGuard<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::reader_writer::{IDLE_AT_MOST, INODES_ARE_UNSTABLE};
+    #[cfg(target_os = "linux")]
+    use crate::files::reader_writer::IDLE_AT_MOST;
+    use crate::files::reader_writer::INODES_ARE_UNSTABLE;
     use crate::lockutils::InterProcessLock;
+    #[cfg(target_os = "linux")]
     use crate::sys::for_tests::open_files_in;
     use std::thread;
 
@@ -209,6 +212,7 @@ mod tests {
         drop(lock.write().expect("no try has left it locked"));
     }
 
+    #[cfg(target_os = "linux")] // which shows the open files of a process
     #[test]
     fn many_simultaneous_readers_do_not_leave_their_files_open() {
         const READERS: usize = 20;
@@ -253,14 +257,26 @@ mod tests {
         drop(two.try_read().unwrap());
     }
 
+    /// Another path of the file `name` in `directory`.
+    #[cfg(unix)]
+    fn second_path(directory: &Path, name: &str) -> PathBuf {
+        let link = directory.join("link");
+        std::os::unix::fs::symlink(directory, &link).unwrap();
+        link.join(name)
+    }
+
+    #[cfg(windows)]
+    fn second_path(directory: &Path, name: &str) -> PathBuf {
+        directory.join(name.to_uppercase())
+    }
+
     #[test]
     fn a_thread_does_not_wait_for_itself_by_whatever_value_or_path() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("index.lock");
-        let link = directory.path().join("link");
-        std::os::unix::fs::symlink(directory.path(), &link).unwrap();
         let one = InterProcessReaderWriterLock::new(&path);
-        let others = [path.clone(), link.join("index.lock")].map(InterProcessReaderWriterLock::new);
+        let others = [path.clone(), second_path(directory.path(), "index.lock")];
+        let others = others.map(InterProcessReaderWriterLock::new);
         let exclusive = InterProcessLock::new(&path);
         let reader = one.read().unwrap();
         for other in &others {

@@ -1,4 +1,4 @@
-//! The locks that options led to, kept for the next call with the same options.
+//! A cache of the locks of the last call, for the next call with the same options.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) struct Query<'a> {
     pub(super) prefix: Option<&'a str>,
     pub(super) lock_path: Option<&'a Path>,
     pub(super) external: bool,
-    /// The lock between threads comes from a container of the caller.
+    /// Set if the lock between threads comes from a container of the caller.
     pub(super) in_container: bool,
 }
 
@@ -74,7 +74,7 @@ struct Last {
 thread_local!(static LAST: RefCell<Option<Last>> = const { RefCell::new(None) });
 
 /// The locks of an external call. Calls `look_up` only if the thread's last query was another one.
-/// Keeps no name in use.
+/// Does not keep the name in use.
 pub(super) fn external(
     query: Query<'_>,
     look_up: impl FnOnce() -> Result<Entries, Error>,

@@ -5,11 +5,11 @@ use std::path::{Component, Path};
 
 use super::Error;
 use crate::files::TURNSTILE_SUFFIX;
-use crate::sys::LONGEST_FILE_NAME;
+use crate::sys::{LONGEST_FILE_NAME, SEPARATORS, problem_with_file_name};
 
 /// The path of lock `name` with `prefix` below the lock path, the same as in oslo.concurrency: `/`
-/// in the name becomes `_`, and `-` joins the prefix unless it ends in one. A prefix with `/` is a
-/// directory and a prefix.
+/// in the name becomes `_` (on Windows `\` too), and `-` joins the prefix unless it ends in one. A
+/// prefix with `/` is a directory and a prefix.
 pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'a, str>, Error> {
     let invalid = |reason| Error::InvalidName {
         name: name.to_owned(),
@@ -20,24 +20,27 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
             "a file name cannot contain a NUL character; remove it",
         ));
     }
-    let mut file = if name.contains('/') {
-        Cow::Owned(name.replace('/', "_"))
+    let mut file = if name.contains(SEPARATORS) {
+        Cow::Owned(name.replace(SEPARATORS, "_"))
     } else {
         Cow::Borrowed(name)
     };
     if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
-        if Path::new(prefix)
-            .components()
-            .any(|part| matches!(part, Component::RootDir | Component::ParentDir))
-        {
+        if Path::new(prefix).components().any(|part| {
+            matches!(
+                part,
+                Component::Prefix(_) | Component::RootDir | Component::ParentDir
+            )
+        }) {
             return Err(invalid(
-                "its prefix leads out of the lock path; use one without `..` and without a leading `/`",
+                "its prefix leads out of the lock path; use one without `..` and without a leading \
+                 `/`",
             ));
         }
         let joint = if prefix.ends_with('-') { "" } else { "-" };
         file = Cow::Owned(format!("{prefix}{joint}{file}"));
     }
-    match file.rsplit('/').next().unwrap_or_default() {
+    match file.rsplit(SEPARATORS).next().unwrap_or_default() {
         "" => Err(invalid("an external lock needs a non-empty name")),
         "." | ".." => Err(invalid("it is a directory; choose another name")),
         last if last.len() > LONGEST_FILE_NAME => Err(invalid(
@@ -46,7 +49,10 @@ pub(crate) fn file_name<'a>(prefix: Option<&str>, name: &'a str) -> Result<Cow<'
         last if last.starts_with('.') && last.ends_with(TURNSTILE_SUFFIX) => Err(invalid(
             "names of the form `.NAME.turnstile` belong to fair locks; choose another",
         )),
-        _ => Ok(file),
+        _ => match file.split(SEPARATORS).find_map(problem_with_file_name) {
+            Some(problem) => Err(invalid(problem)),
+            None => Ok(file),
+        },
     }
 }
 

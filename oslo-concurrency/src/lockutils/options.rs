@@ -21,7 +21,8 @@ use crate::wait::{Wait, WaitLimit};
 /// use std::time::Duration;
 ///
 /// let directory = tempfile::tempdir().unwrap();
-/// let guard = lockutils::lock("image-7").prefix("myapp").external(true).lock_path(directory.path()).acquire()?;
+/// let external = lockutils::lock("image-7").prefix("myapp").external(true);
+/// let guard = external.lock_path(directory.path()).acquire()?;
 /// drop(guard);
 ///
 /// let n = lockutils::lock("image-7").timeout(Duration::from_secs(2)).run(|| 42)?;
@@ -117,7 +118,7 @@ impl<'a> LockOptions<'a> {
     }
 
     /// First come, first served. Between threads, this applies from now on to all users of the
-    /// name. Between processes, it applies to those that ask for it, through a turnstile in front
+    /// name. Between processes, it applies to those that set it, through a turnstile in front
     /// of the lock.
     pub fn fair(mut self, fair: bool) -> Self {
         self.fair = fair;

@@ -17,6 +17,9 @@ use crate::sys;
 /// was removed locks a file without a name, and excludes no other process. Remove files only when
 /// no Python process can be waiting for them.
 ///
+/// On Windows before version 10 1809, and on drives without NTFS, the name stays until every process
+/// has closed the file. Until then others cannot acquire the lock, and fail after 60 seconds.
+///
 /// # Errors
 /// The same as acquiring the lock, with [`Error::WouldDeadlock`] if this thread holds it;
 /// [`Error::Io`] if the file cannot be removed.

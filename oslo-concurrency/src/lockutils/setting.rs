@@ -51,7 +51,7 @@ impl Setting {
             return ptr::from_ref(known).cast_mut();
         }
         let fresh = Box::into_raw(Box::new(Node { path, next: newest }));
-        // If another thread has set a path meanwhile, this one is not found again, and kept twice.
+        // A path that another thread has set meanwhile is not found here, and is kept twice.
         let newest = newest.map_or(ptr::null_mut(), |newest| ptr::from_ref(newest).cast_mut());
         let _ = self
             .seen

@@ -37,8 +37,8 @@ impl LongWait {
     /// lasted already.
     ///
     /// Another thread sends the events, to the subscriber and in the span of the calling thread.
-    /// That other thread also asks the subscriber whether it is interested: the calling one is in
-    /// the queue, and others wait for it to answer a call.
+    /// It also asks whether the subscriber is interested. The calling thread must not: it is in the
+    /// queue, where others wait for it to answer a call.
     pub(crate) fn warn(self, waited: Duration, first: Duration) -> Option<Alarm> {
         if !fork::may_log() {
             return None;
@@ -87,14 +87,14 @@ impl LongWait {
         match (in_this_process, &self.external) {
             (Some(holder), _) => describe(holder),
             (None, Some(external)) => processes(external),
-            (None, None) => "nobody any more".into(),
+            (None, None) => "no holder any more".into(),
         }
     }
 }
 
 fn describe(holder: u64) -> String {
     match Owner::of(holder) {
-        Owner::None => "nobody any more".into(),
+        Owner::None => "no holder any more".into(),
         Owner::Task => "an asynchronous task of this process".into(),
         Owner::Thread(number) => {
             let thread = sys::thread_info(number);
@@ -117,7 +117,7 @@ fn processes(external: &ProcessLock) -> String {
         found.extend(next.iter().map(|holder| format!("next is {holder}")));
     }
     if found.is_empty() {
-        "nobody any more, or a process of another user".into()
+        sys::NO_HOLDER_FOUND.into()
     } else {
         found.join(", ")
     }

@@ -1,35 +1,27 @@
-//! Running a command as often as is asked for, and telling how it went.
+//! Runs a command, with retries, and logs the outcome.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use tracing::Level;
 
-use super::child::{Plan, Step};
-use super::communicate::{Missed, Written, communicate, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
+use super::limits::by_number;
 use super::log::{LogErrors, log_at};
 use super::mask::{into_text, mask_password};
 use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
-use crate::sys;
-
-/// SIGKILL takes no longer, unless the process sleeps where nothing interrupts it, as on a network
-/// file system whose server is gone.
-const KILLED_WITHIN: Duration = Duration::from_secs(5);
+use super::sys::{Plan, Running, Step, WaitFailure, Written};
 
 pub(super) type Callback<'a> = Option<Box<dyn FnMut(&Process) + 'a>>;
 
-/// A command whose options have been understood.
+/// A command with validated options.
 pub(super) struct Attempts<'a> {
     pub(super) plan: Plan,
-    /// The command for people, masked.
+    /// The command line for messages, masked.
     pub(super) cmd: String,
     pub(super) input: Vec<u8>,
     pub(super) check_exit_code: CheckExitCode,
@@ -50,7 +42,7 @@ impl Attempts<'_> {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            // As the original: what a second try cannot change, and a timeout, are final.
+            // As in oslo: a second attempt cannot change these errors, and a timeout is final.
             let may_retry = matches!(
                 error,
                 Error::Failed(_) | Error::Start { .. } | Error::Io { .. }
@@ -100,14 +92,11 @@ impl Attempts<'_> {
         let began = Instant::now();
         let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
         log_at!(self.level, command = self.cmd, "running");
-        let (child, pidfd) = self
-            .plan
-            .start()
-            .map_err(|(step, error)| self.not_started(step, error))?;
-        let mut running = Running::of(child, self.plan.own_group, pidfd)
-            .map_err(|error| self.io("watching it", error))?;
+        let mut running =
+            Running::start(&self.plan).map_err(|(step, error)| self.not_started(step, error))?;
+        let process = Process::new(running.handle());
         if let Some(on_execute) = &mut self.on_execute {
-            on_execute(&running.process);
+            on_execute(&process);
         }
         let mut written = Written::default();
         let ended = running.communicate(&self.input, deadline, &mut written);
@@ -117,13 +106,13 @@ impl Attempts<'_> {
                 log_at!(self.level, command = self.cmd, exit_code, seconds, "ended");
                 Ok(exit_code)
             }
-            Err(Missed::Io(doing, error)) => Err(self.io(doing, error)),
-            Err(Missed::ExitCodeLost) => {
+            Err(WaitFailure::Io(doing, error)) => Err(self.io(doing, error)),
+            Err(WaitFailure::ExitCodeLost) => {
                 log_at!(
                     self.level,
                     command = self.cmd,
                     seconds,
-                    "ended, nobody knows how"
+                    "ended, exit code lost"
                 );
                 Err(Error::ExitCodeLost {
                     cmd: self.cmd.clone(),
@@ -131,8 +120,8 @@ impl Attempts<'_> {
                     stderr: readable(std::mem::take(&mut written.stderr)),
                 })
             }
-            Err(Missed::TimedOut) => {
-                log_at!(self.level, command = self.cmd, seconds, "its time is over");
+            Err(WaitFailure::TimedOut) => {
+                log_at!(self.level, command = self.cmd, seconds, "timed out");
                 Err(Error::Timeout {
                     cmd: self.cmd.clone(),
                     left_running: running.stop(),
@@ -144,7 +133,7 @@ impl Attempts<'_> {
         };
         running.stop();
         if let Some(on_completion) = &mut self.on_completion {
-            on_completion(&running.process);
+            on_completion(&process);
         }
         let exit_code = result?;
         match self.check_exit_code.accepts(exit_code) {
@@ -173,7 +162,7 @@ impl Attempts<'_> {
         match step {
             Step::Preexec => Error::Preexec { cmd, source },
             Step::Limit(number) => {
-                let (limit, value) = self.plan.limits.by_number(number);
+                let (limit, value) = by_number(&self.plan.limits, number);
                 Error::Limit {
                     cmd,
                     limit,
@@ -181,6 +170,7 @@ impl Attempts<'_> {
                     source,
                 }
             }
+            Step::Watch => self.io("watching it", source),
             Step::Exec => {
                 let hint = self.hint(&source);
                 Error::Start { cmd, hint, source }
@@ -190,9 +180,11 @@ impl Attempts<'_> {
 
     fn hint(&self, error: &io::Error) -> String {
         match (&self.plan.cwd, error.kind()) {
-            (Some(cwd), _) if !cwd.is_dir() => format!(" (the directory {cwd:?} is not there)"),
+            (Some(cwd), _) if !cwd.is_dir() => format!(" (the directory {cwd:?} does not exist)"),
             (_, io::ErrorKind::NotFound) => {
-                " (is the program installed and in a directory of PATH? for a script: is its interpreter there?)".to_owned()
+                " (is the program installed and in a directory of PATH? for a script: is its \
+                 interpreter installed?)"
+                    .to_owned()
             }
             (_, io::ErrorKind::PermissionDenied) => " (is the file executable?)".to_owned(),
             _ => String::new(),
@@ -200,92 +192,7 @@ impl Attempts<'_> {
     }
 }
 
-/// Output for people.
+/// Masked output for messages.
 pub(super) fn readable(output: Vec<u8>) -> String {
     mask_password(&into_text(output)).into_owned()
-}
-
-/// A child that is never left behind: killed and waited for when this is dropped, unless that has
-/// happened.
-struct Running {
-    child: Option<Child>,
-    process: Process,
-}
-
-impl Running {
-    fn of(mut child: Child, leads_group: bool, pidfd: Option<OwnedFd>) -> io::Result<Self> {
-        match Process::of_child(child.id(), leads_group, pidfd) {
-            Ok(process) => Ok(Running {
-                child: Some(child),
-                process,
-            }),
-            Err(error) => {
-                if leads_group {
-                    // SAFETY: plain numbers. The child has not been waited for, so the group of its
-                    // number is its own.
-                    unsafe { libc::kill(-(child.id() as libc::pid_t), libc::SIGKILL) };
-                }
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
-    }
-
-    fn communicate(
-        &mut self,
-        input: &[u8],
-        deadline: Option<Instant>,
-        written: &mut Written,
-    ) -> Result<i32, Missed> {
-        let Some(child) = &mut self.child else {
-            return Err(Missed::Io("waiting for it", io::ErrorKind::NotFound.into()));
-        };
-        let status = communicate(child, &self.process, input, deadline, written)?;
-        self.child = None;
-        Ok(exit_code(status))
-    }
-
-    /// Kills and waits for it, if it has not been waited for. Otherwise why it is left running.
-    fn stop(&mut self) -> Option<&'static str> {
-        let mut child = self.child.take()?;
-        let left = match self.process.kill_all() {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Some("it runs as another user")
-            }
-            _ if self.ends_within(KILLED_WITHIN) => None,
-            _ => Some(
-                "it was killed and does not end: it is in the midst of a system call that cannot be interrupted",
-            ),
-        };
-        match left {
-            None => drop(child.wait()),
-            // It ends when it likes; somebody has to wait for it then. Without a thread it stays a
-            // zombie until this process ends.
-            Some(_) => drop(sys::spawn("reaper", move || drop(child.wait()))),
-        }
-        left
-    }
-
-    fn ends_within(&self, time: Duration) -> bool {
-        let deadline = Instant::now().checked_add(time);
-        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        !matches!(wait_for(&mut ended, deadline), Err(Missed::TimedOut))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// The exit code; -n for signal n.
-fn exit_code(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => code,
-        (None, Some(signal)) => -signal,
-        (None, None) => status.into_raw(),
-    }
 }

@@ -1,31 +1,37 @@
-//! What goes wrong with a command.
+//! Errors of commands.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// A command ended with an exit code that was not expected.
+use super::sys;
+
+/// A command ended with an unexpected exit code.
 ///
-/// `cmd`, `stdout` and `stderr` are for people: secrets are masked, and what is not UTF-8 is
+/// `cmd`, `stdout` and `stderr` are meant for display: secrets are masked, and invalid UTF-8 is
 /// replaced.
 ///
 /// ```
 /// use oslo_concurrency::processutils::ProcessExecutionError;
 ///
-/// let error = ProcessExecutionError { exit_code: Some(-9), cmd: Some("sleep 1".into()), ..Default::default() };
+/// let error = ProcessExecutionError {
+///     exit_code: Some(-9),
+///     cmd: Some("sleep 1".into()),
+///     ..Default::default()
+/// };
 /// assert!(error.to_string().contains("Exit code: -9 (signal SIGKILL)"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessExecutionError {
-    /// What the command wrote to its standard output.
+    /// The standard output of the command.
     pub stdout: Option<String>,
-    /// What the command wrote to its standard error.
+    /// The standard error of the command.
     pub stderr: Option<String>,
     /// The exit code; -n if signal n ended the command.
     pub exit_code: Option<i32>,
     /// The command.
     pub cmd: Option<String>,
-    /// What went wrong, if more is known than the exit code says.
+    /// The cause, if more is known than the exit code.
     pub description: Option<String>,
 }
 
@@ -49,8 +55,7 @@ impl fmt::Display for ProcessExecutionError {
 impl std::error::Error for ProcessExecutionError {}
 
 fn signal_of(exit_code: i32) -> Option<&'static str> {
-    let signal = nix::sys::signal::Signal::try_from(exit_code.checked_neg()?).ok()?;
-    Some(signal.as_str())
+    sys::signal_name(exit_code.checked_neg()?)
 }
 
 struct Shown<'a>(&'a Option<String>);
@@ -64,69 +69,71 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Why a command did not do what was asked. Each message names the command, with its secrets
-/// masked.
+/// The reason why a command failed. Each message names the command, with its secrets masked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It ended with an exit code that was not expected.
+    /// The command ended with an unexpected exit code.
     #[error(transparent)]
     Failed(#[from] ProcessExecutionError),
-    /// It was still running when its time was over.
+    /// The command was still running when the timeout expired.
     #[error(
-        "`{cmd}` did not end within {timeout:?} and {}; allow more time, or see what it waits for\nStdout: {stdout:?}\nStderr: {stderr:?}",
-        left_running.map_or("was killed".to_owned(), |why| format!("is left running, since {why}"))
+        "`{cmd}` did not end within {timeout:?} and {}; allow more time, or find out what it \
+         waits for\nStdout: {stdout:?}\nStderr: {stderr:?}",
+        left_running.map_or("was killed".to_owned(), |why| format!("is still running: {why}"))
     )]
     Timeout {
         /// The command.
         cmd: String,
-        /// Why it may still be running; `None` if it has been killed with its process group.
+        /// The reason why it may still be running; `None` if it was killed with its process group.
         left_running: Option<&'static str>,
-        /// The time it had.
+        /// The timeout.
         timeout: Duration,
-        /// What it had written to its standard output, masked.
+        /// Its standard output up to then, masked.
         stdout: String,
-        /// What it had written to its standard error, masked.
+        /// Its standard error up to then, masked.
         stderr: String,
     },
-    /// It could not be started.
+    /// The command could not be started.
     #[error("`{cmd}` cannot be started: {source}{hint}")]
     Start {
         /// The command.
         cmd: String,
-        /// What to look at.
+        /// The likely cause; may be empty.
         hint: String,
-        /// What the operating system said.
+        /// The error from the operating system.
         source: io::Error,
     },
-    /// It was started, but its output or its exit code could not be read.
+    /// The command was started, but its output or its exit code could not be read.
     #[error("`{cmd}` was started, but then {doing} failed: {source}")]
     Io {
         /// The command.
         cmd: String,
-        /// What failed.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the operating system said.
+        /// The error from the operating system.
         source: io::Error,
     },
-    /// It has ended, and its exit code is lost: this process ignores SIGCHLD, or another part of it
-    /// has waited for the command. It is not run again, whatever `attempts` says: perhaps it has
-    /// succeeded.
+    /// The command has ended, and its exit code is lost: this process ignores SIGCHLD, or another
+    /// part of it has waited for the command. The command is not retried, whatever `attempts` is,
+    /// because it may have succeeded.
     #[error(
-        "`{cmd}` has ended, and its exit code is lost, since this process ignores SIGCHLD or waits for every child: set SIGCHLD to its \
-         default and wait for known children only, or run it on Linux 6.15 or later\nStdout: {stdout:?}\nStderr: {stderr:?}"
+        "`{cmd}` has ended, but its exit code is lost: this process ignores SIGCHLD or waits for \
+         every child; restore the default action of SIGCHLD and wait for known children only, or \
+         use Linux 6.15 or later\nStdout: {stdout:?}\nStderr: {stderr:?}"
     )]
     ExitCodeLost {
         /// The command.
         cmd: String,
-        /// What it wrote to its standard output, masked.
+        /// Its standard output, masked.
         stdout: String,
-        /// What it wrote to its standard error, masked.
+        /// Its standard error, masked.
         stderr: String,
     },
     /// A limit of `prlimit` could not be set, so the command was not run.
     #[error(
-        "`{cmd}` was not run: its {limit} cannot be limited to {value}: {source}; a limit above the hard limit of this process needs privileges"
+        "`{cmd}` was not run: {limit} cannot be set to {value}: {source}; raising it above the \
+         hard limit of this process requires privileges"
     )]
     Limit {
         /// The command.
@@ -135,7 +142,7 @@ pub enum Error {
         limit: &'static str,
         /// Its value.
         value: u64,
-        /// What the operating system said.
+        /// The error from the operating system.
         source: io::Error,
     },
     /// The `preexec` function failed in the child, so the command was not run.
@@ -143,25 +150,35 @@ pub enum Error {
     Preexec {
         /// The command.
         cmd: String,
-        /// What the function returned, as far as it has an error number.
+        /// The error that the function returned, reduced to its error number.
         source: io::Error,
     },
-    /// `run_as_root` was asked for, this process is not root, and there is no `root_helper`.
+    /// `run_as_root` was set, this process is not root, and there is no `root_helper`.
     #[error(
-        "`{cmd}` is to be run as root, which this process is not: give it a root_helper, such as \"sudo\""
+        "`{cmd}` must run as root, and this process does not: set a root_helper, such as \"sudo\""
     )]
     NoRootWrapSpecified {
         /// The command.
         cmd: String,
     },
-    /// What was asked for makes no sense.
+    /// An option was given that this operating system lacks, so the command was not run.
+    #[error("`{cmd}` was not run: {option} is not available on this operating system: {advice}")]
+    Unavailable {
+        /// The command.
+        cmd: String,
+        /// The option, such as `preexec`.
+        option: &'static str,
+        /// The alternative.
+        advice: &'static str,
+    },
+    /// An option has an invalid value.
     #[error("`{cmd}`: {argument}: {reason}")]
     InvalidArgument {
         /// The command.
         cmd: String,
-        /// Which option.
+        /// The option.
         argument: &'static str,
-        /// What is wrong with it, and what to do.
+        /// The problem with it, and what to do.
         reason: String,
     },
     /// The SSH connection failed.
@@ -170,13 +187,13 @@ pub enum Error {
     Ssh {
         /// The command.
         cmd: String,
-        /// What libssh2 said.
+        /// The error from libssh2.
         source: ssh2::Error,
     },
 }
 
 impl Error {
-    /// The error about a command's end, if it is that.
+    /// The [`ProcessExecutionError`], if the command ran and ended with an unexpected exit code.
     ///
     /// ```
     /// use oslo_concurrency::processutils::execute;
@@ -216,7 +233,8 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "It went away\nCommand: telinit 6\nExit code: 0\nStdout: \"out\\n\\\"x\\\"\"\nStderr: \"err\""
+            "It went away\nCommand: telinit 6\nExit code: 0\n\
+             Stdout: \"out\\n\\\"x\\\"\"\nStderr: \"err\""
         );
     }
 

@@ -1,9 +1,8 @@
-//! What can be said about a command before it runs.
+//! Options of a command.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,6 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::attempts::{Attempts, Callback};
-use super::child::{Plan, Preexec};
 use super::error::Error;
 use super::exit_codes::CheckExitCode;
 use super::limits::ProcessLimits;
@@ -21,9 +19,10 @@ use super::output::Output;
 use super::process::Process;
 use super::retry::RetryDelay;
 use super::root::behind_helper;
+use super::sys::{self, Asked, Plan, Preexec};
 
-/// A program and its arguments, to be run by [`Execute::run`]. No shell reads them, unless
-/// [`Execute::shell`] is asked for: an argument is one argument, whatever it contains.
+/// A program and its arguments, to be run by [`Execute::run`]. No shell is involved unless
+/// [`Execute::shell`] is set: an argument is passed on unchanged, whatever it contains.
 ///
 /// ```
 /// use oslo_concurrency::processutils::execute;
@@ -58,7 +57,7 @@ pub fn execute<'a, S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Exe
     }
 }
 
-/// A command that is yet to run, and how: made by [`execute`].
+/// A command and its options; created by [`execute`].
 #[must_use = "the command does not run until `run`, `run_binary` or `trycmd` is called"]
 pub struct Execute<'a> {
     words: Vec<OsString>,
@@ -82,33 +81,33 @@ pub struct Execute<'a> {
 }
 
 impl<'a> Execute<'a> {
-    /// One more argument.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.words.push(arg.as_ref().to_owned());
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.words
             .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// The directory that it runs in; a relative program is looked for from there.
+    /// The working directory of the command. A relative path of the program is resolved there.
     pub fn cwd(mut self, directory: impl Into<PathBuf>) -> Self {
         self.cwd = Some(directory.into());
         self
     }
 
-    /// What it reads from its standard input, again for each attempt. Without any it reads an end
-    /// of file.
+    /// The standard input of the command, the same for each attempt. The default is empty.
     pub fn process_input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
     }
 
-    /// Its whole environment: nothing of ours remains, `PATH` included. Without this it has ours.
+    /// The whole environment of the command: it inherits nothing from this process, not even
+    /// `PATH`. By default it inherits everything.
     pub fn env_variables<N: Into<OsString>, V: Into<OsString>>(
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,
@@ -122,29 +121,30 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Which exit codes are no error: `true`, the default, only 0; `false` every one; a number; a
-    /// list. Minus n is signal n.
+    /// The exit codes that are not an error: `true`, the default, for 0 only; `false` for all; a
+    /// number; or a list. -n stands for signal n.
     pub fn check_exit_code(mut self, codes: impl Into<CheckExitCode>) -> Self {
         self.check_exit_code = codes.into();
         self
     }
 
-    /// How often to try, 1 by default. An exit code that is an error, or an error of the operating
-    /// system, leads to the next attempt; a timeout, a limit that cannot be set and a failed
-    /// `preexec` do not.
+    /// Maximum number of attempts; the default is 1. An exit code that is an error, or an error
+    /// from the operating system, leads to the next attempt. A timeout, a limit that cannot be set
+    /// and a failed `preexec` do not.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// How long to wait before another attempt: `true`, the default, 0.2 to 2 seconds at random;
-    /// `false` not at all; or a `Duration`.
+    /// The pause between two attempts: `true`, the default, for a random time of 0.2 to 2 seconds;
+    /// `false` for none; or a `Duration`.
     pub fn delay_on_retry(mut self, delay: impl Into<RetryDelay>) -> Self {
         self.delay = delay.into();
         self
     }
 
-    /// Whether it needs to be root: if this process is not, it is run by the `root_helper`.
+    /// Runs the command as root: by the `root_helper` if this process is not root. Not available on
+    /// Windows.
     pub fn run_as_root(mut self, as_root: bool) -> Self {
         self.run_as_root = as_root;
         self
@@ -156,76 +156,81 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Whether `/bin/sh` reads the first word as a script; the others become its `$0`, `$1`, …
+    /// If `true`, `/bin/sh` runs the first word as a script; the others become its `$0`, `$1`, …
     ///
-    /// Nothing that comes from elsewhere belongs in the script. As a further word it is safe:
+    /// Do not put untrusted text into the script. As a further word it is safe:
     ///
     /// ```
     /// use oslo_concurrency::processutils::execute;
     ///
-    /// let output = execute([r#"echo "$1" | tr a-z A-Z"#, "sh", "a; $(reboot)"]).shell(true).run()?;
+    /// let script = r#"echo "$1" | tr a-z A-Z"#;
+    /// let output = execute([script, "sh", "a; $(reboot)"]).shell(true).run()?;
     /// assert_eq!(output.stdout, "A; $(REBOOT)\n");
     /// # Ok::<(), oslo_concurrency::processutils::Error>(())
     /// ```
+    ///
+    /// On Windows it is `cmd /C`, which gets the other words after the script. A word in which
+    /// `cmd` would read more than an argument is [`Error::Unavailable`].
     pub fn shell(mut self, shell: bool) -> Self {
         self.shell = shell;
         self
     }
 
-    /// When the output of a command that failed is logged; never by default.
+    /// The attempts after which the output of a failed command is logged. The default is none.
     pub fn log_errors(mut self, when: LogErrors) -> Self {
         self.log_errors = when;
         self
     }
 
-    /// The level of everything that is logged about it; `DEBUG` by default.
+    /// The level of all log events about the command. The default is `DEBUG`.
     pub fn loglevel(mut self, level: Level) -> Self {
         self.level = level;
         self
     }
 
-    /// How long each attempt may take: until the command has ended and its outputs are closed. Then
-    /// it is killed with SIGKILL, with everything that it has started and that has not left its
-    /// process group, and [`Error::Timeout`] returned. Without this it may take forever.
+    /// Maximum time of each attempt, until the command has ended and its outputs are closed. There
+    /// is no limit by default.
     ///
-    /// A process that SIGKILL does not end within 5 s, as one that hangs in a network file system,
-    /// is left, and the error says so.
+    /// When the timeout expires, the command is killed with SIGKILL, together with its descendants
+    /// in the same process group, and [`Error::Timeout`] is returned. A process that has not ended
+    /// 5 s later, such as one that hangs in a network file system, is left running; the error says
+    /// so.
     ///
     /// A command with a timeout has a process group of its own, so that Ctrl-C on a terminal does
-    /// not reach it.
+    /// not reach it. On Windows it has a job object, out of which nothing that it starts can get.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Limits on what it may use.
+    /// Limits on what it may use. Not on Windows.
     pub fn prlimit(mut self, limits: ProcessLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Called after the start of each attempt, before it is waited for: to note or stop it from
-    /// elsewhere.
+    /// Called after the start of each attempt, before the wait for its end, with a handle that can
+    /// be kept to stop the command.
     pub fn on_execute(mut self, callback: impl FnMut(&Process) + 'a) -> Self {
         self.on_execute = Some(Box::new(callback));
         self
     }
 
-    /// Called after the end of each attempt that was started, however it ended.
+    /// Called after the end of each attempt that was started, successful or not.
     pub fn on_completion(mut self, callback: impl FnMut(&Process) + 'a) -> Self {
         self.on_completion = Some(Box::new(callback));
         self
     }
 
     /// A function that is called in the child just before it becomes the program, ahead of the
-    /// limits; an error of it is [`Error::Preexec`].
+    /// limits; an error of it is [`Error::Preexec`]. Not on Windows.
     ///
     /// # Safety
-    /// As for [`CommandExt::pre_exec`](std::os::unix::process::CommandExt::pre_exec): the child is
+    /// As for [`CommandExt::pre_exec`](https://doc.rust-lang.org/std/os/unix/process/trait.CommandExt.html#tymethod.pre_exec): the child is
     /// a copy of one thread of a process that may have had many. The function must not allocate,
-    /// nor take a lock, nor call anything that is not async-signal-safe. It must not take long, nor
-    /// fork a process that stays: `run` waits for both, and the timeout does not count before the
-    /// program runs.
+    /// take a lock, or call anything that is not async-signal-safe. It must return quickly and must
+    /// not fork a process that stays: `run` waits for both, and the timeout does not count before
+    /// the program runs.
     pub unsafe fn preexec(
         mut self,
         function: impl Fn() -> io::Result<()> + Send + Sync + 'static,
@@ -234,39 +239,37 @@ impl<'a> Execute<'a> {
         self
     }
 
-    /// Whether [`Execute::trycmd`] leaves out what a command that succeeds writes to its standard
-    /// error.
+    /// If `true`, [`Execute::trycmd`] omits the standard error of a command that succeeds.
     pub fn discard_warnings(mut self, discard: bool) -> Self {
         self.discard_warnings = discard;
         self
     }
 
-    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by
-    /// `U+FFFD`.
+    /// Runs the command and returns its output as text, with invalid UTF-8 replaced by `U+FFFD`.
     ///
     /// # Errors
-    /// [`Error::Failed`] for an exit code that [`Execute::check_exit_code`] does not allow; the
-    /// others of [`Error`].
+    /// Returns [`Error::Failed`] for an exit code that [`Execute::check_exit_code`] does not allow,
+    /// and the other variants of [`Error`].
     pub fn run(self) -> Result<Output, Error> {
         self.run_binary().map(Output::into_text)
     }
 
-    /// Runs it, and returns what it wrote as bytes.
+    /// Runs the command and returns its output as bytes.
     ///
     /// # Errors
-    /// As [`Execute::run`].
+    /// The same as [`Execute::run`].
     pub fn run_binary(self) -> Result<Output<Vec<u8>>, Error> {
         self.understood()?.run()
     }
 
-    /// Runs it, and returns what it wrote to its standard output, and to its standard error. The
-    /// latter tells whether it failed: the message of the error is there then, and the former is
-    /// empty.
+    /// Runs the command and returns its standard output and its standard error. If the command
+    /// fails, the first is empty and the second is the message of the error.
     ///
     /// ```
     /// use oslo_concurrency::processutils::execute;
     ///
-    /// let (out, err) = execute(["sh", "-c", "echo done; echo careful >&2"]).discard_warnings(true).trycmd()?;
+    /// let careful = execute(["sh", "-c", "echo done; echo careful >&2"]).discard_warnings(true);
+    /// let (out, err) = careful.trycmd()?;
     /// assert_eq!((out.as_str(), err.as_str()), ("done\n", ""));
     /// let (_, err) = execute(["false"]).discard_warnings(true).trycmd()?;
     /// assert!(err.contains("Exit code: 1"));
@@ -274,7 +277,7 @@ impl<'a> Execute<'a> {
     /// ```
     ///
     /// # Errors
-    /// As [`Execute::run`], but for [`Error::Failed`].
+    /// The same as [`Execute::run`], except for [`Error::Failed`].
     pub fn trycmd(self) -> Result<(String, String), Error> {
         let discard = self.discard_warnings;
         match self.run() {
@@ -287,7 +290,8 @@ impl<'a> Execute<'a> {
 
     fn understood(self) -> Result<Attempts<'a>, Error> {
         self.check()?;
-        let not_root = self.run_as_root && !nix::unistd::geteuid().is_root();
+        self.check_available()?;
+        let not_root = self.run_as_root && !sys::is_root();
         let words = match not_root {
             false => self.words,
             true if self.root_helper.trim().is_empty() => {
@@ -313,7 +317,7 @@ impl<'a> Execute<'a> {
                 cwd: self.cwd,
                 environment: self.environment,
                 own_group: self.timeout.is_some(),
-                limits: self.limits,
+                limits: self.limits.values(),
                 preexec: self.preexec,
             },
             input: self.input,
@@ -328,15 +332,38 @@ impl<'a> Execute<'a> {
         })
     }
 
+    fn check_available(&self) -> Result<(), Error> {
+        let asked = Asked {
+            preexec: self.preexec.is_some(),
+            prlimit: self.limits != ProcessLimits::default(),
+            as_root: self.run_as_root,
+            script_arguments: match self.shell {
+                true => self.words.get(1..).unwrap_or_default(),
+                false => &[],
+            },
+        };
+        match sys::unavailable(&asked) {
+            None => Ok(()),
+            Some((option, advice)) => Err(Error::Unavailable {
+                cmd: shown(&self.words, self.shell),
+                option,
+                advice,
+            }),
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
-        let has_nul = |text: &OsString| text.as_bytes().contains(&0);
+        let has_nul = |text: &OsString| text.as_encoded_bytes().contains(&0);
         let names = self.environment.iter().flatten();
         let complaint = if self.words.is_empty() {
             ("command", "it is empty: name a program")
         } else if self.words.iter().any(has_nul) {
             ("command", "it contains a NUL, which no argument can carry")
         } else if self.attempts == 0 {
-            ("attempts", "it would never run: ask for at least 1")
+            (
+                "attempts",
+                "0 attempts would never run the command: set at least 1",
+            )
         } else if names
             .clone()
             .any(|(name, value)| has_nul(name) || has_nul(value))
@@ -347,7 +374,7 @@ impl<'a> Execute<'a> {
             )
         } else if names
             .clone()
-            .any(|(name, _)| name.is_empty() || name.as_bytes().contains(&b'='))
+            .any(|(name, _)| name.is_empty() || name.as_encoded_bytes().contains(&b'='))
         {
             ("env_variables", "a name is empty or contains `=`")
         } else {
@@ -361,7 +388,7 @@ impl<'a> Execute<'a> {
     }
 }
 
-/// The command for people.
+/// The command line for messages.
 fn shown(words: &[OsString], shell: bool) -> String {
     let words: Vec<String> = words
         .iter()
@@ -374,7 +401,7 @@ fn shown(words: &[OsString], shell: bool) -> String {
 }
 
 impl fmt::Debug for Execute<'_> {
-    /// The command with its secrets masked; its input and environment are not shown.
+    /// Shows the command with its secrets masked, and neither its input nor its environment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Execute")
             .field("command", &shown(&self.words, self.shell))

@@ -1,7 +1,6 @@
-//! Which exit codes are no error.
+//! Exit codes that are not an error.
 
-/// Which exit codes are no error: `true` only 0, `false` every one, a number that one, a list
-/// those.
+/// The exit codes that are not an error: `true` for 0 only, `false` for all, a number, or a list.
 ///
 /// ```
 /// use oslo_concurrency::processutils::execute;
@@ -14,9 +13,9 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckExitCode {
-    /// Every one.
+    /// All exit codes.
     Any,
-    /// These.
+    /// The exit codes of this list.
     OneOf(Vec<i32>),
 }
 

@@ -1,11 +1,10 @@
-//! Limits on what a command may use.
+//! Resource limits of a command.
 
-use std::io;
+use super::sys::{self, Limits};
 
-use nix::sys::resource::{Resource, setrlimit};
-
-/// Limits on what a command may use, each soft and hard: `None` leaves it as it is in this process,
-/// and [`ProcessLimits::UNLIMITED`] lifts it, as far as the hard limit or privileges allow.
+/// Resource limits of a command; each sets both the soft and the hard limit. `None` keeps the limit
+/// of this process. [`ProcessLimits::UNLIMITED`] lifts it, as far as the hard limit or privileges
+/// allow.
 ///
 /// ```
 /// use oslo_concurrency::processutils::{ProcessLimits, execute};
@@ -21,19 +20,20 @@ pub struct ProcessLimits {
     pub address_space: Option<u64>,
     /// Size of a core file, in bytes.
     pub core_file_size: Option<u64>,
-    /// Time on a processor, in seconds.
+    /// Processor time, in seconds.
     pub cpu_time: Option<u64>,
     /// Data segment, in bytes.
     pub data_size: Option<u64>,
-    /// Size of a file that is written, in bytes.
+    /// Size of a file that the command writes, in bytes.
     pub file_size: Option<u64>,
-    /// Memory that is locked, in bytes.
+    /// Locked memory, in bytes.
     pub memory_locked: Option<u64>,
     /// One more than the highest file descriptor.
     pub number_files: Option<u64>,
     /// Processes and threads of the user; not enforced for root.
     pub number_processes: Option<u64>,
-    /// Resident set, in bytes; Linux does nothing with it.
+    /// Resident set, in bytes; Linux does nothing with it, and macOS takes it for the address
+    /// space.
     pub resident_set_size: Option<u64>,
     /// Stack, in bytes.
     pub stack_size: Option<u64>,
@@ -41,49 +41,40 @@ pub struct ProcessLimits {
 
 impl ProcessLimits {
     /// No limit.
-    pub const UNLIMITED: u64 = libc::RLIM_INFINITY;
+    pub const UNLIMITED: u64 = sys::UNLIMITED;
 
-    fn all(&self) -> [(&'static str, Resource, Option<u64>); 10] {
+    /// The values by their numbers.
+    pub(super) fn values(&self) -> Limits {
         [
-            ("address_space", Resource::RLIMIT_AS, self.address_space),
-            ("core_file_size", Resource::RLIMIT_CORE, self.core_file_size),
-            ("cpu_time", Resource::RLIMIT_CPU, self.cpu_time),
-            ("data_size", Resource::RLIMIT_DATA, self.data_size),
-            ("file_size", Resource::RLIMIT_FSIZE, self.file_size),
-            (
-                "memory_locked",
-                Resource::RLIMIT_MEMLOCK,
-                self.memory_locked,
-            ),
-            ("number_files", Resource::RLIMIT_NOFILE, self.number_files),
-            (
-                "number_processes",
-                Resource::RLIMIT_NPROC,
-                self.number_processes,
-            ),
-            (
-                "resident_set_size",
-                Resource::RLIMIT_RSS,
-                self.resident_set_size,
-            ),
-            ("stack_size", Resource::RLIMIT_STACK, self.stack_size),
+            self.address_space,
+            self.core_file_size,
+            self.cpu_time,
+            self.data_size,
+            self.file_size,
+            self.memory_locked,
+            self.number_files,
+            self.number_processes,
+            self.resident_set_size,
+            self.stack_size,
         ]
     }
+}
 
-    /// Sets them in the calling process. Async-signal-safe: nothing but `setrlimit` is called. The
-    /// error comes with the limit's number.
-    pub(super) fn apply(&self) -> Result<(), (usize, io::Error)> {
-        for (number, (_, resource, value)) in self.all().into_iter().enumerate() {
-            if let Some(value) = value {
-                setrlimit(resource, value, value).map_err(|errno| (number, errno.into()))?;
-            }
-        }
-        Ok(())
-    }
+const NAMES: [&str; 10] = [
+    "address_space",
+    "core_file_size",
+    "cpu_time",
+    "data_size",
+    "file_size",
+    "memory_locked",
+    "number_files",
+    "number_processes",
+    "resident_set_size",
+    "stack_size",
+];
 
-    /// The name and value of the limit with this number.
-    pub(super) fn by_number(&self, number: usize) -> (&'static str, u64) {
-        let (name, _, value) = self.all()[number];
-        (name, value.unwrap_or(ProcessLimits::UNLIMITED))
-    }
+/// The name and value of the limit with this number.
+pub(super) fn by_number(limits: &Limits, number: usize) -> (&'static str, u64) {
+    let value = limits[number].unwrap_or(ProcessLimits::UNLIMITED);
+    (NAMES[number], value)
 }

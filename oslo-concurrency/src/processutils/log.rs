@@ -1,10 +1,10 @@
-//! What is logged about commands, at the level that the caller asks for.
+//! Log events about commands, at the level that the caller chooses.
 
-/// When the output of a command that failed is logged, with its exit code. That it failed is logged
-/// in any case.
+/// The attempts after which the output of a failed command is logged, with its exit code. The
+/// failure itself is always logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogErrors {
-    /// Never: the caller gets the error.
+    /// None: only the caller gets the output, in the error.
     #[default]
     Never,
     /// After the first attempt that fails.
@@ -26,7 +26,7 @@ impl LogErrors {
     }
 }
 
-/// `tracing::event!`, whose level must be a constant, for a level that is not.
+/// `tracing::event!` for a level that is not a constant.
 macro_rules! log_at {
     ($level:expr, $($event:tt)+) => {{
         const TARGET: &str = "oslo_concurrency::processutils";

@@ -1,20 +1,20 @@
-//! What a command that ended as expected has left.
+//! The output of a command that ended as expected.
 
 use super::mask::into_text;
 
-/// What a command wrote, and how it ended.
+/// The output and the exit code of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output<T = String> {
     /// Its standard output.
     pub stdout: T,
     /// Its standard error.
     pub stderr: T,
-    /// Its exit code; -n if signal n ended it. 0 unless `check_exit_code` allows others.
+    /// Its exit code, or -n if signal n ended it. Always 0 unless `check_exit_code` allows others.
     pub exit_code: i32,
 }
 
 impl Output<Vec<u8>> {
-    /// The same as text, in which what is not UTF-8 is replaced by `U+FFFD`.
+    /// Converts the output to text, with invalid UTF-8 replaced by `U+FFFD`.
     pub fn into_text(self) -> Output {
         Output {
             stdout: into_text(self.stdout),

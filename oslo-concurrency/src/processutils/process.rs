@@ -1,105 +1,42 @@
-//! A running command, for those who watch or stop it from elsewhere.
+//! A running command, for callers that watch or stop it from elsewhere.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
 
-/// A command that [`execute`](super::execute) has started. It can be kept, sent to other threads,
-/// and used when the command has ended: a signal never hits another process that got the same id
-/// later.
+use super::sys::Handle;
+
+/// A command that [`execute`](super::execute) has started. The handle can be kept, sent to other
+/// threads, and used after the command has ended: a signal never reaches another process that has
+/// got the same id later.
 #[derive(Clone, Debug)]
-pub struct Process {
-    pid: u32,
-    leads_group: bool,
-    pidfd: Arc<OwnedFd>,
-}
+pub struct Process(Handle);
 
 impl Process {
-    /// The handle of our child `pid`, which has not been waited for, or has sent its `pidfd`.
-    pub(super) fn of_child(
-        pid: u32,
-        leads_group: bool,
-        pidfd: Option<OwnedFd>,
-    ) -> io::Result<Self> {
-        let pidfd = match pidfd {
-            Some(pidfd) => pidfd,
-            None => Self::open(pid)?,
-        };
-        Ok(Process {
-            pid,
-            leads_group,
-            pidfd: Arc::new(pidfd),
-        })
+    pub(super) fn new(handle: Handle) -> Self {
+        Process(handle)
     }
 
-    fn open(pid: u32) -> io::Result<OwnedFd> {
-        // SAFETY: plain numbers go in; the flags are none, and the result is close-on-exec.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let fd = i32::try_from(fd).map_err(io::Error::other)?;
-        // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
-        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-    }
-
-    /// The process id of the command, or of the helper that it runs behind.
+    /// The process id of the command, or of the helper that runs it.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.0.pid()
     }
 
-    /// Sends a signal, by its number, to the process.
+    /// Sends the signal with this number to the process.
+    ///
+    /// Windows has no signals: there 9 (SIGKILL) and 15 (SIGTERM) end the process with exit code 1,
+    /// and 0 tells whether it is running.
     ///
     /// # Errors
     /// As kill(2): `ESRCH` if it has ended and its exit code has been read, `EPERM` if it runs as
-    /// somebody else.
+    /// another user. On Windows `Unsupported` for other signals.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
-        self.send(signal, 0)
-    }
-
-    fn send(&self, signal: i32, flags: libc::c_uint) -> io::Result<()> {
-        let no_info = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: the descriptor is open for as long as `self` lives, and no signal information is
-        // given.
-        let done = unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                self.pidfd.as_raw_fd(),
-                signal,
-                no_info,
-                flags,
-            )
-        };
-        match done {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
-
-    /// Kills the process, and everything in its process group if it has one of its own, as commands
-    /// with a timeout have. To be called before it has been waited for: until then its number
-    /// belongs to it.
-    pub(super) fn kill_all(&self) -> io::Result<()> {
-        /// Linux 6.9. Exact even if the process was reaped: its group is meant, and no later one of
-        /// the same number.
-        const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
-        if self.leads_group {
-            let _ = self.send(libc::SIGKILL, PIDFD_SIGNAL_PROCESS_GROUP);
-        }
-        let killed = self.signal(libc::SIGKILL);
-        let is_there = !matches!(&killed, Err(error) if error.raw_os_error() == Some(libc::ESRCH));
-        if self.leads_group && is_there {
-            // SAFETY: plain numbers. The group has the number of its leader, which is ours as long
-            // as the leader is not waited for.
-            unsafe { libc::kill(-(self.pid as libc::pid_t), libc::SIGKILL) };
-        }
-        killed
+        self.0.signal(signal)
     }
 }
 
-impl AsFd for Process {
-    /// The pidfd: poll(2) says that it can be read once the process has ended.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsFd for Process {
+    /// The pidfd: poll(2) says that it can be read once the process has ended. Linux only.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

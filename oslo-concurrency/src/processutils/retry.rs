@@ -1,17 +1,17 @@
-//! How long to wait before another attempt.
+//! The pause between two attempts.
 
 use std::time::Duration;
 
-/// How long to wait before another attempt: `true` a random time, `false` not at all, a `Duration`
-/// just that.
+/// The pause between two attempts: `true` for a random time, `false` for none, or a `Duration`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryDelay {
-    /// Not at all.
+    /// No pause.
     None,
-    /// From 0.2 to 2 seconds, evenly spread: many that fail at once do not try again at once.
+    /// Random, evenly distributed from 0.2 to 2 seconds, so that commands that fail together do not
+    /// retry together.
     #[default]
     Random,
-    /// Always the same.
+    /// A fixed time.
     Fixed(Duration),
 }
 

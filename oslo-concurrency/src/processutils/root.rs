@@ -1,9 +1,9 @@
-//! Commands that need root.
+//! Commands that require root.
 
 use std::ffi::OsString;
 
-/// The command behind a helper such as `sudo` or `nova-rootwrap /etc/nova/rootwrap.conf`, which is
-/// read as a shell would. The script of a shell gets the helper's text before its own.
+/// Puts a helper such as `sudo` or `nova-rootwrap /etc/nova/rootwrap.conf` before the command. The
+/// helper is split like a shell command line. In a shell script, its text is put before the script.
 pub(super) fn behind_helper(
     helper: &str,
     mut command: Vec<OsString>,

@@ -1,27 +1,24 @@
-//! Commands on other hosts, over a connection that the caller has made and authenticated.
+//! Commands on other hosts, over a connection that the caller has opened and authenticated.
 
 use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::Signal;
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 use tracing::Level;
 
 use super::attempts::readable;
-use super::communicate::{self, Written, read_available, wait_for};
 use super::error::{Error, ProcessExecutionError};
 use super::exit_codes::CheckExitCode;
 use super::log::log_at;
 use super::mask::{mask_password, mask_password_bytes};
 use super::output::Output;
+use super::read_available::read_available;
+use super::sys::{self, Written};
 
-/// A command line for the shell of another host, to be run by [`SshExecute::run`].
+/// A command line for the shell of a remote host, to be run by [`SshExecute::run`].
 ///
-/// SSH has no list of arguments: the shell of the remote user reads the line. Put it together with
-/// [`shell_join`](super::shell_join), and nothing in an argument is read as more than an argument.
+/// SSH has no list of arguments: the remote user's shell interprets the line. Build it with
+/// [`shell_join`](super::shell_join), which quotes each argument.
 ///
 /// ```no_run
 /// use oslo_concurrency::processutils::{shell_join, ssh_execute};
@@ -34,7 +31,7 @@ use super::output::Output;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// No other thread may use the session meanwhile.
+/// No other thread may use the session during the call.
 pub fn ssh_execute(session: &Session, command: impl Into<String>) -> SshExecute<'_> {
     SshExecute {
         session,
@@ -46,7 +43,7 @@ pub fn ssh_execute(session: &Session, command: impl Into<String>) -> SshExecute<
     }
 }
 
-/// A remote command that is yet to run, and how: made by [`ssh_execute`].
+/// A remote command and its options; created by [`ssh_execute`].
 #[must_use = "the command does not run until `run` or `run_binary` is called"]
 pub struct SshExecute<'a> {
     session: &'a Session,
@@ -57,76 +54,77 @@ pub struct SshExecute<'a> {
     sanitize_stdout: bool,
 }
 
-/// Why the command's end was not seen.
-enum Missed {
+/// The reason why the end of the command was not observed.
+enum WaitFailure {
     TimedOut,
     Ssh(ssh2::Error),
 }
 
-/// How a remote command ended.
+/// The end of a remote command.
 enum Ended {
     Code(i32),
     Signal(String),
 }
 
 impl<'a> SshExecute<'a> {
-    /// Refused by [`SshExecute::run`], as by the original: remote commands get no input.
+    /// Rejected by [`SshExecute::run`], as in oslo: remote commands have no input.
     pub fn process_input(mut self, _input: impl Into<Vec<u8>>) -> Self {
         self.refused = Some((
             "process_input",
-            "there is none over SSH: copy a file first, or put it into the command",
+            "not supported over SSH: copy a file first, or put the input into the command",
         ));
         self
     }
 
-    /// Refused by [`SshExecute::run`], as by the original: servers ignore variables unless they are
-    /// set up to accept them.
+    /// Rejected by [`SshExecute::run`], as in oslo: servers ignore variables unless configured to
+    /// accept them.
     pub fn addl_env<N, V>(mut self, _variables: impl IntoIterator<Item = (N, V)>) -> Self {
         self.refused = Some((
             "addl_env",
-            "there is none over SSH: put `env NAME=value` before the command",
+            "not supported over SSH: put `env NAME=value` before the command",
         ));
         self
     }
 
-    /// Which exit codes are no error, as in
+    /// The exit codes that are not an error, as in
     /// [`Execute::check_exit_code`](super::Execute::check_exit_code).
     pub fn check_exit_code(mut self, codes: impl Into<CheckExitCode>) -> Self {
         self.check_exit_code = codes.into();
         self
     }
 
-    /// How long it may take. Then [`Error::Timeout`] is returned and the connection is shut down,
-    /// since SSH has no reliable way to end the remote command or to give its channel up: connect
-    /// again. Without this it may take forever.
+    /// Maximum time for the command. There is no limit by default.
+    ///
+    /// When the timeout expires, [`Error::Timeout`] is returned and the connection is shut down,
+    /// because SSH has no reliable way to end a remote command or to close its channel. Connect
+    /// again before the next command.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Whether secrets in the standard output that is returned are masked, as they are by default.
-    /// Those in the standard error always are, and so are those in an error.
+    /// If `true`, the default, masks secrets in the returned standard output. Secrets in the
+    /// standard error and in errors are always masked.
     pub fn sanitize_stdout(mut self, sanitize: bool) -> Self {
         self.sanitize_stdout = sanitize;
         self
     }
 
-    /// Runs it, and returns what it wrote as text, in which what is not UTF-8 is replaced by
-    /// `U+FFFD`.
+    /// Runs the command and returns its output as text, with invalid UTF-8 replaced by `U+FFFD`.
     ///
     /// # Errors
-    /// [`Error::Failed`] for an exit code that is not allowed, or a signal; [`Error::Timeout`];
-    /// [`Error::InvalidArgument`] for what SSH cannot do; [`Error::Ssh`] if the connection fails. A
-    /// server that closes the channel without telling the exit code counts as 0: libssh2 does not
-    /// tell the difference.
+    /// Returns [`Error::Failed`] for an exit code that is not allowed or for a signal,
+    /// [`Error::Timeout`], [`Error::InvalidArgument`] for an option that SSH does not support, and
+    /// [`Error::Ssh`] if the connection fails. If the server closes the channel without an exit
+    /// code, the code counts as 0, because libssh2 does not distinguish the two.
     pub fn run(self) -> Result<Output, Error> {
         self.run_binary().map(Output::into_text)
     }
 
-    /// Runs it, and returns what it wrote as bytes.
+    /// Runs the command and returns its output as bytes.
     ///
     /// # Errors
-    /// As [`SshExecute::run`].
+    /// The same as [`SshExecute::run`].
     pub fn run_binary(self) -> Result<Output<Vec<u8>>, Error> {
         let cmd = mask_password(&self.command).into_owned();
         self.check(&cmd)?;
@@ -134,12 +132,12 @@ impl<'a> SshExecute<'a> {
         let mut written = Written::default();
         let ended = match self.talk(&mut written) {
             Ok(ended) => ended,
-            Err(Missed::Ssh(source)) => return Err(Error::Ssh { cmd, source }),
-            Err(Missed::TimedOut) => {
+            Err(WaitFailure::Ssh(source)) => return Err(Error::Ssh { cmd, source }),
+            Err(WaitFailure::TimedOut) => {
                 log_at!(
                     Level::DEBUG,
                     command = cmd,
-                    "its time is over, the connection is shut down"
+                    "timed out, the connection is shut down"
                 );
                 return Err(Error::Timeout {
                     cmd,
@@ -153,9 +151,9 @@ impl<'a> SshExecute<'a> {
         let (exit_code, description) = match ended {
             Ended::Code(code) => (Some(code), None),
             Ended::Signal(name) => {
-                let signal = Signal::from_str(&format!("SIG{name}")).ok();
+                let signal = sys::signal_number(&format!("SIG{name}"));
                 let description = format!("The command was ended by SIG{name}.");
-                (signal.map(|signal| -(signal as i32)), Some(description))
+                (signal.map(|signal| -signal), Some(description))
             }
         };
         log_at!(Level::DEBUG, command = cmd, exit_code, "ended");
@@ -202,7 +200,7 @@ impl<'a> SshExecute<'a> {
         })
     }
 
-    fn talk(&self, written: &mut Written) -> Result<Ended, Missed> {
+    fn talk(&self, written: &mut Written) -> Result<Ended, WaitFailure> {
         let _restored = NonBlocking::new(self.session);
         let line = Line {
             session: self.session,
@@ -212,7 +210,7 @@ impl<'a> SshExecute<'a> {
         };
         let mut channel = line.until_done(|| self.session.channel_session())?;
         let ended = line.converse(&mut channel, &self.command, written);
-        if matches!(ended, Err(Missed::TimedOut)) {
+        if matches!(ended, Err(WaitFailure::TimedOut)) {
             // Dropping the channel would wait for the remote command.
             line.shut_down();
         }
@@ -220,7 +218,7 @@ impl<'a> SshExecute<'a> {
     }
 }
 
-/// A session that does not block, until this is dropped.
+/// Makes the session non-blocking until this is dropped.
 struct NonBlocking<'a> {
     session: &'a Session,
     was_blocking: bool,
@@ -243,7 +241,7 @@ impl Drop for NonBlocking<'_> {
     }
 }
 
-/// The connection, and until when it is of interest.
+/// The connection, and the deadline.
 struct Line<'a> {
     session: &'a Session,
     deadline: Option<Instant>,
@@ -255,7 +253,7 @@ impl Line<'_> {
         channel: &mut Channel,
         command: &str,
         written: &mut Written,
-    ) -> Result<Ended, Missed> {
+    ) -> Result<Ended, WaitFailure> {
         self.until_done(|| channel.exec(command))?;
         self.until_done(|| channel.send_eof())?;
         loop {
@@ -264,7 +262,7 @@ impl Line<'_> {
             self.read_some(&mut channel.stderr(), &mut written.stderr)?;
             let came = written.stdout.len() + written.stderr.len() > before;
             match came {
-                true if self.is_over() => return Err(Missed::TimedOut),
+                true if self.is_over() => return Err(WaitFailure::TimedOut),
                 true => {}
                 false if channel.eof() => break,
                 false => self.wait()?,
@@ -272,19 +270,24 @@ impl Line<'_> {
         }
         self.until_done(|| channel.close())?;
         self.until_done(|| channel.wait_close())?;
-        match channel.exit_signal().map_err(Missed::Ssh)?.exit_signal {
+        match channel.exit_signal().map_err(WaitFailure::Ssh)?.exit_signal {
             Some(name) => Ok(Ended::Signal(name)),
-            None => Ok(Ended::Code(channel.exit_status().map_err(Missed::Ssh)?)),
+            None => Ok(Ended::Code(
+                channel.exit_status().map_err(WaitFailure::Ssh)?,
+            )),
         }
     }
 
-    fn until_done<T>(&self, mut step: impl FnMut() -> Result<T, ssh2::Error>) -> Result<T, Missed> {
+    fn until_done<T>(
+        &self,
+        mut step: impl FnMut() -> Result<T, ssh2::Error>,
+    ) -> Result<T, WaitFailure> {
         /// `LIBSSH2_ERROR_EAGAIN`.
         const AGAIN: ErrorCode = ErrorCode::Session(-37);
         loop {
             match step() {
                 Err(error) if error.code() == AGAIN => self.wait()?,
-                other => return other.map_err(Missed::Ssh),
+                other => return other.map_err(WaitFailure::Ssh),
             }
         }
     }
@@ -294,41 +297,32 @@ impl Line<'_> {
             .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn read_some(&self, stream: &mut impl Read, into: &mut Vec<u8>) -> Result<(), Missed> {
+    fn read_some(&self, stream: &mut impl Read, into: &mut Vec<u8>) -> Result<(), WaitFailure> {
         match read_available(stream, into) {
             Ok(_) => Ok(()),
             Err(_) => {
                 let error = ssh2::Error::last_session_error(self.session);
-                Err(Missed::Ssh(error.unwrap_or_else(ssh2::Error::unknown)))
+                Err(WaitFailure::Ssh(error.unwrap_or_else(ssh2::Error::unknown)))
             }
         }
     }
 
-    fn socket(&self) -> BorrowedFd<'_> {
-        // SAFETY: an authenticated session has a socket, which it keeps for as long as it lives.
-        unsafe { BorrowedFd::borrow_raw(self.session.as_raw_fd()) }
-    }
-
     /// Waits until the connection can go on.
-    fn wait(&self) -> Result<(), Missed> {
-        let events = match self.session.block_directions() {
-            BlockDirections::Outbound => PollFlags::POLLOUT,
-            BlockDirections::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
-            BlockDirections::Inbound | BlockDirections::None => PollFlags::POLLIN,
+    fn wait(&self) -> Result<(), WaitFailure> {
+        let (read, write) = match self.session.block_directions() {
+            BlockDirections::Outbound => (false, true),
+            BlockDirections::Both => (true, true),
+            BlockDirections::Inbound | BlockDirections::None => (true, false),
         };
-        wait_for(&mut [PollFd::new(self.socket(), events)], self.deadline).map_err(|missed| {
-            match missed {
-                communicate::Missed::TimedOut => Missed::TimedOut,
-                communicate::Missed::Io(..) | communicate::Missed::ExitCodeLost => {
-                    Missed::Ssh(ssh2::Error::unknown())
-                }
+        sys::socket::wait(self.session, read, write, self.deadline).map_err(|missed| match missed {
+            sys::WaitFailure::TimedOut => WaitFailure::TimedOut,
+            sys::WaitFailure::Io(..) | sys::WaitFailure::ExitCodeLost => {
+                WaitFailure::Ssh(ssh2::Error::unknown())
             }
         })
     }
 
     fn shut_down(&self) {
-        // SAFETY: ends the connection of a socket that is open; the descriptor remains the
-        // session's.
-        unsafe { libc::shutdown(self.socket().as_raw_fd(), libc::SHUT_RDWR) };
+        sys::socket::shut_down(self.session);
     }
 }

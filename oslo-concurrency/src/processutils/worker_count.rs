@@ -1,8 +1,8 @@
-//! How many workers a service starts if nobody says.
+//! The default number of workers of a service.
 
-/// How many workers can run at once: the processors that this process may use, by its affinity and
-/// by the CPU quota of its cgroup (version 1 or 2, rounded down), and at least 1.
-/// `oslo.concurrency` counts all processors of the machine.
+/// The number of workers that can run at once: the processors that this process may use, according
+/// to its affinity and to the CPU quota of its cgroup (version 1 or 2, rounded down), and at least
+/// 1. `oslo.concurrency` counts all processors of the machine.
 ///
 /// ```
 /// assert!(oslo_concurrency::processutils::get_worker_count() >= 1);

@@ -1,4 +1,4 @@
-//! The operating system: everything that the locks need of it.
+//! The operating system: everything that the locks need from it.
 //!
 //! Each item states what it guarantees on every system, and passes the call on to the platform, a
 //! folder beside this file with items of the same names. Outside of this module only `processutils`
@@ -9,27 +9,52 @@
 //! thread a new number, and closes the copies of all lock files. A child made by exec inherits no
 //! lock file on any platform.
 
+#[cfg(any(windows, target_os = "freebsd"))]
+mod ask_again;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+mod bsd;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(not(target_os = "macos"))]
+mod numbers;
+#[cfg(test)]
+mod process_tests;
+#[cfg(test)]
+mod tests;
 mod types;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+use bsd as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 pub(crate) use platform::FileIdentity;
 pub(crate) use types::{Holder, Mode, ThreadInfo, WaitError};
+#[cfg(windows)]
+use windows as platform;
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) use platform::for_tests;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
 pub use platform::properties;
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("oslo-concurrency has no locks for this operating system yet");
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "freebsd",
+    windows
+)))]
+compile_error!(
+    "oslo-concurrency has locks for Linux, macOS, FreeBSD and Windows, not for this operating system"
+);
 
 // ---- lock files ----
 
@@ -72,7 +97,8 @@ impl RawLockFile {
         self.0.try_lock(mode)
     }
 
-    /// Waits for the lock on the whole file, in the system and not by asking again.
+    /// Waits for the lock on the whole file, in the system and not by asking again; on FreeBSD a
+    /// wait with `until` or `cancel` asks again, each 5 ms at least.
     ///
     /// Returns `true` if the lock was acquired. Returns `false` if `until` has passed, if `cancel`
     /// is cancelled, or for no reason at all: the caller checks, and calls again. A wait that has
@@ -149,9 +175,21 @@ pub(crate) fn file_system_of(path: &Path) -> Option<String> {
 
 /// The processes that hold a lock on the file at `path`, if that conflicts with the locks of
 /// [`RawLockFile`]; each process once, this one included. Processes that this one may not inspect
-/// are missing.
+/// are missing. Only Linux names them.
 pub(crate) fn holders_of(path: &Path) -> io::Result<Vec<Holder>> {
     platform::holders_of(path)
+}
+
+/// Said where [`holders_of`] finds no process.
+pub(crate) const NO_HOLDER_FOUND: &str = platform::NO_HOLDER_FOUND;
+
+/// Characters that part a path into names: `/`, and Python's `os.sep`.
+pub(crate) const SEPARATORS: &[char] = platform::SEPARATORS;
+
+/// The problem with a name that the system refuses, or takes for something else than a file in the
+/// lock path; and the next step. The name is not empty, and has no separator and no NUL.
+pub(crate) fn problem_with_file_name(name: &str) -> Option<&'static str> {
+    platform::problem_with_file_name(name)
 }
 
 /// The longest file name that file systems take, in bytes of [`OsStr::len`].

@@ -18,6 +18,10 @@ pub(crate) enum Mode {
 pub(crate) enum WaitError {
     /// The system cannot limit the wait; with the missing resource and the next step. The lock was
     /// not requested.
+    #[cfg_attr(
+        any(target_os = "macos", target_os = "freebsd"),
+        allow(dead_code, reason = "waits there need nothing that can be missing")
+    )]
     NoTimer(String),
     /// The system refused the lock.
     Refused(io::Error),

@@ -31,13 +31,13 @@ use crate::wait::{AcquireFailure, Wait, WaitLimit};
 
 // The state word is the sum of three flags and a count:
 //
-// | CALLED | QUEUED | HELD | meaning                                                                  |
-// |--------|--------|------|--------------------------------------------------------------------------|
-// |   0    |   0    |  0   | free                                                                     |
-// |   0    |   0    |  1   | held, the queue is empty                                                 |
-// |   0    |   1    |  1   | held, the queue is not empty; the release calls its first                |
-// |   1    |   1    |  0   | free, the first was called and competes for it                           |
-// |   1    |   1    |  1   | held by a thread that was quicker; the first will look and find it taken |
+// | CALLED | QUEUED | HELD | meaning                                                     |
+// |--------|--------|------|-------------------------------------------------------------|
+// |   0    |   0    |  0   | free                                                        |
+// |   0    |   0    |  1   | held, the queue is empty                                    |
+// |   0    |   1    |  1   | held, the queue is not empty; the release calls its first   |
+// |   1    |   1    |  0   | free, the first was called and competes for it              |
+// |   1    |   1    |  1   | held by a thread that was quicker; the first finds it taken |
 //
 // Above them is the number of threads that are arriving: they have seen the lock held, and have
 // neither acquired it nor queued yet. The exchange with which a thread acquires the lock or queues

@@ -29,8 +29,8 @@ pub(crate) struct Named<K: ?Sized + Hash + Eq, V> {
 
 impl<K: ?Sized + Hash + Eq, V> Default for Registry<K, V> {
     fn default() -> Self {
-        // Not foldhash's own RandomState: while one thread makes its seed, the others spin, in a
-        // forked child for ever.
+        // Not foldhash's own RandomState: while one thread creates its seed, other threads spin, in
+        // a forked child forever.
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let map = HashMap::with_hasher(FixedState::with_seed(seed));
         Registry {

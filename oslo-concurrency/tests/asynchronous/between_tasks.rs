@@ -11,13 +11,13 @@ use super::{Woken, block_on, is_free, poll_once};
 
 struct Count(UnsafeCell<u64>);
 
-// SAFETY: the cell is touched under the lock alone.
+// SAFETY: the cell is accessed only under the lock.
 unsafe impl Sync for Count {}
 
 impl Count {
-    /// In two steps, so that two who are in at once lose one.
+    /// Adds in two steps, so that two holders at once lose a count.
     fn add(&self) {
-        // SAFETY: the lock excludes everybody else.
+        // SAFETY: the lock excludes all other accesses.
         unsafe {
             let before = self.0.get().read_volatile();
             self.0.get().write_volatile(before + 1);
@@ -58,7 +58,7 @@ async fn add_in_tasks_and_threads(name: &'static str, fair: bool) {
     threads
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
-    // SAFETY: everybody is gone.
+    // SAFETY: all other users have ended.
     assert_eq!(unsafe { *count.0.get() }, 6 * ROUNDS);
     assert!(is_free(lock(name)));
 }
@@ -111,7 +111,8 @@ fn a_dropped_wait_leaves_the_queue() {
     assert!(is_free(lock("leaves")));
 }
 
-/// The lock is given to the first, which is dropped before it looks: the second must get it.
+/// The lock is given to the first future, which is dropped before it is polled: the second must get
+/// it.
 fn given_and_dropped(name: &'static str, fair: bool) {
     let held = lock(name).fair(fair).acquire().unwrap();
     let woken = [(); 2].map(|()| Arc::new(Woken::default()));
@@ -153,7 +154,10 @@ fn a_fair_lock_is_first_come_first_served_among_tasks_and_threads() {
     drop(held);
     for (wait, woken) in waits.iter_mut().zip(&woken) {
         assert_eq!(woken.times(), 1);
-        assert!(!is_free(lock("order")), "handed over, nobody comes between");
+        assert!(
+            !is_free(lock("order")),
+            "handed over, with no chance for others"
+        );
         assert!(poll_once(wait.as_mut(), woken).is_ready()); // and dropped at once
     }
     assert!(is_free(lock("order")));

@@ -1,21 +1,54 @@
-//! Another process holds the lock (a [`Stranger`] with a descriptor of its own, which is the same to the kernel).
+//! Another process holds the lock: a [`Stranger`] with a descriptor of its own, which is the same
+//! to the kernel.
 
+use std::fs::{File, OpenOptions};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use oslo_concurrency::lockutils::{self, Error};
 
-use super::{Stranger, Woken, block_on, external, is_free, poll_once, until};
+use super::{Woken, block_on, external, is_free, poll_once, until};
 
-/// These tests count the threads that wait, so they run one at a time.
+/// Locks a lock file through a descriptor of its own, which to the kernel is the same as another
+/// process.
+struct Stranger(File);
+
+impl Stranger {
+    fn locks(path: &Path) -> Self {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .unwrap();
+        let request = nix::libc::flock {
+            l_type: nix::libc::F_WRLCK as i16,
+            l_whence: 0,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_OFD_SETLKW(&request)).unwrap();
+        Stranger(file)
+    }
+
+    fn unlocks(self) {
+        drop(self.0);
+    }
+}
+
+/// Makes these tests run one at a time, because they count the waiting threads.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Threads of ours that wait in the kernel, or are about to or have just done so.
+/// Threads of ours that wait in the kernel, are about to, or have just done so.
 fn waiting_threads() -> usize {
     std::fs::read_dir("/proc/self/task")
         .unwrap()
@@ -83,16 +116,16 @@ fn a_dropped_wait_never_takes_the_lock_and_its_thread_ends() {
             assert!(poll_once(waits.as_mut(), &woken).is_pending());
             until_a_thread_waits();
         }
-        until_no_thread_waits(); // though the stranger still holds the lock
+        until_no_thread_waits(); // although the stranger still holds the lock
         stranger.unlocks();
-        // Nobody of this process has it: a stranger does not have to wait.
+        // This process does not hold the lock, so a stranger does not have to wait.
         Stranger::locks(&directory.path().join("a")).unlocks();
         assert!(is_free(external("a", &directory).fair(fair)));
         assert_eq!(woken.times(), 0);
     }
 }
 
-/// The wait is dropped at the moment when it is granted, a little before and a little after.
+/// The wait is dropped at about the moment at which it is granted, a little earlier or later.
 #[test]
 fn a_wait_that_is_dropped_as_it_is_granted_gives_the_lock_back() {
     let _alone = alone();
@@ -119,7 +152,7 @@ fn a_wait_that_is_dropped_as_it_is_granted_gives_the_lock_back() {
         granted += woken.times();
         drop(waits);
         unlocks.join().unwrap();
-        // Waits for a thread that took it in the last moment, not for ever.
+        // Waits for a thread that acquired it at the last moment, but not forever.
         assert!(
             external("a", &directory)
                 .timeout(super::DEADLINE)
@@ -154,7 +187,7 @@ fn one_thread_waits_for_a_file_however_many_tasks_do() {
             .collect();
         until_a_thread_waits();
         assert_eq!(waiting_threads(), 1);
-        // The pool is as free as it was.
+        // The pool is as free as before.
         assert_eq!(tokio::task::spawn_blocking(|| 7).await.unwrap(), 7);
         stranger.unlocks();
         for task in tasks {
@@ -272,7 +305,8 @@ fn a_file_that_cannot_be_locked_is_an_error_and_ends_the_turn() {
     ));
 }
 
-/// A task may not be polled for long: between two tasks the kernel's lock is free, for whoever waits in another process.
+/// A task may not be polled for long, so the kernel's lock is free between two tasks, for waiters
+/// in other processes.
 #[test]
 fn between_tasks_other_processes_may_go_first() {
     let _alone = alone();

@@ -1,24 +1,23 @@
-//! Locks for tasks: exclusion, cancellation, and that no thread is blocked.
+//! Locks for tasks: exclusion, cancellation, and no blocked threads.
 
 mod between_tasks;
+#[cfg(target_os = "linux")] // which shows the threads of a process
 mod in_the_kernel;
 mod synchronized;
 
-use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, fcntl};
-use oslo_concurrency::lockutils::{self, LockOptions};
+use oslo_concurrency::lockutils::LockOptions;
 
-/// No event that a test waits for takes this long, however loaded the machine is.
+/// The limit of every wait in these tests, longer than any event takes on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+#[cfg(target_os = "linux")]
 fn until(what: &str, event: impl Fn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !event() {
@@ -31,7 +30,7 @@ fn is_free(lock: LockOptions<'_>) -> bool {
     lock.blocking(false).acquire().is_ok()
 }
 
-/// Counts how often its task was woken.
+/// Counts the wake-ups of its task.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -72,36 +71,9 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Locks a lock file as another process would: by a descriptor of its own, for which the kernel takes it for somebody else.
-struct Stranger(File);
-
-impl Stranger {
-    fn locks(path: &Path) -> Self {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .unwrap();
-        let request = nix::libc::flock {
-            l_type: nix::libc::F_WRLCK as i16,
-            l_whence: 0,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLKW(&request)).unwrap();
-        Stranger(file)
-    }
-
-    fn unlocks(self) {
-        drop(self.0);
-    }
-}
-
+#[cfg(target_os = "linux")]
 fn external<'a>(name: &'a str, directory: &'a tempfile::TempDir) -> LockOptions<'a> {
-    lockutils::lock(name)
+    oslo_concurrency::lockutils::lock(name)
         .external(true)
         .lock_path(directory.path())
 }

@@ -1,4 +1,5 @@
-//! What `#[synchronized]` leaves as it was on an `async fn`, and that the lock is held meanwhile.
+//! `#[synchronized]` on an `async fn`: the function keeps its behaviour, and the lock is held
+//! meanwhile.
 
 use std::cell::Cell;
 use std::fmt::{Debug, Display};
@@ -145,7 +146,11 @@ async fn never_waits() -> Result<(), AppError> {
     Ok(())
 }
 
-#[lockutils::synchronized("async-timed", timeout = Duration::from_millis(1), warn_after = Duration::MAX)]
+#[lockutils::synchronized(
+    "async-timed",
+    timeout = Duration::from_millis(1),
+    warn_after = Duration::MAX
+)]
 async fn waits_a_little() -> Result<(), Error> {
     Ok(())
 }
@@ -294,7 +299,7 @@ async fn drops_locals_under_the_lock(used: ChecksOnDrop, _unused: ChecksOnDrop, 
 async fn locals_are_dropped_under_the_lock_and_parameters_after_it() {
     let after = || ChecksOnDrop("async-locals", false);
     drops_locals_under_the_lock(after(), after(), false).await;
-    // And so when it is cancelled.
+    // The same when it is cancelled.
     let call = tokio::spawn(drops_locals_under_the_lock(after(), after(), true));
     while !is_held("async-locals") {
         yield_now().await;
@@ -304,7 +309,7 @@ async fn locals_are_dropped_under_the_lock_and_parameters_after_it() {
     assert!(!is_held("async-locals"));
 }
 
-/// A parameter that is `Send` and not `Sync` leaves the future `Send`.
+/// A parameter that is `Send` but not `Sync` leaves the future `Send`.
 #[lockutils::synchronized("async-send")]
 async fn keeps_a_cell(cell: Cell<u32>) -> u32 {
     cell.set(1);

@@ -7,7 +7,7 @@ use crate::alarms::AlarmThread;
 use crate::checks::random_interleavings;
 use crate::sync::{Arc, AtomicBool, AtomicU32, Condvar, Mutex, Ordering::SeqCst, TICK, lock};
 
-/// How often an alarm was called, for a thread that waits for that.
+/// The number of calls of an alarm, for a thread that waits for them.
 #[derive(Default)]
 struct Calls {
     count: Mutex<u32>,
@@ -28,7 +28,7 @@ impl Calls {
     }
 }
 
-/// An alarm that is called `calls` times, and waited for; shuttle reports a deadlock if it is not
+/// An alarm that is called `calls` times and waited for; shuttle reports a deadlock if it is not
 /// called.
 fn is_called(alarms: &AlarmThread, after: u32, calls: u32, early: bool) {
     let calls_seen = Arc::new(Calls::default());
@@ -94,7 +94,7 @@ fn an_alarm_is_called_whoever_sets_and_drops_others() {
     });
 }
 
-/// The thread ends when it was idle; an alarm that is set in that moment is called all the same.
+/// The thread ends when it is idle; an alarm that is set at that moment is called nevertheless.
 #[test]
 fn an_alarm_is_called_when_the_thread_is_about_to_end() {
     random_interleavings(2_000, || {

@@ -1,4 +1,4 @@
-//! How the models are run, and what must hold whoever runs.
+//! Runs models, and checks what must hold in each of them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::{sync, sys};
 
 /// Runs `model` under every interleaving, or the first `most` of them.
 ///
-/// A run whose schedules end in fewer was exhaustive, and says so.
+/// A run that ends after fewer schedules was exhaustive, and prints that.
 pub fn every_interleaving(most: usize, model: impl Fn() + Send + Sync + 'static) {
     let most = most * factor();
     let tried = run(DfsScheduler::new(Some(most), false), model);
@@ -20,7 +20,7 @@ pub fn every_interleaving(most: usize, model: impl Fn() + Send + Sync + 'static)
 
 /// Runs `model` under `schedules` interleavings with few preemptions, and as many random ones.
 ///
-/// `LOCKUTILS_MODEL_FACTOR` multiplies how many.
+/// `LOCKUTILS_MODEL_FACTOR` multiplies the number of schedules.
 pub fn many_interleavings(schedules: usize, model: impl Fn() + Send + Sync + Clone + 'static) {
     let schedules = schedules * factor();
     for depth in [2, 4] {
@@ -29,8 +29,8 @@ pub fn many_interleavings(schedules: usize, model: impl Fn() + Send + Sync + Clo
     run(RandomScheduler::new(schedules), model);
 }
 
-/// Runs `model` under random interleavings only: where a thread may go on without end until another
-/// stops it, one that never lets that other thread run proves nothing.
+/// Runs `model` under random interleavings only, for models in which a thread may run endlessly
+/// until another stops it: a schedule that never runs the other thread proves nothing.
 pub fn random_interleavings(schedules: usize, model: impl Fn() + Send + Sync + 'static) {
     run(RandomScheduler::new(schedules * factor()), model);
 }
@@ -40,8 +40,8 @@ fn factor() -> usize {
     factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }
 
-/// Runs the model and returns the number of schedules. A schedule that fails says how many came
-/// before it, and when.
+/// Runs the model and returns the number of schedules. A failing schedule reports its number and
+/// the time until then.
 fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) -> usize {
     let mut config = Config::new();
     config.stack_size = 0x20000;
@@ -84,7 +84,7 @@ impl Drop for ReportOnFailure<'_> {
     }
 }
 
-/// The critical section, which holds one at a time.
+/// The critical section, which holds one visitor at a time.
 #[derive(Debug, Default)]
 pub struct Section {
     inside: crate::sync::AtomicU32,

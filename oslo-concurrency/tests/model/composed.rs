@@ -17,9 +17,9 @@ use crate::wait::{AcquireFailure, Wait, WaitLimit};
 struct Model {
     internal: QueueLock,
     file: ProcessLock,
-    /// Of those who hold the lock between threads.
+    /// The section under the lock between threads.
     inside: Section,
-    /// Of those who hold the lock on the file.
+    /// The section under the lock on the file.
     inside_file: Section,
 }
 
@@ -65,14 +65,14 @@ impl Model {
         Ok(())
     }
 
-    /// oslo's own composition: the lock between threads, and in it the one on the file.
+    /// oslo's own composition: the lock between threads, and inside it the lock on the file.
     fn file_inside_internal(&self) {
         self.internal.acquire(Wait::Forever).unwrap();
         self.file(Wait::Forever).unwrap();
         self.internal.release();
     }
 
-    /// A thread that holds the lock between threads asks for both: it would wait for itself.
+    /// A thread that holds the lock between threads requests both: it would wait for itself.
     fn both_inside_internal(&self, fair: bool) {
         self.internal.acquire(Wait::Forever).unwrap();
         assert_eq!(
@@ -82,7 +82,7 @@ impl Model {
         self.internal.release();
     }
 
-    /// A thread that holds the file asks for both.
+    /// A thread that holds the file requests both.
     fn both_inside_file(&self, fair: bool) {
         failure(acquire_file(
             &self.file,

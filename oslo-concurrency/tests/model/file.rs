@@ -57,14 +57,14 @@ impl Model {
         }
     }
 
-    /// Nobody holds and nobody waits.
+    /// Asserts that the lock has no holder and no waiter.
     fn is_quiet(&self) {
         assert!(self.file.is_idle(), "the lock is not free: {:?}", self.file);
         assert!(sys::nothing_is_locked(), "the kernel's lock is orphaned");
     }
 }
 
-/// A process that locks as the contract says, and may remove the file while it holds it.
+/// A process that locks by the contract, and may remove the file while it holds it.
 pub fn other_process(section: &Section, removes: bool) {
     loop {
         let open = LockFile::open(Path::new(PATH), Wait::Forever, &mut WaitLimit::silent());
@@ -142,7 +142,7 @@ fn a_holder_may_remove_the_file() {
     }
 }
 
-/// The holder of a file asks for it by another path, where another thread may be waiting.
+/// The holder of a file requests it by another path, where another thread may be waiting.
 #[test]
 fn the_holder_is_told_so_by_another_path_whoever_waits_there() {
     many_interleavings(500, || {

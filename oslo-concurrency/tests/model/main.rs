@@ -1,15 +1,17 @@
 //! The locks below the public API under a scheduler that chooses the interleaving: [shuttle].
 //!
 //! The modules are those of the crate, compiled once more with shuttle's mutexes, condition
-//! variables and atomics and a clock that moves when a timed wait is scheduled (`sync.rs`), and
+//! variables and atomics and a clock that advances when a timed wait is scheduled (`sync.rs`), and
 //! with a model of the operating system (`sys.rs`). Shuttle reports a deadlock when every thread
-//! waits; what else must hold at the end of each run is in `checks.rs`.
+//! waits; `checks.rs` has the other conditions at the end of each run.
 //!
 //! Two small modules are replaced as well: the table of names, whose static value would outlive a
 //! run, and the asynchronous sections, which are kept by operating system thread.
 //!
 //! Shuttle runs atomics sequentially consistent: it finds wrong protocols, not wrong memory
 //! orderings.
+
+#![cfg(target_os = "linux")] // the models are the same on every system
 
 #[path = "alarms.rs"]
 mod alarm_checks;

@@ -25,7 +25,7 @@ impl Model {
 #[derive(Clone, Copy)]
 enum Ask {
     Forever,
-    /// So many ticks.
+    /// Waits for this many ticks.
     Within(u32),
     Never,
 }
@@ -40,7 +40,7 @@ impl Ask {
     }
 }
 
-/// A thread for each row, which asks as the row says.
+/// Starts a thread for each row, which requests the lock as the row says.
 fn threads(fair: bool, asks: &'static [&'static [Ask]]) {
     let model = Arc::new(Model::default());
     if fair {
@@ -67,7 +67,7 @@ fn threads(fair: bool, asks: &'static [&'static [Ask]]) {
     }
     assert!(
         model.lock.is_idle(),
-        "nobody is there, and the lock is not free: {:?}",
+        "no thread uses the lock, and it is not free: {:?}",
         model.lock
     );
 }
@@ -113,7 +113,7 @@ fn three_threads_in_many_interleavings() {
     }
 }
 
-/// One that becomes fair while others wait.
+/// A lock that becomes fair while others wait.
 #[test]
 fn it_may_become_fair_at_any_moment() {
     many_interleavings(500, || {
@@ -136,14 +136,15 @@ fn it_may_become_fair_at_any_moment() {
     });
 }
 
-/// What the turn at a file does: whoever releases it to a thread relies on one that takes it.
+/// The use of the turn at a file: a release to a thread relies on a thread that takes it.
 #[test]
 fn released_to_a_thread_it_is_taken_by_one() {
     fn model(times: usize, waits: &[Ask]) {
         let model = Arc::new((Model::default(), crate::sync::AtomicBool::new(false)));
         let pass_or_release = |model: &(Model, crate::sync::AtomicBool)| {
             use crate::sync::Ordering::SeqCst;
-            // What goes with the lock, like the kernel's: set while it is held or passed on.
+            // State that accompanies the lock, like the kernel's: set while the lock is held or
+            // passed on.
             model.1.store(true, SeqCst);
             model.0.section.visit();
             if !model.0.lock.release_to_thread() {
@@ -171,14 +172,13 @@ fn released_to_a_thread_it_is_taken_by_one() {
         assert!(model.0.lock.is_idle());
         assert!(
             !model.1.load(crate::sync::Ordering::SeqCst),
-            "it was passed on, and nobody took it"
+            "it was passed on, and no thread took it"
         );
     }
     many_interleavings(3_000, || model(2, &[Within(1), Within(2)]));
     many_interleavings(3_000, || model(2, &[Within(1), Never]));
     many_interleavings(500, || model(2, &[Forever, Within(1)]));
-    // Short, so that a waiter may well arrive, queue and leave between any two steps of the
-    // release.
+    // Short, so that a waiter may arrive, queue and leave between any two steps of the release.
     every_interleaving(20_000, || model(1, &[Within(1)]));
     many_interleavings(6_000, || model(1, &[Within(1)]));
 }

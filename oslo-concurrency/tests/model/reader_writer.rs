@@ -7,7 +7,7 @@ use crate::sync::{Arc, AtomicU32, Ordering::SeqCst, TICK};
 use crate::threads::reader_writer::{Access, ReaderWriter};
 use crate::wait::Wait;
 
-/// Readers count one each, a writer this much.
+/// The count of a writer; a reader counts one.
 const WRITER: u32 = 1_000;
 
 struct Model {

@@ -1,4 +1,4 @@
-//! The registry of names under every interleaving of threads that make, use and drop names.
+//! The registry of names under every interleaving of threads that create, use and drop names.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::threads::registry::Registry;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
-/// Threads that each take a name and drop it, `rounds` times: all that have it at one time have the
-/// same value.
+/// Threads that take a name and drop it, `rounds` times each: all that have it at the same time
+/// have the same value.
 fn make_use_and_drop(threads: usize, rounds: usize) {
     let registry = Arc::new(Registry::<str, AtomicUsize>::default());
     let inside: Vec<_> = (0..threads)
@@ -29,7 +29,7 @@ fn make_use_and_drop(threads: usize, rounds: usize) {
     for thread in inside {
         thread.join().unwrap();
     }
-    assert_eq!(registry.len(), 0, "a name nobody uses is still there");
+    assert_eq!(registry.len(), 0, "an unused name is still there");
     assert!(registry.values().is_empty());
 }
 

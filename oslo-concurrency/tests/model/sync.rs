@@ -1,7 +1,7 @@
-//! What `src/sync.rs` takes from std, from shuttle instead.
+//! The items of `src/sync.rs`, from shuttle instead of std.
 //!
-//! Time is a number that moves by [`TICK`] whenever a timed wait is scheduled. A thread that waits
-//! until `now + 2 * TICK` therefore gives up after two such steps at most, and the scheduler
+//! Time is a number that advances by [`TICK`] whenever a timed wait is scheduled. A thread that
+//! waits until `now + 2 * TICK` therefore gives up after at most two such steps, and the scheduler
 //! decides what has happened by then: a deadline may pass at any moment.
 
 use std::cell::Cell;
@@ -12,19 +12,19 @@ pub use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub use shuttle::sync::{Arc, Weak};
 pub use std::sync::PoisonError;
 
-/// Few, so that the scheduler's choices go where they matter.
+/// Few, so that the scheduler spends its choices where they matter.
 pub const SPINS: u32 = 1;
 pub const THREAD_STAYS: Duration = Duration::from_millis(4);
 pub const TICK: Duration = Duration::from_millis(1);
 
 thread_local!(static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) });
 
-/// Sets the clock back, at the beginning of each run.
+/// Resets the clock at the beginning of each run.
 pub fn reset_clock() {
     NOW.set(Duration::ZERO);
 }
 
-/// Lets others go on, and time pass.
+/// Lets other threads run, and time pass.
 pub fn tick() {
     NOW.set(NOW.get() + TICK);
     others_may_run();
@@ -34,8 +34,8 @@ pub fn spin_loop() {
     others_may_run();
 }
 
-/// As any other step: `yield_now` would always let another thread run, and so never one wait
-/// through while the others stand still. What calls this ends after a few of them.
+/// An ordinary step. `yield_now` would always run another thread, so no schedule would let this one
+/// wait while the others stand still. All callers end after a few steps.
 fn others_may_run() {
     AtomicBool::new(false).load(Ordering::SeqCst);
 }
@@ -79,7 +79,7 @@ impl Sub for Instant {
     }
 }
 
-/// Shuttle's mutex, whose guard knows it: a timed wait needs it again.
+/// Shuttle's mutex, referenced by its guard because a timed wait needs it again.
 #[derive(Debug, Default)]
 pub struct Mutex<T: ?Sized>(shuttle::sync::Mutex<T>);
 
@@ -142,7 +142,7 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// Comes back when it is scheduled, a tick later.
+    /// Returns when it is scheduled, a tick later.
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

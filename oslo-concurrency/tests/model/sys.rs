@@ -1,5 +1,5 @@
-//! What `src/sys` takes from the operating system, from a model instead: the kernel's locks on
-//! files, the paths that name files, and threads.
+//! The items of `src/sys`, with a model of the operating system: the kernel's locks on files, the
+//! paths that name files, and threads.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub struct Kernel {
 #[derive(Debug, Default)]
 struct State {
     paths: HashMap<PathBuf, FileIdentity>,
-    /// The open file description that has locked a file.
+    /// The open file description that has locked each file.
     locked: HashMap<FileIdentity, usize>,
     files: usize,
     descriptions: usize,
@@ -36,7 +36,7 @@ struct State {
 
 thread_local!(static KERNEL: RefCell<Arc<Kernel>> = RefCell::default());
 
-/// Starts a new kernel, without files, for the run that begins.
+/// Starts a new kernel without files, for the run that begins.
 pub fn boot() {
     KERNEL.set(Arc::default());
 }
@@ -197,8 +197,8 @@ impl Default for Cancel {
 impl Cancel {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
-        // Like the signal of the real timer, which is repeated: it cannot fall between a look and a
-        // sleep.
+        // Like the signal of the real timer, which is repeated: it cannot be lost between a check
+        // and a sleep.
         drop(lock(&self.kernel.state));
         self.kernel.changed.notify_all();
     }
@@ -223,7 +223,7 @@ pub fn start_of_file_name(name: &OsStr, length: usize) -> OsString {
 }
 
 pub fn current_thread() -> u64 {
-    // 0 is no thread, and shuttle's first thread has the number 0.
+    // 0 means no thread, and shuttle's first thread has the number 0.
     1 + usize::from(shuttle::thread::current().id()) as u64
 }
 

@@ -54,14 +54,14 @@ impl Model {
         }
     }
 
-    /// A task that waits as long as it takes.
+    /// A task that waits without a limit.
     fn task(&self) {
         let request = self.request();
         let acquired = future::block_on(request.acquire());
         self.visit(acquired.unwrap_or_else(|failure| panic!("{failure:?}")));
     }
 
-    /// A task that is polled a few times, whether it was woken or not, and then dropped.
+    /// A task that is polled a few times, woken or not, and then dropped.
     fn dropped_task(&self, polls: usize) {
         let request = self.request();
         let mut acquire = pin!(request.acquire());
@@ -107,7 +107,7 @@ impl Model {
 }
 
 impl Model {
-    /// A thread that holds the lock between threads, and in it takes the file.
+    /// A thread that holds the lock between threads, and inside it acquires the file.
     fn file_inside_internal(&self) {
         self.internal.acquire(Wait::Forever).unwrap();
         if let Some(file) = &self.file {
@@ -138,7 +138,7 @@ fn run(fair: bool, with_file: bool, steps: &'static [Step], other: bool) {
         thread.join().unwrap();
     }
     // A wait in the kernel that was given up ends a moment later, in a thread of its own: another
-    // process sees it end.
+    // process observes its end.
     if let Some(file) = &model.file {
         other_process(&model.section, false);
         while !file.is_idle() {
@@ -196,7 +196,7 @@ fn tasks_threads_and_another_process() {
     }
 }
 
-/// A task that waits for the lock between threads keeps nobody from the file.
+/// A task that waits for the lock between threads does not block the file.
 #[test]
 fn a_thread_that_holds_the_name_gets_the_file_beside_tasks() {
     for fair in [false, true] {

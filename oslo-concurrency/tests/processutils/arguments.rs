@@ -1,4 +1,4 @@
-//! Arguments, directory, environment, root: what the command is made of.
+//! Arguments, directory, environment and root.
 
 use oslo_concurrency::processutils::{Error, execute, shell_join};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ const NASTY: [&str; 10] = [
     "\\ $HOME && | > /tmp/x",
 ];
 
-/// What the arguments are, as the program saw them.
+/// The arguments that the program received.
 fn seen(args: &[&str]) -> Vec<String> {
     let output = execute(["/usr/bin/env", "printf", "%s\\0"])
         .args(args)
@@ -64,7 +64,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn whatever_they_are_arguments_arrive_as_they_are(args in proptest::collection::vec("[^\0]{0,20}", 1..5)) {
+    fn whatever_they_are_arguments_arrive_as_they_are(
+        args in proptest::collection::vec("[^\0]{0,20}", 1..5),
+    ) {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         prop_assert_eq!(seen(&args), args);
     }
@@ -94,7 +96,7 @@ fn it_runs_in_the_directory_that_is_asked_for() {
     let missing = path.join("missing");
     let error = execute(["pwd"]).cwd(&missing).run().unwrap_err();
     assert!(
-        error.to_string().contains("missing\" is not there"),
+        error.to_string().contains("missing\" does not exist"),
         "{error}"
     );
 }
@@ -161,12 +163,14 @@ fn root_needs_a_helper_unless_we_are_root() {
 
 #[test]
 fn as_another_user_the_helper_runs_the_command() {
-    // The branch of `root_needs_a_helper_unless_we_are_root` that root does not take: in a thread that gives its user away.
+    // The branch of `root_needs_a_helper_unless_we_are_root` that does not run as root, in a thread
+    // that gives up root.
     if !nix::unistd::geteuid().is_root() {
         return;
     }
     let run = std::thread::spawn(|| {
-        // SAFETY: a plain system call; unlike the function of libc it changes this thread alone, which ends soon.
+        // SAFETY: a plain system call. Unlike the function of libc, it changes only this thread,
+        // which ends soon.
         let given_away = unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, -1, 65534, -1) };
         assert_eq!(given_away, 0);
         let command = || execute(["echo", "a b"]).run_as_root(true);

@@ -56,7 +56,11 @@ fn both_are_called_when_the_operating_system_fails() {
                 })
                 .run();
             assert!(
-                matches!(&result, Err(Error::Io { source, .. }) if source.raw_os_error() == Some(nix::libc::EINVAL)),
+                matches!(
+                    &result,
+                    Err(Error::Io { source, .. })
+                        if source.raw_os_error() == Some(nix::libc::EINVAL)
+                ),
                 "{result:?}"
             );
             assert_eq!((began, ended), (1, 1));
@@ -148,12 +152,15 @@ fn an_error_of_that_function_is_told_and_the_program_does_not_run() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ran");
     let execution = execute(["touch"]).arg(&file).attempts(3);
-    // SAFETY: an error is made of a number.
+    // SAFETY: the function only creates an error from a number.
     let execution =
         unsafe { execution.preexec(|| Err(std::io::Error::from_raw_os_error(nix::libc::EXDEV))) };
     let error = execution.run().unwrap_err();
     assert!(
-        matches!(&error, Error::Preexec { source, .. } if source.raw_os_error() == Some(nix::libc::EXDEV)),
+        matches!(
+            &error,
+            Error::Preexec { source, .. } if source.raw_os_error() == Some(nix::libc::EXDEV)
+        ),
         "{error}"
     );
     assert!(!file.exists());

@@ -1,4 +1,4 @@
-//! What a child has of its parent.
+//! The state that a child inherits from its parent.
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -9,9 +9,9 @@ use oslo_concurrency::processutils::execute;
 
 use crate::{lives, until};
 
-/// A descriptor as a library of another language leaves it: not close-on-exec.
+/// A descriptor that is not close-on-exec, as libraries of other languages leave them.
 fn careless(file: &File) -> OwnedFd {
-    // SAFETY: dup gives a descriptor of our own.
+    // SAFETY: dup returns a new descriptor.
     unsafe { OwnedFd::from_raw_fd(nix::libc::dup(file.as_raw_fd())) }
 }
 
@@ -31,7 +31,7 @@ fn no_descriptor_is_inherited_however_it_was_opened() {
     execute(["sleep", "1000"])
         .check_exit_code(-nix::libc::SIGKILL)
         .on_execute(|process| {
-            // Its loader opens libraries for a moment.
+            // The loader of the child opens libraries for a moment.
             until("only the standard descriptors are open", || {
                 let open = fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?;
                 let mut numbers: Vec<_> = open.flatten().map(|entry| entry.file_name()).collect();
@@ -81,7 +81,7 @@ fn a_child_that_stays_keeps_no_lock() {
             .external(true)
     };
     let guard = lock().acquire().unwrap();
-    // A service that goes into the background, and says who it is.
+    // A service that goes into the background and prints its process id.
     let output = execute([
         "sh",
         "-c",
@@ -92,13 +92,13 @@ fn a_child_that_stays_keeps_no_lock() {
     let stays: u32 = output.stdout.trim().parse().unwrap();
     assert!(lives(stays));
     for fd in fs::read_dir(format!("/proc/{stays}/fd")).unwrap() {
-        // Its loader closes libraries meanwhile.
+        // The loader of the child closes libraries meanwhile.
         if let Ok(file) = fs::read_link(fd.unwrap().path()) {
             assert!(!file.starts_with(directory.path()), "{file:?}");
         }
     }
     drop(guard);
-    drop(lock().blocking(false).acquire().expect("nobody holds it"));
+    drop(lock().blocking(false).acquire().expect("it has no holder"));
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(stays.cast_signed()),
         nix::sys::signal::Signal::SIGKILL,

@@ -1,9 +1,9 @@
-//! Limits, as the kernel reports them of the child.
+//! Limits, as the kernel reports them for the child.
 
 use nix::sys::resource::{Resource, getrlimit};
 use oslo_concurrency::processutils::{Error, ProcessExecutionError, ProcessLimits, execute};
 
-/// A little less than the hard limit, or `default` if there is none: every user may set that.
+/// A little less than the hard limit, or `default` if there is none: every user may set it.
 fn below(resource: Resource, default: u64) -> u64 {
     let (_, hard) = getrlimit(resource).unwrap();
     match hard {
@@ -12,7 +12,7 @@ fn below(resource: Resource, default: u64) -> u64 {
     }
 }
 
-/// Soft and hard limit of a child with these limits.
+/// The soft and the hard limit of a child with these limits.
 fn reported(limits: ProcessLimits, name: &str) -> [String; 2] {
     let report = execute(["cat", "/proc/self/limits"])
         .prlimit(limits)
@@ -34,7 +34,8 @@ macro_rules! each_limit {
             let value = below(Resource::$resource, $default);
             let limits = ProcessLimits { $field: Some(value), ..Default::default() };
             assert_eq!(reported(limits, $name), [value.to_string(), value.to_string()]);
-            assert_ne!(reported(ProcessLimits::default(), $name)[1], value.to_string(), "without it there is another");
+            let without = reported(ProcessLimits::default(), $name);
+            assert_ne!(without[1], value.to_string(), "without it there is another");
         }
     )*};
 }
@@ -90,7 +91,7 @@ fn a_limit_bites() {
         .prlimit(limits)
         .run();
     match result {
-        // dd writes what fits, and then is killed, or told if the signal is ignored.
+        // dd writes as much as fits, and is then killed, or gets an error if the signal is ignored.
         Err(Error::Failed(ProcessExecutionError {
             exit_code: Some(code),
             ..
@@ -109,7 +110,7 @@ fn a_limit_bites() {
 fn a_limit_that_cannot_be_set_is_named_and_nothing_runs() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ran");
-    // More than the kernel allows anybody.
+    // More than the kernel permits to any user.
     let limits = ProcessLimits {
         number_files: Some(u64::MAX - 1),
         ..Default::default()
@@ -131,9 +132,7 @@ fn a_limit_that_cannot_be_set_is_named_and_nothing_runs() {
     assert_eq!((*limit, *value), ("number_files", u64::MAX - 1));
     assert_eq!(source.raw_os_error(), Some(nix::libc::EPERM));
     assert!(
-        error
-            .to_string()
-            .contains("number_files cannot be limited to"),
+        error.to_string().contains("number_files cannot be set to"),
         "{error}"
     );
     assert!(!file.exists());

@@ -1,4 +1,4 @@
-//! What is logged, and that no secret is.
+//! Log events, and their freedom from secrets.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ thread_local! {
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes to the log of the thread: each test has its own.
+/// A subscriber that writes to the log of the thread: each test has its own.
 struct ThreadLog;
 
 impl Write for ThreadLog {
@@ -26,7 +26,7 @@ impl Write for ThreadLog {
     }
 }
 
-/// What this thread logs meanwhile, a line each.
+/// The log of this thread during `run`, one event a line.
 fn logged(run: impl FnOnce()) -> Vec<String> {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {
@@ -92,7 +92,7 @@ fn the_level_is_that_which_is_asked_for() {
     }
 }
 
-/// How often the output of a command that fails is logged.
+/// The number of times that the output of a failing command is logged.
 fn times(when: LogErrors, attempts: u32) -> usize {
     let log = logged(|| {
         let result = execute([
@@ -148,7 +148,7 @@ fn output_is_logged_each_time_of_many() {
     assert_eq!(times(LogErrors::First, 3), 1);
 }
 
-/// How often an error of the operating system is logged.
+/// The number of times that an error of the operating system is logged.
 fn times_of_io_error(when: LogErrors, attempts: u32) -> usize {
     let log = logged(|| {
         let result = execute(["/usr/bin/env", "false"])
@@ -160,14 +160,14 @@ fn times_of_io_error(when: LogErrors, attempts: u32) -> usize {
             .run();
         assert!(matches!(result, Err(Error::Io { .. })), "{result:?}");
     });
-    let told = count(&log, "could not be run");
+    let reported = count(&log, "could not be run");
     let complete = log.iter().filter(|line| {
         line.contains("could not be run")
             && line.contains("errno=22")
             && line.contains("/usr/bin/env false")
     });
-    assert_eq!(complete.count(), told, "{log:?}");
-    told
+    assert_eq!(complete.count(), reported, "{log:?}");
+    reported
 }
 
 #[test]

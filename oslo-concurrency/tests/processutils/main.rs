@@ -1,4 +1,7 @@
 //! `processutils` on real processes.
+//!
+//! Linux only, since they look into /proc; `tests/commands.rs` has what holds everywhere.
+#![cfg(target_os = "linux")]
 
 mod arguments;
 mod callbacks;
@@ -13,7 +16,7 @@ mod worker_count;
 
 use std::time::{Duration, Instant};
 
-/// Looks until `event` is there.
+/// Polls until `event` returns a value.
 fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -28,7 +31,7 @@ fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whether a process is neither gone nor dead.
+/// Returns `true` if a process is neither gone nor a zombie.
 fn lives(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
@@ -57,7 +60,7 @@ fn alone(test: &str, trial: impl FnOnce()) {
     }
 }
 
-/// Lets poll(2) fail with EINVAL, or work again. Until then no file can be opened either.
+/// Makes poll(2) fail with EINVAL, or work again. Until then no file can be opened either.
 fn let_poll_fail(fail: bool) {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");

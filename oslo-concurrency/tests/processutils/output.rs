@@ -1,10 +1,10 @@
-//! What goes in and what comes out.
+//! Input and output of commands.
 
 use oslo_concurrency::processutils::{Error, ProcessExecutionError, execute};
 
 use crate::again_elsewhere;
 
-/// Not UTF-8, whatever is before and after it.
+/// Not valid UTF-8, whatever surrounds it.
 const UNDECODABLE: &[u8] = b"[a\x80\xe9\xff]";
 const PRINT_UNDECODABLE: &str = r"[a\200\351\377]";
 
@@ -47,7 +47,8 @@ fn text_replaces_what_is_not_utf8_and_bytes_keep_it() {
 #[test]
 fn an_error_has_masked_text_for_text_and_for_bytes() {
     let script = format!(
-        "printf 'out: password=\"secret1\" {PRINT_UNDECODABLE}'; printf 'err: password=\"secret2\" {PRINT_UNDECODABLE}' >&2; exit 1"
+        "printf 'out: password=\"secret1\" {PRINT_UNDECODABLE}'; \
+         printf 'err: password=\"secret2\" {PRINT_UNDECODABLE}' >&2; exit 1"
     );
     for error in [failed(sh(&script).run()), failed(sh(&script).run_binary())] {
         assert_eq!(
@@ -159,13 +160,13 @@ fn input_that_nobody_reads_kills_no_program_that_dies_of_sigpipe() {
         );
         return;
     }
-    // SAFETY: this process runs this test alone.
+    // SAFETY: this process runs only this test.
     unsafe { nix::libc::signal(nix::libc::SIGPIPE, nix::libc::SIG_DFL) };
     execute(["true"])
         .process_input(vec![b'x'; 4 << 20])
         .run()
         .unwrap();
-    // The signal was neither left to come later.
+    // The signal is not pending either.
     std::thread::yield_now();
     println!("it lives");
 }

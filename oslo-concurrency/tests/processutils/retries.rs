@@ -1,11 +1,11 @@
-//! Another attempt after a failure.
+//! Retries after a failure.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use oslo_concurrency::processutils::{Error, execute};
 
-/// Notes each run in the file `$1`, and complains there if its input is not `foo`.
+/// Appends each run to the file `$1`, or a complaint if its input is not `foo`.
 const NOTE: &str = r#"[ "$(cat)" = foo ] && echo run >> "$1" || echo "no input" >> "$1""#;
 
 fn runs(file: &std::path::Path) -> Vec<String> {

@@ -1,4 +1,5 @@
-//! Commands of a program that ignores SIGCHLD: the kernel then reaps its children at once, and wait(2) knows nothing of them.
+//! Commands of a program that ignores SIGCHLD: the kernel then reaps its children at once, and
+//! wait(2) does not know them.
 
 use std::fs;
 use std::time::Duration;
@@ -38,7 +39,7 @@ fn ignoring_sigchld(test: &str, trial: impl FnOnce()) {
     }
 }
 
-/// `PIDFD_INFO_EXIT` (Linux 6.15) tells the exit code of a child that was reaped.
+/// Returns `true` if `PIDFD_INFO_EXIT` (Linux 6.15) reports the exit code of a reaped child.
 fn the_kernel_remembers() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release
@@ -138,7 +139,7 @@ fn the_command_itself_does_not_ignore_it() {
     });
 }
 
-/// A thread that waits for every child, as a process 1 has.
+/// A thread that waits for every child, as in an init process.
 #[test]
 fn an_exit_code_that_another_part_of_the_program_has_taken_is_known_or_said_to_be_lost() {
     let outcome = execute(["sh", "-c", "exit 7"])

@@ -1,4 +1,4 @@
-//! How many workers a service starts.
+//! The default number of workers of a service.
 
 use std::process::Command;
 
@@ -25,13 +25,16 @@ fn it_is_the_number_of_processors_that_may_be_used() {
 
 const UNDER_QUOTA: &str = "UNDER_QUOTA";
 
-/// The count in a cgroup (whichever version the kernel has) with a quota of so many microseconds in each 100 000.
+/// The count in a cgroup (of either version) with a quota of this many microseconds in each
+/// 100,000.
 fn count_under(quota: &str) -> Option<usize> {
     let test = "worker_count::a_quota_of_the_cgroup_counts";
     let again = again_elsewhere(test, UNDER_QUOTA);
     let script = r#"
-        mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && mkdir cpu && touch cgroup.controllers
-        echo "$1 100000" > cpu.max; echo 100000 > cpu/cpu.cfs_period_us; echo "${1%max}" > cpu/cpu.cfs_quota_us
+        mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup &&
+            mkdir cpu && touch cgroup.controllers
+        echo "$1 100000" > cpu.max; echo 100000 > cpu/cpu.cfs_period_us
+        echo "${1%max}" > cpu/cpu.cfs_quota_us
         shift; exec "$@""#;
     let mut command = Command::new("unshare");
     command.args([

@@ -2,7 +2,7 @@
 
 use oslo_concurrency::lockutils;
 
-/// One process at a time.
+/// Runs in one process at a time.
 ///
 /// ```
 /// use lockutils_harness::prelude::*;
@@ -16,7 +16,7 @@ pub fn refresh(work: impl FnOnce()) -> Result<(), lockutils::Error> {
     Ok(())
 }
 
-/// Forgot `external`.
+/// The mistake: `external` is missing.
 #[lockutils::synchronized("cache")]
 pub fn refresh_badly(work: impl FnOnce()) {
     work();
@@ -108,7 +108,11 @@ mod tests {
     );
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 20,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
         #[test]
         fn programs_exclude(program in programs(2..=3, 1..=3, 1..=8)) {
             let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Prints which guarantees our lock and those of other crates keep, as a table; the evidence of each that is not kept follows.
+//! Prints a table of the guarantees that our lock and locks of other crates keep, followed by the
+//! evidence of each violation.
 
 use std::path::Path;
 

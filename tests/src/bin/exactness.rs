@@ -1,6 +1,8 @@
-//! How exact and how quick the harness is: sections of correct locks without a report, leaks of a broken one, and what watching costs.
+//! Measures the accuracy and the speed of the harness: false reports of correct locks, detected
+//! overlaps of a broken one, and the cost of observation.
 //!
-//! `cargo run --release -p lockutils-tests --bin exactness [SECTIONS]`, ten million sections unless given.
+//! `cargo run --release -p lockutils-tests --bin exactness [SECTIONS]`; the default is ten million
+//! sections.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -28,7 +30,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rounds of 4 processes and 2 threads, until so many sections were entered.
+/// Rounds of 4 processes and 2 threads, until this many sections were entered.
 fn correct_locks(sections: u64, directory: &Path) {
     const ROUND: usize = 50_000;
     let mut total = [0; 4];
@@ -47,7 +49,7 @@ fn correct_locks(sections: u64, directory: &Path) {
         round += 1;
     }
     println!(
-        "correct locks: {reports} reports in {} sections (external {}, fair {}, flock {}, between threads {})",
+        "correct locks: {reports} overlaps reported in {} sections\n  (external {}, fair {}, flock {}, between threads {})",
         total.iter().sum::<u64>(),
         total[0],
         total[1],
@@ -73,7 +75,8 @@ fn threads(sections: usize) -> StressReport {
     })
 }
 
-/// A lock that lets a second one in once in so many sections: while somebody else is inside, which is seen if it is so.
+/// A lock that admits a second holder once in so many sections, while the first is inside; the
+/// harness must detect each overlap.
 fn leaks(directory: &Path) {
     for (once_in, sections) in [
         (1, 10_000),
@@ -100,7 +103,7 @@ fn leaks(directory: &Path) {
                 worker.section(|| ());
             });
         println!(
-            "a lock that leaks once in {once_in}: {} overlaps in {} sections",
+            "a lock that admits a second holder once in {once_in}: {} overlaps in {} sections",
             report.overlaps().len(),
             report.sections()
         );
@@ -124,7 +127,7 @@ fn dead_holders(directory: &Path) {
         deaths += report.outcomes().iter().filter(died).count();
         reports += report.overlaps().len();
     }
-    println!("holders that die in the section: {reports} reports after {deaths} deaths");
+    println!("holders that die in the section: {reports} overlaps reported after {deaths} deaths");
 }
 
 fn cost_of_watching() {
@@ -134,7 +137,7 @@ fn cost_of_watching() {
             let shape = Shape::new(1, 1, 2 * SECTIONS);
             let witness = Witness::new(shape).expect("memory");
             for _ in 0..SECTIONS {
-                drop(witness.enter(0)); // touches the pages, as the first of two runs
+                drop(witness.enter(0)); // touches the pages, like the first of two runs
             }
             let witness = Witness::new(shape).expect("memory");
             let start = Instant::now();
@@ -146,7 +149,7 @@ fn cost_of_watching() {
         .collect();
     costs.sort_by(f64::total_cmp);
     println!(
-        "watching a section costs {:.0} ns (quartiles {:.0} to {:.0}; pages touched for the first time included)",
+        "recording a section costs {:.0} ns (quartiles {:.0} to {:.0}, first page faults included)",
         costs[10], costs[5], costs[15]
     );
 }
@@ -166,7 +169,7 @@ fn start_of_workers() {
         .collect();
     times.sort_by(f64::total_cmp);
     println!(
-        "64 workers start, enter a section and end within {:.0} ms ({:.0} at most)",
+        "64 workers start, enter a section and exit within {:.0} ms (median; maximum {:.0})",
         times[5], times[10]
     );
 }
@@ -198,14 +201,14 @@ fn cost_of_checking() {
     let findings = check(&history, &Promises::default());
     assert!(findings.exclusion.is_held() && findings.refusals.is_held());
     println!(
-        "checking {EVENTS} events: {:.2} s, {:.2} s of it merging 8 logs; {} bytes an event, logs included",
+        "checking {EVENTS} events: {:.2} s, of which {:.2} s to merge 8 logs; {} bytes per event, logs included",
         start.elapsed().as_secs_f64(),
         merged.as_secs_f64(),
         (peak_memory() - before) / EVENTS + size_of::<Event>() as u64
     );
 }
 
-/// The most memory that the process had in use so far, in bytes (VmHWM in proc(5)).
+/// The peak memory of the process, in bytes (VmHWM in proc(5)).
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

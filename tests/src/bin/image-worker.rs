@@ -1,8 +1,11 @@
-//! A service's worker that shares a cache of images with workers of both languages; its twin is `python/image_worker.py`.
+//! A worker of a service that shares a cache of images with workers of both languages; its
+//! counterpart is `python/image_worker.py`.
 //!
-//! `image-worker DIRECTORY` reads `work N SEED`, `use IMAGE` or `expire`, and answers `done`. What is done to image I stands under the external lock
-//! `image-I`: it is fetched in pieces into a part file that is renamed when it is whole, a user's reference is a file named after its process, and
-//! an image without references of living processes expires. Each step is a line of the journal, written before the lock is released.
+//! `image-worker DIRECTORY` reads `work N SEED`, `use IMAGE` or `expire`, and answers `done`. Every
+//! operation on image I holds the external lock `image-I`: the image is fetched in pieces into a
+//! part file that is renamed once it is complete, a user's reference is a file named after its
+//! process, and an image without references of living processes expires. Each step is a line of the
+//! journal, written before the lock is released.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -67,15 +70,15 @@ impl Worker {
         Ok(())
     }
 
-    /// One line, in one write: lines of several processes do not mix.
+    /// One line in one write, so that lines of several processes do not mix.
     fn note(&self, event: &str, image: u64) -> io::Result<()> {
         let line = format!("{event} {image} {}\n", self.pid);
         (&self.journal).write_all(line.as_bytes())
     }
 
-    fn locked<T>(&self, image: u64, deed: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    fn locked<T>(&self, image: u64, operation: impl FnOnce() -> io::Result<T>) -> Result<T> {
         let lock = format!("image-{image}");
-        Ok(lockutils::lock(&lock).external(true).run(deed)??)
+        Ok(lockutils::lock(&lock).external(true).run(operation)??)
     }
 
     fn use_image(&self, image: u64) -> Result<()> {
@@ -89,7 +92,7 @@ impl Worker {
             File::create(&reference)?;
             self.note("referred", image)
         })?;
-        // Without the lock: the reference keeps it.
+        // Without the lock: the reference keeps the image.
         let content = fs::read(self.cache.image(image))?;
         let checksum = crc32(&content);
         if checksum != crc32(&fs::read(self.cache.origin(image))?) {
@@ -105,7 +108,7 @@ impl Worker {
         self.note("fetching", image)?;
         let part = self.cache.part(image);
         let mut origin = File::open(self.cache.origin(image))?;
-        let mut file = File::create(&part)?; // what a killed worker left is overwritten
+        let mut file = File::create(&part)?; // overwrites the part of a killed worker
         let mut piece = [0; PIECE];
         loop {
             match origin.read(&mut piece)? {

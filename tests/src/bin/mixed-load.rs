@@ -1,4 +1,5 @@
-//! What two processes of Python's oslo.concurrency get beside two of ours on the same lock, by how ours use it; prints a table.
+//! Prints a table of the throughput of two processes of Python's oslo.concurrency beside two of
+//! ours on the same lock, by the way in which ours use it.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,13 +14,13 @@ use oslo_concurrency::lockutils;
 const OF_EACH: usize = 2;
 const SECONDS: &str = "5";
 
-/// How our side uses the lock: its name in the table, its fairness, and the pause between two sections.
+/// The uses of the lock on our side: name in the table, fairness, and pause between two sections.
 const USES: [(&str, bool, Duration); 5] = [
-    ("again at once", false, Duration::ZERO),
-    ("again at once, `fair`", true, Duration::ZERO),
-    ("100 µs later", false, Duration::from_micros(100)),
-    ("1 ms later", false, Duration::from_millis(1)),
-    ("10 ms later", false, Duration::from_millis(10)),
+    ("at once", false, Duration::ZERO),
+    ("at once, `fair`", true, Duration::ZERO),
+    ("after 100 µs", false, Duration::from_micros(100)),
+    ("after 1 ms", false, Duration::from_millis(1)),
+    ("after 10 ms", false, Duration::from_millis(10)),
 ];
 
 fn main() -> anyhow::Result<()> {
@@ -28,9 +29,9 @@ fn main() -> anyhow::Result<()> {
     }
     println!(
         "{OF_EACH} processes of each, {SECONDS} s, empty sections\n\n\
-         | ours take the lock | acquisitions a second, ours | Python's | longest wait, ours | Python's |\n|---|---|---|---|---|"
+         | our processes reacquire the lock | acquisitions a second, ours | Python's | longest wait, ours | Python's |\n|---|---|---|---|---|"
     );
-    measure("not at all", None)?;
+    measure("never (none are running)", None)?;
     for (number, (name, ..)) in USES.iter().enumerate() {
         measure(name, Some(number))?;
     }
@@ -55,7 +56,7 @@ fn measure(name: &str, ours: Option<usize>) -> anyhow::Result<()> {
         command.arg(&script).arg(SECONDS);
         command
     })?;
-    let theirs = Share::of(theirs)?; // ours go on until Python's have ended
+    let theirs = Share::of(theirs)?; // ours continue until Python's have ended
     let ours = Share::of(ours)?;
     println!(
         "| {name} | {:.0} | {:.0} | {:.1} ms | {:.1} ms |",
@@ -74,7 +75,7 @@ fn start(lock_path: &Path, command: impl Fn() -> Command) -> anyhow::Result<Vec<
     (0..OF_EACH).map(start_one).collect()
 }
 
-/// What the processes of one side got.
+/// The throughput of the processes of one side.
 #[derive(Default)]
 struct Share {
     a_second: f64,

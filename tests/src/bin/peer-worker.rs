@@ -1,4 +1,4 @@
-//! Workers for locks from crates.io, for the zoo: each a few lines of the line protocol.
+//! Workers for locks from crates.io, for the zoo: a few lines of the line protocol each.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -60,7 +60,7 @@ struct Std {
 }
 
 impl Std {
-    /// The file is opened anew each time, as a program does that locks now and then.
+    /// The file is opened again each time, as in a program that locks only now and then.
     fn file(&mut self) -> Outcome<&File> {
         self.file = open(&self.path);
         self.file.as_ref().map_err(|error| error.to_string().into())
@@ -112,7 +112,7 @@ impl Slot for Fslock {
 }
 
 struct FdLock {
-    /// Borrows what `lock` points to; dropped first.
+    /// Borrows from `lock`; dropped first.
     held: Option<fd_lock::RwLockWriteGuard<'static, File>>,
     lock: Option<Box<fd_lock::RwLock<File>>>,
     path: PathBuf,
@@ -124,8 +124,9 @@ impl FdLock {
         let lock: *mut _ = &mut **self
             .lock
             .insert(Box::new(fd_lock::RwLock::new(open(&self.path)?)));
-        // SAFETY: the box stays where it is until the next call, which drops the guard that borrows it first, or until this slot is
-        // dropped, and fields are dropped in the order of their declaration. Nobody else touches it meanwhile.
+        // SAFETY: the box stays in place until the next call, which first drops the guard that
+        // borrows it, or until this slot is dropped, which drops fields in declaration order. No
+        // other code uses it meanwhile.
         Ok(unsafe { &mut *lock })
     }
 }

@@ -1,7 +1,9 @@
-//! Writes `docs/reference/api-PACKAGE.txt`: every public item of the libraries, a line each, so that a change of the API is seen in a diff.
+//! Writes `docs/reference/api-PACKAGE.txt`: every public item of the libraries, one a line, so that
+//! a change of the API shows in a diff.
 //!
-//! With `--check` it writes nothing, and fails if a listing is not up to date. It asks rustdoc for JSON, which the compiler calls unstable:
-//! the crate `public-api` reads the format of the toolchain that the workspace is built with, and says so if it cannot.
+//! With `--check` it writes nothing, and fails if a listing is out of date. It reads rustdoc's
+//! JSON, an unstable format: the crate `public-api` supports that of the workspace's toolchain, or
+//! fails with a message.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -67,7 +69,7 @@ fn listing(package: &str) -> Result<String> {
     Ok(listing)
 }
 
-/// Automatic implementations that nobody relies on; `Send` and `Sync` stay.
+/// Returns `true` for automatic implementations that no user relies on; `Send` and `Sync` stay.
 fn is_a_matter_of_course(item: &str) -> bool {
     let traits = [
         "Freeze",

@@ -1,4 +1,4 @@
-//! Locks of other crates, as they are: what each promises is left to the trials.
+//! Locks of other crates, unchanged; the trials find out what each promises.
 
 mod fd_lock;
 mod file_guard;
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The lock file, opened as these crates' examples do.
+/// The lock file, opened as in the examples of these crates.
 fn open(path: &Path) -> io::Result<File> {
     File::options()
         .read(true)

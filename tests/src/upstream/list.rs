@@ -1,4 +1,4 @@
-//! Reading the list.
+//! Reads the list.
 
 use std::fmt;
 use std::fs;
@@ -14,46 +14,46 @@ use super::workspace;
 pub struct Module {
     /// The name of its file in the list, without `.toml`.
     pub file: String,
-    /// In the order of the file, which is that of the Python module.
+    /// The tests in the order of the file, which is that of the Python module.
     pub tests: Vec<PythonTest>,
 }
 
 /// A test of oslo.concurrency or fasteners.
 #[derive(Debug)]
 pub struct PythonTest {
-    /// Its dotted name.
+    /// The dotted name of the test.
     pub id: String,
-    /// What checks the same here, if anything does.
+    /// The Rust counterpart, if there is one.
     pub outcome: Outcome,
-    /// Where our behaviour is another, on purpose.
+    /// The intended difference in behaviour, if there is one.
     pub differs: Option<String>,
 }
 
-/// What became of a Python test.
+/// The counterpart of a Python test.
 #[derive(Debug)]
 pub enum Outcome {
-    /// These tests check the same behaviour.
+    /// Rust tests that check the same behaviour.
     Checked(Vec<RustTest>),
-    /// There is no such behaviour here, for this reason.
+    /// The reason why there is no such behaviour here.
     NotApplicable(String),
 }
 
 /// A Rust test, written `PACKAGE::TARGET: PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RustTest {
-    /// Its package.
+    /// The package of the test.
     pub package: String,
     /// `lib`, `doc`, or the name of a binary or of an integration test.
     pub target: String,
-    /// As `cargo test -- --list` prints it.
+    /// The path as printed by `cargo test -- --list`.
     pub path: String,
 }
 
 impl RustTest {
-    /// Reads `PACKAGE::TARGET: PATH`.
+    /// Parses `PACKAGE::TARGET: PATH`.
     ///
     /// # Errors
-    /// If it is not of that form.
+    /// Returns an error for any other form.
     pub fn parse(text: &str) -> Result<Self> {
         let parts = text.split_once(": ").and_then(|(target, path)| {
             let (package, target) = target.split_once("::")?;
@@ -99,10 +99,10 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-/// The whole list, file by file.
+/// Reads the whole list, file by file.
 ///
 /// # Errors
-/// With the file and the entry that is not well formed.
+/// Returns an error with the file and the entry that is malformed.
 pub fn load() -> Result<Vec<Module>> {
     let folder = workspace().join("tests/upstream");
     let mut files: Vec<_> = fs::read_dir(&folder)

@@ -1,10 +1,11 @@
-//! The migration page: the Python names in the first cells of its tables, and the Rust names in the others.
+//! The migration page: the Python names in the first cells of its tables, and the Rust names in
+//! the others.
 
 use std::path::PathBuf;
 
 use super::workspace;
 
-/// Where the page is.
+/// The path of the page.
 pub fn path() -> PathBuf {
     workspace().join("docs/how-to/migrate-from-python.md")
 }
@@ -12,17 +13,17 @@ pub fn path() -> PathBuf {
 /// A row of a table.
 #[derive(Debug)]
 pub struct Row {
-    /// The Python modules that the heading above names.
+    /// The Python modules that the preceding heading names.
     pub modules: Vec<String>,
     /// The Python names of the first cell.
     pub python: Vec<String>,
-    /// What is marked as code in the other cells.
+    /// The code spans of the other cells.
     pub rust: Vec<String>,
-    /// Whether the other cells say anything.
+    /// `true` if the other cells are not empty.
     pub says_something: bool,
 }
 
-/// All rows below headings that name a Python module in code marks.
+/// All rows below headings that name a Python module in a code span.
 pub fn rows(page: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut modules = Vec::new();
@@ -45,13 +46,13 @@ pub fn rows(page: &str) -> Vec<Row> {
     rows
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn code_spans(text: &str) -> Vec<String> {
     let spans = text.split('`').skip(1).step_by(2);
     spans.map(str::to_owned).collect()
 }
 
-/// `f` is a name; `f(x, y)` is the arguments `f(x)` and `f(y)`.
+/// `f` is a name; `f(x, y)` stands for the arguments `f(x)` and `f(y)`.
 fn names(span: &str) -> Vec<String> {
     let Some((function, arguments)) = span.split_once('(') else {
         return vec![span.to_owned()];
@@ -62,7 +63,8 @@ fn names(span: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a listing of a public API has the item at this path, whatever its generic parameters.
+/// Returns `true` if a listing of a public API has the item at this path, ignoring generic
+/// parameters.
 pub fn is_in_api(listing: &str, path: &str) -> bool {
     let plain = |line: &str| {
         let mut depth = 0_u32;
@@ -96,7 +98,9 @@ mod tests {
 
     #[test]
     fn a_row_names_functions_arguments_and_their_counterparts() {
-        let page = "# Page\n## `a.b`\n| Python | Rust |\n|---|---|\n| `f(x, y)`, `C.m` | `z::f` of course |\n| `n` | |\n";
+        let page = "# Page\n## `a.b`\n| Python | Rust |\n|---|---|\n\
+                    | `f(x, y)`, `C.m` | `z::f` of course |\n\
+                    | `n` | |\n";
         let rows = rows(page);
         assert_eq!(rows[1].modules, ["a.b"]);
         assert_eq!(rows[1].python, ["f(x)", "f(y)", "C.m"]);
@@ -106,7 +110,8 @@ mod tests {
 
     #[test]
     fn an_item_is_found_whole_and_without_its_generics() {
-        let listing = "pub fn o::lockutils::LockOptions<'a>::prefix(self, &'a str) -> Self\nimpl o::lockutils::NotPublic\n";
+        let listing = "pub fn o::lockutils::LockOptions<'a>::prefix(self, &'a str) -> Self\n\
+                       impl o::lockutils::NotPublic\n";
         assert!(is_in_api(listing, "lockutils::LockOptions::prefix"));
         for missing in [
             "lockutils::LockOptions::pre",

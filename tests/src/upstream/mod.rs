@@ -1,6 +1,8 @@
-//! The tests of oslo.concurrency and fasteners, and what became of each: `tests/upstream/*.toml`, one file for each of their test modules.
+//! The tests of oslo.concurrency and fasteners with their Rust counterparts:
+//! `tests/upstream/*.toml`, one file for each of their test modules.
 //!
-//! `cargo run -p lockutils-tests --bin upstream-page` writes the list as a page of the documentation.
+//! `cargo run -p lockutils-tests --bin upstream-page` writes the list as a page of the
+//! documentation.
 
 pub mod list;
 pub mod migration;
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The folder of the workspace.
 ///
 /// # Panics
-/// If this crate does not lie in it.
+/// Panics if this crate is not in it.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::list::{Module, Outcome, PythonTest};
 use super::workspace;
 
-/// Where the page is.
+/// The path of the page.
 pub fn path() -> PathBuf {
     workspace().join("docs/reference/upstream-tests.md")
 }
@@ -20,12 +20,16 @@ pub fn render(modules: &[Module]) -> String {
         .count();
     let differ = tests().filter(|test| test.differs.is_some()).count();
     let mut page = format!(
-        "# The tests of oslo.concurrency and fasteners, and ours\n\n\
-         What oslo.concurrency 7.6.1 and fasteners 0.20 check in their own tests, and which Rust test checks the same behaviour. Of {all} \
-         tests, {} have one or more, of which {differ} differ on purpose in what is said below them; {not_applicable} do not apply.\n\n\
-         A test is named by its package, its target and its path: `cargo test -p PACKAGE --test TARGET PATH` runs it, with `--lib` for the \
-         target `lib`.\n\n\
-         Written by `cargo run -p lockutils-tests --bin upstream-page` from `tests/upstream/`.\n",
+        "# Upstream tests and ours\n\n\
+         This page lists every test of oslo.concurrency 7.6.1 and fasteners 0.20, and the Rust tests \
+         that check the same behaviour.\n\
+         Of {all} tests, {} have at least one Rust test, and {not_applicable} do not apply.\n\
+         In {differ} cases our behaviour or our test differs on purpose, as the row explains.\n\n\
+         A Rust test is written as `PACKAGE::TARGET: PATH`.\n\
+         `cargo test -p PACKAGE --test TARGET PATH` runs it; for the target `lib`, replace \
+         `--test TARGET` with `--lib`.\n\n\
+         `cargo run -p lockutils-tests --bin upstream-page` generates this page from \
+         `tests/upstream/`.\n",
         all - not_applicable,
     );
     let mut modules: Vec<_> = modules
@@ -43,7 +47,7 @@ fn table(page: &mut String, module: &Module) {
     let name = module_name(module);
     let _ = write!(
         page,
-        "\n## `{name}`\n\n| Python | Rust, or why there is none |\n|---|---|\n"
+        "\n## `{name}`\n\n| Python | Rust test, or why there is none |\n|---|---|\n"
     );
     for test in &module.tests {
         let id = test
@@ -54,7 +58,7 @@ fn table(page: &mut String, module: &Module) {
     }
 }
 
-/// The dotted name that the module's tests begin with.
+/// The dotted name with which the module's tests begin.
 fn module_name(module: &Module) -> &str {
     let id = module.tests.first().map_or("", |test| &test.id);
     let end = id.find(".test_").map_or(id.len(), |before| {

@@ -11,7 +11,7 @@ use syn::{Attribute, Ident, Item, ItemMod};
 /// The paths of the tests in a target whose first file is `root`.
 ///
 /// # Errors
-/// If a file cannot be read, or is no Rust.
+/// Returns an error if a file cannot be read or is not Rust.
 pub fn tests_of(root: &Path) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     let folder = root.parent().unwrap_or(Path::new(""));
@@ -19,7 +19,7 @@ pub fn tests_of(root: &Path) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Reads one file, whose modules lie in `folder`.
+/// Reads one file, whose modules are in `folder`.
 fn read(file: &Path, folder: &Path, prefix: &str, found: &mut BTreeSet<String>) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("{file:?}"))?;
     let parsed = syn::parse_file(&text).with_context(|| format!("{file:?}"))?;
@@ -44,7 +44,7 @@ fn collect(
                 found.insert(format!("{prefix}{}", function.sig.ident));
             }
             Item::Mod(module) => collect_module(module, folder, prefix, found)?,
-            // proptest! and its like, which have functions with attributes in them.
+            // `proptest!` and similar macros, which contain functions with attributes.
             Item::Macro(call) => {
                 for name in tests_in_macro(call.mac.tokens.clone()) {
                     found.insert(format!("{prefix}{name}"));
@@ -75,7 +75,7 @@ fn collect_module(
     read(file, &inner, &prefix, found)
 }
 
-/// `#[test]`, `#[tokio::test]`, `#[rstest]`, and not `#[ignore]`.
+/// Returns `true` for `#[test]`, `#[tokio::test]` and `#[rstest]` without `#[ignore]`.
 fn is_test(attributes: &[Attribute]) -> bool {
     let last = |attribute: &Attribute| {
         let segment = attribute.path().segments.last();
@@ -102,7 +102,7 @@ fn tests_in_macro(tokens: TokenStream) -> Vec<String> {
     names
 }
 
-/// The name of a `macro_rules!` whose calls make tests: `#[test] fn $name`.
+/// The name of a `macro_rules!` whose calls define tests: `#[test] fn $name`.
 fn maker_of_tests(item: &Item) -> Option<&Ident> {
     let Item::Macro(definition) = item else {
         return None;
@@ -125,7 +125,7 @@ fn makes_tests(tokens: TokenStream) -> bool {
     })
 }
 
-/// In the call of such a macro the names come first, or after a comma or semicolon.
+/// In a call of such a macro, names come first, or after a comma or semicolon.
 fn first_words(tokens: TokenStream) -> Vec<String> {
     let (mut names, mut is_first) = (Vec::new(), true);
     for token in tokens {
@@ -152,7 +152,8 @@ mod tests {
         };
         assert_eq!(
             tests(
-                "#[test] fn a() {} #[test] #[ignore] fn b() {} fn c() {} mod m { #[rstest] fn d() {} }"
+                "#[test] fn a() {} #[test] #[ignore] fn b() {} fn c() {} \
+             mod m { #[rstest] fn d() {} }"
             ),
             ["a", "m::d"]
         );

@@ -1,4 +1,4 @@
-//! Which tests the sources of the workspace define, found by reading them: nothing is built.
+//! The tests that the sources of the workspace define, found by parsing: nothing is built.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -10,17 +10,17 @@ use super::list::RustTest;
 use super::rust_source::tests_of;
 use super::workspace;
 
-/// The tests of the targets that were asked about, each target read once.
+/// The tests of the requested targets; each target is read once.
 #[derive(Debug, Default)]
 pub struct RustTests {
     targets: HashMap<(String, String), BTreeSet<String>>,
 }
 
 impl RustTests {
-    /// Says what is wrong if there is no such test, or if it is ignored.
+    /// Checks that the test exists and is not ignored.
     ///
     /// # Errors
-    /// So, or since a source cannot be read.
+    /// Returns an error if that is not so, or if a source cannot be read.
     pub fn find(&mut self, test: &RustTest) -> Result<()> {
         if test.target == "doc" {
             return find_doctest(&test.path);
@@ -79,7 +79,7 @@ fn root_of(package: &str, target: &str) -> Result<PathBuf> {
     root.with_context(|| format!("{package} has no target {target:?}"))
 }
 
-/// `FILE - ITEM (line N)`, the line being left out or not, since it changes with every edit.
+/// `FILE - ITEM (line N)`; the line is optional and ignored, since it changes with every edit.
 fn find_doctest(path: &str) -> Result<()> {
     let Some((file, item)) = path.split_once(" - ") else {
         bail!("{path:?} is not of the form FILE - ITEM");
@@ -92,7 +92,7 @@ fn find_doctest(path: &str) -> Result<()> {
         if line.starts_with("///") {
             has_example |= line.contains("```");
         } else if line.starts_with('#') {
-            // an attribute between the documentation and its item
+            // An attribute between the documentation and its item.
         } else {
             let names = line.split(|c: char| !c.is_alphanumeric() && c != '_');
             if has_example && names.take(6).any(|word| word == name) {
@@ -113,16 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_found_in_libraries_programs_and_integration_tests() {
+    fn tests_are_found_in_all_kinds_of_targets() {
         for test in [
-            "lockutils-tests::lib: upstream::rust_tests::tests::tests_are_found_in_libraries_programs_and_integration_tests",
+            "lockutils-tests::lib: \
+             upstream::rust_tests::tests::tests_are_found_in_all_kinds_of_targets",
             "oslo-concurrency::lib: lockutils::name::tests::follows_oslo",
             "lockutils-tests::own_locks: external",
             "lockutils-tests::guarantees: guarantee_2_death::a_killed_holder_frees_it",
             "cargo-lockutils::cargo-lockutils: cli::tests::the_definition_is_sound",
             "lockutils-harness::stress: our_external_lock_excludes",
             "lockutils-harness::programs: programs_exclude",
-            "oslo-concurrency::doc: oslo-concurrency/src/lockutils/options.rs - lockutils::options::lock (line 14)",
+            "oslo-concurrency::doc: oslo-concurrency/src/lockutils/options.rs - \
+             lockutils::options::lock (line 14)",
         ] {
             find(test).unwrap();
         }
@@ -137,7 +139,8 @@ mod tests {
             "no-such-package::lib: external",
             "lockutils-tests::own_locks: external_by",
             "lockutils-tests::own_locks: holds_between_processes",
-            "oslo-concurrency::doc: oslo-concurrency/src/lockutils/options.rs - lockutils::options::no_such",
+            "oslo-concurrency::doc: oslo-concurrency/src/lockutils/options.rs - \
+             lockutils::options::no_such",
         ] {
             assert!(find(test).is_err(), "{test}");
         }

@@ -1,8 +1,12 @@
-//! The commands of the `console` blocks, run in the order of the page in one shell, in the sandbox that the page names.
+//! The commands of the `console` blocks, run in page order in one shell, in the sandbox that the
+//! page names.
 //!
-//! `<!-- sandbox: empty -->` is an empty folder beside which the repository seems to lie as `lockutils`, `workers` one with the helpers for
-//! workers, `service` one where a service holds locks, `newcomer` the package of the tutorial after `init`, `repository` this one. What is shown below a command must appear in its output, but for lines with digits,
-//! which differ from run to run. `<!-- exits N -->` and `<!-- not run: WHY -->` stand before a block, `<!-- file: PATH -->` before a file's text.
+//! The sandboxes of `<!-- sandbox: NAME -->`: `empty` is an empty folder beside which the
+//! repository appears as `lockutils`, `workers` one with the helpers for workers, `service` one
+//! where a service holds locks, `newcomer` the package of the tutorial after `init`, `repository`
+//! this one. The text below a command must appear in its output, except for lines with digits,
+//! which differ from run to run. `<!-- exits N -->` and `<!-- not run: WHY -->` precede a block,
+//! and `<!-- file: PATH -->` the text of a file.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,12 +18,12 @@ use lockutils_tests::command::{Newcomer, text, workspace};
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::{holder, python};
 
-use crate::page::{self, Deed, Page};
+use crate::page::{self, Page, Step};
 
-/// The lock path of the service that some pages speak of.
+/// The lock path of the service in the examples.
 const SERVICE: &str = "/var/lib/nova/tmp";
 
-/// That service: it holds one lock, has used another, and keeps notes beside them.
+/// The service: it holds one lock, has used another, and keeps notes beside them.
 fn service(lock_path: &Path) -> Conversation {
     fs::create_dir(lock_path).unwrap();
     fs::write(lock_path.join("notes.txt"), "call the storage people").unwrap();
@@ -50,25 +54,26 @@ fn sandbox(kind: &str) -> (Newcomer, PathBuf) {
             newcomer.hurries();
             folder = newcomer.package();
         }
-        // What is tried there changes nothing.
+        // The commands of these pages change nothing.
         "repository" => folder = workspace(),
         other => panic!("what is the sandbox `{other}`?"),
     }
     (newcomer, folder)
 }
 
-/// The page as one script, each command's output in a file of its own.
-fn script(deeds: &[Deed], results: &Path) -> String {
+/// The page as one script that writes the output of each command to its own file.
+fn script(steps: &[Step], results: &Path) -> String {
     let mut script = String::new();
-    for (nth, deed) in deeds.iter().enumerate() {
-        match deed {
-            Deed::Write { file, text } => {
+    for (nth, step) in steps.iter().enumerate() {
+        match step {
+            Step::Write { file, text } => {
                 let _ = write!(
                     script,
-                    "mkdir -p \"$(dirname '{file}')\"\ncat > '{file}' <<'END OF FILE'\n{text}END OF FILE\n"
+                    "mkdir -p \"$(dirname '{file}')\"\ncat > '{file}' <<'END OF FILE'\n\
+                     {text}END OF FILE\n"
                 );
             }
-            Deed::Run { command, .. } => {
+            Step::Run { command, .. } => {
                 let at = results.join(nth.to_string());
                 let at = at.display();
                 let _ = write!(
@@ -81,24 +86,25 @@ fn script(deeds: &[Deed], results: &Path) -> String {
     script
 }
 
-/// Words of a line, however it is indented and spaced; none if it differs from run to run.
+/// The words of a line, without indentation and spacing; `None` if the line differs from run to
+/// run.
 fn constant(line: &str) -> Option<String> {
     let varies = line.is_empty() || line.contains(|c: char| c.is_ascii_digit() || c == '…');
     (!varies).then(|| line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// What went wrong on a page.
+/// The failed commands of a page.
 fn complaints(page: &Page) -> Vec<String> {
     let kind = page.comment("sandbox").expect("it was asked for");
     let (newcomer, folder) = sandbox(kind);
     let lock_path = folder.join("nova");
     let _service = (kind == "service").then(|| service(&lock_path));
     let results = tempfile::tempdir().unwrap();
-    let deeds = page.deeds();
-    let mut script = script(&deeds, results.path());
+    let steps = page.steps();
+    let mut script = script(&steps, results.path());
     script = script.replace(SERVICE, &lock_path.to_string_lossy());
     if folder == workspace() {
-        // It is built there already.
+        // The folder is already built.
         script = format!(
             "export CARGO_TARGET_DIR='{}'\n{script}",
             python::target_folder().display()
@@ -109,7 +115,8 @@ fn complaints(page: &Page) -> Vec<String> {
         .args(["-c", &script])
         .env("PYTHON", python::interpreter())
         .env_remove("GITHUB_ACTIONS");
-    // Completions and the like are written below HOME, which cargo needs as well: CARGO_HOME keeps cargo's.
+    // Commands such as completions write below HOME. Cargo needs HOME as well, so CARGO_HOME keeps
+    // cargo's folder.
     if let Some(home) = std::env::var_os("HOME") {
         let cargo_home = std::env::var_os("CARGO_HOME")
             .map_or_else(|| Path::new(&home).join(".cargo"), PathBuf::from);
@@ -122,12 +129,12 @@ fn complaints(page: &Page) -> Vec<String> {
     }
     newcomer.run(shell, &folder);
     let mut wrong = Vec::new();
-    for (nth, deed) in deeds.iter().enumerate() {
-        let Deed::Run {
+    for (nth, step) in steps.iter().enumerate() {
+        let Step::Run {
             command,
             shown,
             exits,
-        } = deed
+        } = step
         else {
             continue;
         };
@@ -166,9 +173,9 @@ fn the_page_is_true(path: &str) {
         .find(|page| page.path == Path::new(path))
         .unwrap();
     assert!(
-        page.deeds()
+        page.steps()
             .iter()
-            .any(|deed| matches!(deed, Deed::Run { .. })),
+            .any(|step| matches!(step, Step::Run { .. })),
         "{path} shows no command"
     );
     let wrong = complaints(page);

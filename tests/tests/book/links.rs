@@ -1,4 +1,4 @@
-//! Whether every page is in the table of contents, and every link leads to something that is there.
+//! Every page is in the table of contents, and every link has a target.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -29,7 +29,7 @@ fn targets(page: &Page) -> Vec<String> {
     targets
 }
 
-/// As GitHub and mdBook make it of a heading.
+/// The anchors that GitHub and mdBook derive from headings.
 fn anchors(page: &Page) -> BTreeSet<String> {
     page.text
         .lines()

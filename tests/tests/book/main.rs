@@ -1,4 +1,4 @@
-//! The book in `docs/`: it is complete, its links lead somewhere, and the commands that it shows do what it says.
+//! The book in `docs/`: it is complete, its links have targets, and its commands do what it says.
 
 mod commands;
 mod links;

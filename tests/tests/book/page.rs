@@ -1,4 +1,4 @@
-//! A page, as its tests see it.
+//! A page of the book.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,18 @@ use lockutils_tests::command::workspace;
 
 /// A Markdown file of the book.
 pub struct Page {
-    /// Below the workspace.
+    /// Its path below the workspace.
     pub path: PathBuf,
     pub text: String,
 }
 
-/// Something to do, in the order of the page.
+/// A step of the reader, in page order.
 #[derive(Debug, PartialEq)]
-pub enum Deed {
+pub enum Step {
     /// A fence after `<!-- file: PATH -->`.
     Write { file: String, text: String },
-    /// One command of a `console` fence, and the lines that are shown below it. `exits` is from `<!-- exits N -->` before the fence.
+    /// One command of a `console` fence, and the lines below it. `exits` comes from `<!-- exits N
+    /// -->` before the fence.
     Run {
         command: String,
         shown: Vec<String>,
@@ -25,7 +26,7 @@ pub enum Deed {
     },
 }
 
-/// All pages below `docs/`, the README, and that of the examples.
+/// All pages below `docs/`, the README, and the README of the examples.
 pub fn all() -> Vec<Page> {
     let mut pages = vec![read("README.md".into()), read("examples/README.md".into())];
     collect(Path::new("docs"), &mut pages);
@@ -51,7 +52,7 @@ fn read(path: PathBuf) -> Page {
 }
 
 impl Page {
-    /// What `<!-- KEY: VALUE -->` says.
+    /// The value of `<!-- KEY: VALUE -->`.
     pub fn comment(&self, key: &str) -> Option<&str> {
         self.text.lines().find_map(|line| comment(line, key))
     }
@@ -60,8 +61,8 @@ impl Page {
         self.text.lines().any(|line| line.trim() == "```console")
     }
 
-    pub fn deeds(&self) -> Vec<Deed> {
-        let mut deeds = Vec::new();
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
         let mut lines = self.text.lines();
         let (mut file, mut exits, mut not_run) = (None, 0, false);
         while let Some(line) = lines.next() {
@@ -80,17 +81,17 @@ impl Page {
                     .take_while(|line| !line.starts_with("```"))
                     .collect();
                 match (file.take(), kind) {
-                    (Some(file), _) => deeds.push(Deed::Write {
+                    (Some(file), _) => steps.push(Step::Write {
                         file,
                         text: block.join("\n") + "\n",
                     }),
-                    (None, "console") if !not_run => deeds.extend(commands(&block, exits)),
+                    (None, "console") if !not_run => steps.extend(commands(&block, exits)),
                     _ => {}
                 }
                 (exits, not_run) = (0, false);
             }
         }
-        deeds
+        steps
     }
 }
 
@@ -99,40 +100,41 @@ fn comment<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     inside.strip_prefix(key)?.strip_prefix(": ")
 }
 
-fn commands(block: &[&str], exits: i32) -> Vec<Deed> {
-    let mut deeds: Vec<Deed> = Vec::new();
+fn commands(block: &[&str], exits: i32) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
     for line in block {
         if let Some(command) = line.strip_prefix("$ ") {
-            deeds.push(Deed::Run {
+            steps.push(Step::Run {
                 command: command.to_owned(),
                 shown: Vec::new(),
                 exits,
             });
-        } else if let Some(Deed::Run { shown, .. }) = deeds.last_mut() {
+        } else if let Some(Step::Run { shown, .. }) = steps.last_mut() {
             shown.push((*line).to_owned());
         }
     }
-    deeds
+    steps
 }
 
 #[test]
 fn a_page_is_read() {
     let page = Page {
         path: "x.md".into(),
-        text: "<!-- sandbox: empty -->\n<!-- file: a.txt -->\n```text\nhello\n```\n<!-- exits 3 -->\n```console\n$ one\nsays\n$ two\n```\n\
+        text: "<!-- sandbox: empty -->\n<!-- file: a.txt -->\n```text\nhello\n```\n\
+               <!-- exits 3 -->\n```console\n$ one\nsays\n$ two\n```\n\
                <!-- not run: why -->\n```console\n$ three\n```\n```console\n$ four\n```\n"
             .into(),
     };
-    let run = |command: &str, shown: &[&str], exits| Deed::Run {
+    let run = |command: &str, shown: &[&str], exits| Step::Run {
         command: command.into(),
         shown: shown.iter().map(|&line| line.to_owned()).collect(),
         exits,
     };
     assert_eq!(page.comment("sandbox"), Some("empty"));
     assert_eq!(
-        page.deeds(),
+        page.steps(),
         [
-            Deed::Write {
+            Step::Write {
                 file: "a.txt".into(),
                 text: "hello\n".into()
             },

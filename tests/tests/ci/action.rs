@@ -1,4 +1,4 @@
-//! The composite action: its file is valid, and its steps, run for real, leave what it promises.
+//! The composite action: its file is valid, and its steps, run for real, have the promised results.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,7 +26,8 @@ pub fn with_a_broken_lock() -> Newcomer {
     newcomer.write(
         "Cargo.toml",
         "[package]\nname = \"cache\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n\
-         [[package.metadata.lockutils.lock]]\nname = \"cache\"\nworker = \"sh no_lock.sh\"\nscenarios = [\"contend\"]\n\
+         [[package.metadata.lockutils.lock]]\nname = \"cache\"\nworker = \"sh no_lock.sh\"\n\
+         scenarios = [\"contend\"]\n\
          explore = { scenarios = [\"contend\"], workers = 2 }\n",
     );
     newcomer.hurries();
@@ -154,17 +155,18 @@ fn a_lock_that_breaks_fails_the_job_and_is_told_with_what_replays_it() {
             other => panic!("what is {other}?"),
         }
     }
-    // One command, copied from the summary, on a developer's machine.
+    // A single command, copied from the summary, on a developer's machine.
     let begin = summary.find("cargo lockutils replay -").unwrap();
     let command = &summary[begin..begin + summary[begin..].find("```").unwrap()];
     let mut shell = Command::new("sh");
     shell.args(["-c", command]);
     let again = newcomer.run(shell, &newcomer.package());
-    let told = text(&again);
-    assert_eq!(again.status.code(), Some(1), "{told}");
+    let printed = text(&again);
+    assert_eq!(again.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("10 of 10 runs reached the violation; 10 took exactly the steps in the file"),
-        "{told}"
+        printed
+            .contains("10 of 10 runs reached the violation; 10 took exactly the steps in the file"),
+        "{printed}"
     );
 }
 
@@ -181,7 +183,7 @@ fn locks_that_hold_make_a_green_job_and_a_schedule_makes_it_long_with_a_new_seed
     assert_eq!(job.annotations(), Vec::<&str>::new());
     assert!(
         job.said
-            .contains("all of these held: test stress explore (profile nightly)"),
+            .contains("passed: test stress explore (profile nightly)"),
         "{}",
         job.said
     );

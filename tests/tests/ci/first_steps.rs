@@ -1,4 +1,4 @@
-//! The newcomer's way: from an empty folder to a lock that is tried in CI.
+//! A new user's way from an empty folder to a lock that CI tests.
 
 use std::time::{Duration, Instant};
 
@@ -22,37 +22,38 @@ fn from_an_empty_folder_to_a_green_job() {
     let began = Instant::now();
     let newcomer = Newcomer::in_an_empty_folder();
     newcomer.begins();
-    let told = succeeds(&newcomer, &["lockutils", "init", "--ci", "github", "--yes"]);
+    let printed = succeeds(&newcomer, &["lockutils", "init", "--ci", "github", "--yes"]);
     for part in [
         "wrote examples/lock_worker.rs",
         "wrote .github/workflows/lockutils.yml",
         "Next:",
         "cargo lockutils stress",
     ] {
-        assert!(told.contains(part), "no `{part}` in {told}");
+        assert!(printed.contains(part), "no `{part}` in {printed}");
     }
     newcomer.hurries();
 
-    let told = succeeds(&newcomer, &["lockutils", "test"]);
+    let printed = succeeds(&newcomer, &["lockutils", "test"]);
     assert!(
-        told.contains("it_is_refreshed ... ok") && told.contains("1 lock file was used: cache"),
-        "{told}"
+        printed.contains("it_is_refreshed ... ok")
+            && printed.contains("1 lock file was used: cache"),
+        "{printed}"
     );
-    let told = succeeds(
+    let printed = succeeds(
         &newcomer,
         &["lockutils", "stress", "--profile", "pull-request"],
     );
     assert!(
-        told.contains("✔ contend") && told.contains("✔ die") && told.contains("✔ cache"),
-        "{told}"
+        printed.contains("✔ contend") && printed.contains("✔ die") && printed.contains("✔ cache"),
+        "{printed}"
     );
-    let told = succeeds(
+    let printed = succeeds(
         &newcomer,
         &["lockutils", "explore", "--profile", "pull-request"],
     );
     assert!(
-        told.contains("✔ contend   no violation found") && told.contains("✔ cache"),
-        "{told}"
+        printed.contains("✔ contend   no violation found") && printed.contains("✔ cache"),
+        "{printed}"
     );
 
     let workflow = newcomer.package().join(".github/workflows/lockutils.yml");
@@ -84,7 +85,7 @@ fn from_an_empty_folder_to_a_green_job() {
     job.is_within_limits();
     assert!(
         job.said
-            .contains("all of these held: test stress explore (profile pull-request)"),
+            .contains("passed: test stress explore (profile pull-request)"),
         "{}",
         job.said
     );
@@ -131,21 +132,21 @@ fn nothing_is_overwritten_unless_it_is_forced() {
     let refused = newcomer.cargo(&arguments);
     assert_eq!(refused.status.code(), Some(2));
     assert!(
-        text(&refused).contains("lockutils_worker.py exists already; nothing was written"),
+        text(&refused).contains("lockutils_worker.py already exists; nothing was written"),
         "{}",
         text(&refused)
     );
     assert!(!newcomer.package().join("lock_worker.py").exists());
     assert!(!newcomer.read("Cargo.toml").contains("lockutils.lock"));
 
-    let told = succeeds(&newcomer, &[&arguments[..], &["--force"]].concat());
-    assert!(told.contains("wrote .gitlab-ci.yml"), "{told}");
+    let printed = succeeds(&newcomer, &[&arguments[..], &["--force"]].concat());
+    assert!(printed.contains("wrote .gitlab-ci.yml"), "{printed}");
     assert_ne!(newcomer.read("lockutils_worker.py"), "mine");
     is_valid(
         &newcomer.package().join(".gitlab-ci.yml"),
         "vendor.gitlab-ci",
     );
-    let told = succeeds(
+    let printed = succeeds(
         &newcomer,
         &[
             "lockutils",
@@ -156,14 +157,14 @@ fn nothing_is_overwritten_unless_it_is_forced() {
             "contend",
         ],
     );
-    assert!(told.contains("✔ db"), "{told}");
+    assert!(printed.contains("✔ db"), "{printed}");
 
     // Once it is configured, the manifest is the user's.
     let before = newcomer.read("Cargo.toml");
-    let told = succeeds(&newcomer, &[&arguments[..], &["--force"]].concat());
+    let printed = succeeds(&newcomer, &[&arguments[..], &["--force"]].concat());
     assert!(
-        told.contains("exists already and was left unchanged"),
-        "{told}"
+        printed.contains("already exists and was left unchanged"),
+        "{printed}"
     );
     assert_eq!(newcomer.read("Cargo.toml"), before);
 }
@@ -189,13 +190,16 @@ fn every_worker_that_init_writes_speaks_the_protocol() {
             &newcomer,
             &["lockutils", "init", "--worker", language, "--ci", "none"],
         );
-        let told = succeeds(
+        let printed = succeeds(
             &newcomer,
             &[&["lockutils", "worker-check", "--"], &worker[..]].concat(),
         );
-        assert!(told.contains("the worker speaks the protocol"), "{told}");
-        let told = succeeds(&newcomer, &["lockutils", "stress", "--duration", "2s"]);
-        assert!(told.contains("✔ cache"), "{told}");
+        assert!(
+            printed.contains("the worker speaks the protocol"),
+            "{printed}"
+        );
+        let printed = succeeds(&newcomer, &["lockutils", "stress", "--duration", "2s"]);
+        assert!(printed.contains("✔ cache"), "{printed}");
         assert!(!newcomer.package().join("ci").exists());
     }
 }
@@ -235,15 +239,15 @@ fn on_a_terminal_it_asks() {
         "init",
     ]);
     let output = newcomer.run(command, &newcomer.package());
-    let told = text(&output);
-    assert!(output.status.success(), "{told}");
+    let printed = text(&output);
+    assert!(output.status.success(), "{printed}");
     assert!(
-        told.contains("one of: rust, python, javascript, shell"),
-        "{told}"
+        printed.contains("one of: rust, python, javascript, shell"),
+        "{printed}"
     );
     assert!(
-        told.contains("wrote lock_worker.py") && !told.contains(".github"),
-        "{told}"
+        printed.contains("wrote lock_worker.py") && !printed.contains(".github"),
+        "{printed}"
     );
     assert!(newcomer.read("Cargo.toml").contains("name = \"db\""));
 }

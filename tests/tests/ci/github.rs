@@ -1,4 +1,4 @@
-//! GitHub Actions, as far as our steps can tell.
+//! GitHub Actions, as far as our steps depend on it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::{Command, Output};
 use lockutils_tests::command::{Newcomer, text};
 use serde_json::Value;
 
-/// What a step sees of the service.
+/// A job from the point of view of its steps.
 pub struct Job<'a> {
     newcomer: &'a Newcomer,
-    /// What expressions stand for.
+    /// The values of expressions.
     pub values: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
     files: tempfile::TempDir,
@@ -70,7 +70,8 @@ impl<'a> Job<'a> {
         fs::read_to_string(self.files.path().join("summary.md")).expect("the summary")
     }
 
-    /// The text with its expressions filled in; one that is not known is a mistake in the file, or in the test.
+    /// The text with its expressions replaced; an unknown expression is an error of the file or of
+    /// the test.
     pub fn filled(&self, text: &str) -> String {
         let mut filled = String::new();
         let mut rest = text;
@@ -87,7 +88,7 @@ impl<'a> Job<'a> {
         filled + rest
     }
 
-    /// Runs a step that has `run`, unless one before it has failed; its outputs become values.
+    /// Runs a step that has `run`, unless an earlier one has failed; its outputs become values.
     pub fn step(&mut self, step: &Value) -> Option<Output> {
         let always = step["if"].as_str() == Some("always()");
         let script = step["run"].as_str()?;

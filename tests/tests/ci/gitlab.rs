@@ -1,4 +1,5 @@
-//! The GitLab template: valid once its inputs are filled in, and its script, run for real, leaves the JUnit report that GitLab reads.
+//! The GitLab template: valid once its inputs are filled in, and its script, run for real, leaves
+//! the JUnit report that GitLab reads.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::action::with_a_broken_lock;
 use crate::github::names;
 use crate::yaml::{documents, is_valid};
 
-/// The template as GitLab sees it after an `include` with these inputs.
+/// The template after an `include` with these inputs.
 fn included(inputs: &[(&str, &str)]) -> (tempfile::NamedTempFile, Value) {
     let template = workspace().join("ci/gitlab/lockutils.yml");
     let header = documents(&template).remove(0);
@@ -67,13 +68,13 @@ fn the_script_leaves_a_report_for_merge_requests() {
         }
     }
     let output = newcomer.run(shell, &newcomer.package());
-    let told = text(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let printed = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("section_start:") && told.contains("section_end:"),
-        "{told}"
+        printed.contains("section_start:") && printed.contains("section_end:"),
+        "{printed}"
     );
-    assert!(told.contains("(profile pull-request)"), "{told}");
+    assert!(printed.contains("(profile pull-request)"), "{printed}");
     let folder = newcomer
         .package()
         .join(job["artifacts"]["paths"][0].as_str().unwrap());

@@ -1,5 +1,5 @@
-//! What CI runs, other people's and ours: our action, template and workflow are valid, and their steps do what they say, in the environment that the service
-//! gives them.
+//! The CI files for users and our own: action, template and workflow are valid, and their steps
+//! work in the environment of each service.
 
 mod action;
 mod first_steps;

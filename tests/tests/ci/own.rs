@@ -1,4 +1,5 @@
-//! Our own workflow and the guides for contributors: they are valid, and what they call is there.
+//! Our own workflow and the guides for contributors: they are valid, and everything that they call
+//! exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +13,7 @@ use crate::yaml::{documents, is_valid};
 
 const WORKFLOW: &str = ".github/workflows/ci.yml";
 
-/// What `cargo metadata` says of the workspace, without its dependencies.
+/// The output of `cargo metadata` for the workspace, without dependencies.
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
@@ -22,8 +23,8 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Complaints about a line of shell: a script that is missing or no program, or a package or target
-/// of cargo that there is not.
+/// Complaints about a line of shell: a script that is missing or not executable, or an unknown
+/// package or target of cargo.
 fn complaints(line: &str, metadata: &Value) -> Vec<String> {
     let mut complaints = Vec::new();
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -153,7 +154,7 @@ fn the_guides_for_contributors_name_what_is_there() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A path of the tree: neither a command nor a pattern, nor what a build makes.
+/// Returns `true` for a path of the tree, as opposed to a command, a pattern, or a build product.
 fn is_path(span: &str) -> bool {
     let plain = !span.contains([' ', '*', '$', '[', ':']);
     let file = [".rs", ".md", ".sh", ".toml", ".txt"]

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use lockutils_tests::command::{Newcomer, text, workspace};
 
-/// The script, with a command in place of ours that ends as `codes` says for each step.
+/// The script with a command in place of ours that exits with `codes`, one for each step.
 fn script(codes: &str, variables: &[(&str, &str)]) -> Output {
     let newcomer = Newcomer::in_an_empty_folder();
     let fake = newcomer.folder().join("fake");
@@ -58,21 +58,21 @@ fn its_variables_become_arguments() {
         ("LOCKUTILS_ARTIFACTS", "a b"),
         ("LOCKUTILS_STRESS_ARGUMENTS", "--lock x"),
     ];
-    let told = text(&script("", &variables));
+    let printed = text(&script("", &variables));
     let wanted =
         "called: stress --profile pull-request --artifacts a b --duration 90s --seed 7 --lock x\n";
-    assert!(told.contains(wanted), "{told}");
+    assert!(printed.contains(wanted), "{printed}");
     for (variable, value) in [
         ("GITHUB_EVENT_NAME", "schedule"),
         ("CI_PIPELINE_SOURCE", "schedule"),
     ] {
-        let told = text(&script(
+        let printed = text(&script(
             "",
             &[("LOCKUTILS_RUN", "explore"), (variable, value)],
         ));
-        assert!(told.contains("explore --profile nightly "), "{told}");
+        assert!(printed.contains("explore --profile nightly "), "{printed}");
     }
     let wrong = script("", &[("LOCKUTILS_RUN", "stres")]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong).contains("there are: test, stress, explore"));
+    assert!(text(&wrong).contains("known: test, stress, explore"));
 }

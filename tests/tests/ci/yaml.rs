@@ -1,4 +1,4 @@
-//! YAML files, read and checked by the packages that are made for it.
+//! YAML files, parsed and validated by the usual packages.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +26,8 @@ pub fn documents(file: &Path) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Whether the schema that comes with check-jsonschema has anything against a file: `vendor.github-actions` and the like.
+/// The complaints of check-jsonschema about a file, by a schema that it includes, such as
+/// `vendor.github-actions`.
 pub fn complaints(file: &Path, schema: &str) -> Option<String> {
     let output = Command::new(python::environment(&PACKAGES))
         .args(["-m", "check_jsonschema", "--builtin-schema", schema])

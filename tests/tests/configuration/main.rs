@@ -1,4 +1,5 @@
-//! Where the lock path comes from: every process is asked what it has, since a configuration is the whole process's.
+//! Sources of the lock path. Each case asks a separate process, because a configuration applies to
+//! a whole process.
 
 mod precedence;
 mod service_files;
@@ -14,7 +15,7 @@ fn process(lock_path: &str) -> Conversation {
     holder::start(env!("CARGO_BIN_EXE_lock-holder"), Path::new(lock_path))
 }
 
-/// A configuration file, whose path has no blank.
+/// A configuration file; its path contains no blank.
 fn configuration(directory: &Path, text: &[u8]) -> String {
     let file = directory.join("service.conf");
     fs::write(&file, text).expect("a file");

@@ -1,4 +1,4 @@
-//! What goes before what: the call, the scope, `set_defaults`, the ini file, the environment.
+//! Precedence: the call, the scope, `set_defaults`, the ini file, the environment.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn each_source_goes_before_the_ones_after_it() {
     assert_eq!(process.ask("lock-path"), scope);
     assert_eq!(process.ask("lock-path-of-a-new-thread"), defaults);
 
-    // And that is where the files are.
+    // The lock files are there, too.
     let call = folder("call");
     assert_eq!(process.ask(&format!("acquire-in x {call}")), "acquired");
     assert_eq!(process.ask("acquire y"), "acquired");

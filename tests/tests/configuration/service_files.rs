@@ -1,11 +1,11 @@
-//! Files as services have them: ours and oslo.config read the same in them.
+//! Files of services: we and oslo.config read the same values from them.
 
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::python;
 
 use crate::{configuration, process};
 
-/// As Debian and DevStack write it, shortened.
+/// The file as Debian and DevStack write it, shortened.
 const NOVA: &str = "\
 [DEFAULT]
 # The top-level directory for maintaining nova's state (string value)
@@ -52,7 +52,7 @@ root_helper = sudo /usr/bin/neutron-rootwrap /etc/neutron/rootwrap.conf
 lock_path = ${state_path}/lock
 ";
 
-/// What oslo.config makes of a file: the lock path, `none`, or `error …`.
+/// The lock path that oslo.config reads from a file, or `none`, or `error …`.
 fn oslo_config() -> Conversation {
     let mut command = python::script("oslo_config_reader.py");
     command.env_remove("OSLO_LOCK_PATH");
@@ -89,7 +89,7 @@ fn ours_reads_what_oslo_config_reads() {
         ("lock_path = ${state_path}x$", "/sx$"),
         ("lock_path = $base/x\n[base]\nlock_path = no", "/b/x"),
         ("lock_path =\n", "none"),
-        // What neither takes.
+        // Values that both reject.
         ("lock_path = $lock_path/x", "error"),
         ("lock_path = $nobody_sets_this/x", "error"),
         ("lock_path = $DEFAULT.state_path/x", "error"),

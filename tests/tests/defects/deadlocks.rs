@@ -1,4 +1,5 @@
-//! A thread that asks for a lock of which it holds a part is told so, whoever else waits for it.
+//! A thread that requests a lock of which it holds a part gets an error, whatever other threads
+//! wait for it.
 
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -88,7 +89,7 @@ fn the_holder_of_a_file_asks_by_another_path_while_another_waits_there() {
     });
 }
 
-/// Another lock is held, and the one that is asked for is busy: that is no deadlock.
+/// The thread holds another lock, and the requested one is busy: that is not a deadlock.
 #[test]
 fn a_thread_that_holds_one_file_waits_for_another() {
     let directory = lock_path();
@@ -107,7 +108,8 @@ fn a_thread_that_holds_one_file_waits_for_another() {
     });
 }
 
-/// The same in tasks: a section that holds the name asks for both while another task waits for both.
+/// The same with tasks: a section that holds the name requests both locks while another task waits
+/// for both.
 #[test]
 fn a_section_that_holds_the_name_asks_for_name_and_file_while_another_task_waits() {
     let directory = lock_path();
@@ -140,7 +142,8 @@ fn a_section_that_holds_the_name_asks_for_name_and_file_while_another_task_waits
     });
 }
 
-/// The process owes others a pause at the file: that must not keep a section from being told.
+/// The process owes others a pause at the file, which must not keep the section from getting the
+/// error.
 #[test]
 fn a_section_that_holds_the_file_by_another_path_is_told_also_after_a_burst() {
     let directory = lock_path();
@@ -151,8 +154,8 @@ fn a_section_that_holds_the_file_by_another_path_is_told_also_after_a_burst() {
     within_the_deadline("a section asks by another path", move || {
         let by_link = InterProcessLock::new(link.join("defect-3e"));
         let options = lockutils::lock("defect-3e").external(true).lock_path(&link);
-        // The lock is passed on to a thread, which has it for longer than a burst may last, and then releases it
-        // while a task waits, which does not want it any more.
+        // The lock is passed on to a thread, which holds it for longer than a burst may last and
+        // then releases it while a task waits that no longer wants it.
         let held = by_link.acquire().unwrap();
         let (hold, may_hold) = std::sync::mpsc::channel();
         let (holds, other_holds) = std::sync::mpsc::channel();

@@ -12,8 +12,9 @@ use oslo_concurrency::lockutils;
 
 use crate::lock_path;
 
-/// A subscriber that is inside a mutex of its own most of the time, as one that writes to standard output is. It has
-/// to be asked about each event, as one whose filter can be exchanged, and looks that up under the mutex as well.
+/// A subscriber that is inside a mutex of its own most of the time, like one that writes to
+/// standard output. It must be asked about each event, like one with a reloadable filter, and takes
+/// the mutex for that as well.
 struct Busy(std::sync::Mutex<u64>);
 
 impl Busy {
@@ -48,7 +49,7 @@ impl tracing::Subscriber for Busy {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// This file has one test: it sets the subscriber of the process.
+/// The only test of this file, because it sets the subscriber of the process.
 #[test]
 fn a_child_locks_while_the_parent_configures_locks_and_logs() {
     const FORKS: usize = 300;
@@ -73,7 +74,7 @@ fn a_child_locks_while_the_parent_configures_locks_and_logs() {
             });
         });
         for number in 0..FORKS {
-            // SAFETY: the child locks, which our locks allow it, and leaves by _exit.
+            // SAFETY: the child only locks, which our locks permit, and leaves by _exit.
             match unsafe { fork() }.unwrap() {
                 ForkResult::Child => {
                     lockutils::set_defaults(path);
@@ -81,7 +82,7 @@ fn a_child_locks_while_the_parent_configures_locks_and_logs() {
                     let name = lockutils::lock("parent").acquire();
                     let file = lockutils::lock("child").external(true).acquire();
                     let failed = !found || name.is_err() || file.is_err();
-                    // SAFETY: it ends the child at once.
+                    // SAFETY: ends the child at once.
                     unsafe { nix::libc::_exit(failed.into()) }
                 }
                 ForkResult::Parent { child } => {

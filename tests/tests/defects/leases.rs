@@ -9,7 +9,7 @@ use oslo_concurrency::lockutils::{self, Error};
 
 use crate::{lock_path, within_the_deadline};
 
-/// A lease, by a descriptor that opening the file again conflicts with.
+/// A lease through a descriptor with which a second open of the file conflicts.
 fn lease(file: &Path) -> File {
     const F_SETSIG: nix::libc::c_int = 10; // linux/fcntl.h
     let file = File::create(file).unwrap();
@@ -48,7 +48,7 @@ fn who_does_not_wait_is_told_at_once_and_who_waits_is_told_in_time() {
     });
 }
 
-/// A task waits for the end of a lease without keeping its executor's thread.
+/// A task waits for the end of a lease without blocking its executor's thread.
 #[test]
 fn a_task_goes_on_meanwhile() {
     let directory = lock_path();

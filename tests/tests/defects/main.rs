@@ -1,7 +1,7 @@
 //! Defects that our own locks once had, each with the program that shows it.
 //!
-//! The protocols behind them are checked in every interleaving by `oslo-concurrency/tests/model`; here are real threads,
-//! files and forks.
+//! `oslo-concurrency/tests/model` checks the protocols behind them in every interleaving; these
+//! tests use real threads, files and forks.
 
 mod deadlocks;
 mod forks;
@@ -24,7 +24,8 @@ fn lock_path() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory for the lock files")
 }
 
-/// What a thread of its own returns; a thread that hangs fails the test, and is left behind.
+/// Runs a function in a thread of its own and returns its result. A thread that hangs fails the
+/// test and is left behind.
 fn within_the_deadline<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -44,7 +45,7 @@ fn receive<T>(what: &str, result: &Receiver<T>) -> T {
     }
 }
 
-/// Runs `work` in a thread of its own. Returns the thread's number and what will receive its result.
+/// Runs `work` in a thread of its own. Returns the thread's number and the receiver of its result.
 fn in_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Pid, Receiver<T>) {
     let (send_id, id) = channel();
     let (send, result) = channel();
@@ -55,17 +56,17 @@ fn in_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     (receive("the thread starts", &id), result)
 }
 
-/// Whether a stranger gets the kernel's lock on the file at once.
+/// Returns `true` if a stranger gets the kernel's lock on the file at once.
 fn is_free_for_a_stranger(file: &Path) -> bool {
     stranger_tries(file).is_some()
 }
 
-/// A stranger holds the kernel's lock on the file until the answer is dropped.
+/// Makes a stranger hold the kernel's lock on the file until the result is dropped.
 fn stranger_locks(file: &Path) -> std::fs::File {
-    stranger_tries(file).expect("nobody else uses the file")
+    stranger_tries(file).expect("no other process uses the file")
 }
 
-/// Locks by a descriptor of its own, for which the kernel takes it for another process.
+/// Locks through a descriptor of its own, which to the kernel is the same as another process.
 fn stranger_tries(file: &Path) -> Option<std::fs::File> {
     use nix::fcntl::{FcntlArg, fcntl};
     let mut options = std::fs::File::options();

@@ -1,4 +1,4 @@
-//! When nobody holds the lock and nobody waits for it, a stranger gets it.
+//! A lock without a holder and without waiters is free for a stranger.
 
 use std::future::Future;
 use std::pin::pin;
@@ -27,7 +27,7 @@ fn a_future_is_dropped_after_the_lock_was_released_to_it() {
         let mut waits = pin!(lock().acquire_async());
         assert!(waits.as_mut().poll(&mut context).is_pending());
         drop(holder);
-        // A task that nobody polls does not keep other processes out either.
+        // A task that is not polled does not keep other processes out either.
         assert!(is_free_for_a_stranger(&file), "kept for a task");
     }
     assert!(is_free_for_a_stranger(&file), "orphaned");

@@ -8,7 +8,8 @@ use oslo_concurrency::lockutils::{
 
 use crate::lock_path;
 
-/// The file that was opened as `new` is `old` now, and held: that says nothing of what `new` names today.
+/// The file that was opened as `new` is now called `old` and is held, which says nothing about the
+/// file that `new` names today.
 #[test]
 fn a_thread_that_holds_a_file_under_its_new_name_gets_the_one_of_its_old_name() {
     let directory = lock_path();
@@ -28,7 +29,7 @@ fn a_thread_that_holds_a_file_under_its_new_name_gets_the_one_of_its_old_name() 
         .acquire()
         .unwrap();
     drop(moved.acquire().unwrap());
-    // It is still noticed if the path does lead to the file that is held.
+    // A deadlock is still detected if the path does lead to the file that is held.
     fs::remove_file(&old).unwrap();
     fs::hard_link(&new, &old).unwrap();
     assert!(matches!(moved.acquire(), Err(Error::WouldDeadlock { .. })));
@@ -58,7 +59,8 @@ fn a_thread_that_writes_a_file_under_its_new_name_gets_the_one_of_its_old_name()
     drop(reader);
 }
 
-/// Processes that came before the file was removed, and those that came after, have to queue at the same gate.
+/// Processes that came before the file was removed and those that came after must queue at the same
+/// turnstile.
 #[test]
 fn the_gate_of_a_fair_lock_is_made_anew_when_it_was_removed() {
     let directory = lock_path();
@@ -74,13 +76,13 @@ fn the_gate_of_a_fair_lock_is_made_anew_when_it_was_removed() {
     fair();
     assert!(
         gate.exists(),
-        "it queues at a file that nobody else can open"
+        "it queues at a file that no other process can open"
     );
-    // Also when only the gate was removed.
+    // The same if only the turnstile was removed.
     fs::remove_file(&gate).unwrap();
     fair();
     assert!(
         gate.exists(),
-        "it queues at a file that nobody else can open"
+        "it queues at a file that no other process can open"
     );
 }

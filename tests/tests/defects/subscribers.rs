@@ -1,4 +1,4 @@
-//! What a `tracing` subscriber does must not touch the lock.
+//! A lock must not be affected by anything that a `tracing` subscriber does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 
 use crate::{is_free_for_a_stranger, lock_path, receive, within_the_deadline};
 
-/// Sends each message, and panics at one of them.
+/// Records each message, and panics at one of them.
 struct Panics {
     at: &'static str,
     heard: Sender<String>,
@@ -71,8 +71,8 @@ fn a_panic_when_the_lock_is_acquired_or_released_leaves_it_free() {
     assert!(is_free_for_a_stranger(&directory.path().join("defect-log")));
 }
 
-/// A wait that is warned of goes on, however often and whatever the subscriber does; one that is to be warned of at
-/// once as well.
+/// A wait with warnings continues whatever the subscriber does, even if the first warning is due at
+/// once.
 #[test]
 fn a_panic_at_a_warning_does_not_end_the_wait() {
     for external in [false, true] {
@@ -101,7 +101,7 @@ fn a_panic_at_a_warning_does_not_end_the_wait() {
     }
 }
 
-/// A subscriber that has to be asked about each event, and needs the lock `defect-asked` to answer.
+/// A subscriber that must be asked about each event, and needs the lock `defect-asked` to answer.
 struct NeedsTheLock;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -133,7 +133,7 @@ impl tracing::Subscriber for NeedsTheLock {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// The waiter itself must not ask: it would queue behind itself, and with it all who wait.
+/// The waiter itself must not ask: it would queue behind itself, and all other waiters behind it.
 #[test]
 fn a_subscriber_that_needs_the_lock_to_answer_does_not_end_the_wait() {
     within_the_deadline("waits for a lock that the subscriber needs", || {

@@ -1,4 +1,4 @@
-//! What an executor does when it is told to poll again must not touch the lock.
+//! A lock must not be affected by anything that an executor does in a waker.
 
 use std::future::Future;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use oslo_concurrency::lockutils;
 
 use crate::{is_free_for_a_stranger, lock_path};
 
-/// Of an executor that has ended, and whose queue is closed.
+/// The waker of an executor that has ended and whose queue is closed.
 struct Panics;
 
 impl Wake for Panics {
@@ -29,7 +29,7 @@ fn a_waker_that_panics_leaves_the_file_free() {
         let held = both.acquire().unwrap();
         let mut waits = pin!(lock.acquire_async());
         assert!(waits.as_mut().poll(&mut context).is_pending());
-        // The one that holds the lock has nothing to do with the other one's executor.
+        // The holder is not affected by the executor of the waiter.
         drop(held);
         assert!(
             is_free_for_a_stranger(&directory.path().join("defect-waker")),

@@ -1,4 +1,5 @@
-//! Between processes, between threads, and both at once; two names that map to one file exclude each other too.
+//! Exclusion between processes, between threads, and both at once; two names that map to one file
+//! exclude each other too.
 
 use std::os::unix::fs::symlink;
 use std::thread;
@@ -29,7 +30,7 @@ fn sections_of_processes_and_threads_never_overlap() {
     drop(Sections::open(&file).unwrap());
     let mut processes: Vec<_> = (0..3).map(|_| holder(&directory)).collect();
     for (me, process) in (1..).zip(&mut processes) {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} {EACH} {me} blocking",
             file.display()
         ));
@@ -88,7 +89,7 @@ fn a_thread_that_holds_the_file_by_another_name_is_told_so() {
     assert!(matches!(other_thread, Err(Error::NotAcquired { .. })));
 }
 
-/// A thread that would wait for itself is told so, whichever of the ways to one file it takes.
+/// A thread that would wait for itself gets an error, by every way to one file.
 #[test]
 fn a_thread_never_waits_for_itself() {
     let directory = lock_path();
@@ -109,7 +110,7 @@ fn a_thread_never_waits_for_itself() {
     refused(by_name.fair(true).acquire().map(drop));
     refused(by_file.acquire().map(drop));
     refused(by_file.acquire_timeout(timeout).map(drop));
-    refused(lockutils::lock("x").acquire().map(drop)); // an external lock takes the lock between threads, too
+    refused(lockutils::lock("x").acquire().map(drop)); // part of the external lock as well
     refused(lockutils::remove_external_lock_file(
         "x",
         Some(directory.path()),

@@ -1,4 +1,4 @@
-//! It is freed when the holder dies, however it dies.
+//! The lock is freed when the holder dies, however it dies.
 
 use nix::sys::signal::Signal;
 
@@ -9,7 +9,7 @@ fn freed_by(death: Signal) {
     let (mut one, mut other) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
     assert_eq!(other.ask("try x"), "busy");
-    other.tell("acquire x");
+    other.send("acquire x");
     other.wait_until_it_waits();
     one.signal(death);
     assert_eq!(other.answer(), "acquired", "after {death}");
@@ -37,7 +37,7 @@ fn a_stopped_holder_keeps_it_until_it_dies() {
     assert_eq!(one.ask("acquire x"), "acquired");
     one.signal(Signal::SIGSTOP);
     assert_eq!(other.ask("timed x 50"), "timeout");
-    other.tell("acquire x");
+    other.send("acquire x");
     other.wait_until_it_waits();
     one.signal(Signal::SIGKILL);
     assert_eq!(other.answer(), "acquired");
@@ -48,9 +48,9 @@ fn a_holder_that_exits_without_releasing_frees_it() {
     let directory = lock_path();
     let (mut one, mut other) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
-    other.tell("acquire x");
+    other.send("acquire x");
     other.wait_until_it_waits();
-    one.tell("exit");
+    one.send("exit");
     assert_eq!(other.answer(), "acquired");
 }
 
@@ -59,7 +59,7 @@ fn a_holder_that_becomes_another_program_frees_it() {
     let directory = lock_path();
     let (mut one, mut other) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
-    other.tell("acquire x");
+    other.send("acquire x");
     other.wait_until_it_waits();
     assert_eq!(one.ask("become-program"), "becoming");
     assert_eq!(other.answer(), "acquired");
@@ -74,7 +74,7 @@ fn every_kind_of_lock_is_freed_by_death() {
         assert_eq!(one.ask("keep x"), "kept");
         assert_eq!(one.ask(acquire), "acquired");
         assert_eq!(other.ask("try x"), "busy", "{acquire}");
-        other.tell("acquire-fair x");
+        other.send("acquire-fair x");
         other.wait_until_it_waits();
         one.kill();
         assert_eq!(other.answer(), "acquired", "{acquire}");
@@ -87,7 +87,7 @@ fn a_waiter_that_dies_takes_nothing() {
     let mut processes = [(); 3].map(|()| holder(&directory));
     let [one, waiter, other] = &mut processes;
     assert_eq!(one.ask("acquire x"), "acquired");
-    waiter.tell("acquire x");
+    waiter.send("acquire x");
     waiter.wait_until_it_waits();
     waiter.kill();
     assert_eq!(one.ask("release x"), "released");

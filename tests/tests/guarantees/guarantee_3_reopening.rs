@@ -1,4 +1,5 @@
-//! Opening and closing the lock file elsewhere in the process does not free it, nor does what other code does with record locks.
+//! Opening and closing the lock file elsewhere in the process does not free the lock, nor do record
+//! locks of other code.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -11,7 +12,7 @@ use oslo_concurrency::lockutils::{self, Error, InterProcessLock, InterProcessRea
 
 use crate::{holder, lock_path};
 
-/// This process holds the lock and does `elsewhere` with its file.
+/// Asserts that this process still holds the lock after `elsewhere` with its file.
 #[track_caller]
 fn stays_held(elsewhere: impl FnOnce(&Path)) {
     let directory = lock_path();
@@ -61,7 +62,8 @@ fn when_a_program_gets_the_file_as_its_input() {
     });
 }
 
-/// What a library in the same process that takes POSIX record locks does on release, as Python's fasteners would.
+/// A library in the same process that takes POSIX record locks unlocks the file, as Python's
+/// fasteners would.
 #[test]
 fn when_other_code_frees_the_record_locks_of_the_process() {
     stays_held(|file| {
@@ -78,7 +80,7 @@ fn when_other_code_frees_the_record_locks_of_the_process() {
     });
 }
 
-/// Our own locks open the file by another path; the limit of files that stay open then closes it again.
+/// Our own locks open the file by another path; the limit of open files then closes it again.
 #[test]
 fn when_the_library_itself_opens_and_closes_the_file_by_another_path() {
     stays_held(|file| {

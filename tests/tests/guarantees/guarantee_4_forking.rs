@@ -1,5 +1,5 @@
-//! A forked child neither holds it, nor can free it, nor keeps it alive after its parent dies, and can lock for itself; a child made by
-//! exec inherits nothing.
+//! A forked child neither holds the lock, nor can free it, nor keeps it alive after its parent
+//! dies, and can lock for itself; a child made by exec inherits nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,7 +12,7 @@ use oslo_concurrency::lockutils;
 
 use crate::{holder, lock_path};
 
-/// A process that is not our child, killed when this is dropped.
+/// A process that is not a child of this one, killed when this is dropped.
 struct Stranger(Pid);
 
 impl Stranger {
@@ -69,7 +69,7 @@ fn a_forked_child_locks_for_itself() {
     assert_eq!(one.ask("try x"), "acquired");
 }
 
-/// Locks that were made before the fork, and stay in the memory of the child.
+/// Locks that were created before the fork stay in the memory of the child.
 #[test]
 fn a_forked_child_locks_for_itself_with_locks_that_its_parent_made() {
     let directory = lock_path();
@@ -78,7 +78,8 @@ fn a_forked_child_locks_for_itself_with_locks_that_its_parent_made() {
     for (acquire, attempt, held, free) in [
         ("acquire-kept x", "fork-and-try-kept x", "busy", "acquired"),
         ("write x", "fork-and-try-kept-writer x", "busy", "acquired"),
-        // Between threads: whoever of the parent's holds it, it is free in the child, and one lock by both ways to it.
+        // Between threads: whichever thread of the parent holds the lock, it is free in the child,
+        // where both ways lead to one lock.
         (
             "acquire-kept-internal x",
             "fork-and-try-kept-internal x",
@@ -142,8 +143,8 @@ fn a_program_that_was_started_inherits_nothing() {
     assert_eq!(other.ask("timed x 10000"), "acquired");
 }
 
-/// A process forks while its threads open lock files and lock them, and dies with the locks: none of its children keeps one alive, also
-/// not one that was forked between the open and the moment from which the file was known.
+/// A process forks while its threads open and lock files, and dies with the locks: no child keeps
+/// one alive, not even a child forked between the open and the registration of the file.
 #[test]
 fn children_forked_in_the_midst_of_opening_keep_nothing_alive() {
     for _ in 0..3 {
@@ -156,7 +157,8 @@ fn children_forked_in_the_midst_of_opening_keep_nothing_alive() {
         for thread in 0..2 {
             for number in 0..400 {
                 let name = format!("{thread}-{number}");
-                // The youngest children may not have run at all yet, and close their copies first thing when they do.
+                // The latest children may not have run yet, and close their copies as soon as they
+                // do.
                 let acquired = other.ask(&format!("timed {name} 10000"));
                 assert_eq!(acquired, "acquired", "{name}");
                 assert_eq!(other.ask(&format!("release {name}")), "released");
@@ -165,7 +167,7 @@ fn children_forked_in_the_midst_of_opening_keep_nothing_alive() {
     }
 }
 
-/// Children forked while other threads acquire and release: each must find the locks in a state of its own.
+/// Children forked while other threads acquire and release: each must find consistent locks.
 #[test]
 fn forks_in_the_midst_of_locking_threads_are_safe() {
     let directory = lock_path();
@@ -185,10 +187,11 @@ fn forks_in_the_midst_of_locking_threads_are_safe() {
             });
         }
         for _ in 0..50 {
-            // SAFETY: the child takes our locks, which is what is tried, and leaves by _exit. It allocates, which glibc allows after a fork.
+            // SAFETY: the child takes our locks, the subject of the test, and leaves by _exit. It
+            // allocates, which glibc permits after a fork.
             match unsafe { fork() }.unwrap() {
                 ForkResult::Child => {
-                    // A child that hangs is ended by a signal, which the parent sees.
+                    // A child that hangs is ended by a signal, which the parent notices.
                     let seconds = deadline().as_secs().try_into().unwrap_or(u32::MAX);
                     nix::unistd::alarm::set(seconds);
                     let internal = lockutils::lock("y").run(|| ()).is_ok();

@@ -12,16 +12,16 @@ use oslo_concurrency::lockutils;
 
 use crate::{holder, lock_path};
 
-/// A waiter has the file open when `change` takes it away, and is let in when the holder leaves; whoever comes after the change must
-/// then find the lock held.
-fn nobody_comes_in_beside_a_waiter(change: impl FnOnce(&Path)) {
+/// A waiter has the file open when `change` takes it away, and acquires the lock when the holder
+/// leaves. A process that comes after the change must then find the lock held.
+fn no_process_enters_beside_a_waiter(change: impl FnOnce(&Path)) {
     let parent = lock_path();
     let directory = parent.path().join("locks");
     fs::create_dir(&directory).unwrap();
     let mut processes = [(); 3].map(|()| holder(&directory));
     let [first, waiter, late] = &mut processes;
     assert_eq!(first.ask("acquire x"), "acquired");
-    waiter.tell("acquire x");
+    waiter.send("acquire x");
     waiter.wait_until_it_waits();
     change(&directory);
     assert_eq!(first.ask("release x"), "released");
@@ -38,19 +38,19 @@ fn nobody_comes_in_beside_a_waiter(change: impl FnOnce(&Path)) {
 
 #[test]
 fn the_file_is_unlinked() {
-    nobody_comes_in_beside_a_waiter(|directory| fs::remove_file(directory.join("x")).unwrap());
+    no_process_enters_beside_a_waiter(|directory| fs::remove_file(directory.join("x")).unwrap());
 }
 
 #[test]
 fn the_file_is_renamed() {
-    nobody_comes_in_beside_a_waiter(|directory| {
+    no_process_enters_beside_a_waiter(|directory| {
         fs::rename(directory.join("x"), directory.join("away")).unwrap();
     });
 }
 
 #[test]
 fn the_file_is_replaced() {
-    nobody_comes_in_beside_a_waiter(|directory| {
+    no_process_enters_beside_a_waiter(|directory| {
         fs::write(directory.join("new"), "").unwrap();
         fs::rename(directory.join("new"), directory.join("x")).unwrap();
     });
@@ -58,19 +58,19 @@ fn the_file_is_replaced() {
 
 #[test]
 fn the_directory_is_removed() {
-    nobody_comes_in_beside_a_waiter(|directory| fs::remove_dir_all(directory).unwrap());
+    no_process_enters_beside_a_waiter(|directory| fs::remove_dir_all(directory).unwrap());
 }
 
 #[test]
 fn the_directory_is_renamed() {
-    nobody_comes_in_beside_a_waiter(|directory| {
+    no_process_enters_beside_a_waiter(|directory| {
         fs::rename(directory, directory.with_extension("old")).unwrap();
     });
 }
 
 #[test]
 fn the_directory_is_replaced() {
-    nobody_comes_in_beside_a_waiter(|directory| {
+    no_process_enters_beside_a_waiter(|directory| {
         fs::rename(directory, directory.with_extension("old")).unwrap();
         fs::create_dir(directory).unwrap();
         fs::write(directory.join("x"), "").unwrap();
@@ -85,7 +85,7 @@ fn removal_by_its_own_function_never_lets_two_in() {
     drop(Sections::open(&file).unwrap());
     let mut processes: Vec<_> = (0..3).map(|_| holder(&directory)).collect();
     for (me, process) in (1..).zip(&mut processes) {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} {EACH} {me} blocking",
             file.display()
         ));
@@ -102,8 +102,9 @@ fn removal_by_its_own_function_never_lets_two_in() {
     assert!(removed > 10, "the file was removed {removed} times only");
 }
 
-/// One thread holds the lock, a second waits that will take the file away, and a third behind it. The third must not go on with the
-/// old file, passed on within the process, while a process that comes newly makes another.
+/// One thread holds the lock, a second one waits that will take the file away, and a third waits
+/// behind it. The third must not use the old file, passed on within the process, while a new
+/// process creates another.
 fn the_next_thread_looks_for_the_file(take_away: impl Fn(&Path) + Sync) {
     for _ in 0..20 {
         let directory = lock_path();

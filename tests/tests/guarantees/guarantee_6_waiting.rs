@@ -1,4 +1,5 @@
-//! Waiting is done by the kernel; a timed wait comes back at its deadline, and, given up, never takes the lock afterwards.
+//! The kernel does the waiting; a timed wait returns at its deadline and, once given up, never
+//! takes the lock afterwards.
 
 use std::fs;
 use std::thread;
@@ -10,7 +11,7 @@ use oslo_concurrency::lockutils::{self, Error};
 
 use crate::{holder, lock_path};
 
-/// How often the threads of a process were put to sleep and woken so far.
+/// The number of context switches of a process so far.
 fn switches(process: &Conversation) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", process.pid())).unwrap();
     let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap();
@@ -46,10 +47,10 @@ fn sleeps_without_asking_again(wait: &str) {
     let mut processes = [(); 3].map(|()| holder(&directory));
     let [one, waiter, clock] = &mut processes;
     assert_eq!(one.ask("acquire x"), "acquired");
-    waiter.tell(wait);
+    waiter.send(wait);
     waiter.wait_until_it_waits();
     let before = switches(waiter);
-    // Something that takes a while, on another lock, so that a waiter that polled would have woken often.
+    // Work that takes a while, on another lock: a waiter that polled would wake up often meanwhile.
     for _ in 0..20 {
         assert_eq!(clock.ask("timed x 10"), "timeout");
     }
@@ -84,7 +85,7 @@ fn a_timed_wait_takes_a_lock_that_is_freed_in_time() {
     let directory = lock_path();
     let (mut one, mut other) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
-    other.tell("timed x 50000");
+    other.send("timed x 50000");
     other.wait_until_it_waits();
     assert_eq!(one.ask("release x"), "released");
     assert_eq!(other.answer(), "acquired");
@@ -99,7 +100,8 @@ fn a_wait_given_up_never_takes_the_lock_later() {
         assert_eq!(one.ask("acquire x"), "acquired");
         assert_eq!(gave_up.ask("timed x 2"), "timeout");
         assert_eq!(one.ask("release x"), "released");
-        // Two takes in a row: whatever an abandoned waiter did to the first, it would show in one of them.
+        // Two acquires in a row: an effect of an abandoned waiter on the first would show in one of
+        // them.
         for _ in 0..2 {
             assert_eq!(other.ask("try x"), "acquired");
             assert_eq!(other.ask("release x"), "released");
@@ -126,7 +128,8 @@ fn a_timed_wait_for_a_thread_of_the_same_process_ends_as_well() {
     assert!(waited >= timeout);
 }
 
-/// The timer that ends a wait is a signal; a thread that has blocked all signals must get it all the same.
+/// The timer that ends a wait is a signal, which must reach even a thread that has blocked all
+/// signals.
 #[test]
 fn a_timed_wait_ends_in_a_thread_that_has_blocked_all_signals() {
     let directory = lock_path();
@@ -150,7 +153,8 @@ fn a_timed_wait_ends_in_a_thread_that_has_blocked_all_signals() {
     );
 }
 
-/// The waiter gets the file that it waited for, finds it replaced, and has to wait for the new one, within the same deadline.
+/// The waiter acquires the file that it waited for, finds it replaced, and must wait for the new
+/// one within the same deadline.
 #[test]
 fn a_timed_wait_goes_on_to_the_file_that_replaced_the_first_and_still_ends() {
     let directory = lock_path();
@@ -158,7 +162,7 @@ fn a_timed_wait_goes_on_to_the_file_that_replaced_the_first_and_still_ends() {
     let [first, second, waiter] = &mut processes;
     assert_eq!(first.ask("acquire x"), "acquired");
     let asked = Instant::now();
-    waiter.tell("timed x 300");
+    waiter.send("timed x 300");
     waiter.wait_until_it_waits();
     fs::remove_file(directory.path().join("x")).unwrap();
     assert_eq!(second.ask("acquire x"), "acquired");
@@ -169,6 +173,6 @@ fn a_timed_wait_goes_on_to_the_file_that_replaced_the_first_and_still_ends() {
     assert_eq!(
         first.ask("try x"),
         "acquired",
-        "whoever gave up holds nothing"
+        "an abandoned wait holds nothing"
     );
 }

@@ -1,4 +1,5 @@
-//! A signal neither loses nor grants it; a panic in the section releases it, and does not poison it.
+//! A signal neither loses nor grants the lock; a panic in the section releases it and does not
+//! poison it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -9,13 +10,13 @@ use oslo_concurrency::lockutils::{self, InterProcessLock, InterProcessReaderWrit
 
 use crate::{holder, lock_path};
 
-/// Interrupts the waiter again and again, and sees to it that each signal has arrived.
+/// Interrupts the waiter repeatedly, and checks that each signal has arrived.
 fn interrupted(wait: &str) {
     let directory = lock_path();
     let (mut one, mut waiter) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire x"), "acquired");
     assert_eq!(waiter.ask("signals"), "0");
-    waiter.tell(wait);
+    waiter.send(wait);
     for _ in 0..200 {
         waiter.wait_until_it_waits();
         waiter.signal(Signal::SIGUSR1);

@@ -1,4 +1,5 @@
-//! `fair` is first come, first served between the threads of a process, and between processes of ours.
+//! `fair` is first come, first served between the threads of a process, and between processes that
+//! use this library.
 
 use std::sync::Mutex;
 use std::thread;
@@ -8,7 +9,8 @@ use oslo_concurrency::lockutils;
 
 use crate::{holder, lock_path};
 
-/// Waiters come one by one, each known to wait before the next comes, and must be served in that order.
+/// Waiters start one by one, each known to wait before the next starts, and must be served in that
+/// order.
 #[test]
 fn threads_are_served_in_the_order_in_which_they_came() {
     const THREADS: usize = 8;
@@ -41,15 +43,16 @@ fn processes_are_served_in_the_order_in_which_they_came() {
     assert_eq!(first.ask("acquire-fair x"), "acquired");
     let mut waiters: Vec<_> = (0..4).map(|_| holder(&directory)).collect();
     for waiter in &mut waiters {
-        waiter.tell("acquire-fair x");
+        waiter.send("acquire-fair x");
         waiter.wait_until_it_waits();
     }
-    // The first waits at the lock, the others at the gate in front of it. One that comes back at once has to queue behind the first, who
-    // has the gate; later it can slip in where a waiter has been called and is not yet awake.
+    // The first process waits at the lock, the others at the turnstile in front of it. A process
+    // that returns at once must queue behind the first, which holds the turnstile; later it can
+    // slip in while a waiter has been called and is not awake yet.
     assert_eq!(first.ask("release x"), "released");
-    first.tell("acquire-fair x");
+    first.send("acquire-fair x");
     for (number, waiter) in waiters.iter_mut().enumerate() {
-        let came_back = until("somebody is served", || {
+        let came_back = until("a waiter is served", || {
             match (waiter.answer_so_far(), first.answer_so_far()) {
                 (None, None) => None,
                 (answer, again) => Some((answer, again)),
@@ -59,7 +62,7 @@ fn processes_are_served_in_the_order_in_which_they_came() {
             assert_eq!(again, "acquired");
             assert_ne!(
                 number, 0,
-                "it came in before the one that waited at the lock"
+                "it entered before the one that waited at the lock"
             );
             assert_eq!(first.ask("release x"), "released");
             assert_eq!(waiter.answer(), "acquired", "waiter {number}");
@@ -70,7 +73,8 @@ fn processes_are_served_in_the_order_in_which_they_came() {
     }
 }
 
-/// Without fairness, a thread that takes the lock again at once wins nearly always: the waiter is not awake so soon.
+/// Without fairness, a thread that re-acquires the lock at once nearly always wins, because the
+/// waiter wakes up too late.
 #[test]
 fn a_thread_that_comes_back_at_once_lets_the_waiter_go_first() {
     let lock = lockutils::lock("fair-return").fair(true);
@@ -99,9 +103,9 @@ fn a_process_that_comes_back_at_once_lets_the_waiter_go_first() {
     let (mut one, mut waiter) = (holder(&directory), holder(&directory));
     assert_eq!(one.ask("acquire-fair x"), "acquired");
     for _ in 0..10 {
-        waiter.tell("acquire-fair x");
+        waiter.send("acquire-fair x");
         waiter.wait_until_it_waits();
-        one.tell("let-others-first x");
+        one.send("let-others-first x");
         assert_eq!(waiter.answer(), "acquired");
         assert_eq!(one.answer_so_far(), None);
         assert_eq!(waiter.ask("release x"), "released");
@@ -109,7 +113,7 @@ fn a_process_that_comes_back_at_once_lets_the_waiter_go_first() {
     }
 }
 
-/// Whoever holds the gate would otherwise wait for itself at the lock.
+/// The holder of the turnstile would otherwise wait for itself at the lock.
 #[test]
 fn a_gate_that_somebody_has_moved_over_the_lock_is_no_gate() {
     let directory = lock_path();

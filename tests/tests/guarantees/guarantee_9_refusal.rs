@@ -1,4 +1,4 @@
-//! A file system that cannot lock is an error that names it, at once; so is every other refusal.
+//! A file system that cannot lock is an immediate error that names it; so is every other refusal.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use oslo_concurrency::lockutils::{self, Error};
 
 use crate::{holder, lock_path};
 
-/// Every way to lock says which file and which file system it was, at once.
+/// Asserts that every way to lock fails at once and names the file and its file system.
 fn refused(error: &str, system_says: &str) {
     let directory = lock_path();
     let file = directory.path().join("x");
@@ -100,7 +100,7 @@ fn a_directory_that_may_not_be_written_is_an_error_that_names_the_file() {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
     let mut one = holder(&directory);
     if geteuid().is_root() {
-        // Nothing is forbidden to root.
+        // Root may do anything, so the process gives up root first.
         assert_eq!(one.ask("become-nobody"), "done");
     }
     let file = directory.path().join("x");

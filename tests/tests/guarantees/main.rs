@@ -1,4 +1,5 @@
-//! The nine guarantees of an external lock, each with real processes: see docs/explanation/locks.md, where they are numbered.
+//! The nine guarantees of an external lock, each tested with real processes;
+//! docs/explanation/locks.md has their numbers.
 
 mod guarantee_1_exclusion;
 mod guarantee_2_death;
@@ -20,7 +21,7 @@ fn lock_path() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory for the lock files")
 }
 
-/// A process that takes locks on demand.
+/// A process that acquires locks on command.
 fn holder(lock_path: impl AsRef<Path>) -> Conversation {
     holder::start(env!("CARGO_BIN_EXE_lock-holder"), lock_path.as_ref())
 }

@@ -1,7 +1,8 @@
-//! Which files and folders import each other.
+//! The imports between files and folders.
 //!
-//! Files are compared where their paths part: an import of `a/b.rs` by `c/d.rs` is one of the folder
-//! `a` by the folder `c`. So folders are compared with folders, and files with files of one folder.
+//! Files are compared where their paths part: an import of `a/b.rs` by `c/d.rs` counts as one of
+//! the folder `a` by the folder `c`. So folders are compared with folders, and files with files of
+//! one folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,7 +37,7 @@ impl fmt::Display for Cycle {
     }
 }
 
-/// The imports between neighbours, each with what causes it.
+/// The imports between neighbours, each with the import that causes it.
 pub type Edges<'a> = BTreeMap<Edge, Vec<&'a Import>>;
 
 /// Sorts imports by the neighbours that they connect.
@@ -82,7 +83,7 @@ pub fn cycles(edges: &Edges<'_>) -> (BTreeSet<Edge>, Vec<Cycle>) {
     (cyclic, cycles)
 }
 
-/// A neighbour and all that it imports, directly or not.
+/// A neighbour and everything that it imports, directly or not.
 fn reached(edges: &Edges<'_>, folder: &[String], from: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([from.to_owned()]);
     let mut open = vec![from.to_owned()];

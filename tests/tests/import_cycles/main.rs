@@ -1,8 +1,8 @@
 //! No file or folder of a crate imports another that imports it back.
 //!
-//! The cycles that remain from before this rule are listed, import by import, in `known.txt`. Their
-//! list only shrinks: an import that is not listed fails, and so does a listed one that is gone.
-//! What code does not name by a path, such as methods, is not seen.
+//! The cycles from before this rule are listed, import by import, in `known.txt`. That list only
+//! shrinks: an import that is not listed fails, and so does a listed one that is gone. References
+//! without a path, such as method calls, are not detected.
 
 mod graph;
 mod modules;
@@ -82,7 +82,7 @@ fn imports_go_one_way() {
     );
 }
 
-/// The crates are read to their last file, so that what is not found is not there.
+/// The crates are read completely, so that no cycle is missed.
 #[test]
 fn every_file_of_the_crates_is_read() {
     let mut read = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The modules of a crate and what each of them imports, read from the source by `syn`.
+//! The modules of a crate and their imports, parsed from the source with `syn`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Attribute, Item, ItemUse, Meta, UseTree, Visibility};
 
-/// Path of a module or item from the crate's root: `["foreign", "judge"]`.
+/// Path of a module or item from the crate's root: `["stress", "judge"]`.
 pub type ModulePath = Vec<String>;
 
 /// One source file.
@@ -37,11 +37,11 @@ pub struct Crate {
 pub struct Import {
     /// Place of the importing file in the tree of folders.
     pub from: ModulePath,
-    /// Place of the file that defines what is imported.
+    /// Place of the file that defines the imported item.
     pub to: ModulePath,
     /// The importing file.
     pub file: PathBuf,
-    /// The path as it was resolved, such as `crate::foreign::judge::Judge`.
+    /// The resolved path, such as `crate::stress::judge::Judge`.
     pub path: String,
 }
 
@@ -49,7 +49,7 @@ impl Crate {
     /// Reads a crate, following `mod` items from its root.
     ///
     /// # Panics
-    /// If a file cannot be read or is not Rust.
+    /// Panics if a file cannot be read or is not Rust.
     pub fn read(root: &Path) -> Self {
         let mut krate = Crate {
             modules: BTreeMap::new(),
@@ -110,7 +110,7 @@ impl Crate {
         self.modules.values().map(|module| module.file.as_path())
     }
 
-    /// The module that defines what a path means.
+    /// The module that defines the target of a path.
     fn resolve(&self, path: &[String], depth: usize) -> Option<ModulePath> {
         let length = (0..=path.len())
             .rev()
@@ -120,7 +120,7 @@ impl Crate {
         let Some(name) = rest.first() else {
             return Some(module_path.to_vec());
         };
-        // `use` may go in circles; the compiler refuses those that matter.
+        // `use` may be circular; the compiler rejects the cases that matter.
         if depth < 8 && !module.items.contains(name) {
             if let Some(target) = module.names.get(name) {
                 let target: Vec<String> = target.iter().chain(&rest[1..]).cloned().collect();
@@ -138,7 +138,7 @@ impl Crate {
         Some(module_path.to_vec())
     }
 
-    /// The place of a file among its neighbours. A module with children lies in their folder.
+    /// The place of a file among its neighbours. A module with children is in their folder.
     fn place(&self, path: &[String]) -> ModulePath {
         let module = &self.modules[path];
         let mut place = path.to_vec();
@@ -150,7 +150,7 @@ impl Crate {
     }
 }
 
-/// The file of `mod name;`, as the reference says ("Module source filenames").
+/// The file of `mod name;`, by the rules of the reference ("Module source filenames").
 fn file_of(parent: &Path, path: &[String], name: &str, attributes: &[Attribute]) -> PathBuf {
     let folder = parent.parent().expect("a file is in a folder");
     for attribute in attributes {
@@ -228,7 +228,7 @@ fn collect_use(item: &ItemUse, path: &[String], module: &mut Module) {
     }
 }
 
-/// The paths of a `use`, each with the name that it gets; a glob has none.
+/// The paths of a `use`, each with its local name; a glob has none.
 fn flatten(
     tree: &UseTree,
     before: &mut Vec<String>,

@@ -21,13 +21,13 @@ fn each_gets_the_lock_when_the_other_is_killed() {
     each_way(|mut one, mut other| {
         assert_eq!(one.ask("acquire x"), "acquired");
         assert_eq!(other.ask("try x"), "busy");
-        other.tell("acquire x");
+        other.send("acquire x");
         one.kill();
         assert_eq!(other.answer(), "acquired");
     });
 }
 
-/// Four kinds of use, 2,500 sections each, half in Rust and half in Python.
+/// Four kinds of use with 2,500 sections each, half in Rust and half in Python.
 #[test]
 fn ten_thousand_sections_never_overlap() {
     const EACH: u64 = 1_250;
@@ -43,8 +43,8 @@ fn ten_thousand_sections_never_overlap() {
         let (mut rust, mut python) = pair(directory.path());
         let sections =
             |me, mode| format!("sections a/b {} {EACH} {me} {mode}{prefix}", file.display());
-        rust.tell(&sections(1, rust_mode));
-        python.tell(&sections(2, python_mode));
+        rust.send(&sections(1, rust_mode));
+        python.send(&sections(2, python_mode));
         assert_eq!(python.answer(), "done", "{python_mode}{prefix}");
         assert_eq!(rust.answer(), "done", "{rust_mode}{prefix}");
         assert_eq!(Sections::open(&file).unwrap().count(), 2 * EACH);

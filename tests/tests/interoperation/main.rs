@@ -17,7 +17,8 @@ fn pair(lock_path: &Path) -> (Conversation, Conversation) {
     (rust(lock_path), python::oslo_worker(lock_path))
 }
 
-/// The test with Rust first and Python second, and the other way round, each in a lock path of its own.
+/// Runs the test with Rust first and Python second, and the other way round, each in a lock path of
+/// its own.
 fn each_way(test: impl Fn(Conversation, Conversation)) {
     for python_first in [false, true] {
         let directory = tempfile::tempdir().unwrap();

@@ -46,7 +46,7 @@ fn the_death_of_a_reader_or_writer_lets_the_other_language_in() {
             assert_eq!(other.ask("keep x"), "kept");
             assert_eq!(one.ask(hold), "acquired");
             assert_eq!(other.ask("try-write x"), "busy", "{hold}");
-            other.tell("write x");
+            other.send("write x");
             one.kill();
             assert_eq!(other.answer(), "acquired", "{hold}");
         });
@@ -63,7 +63,7 @@ fn sections_of_writers_overlap_with_nothing() {
     let ((one, two), (three, four)) = (pair(directory.path()), pair(directory.path()));
     let mut processes = [one, two, three, four];
     for (me, process) in (1..).zip(&mut processes) {
-        process.tell(&format!(
+        process.send(&format!(
             "read-write-sections x {} {EACH} {me}",
             file.display()
         ));

@@ -1,9 +1,11 @@
-//! Lock files that one language removes while the other uses them: what may happen, and what may not.
+//! Removal of lock files by one language while the other uses them.
 //!
-//! Ours removes a file only while it holds it, and looks again after locking. Python's `remove_external_lock_file` (7.6) takes the lock
-//! between the threads of its own process only, so it removes files that other processes hold, and its `lock` does not look again. So:
-//! after a removal of Python's two may be in, whoever they are; after one of ours, a Python process that had the file open may be in beside
-//! another. Never may two be in of which both are ours, unless Python removed the file under the first.
+//! Our removal holds the lock, and our acquire checks the path after locking. Python's
+//! `remove_external_lock_file` (7.6) takes only the lock between the threads of its own process, so
+//! it removes files that other processes hold, and its `lock` does not check the path. So after a
+//! removal by Python, any two processes may hold the lock; after one by us, a Python process that
+//! had the file open may hold it beside another process. Two of our processes may never hold it at
+//! once, unless Python removed the file under the first.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,11 +17,11 @@ use lockutils_tests::until::until;
 
 use crate::{each_way, pair, rust};
 
-/// Returns once somebody waits in the kernel for a lock on this file.
-fn until_somebody_waits_for(file: &Path) {
+/// Returns once a process waits in the kernel for a lock on this file.
+fn until_a_process_waits_for(file: &Path) {
     let inode = fs::metadata(file).unwrap().ino();
     let inode = format!(":{inode} ");
-    until("somebody waits for the file", || {
+    until("a process waits for the file", || {
         let locks = fs::read_to_string("/proc/locks").unwrap();
         locks
             .lines()
@@ -34,16 +36,16 @@ fn ours_waits_until_python_has_left() {
     let file = directory.path().join("x");
     let (mut ours, mut python) = pair(directory.path());
     assert_eq!(python.ask("acquire x"), "acquired");
-    ours.tell("remove x");
-    until_somebody_waits_for(&file);
+    ours.send("remove x");
+    until_a_process_waits_for(&file);
     assert!(file.exists());
     assert_eq!(python.ask("release x"), "released");
     assert_eq!(ours.answer(), "removed");
     assert!(!file.exists());
 }
 
-/// Python's removal makes room for a second holder beside ours: that cannot be helped from our side. But our waiter, which had the
-/// old file open, does not become a third.
+/// Python's removal makes room for a second holder beside ours, which we cannot prevent. But our
+/// waiter, which had the old file open, does not become a third.
 #[test]
 fn python_removes_what_we_hold_and_our_waiter_waits_for_the_new_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -51,20 +53,20 @@ fn python_removes_what_we_hold_and_our_waiter_waits_for_the_new_file() {
     let (mut ours, mut python) = pair(directory.path());
     let mut waiter = rust(directory.path());
     assert_eq!(ours.ask("acquire x"), "acquired");
-    waiter.tell("acquire x");
-    until_somebody_waits_for(&file);
+    waiter.send("acquire x");
+    until_a_process_waits_for(&file);
     assert_eq!(python.ask("remove x"), "removed");
     assert!(!file.exists(), "removed although it is held");
     assert_eq!(python.ask("try x"), "acquired");
     assert_eq!(ours.ask("release x"), "released");
-    until_somebody_waits_for(&file);
+    until_a_process_waits_for(&file);
     assert_eq!(waiter.answer_so_far(), None);
     assert_eq!(ours.ask("try x"), "busy");
     assert_eq!(python.ask("release x"), "released");
     assert_eq!(waiter.answer(), "acquired");
 }
 
-/// Python holds a file without a name: nobody is kept out by it, and nobody is kept out for good.
+/// Python holds a file without a name: it keeps no process out, and the lock stays usable.
 #[test]
 fn what_either_removes_can_be_locked_anew_by_the_other() {
     each_way(|mut one, mut other| {
@@ -79,7 +81,8 @@ fn what_either_removes_can_be_locked_anew_by_the_other() {
     });
 }
 
-/// Two of ours loop in sections that must not overlap, a Python process takes the same lock, and a third of ours removes the file again and again.
+/// Two of our processes loop in sections that must not overlap, a Python process takes the same
+/// lock, and a third one of ours removes the file repeatedly.
 #[test]
 fn our_removal_never_lets_two_of_ours_in_beside_python() {
     const EACH: u64 = 300;
@@ -92,12 +95,12 @@ fn our_removal_never_lets_two_of_ours_in_beside_python() {
     let mut ours = [rust(directory.path()), rust(directory.path())];
     let mut python = python::oslo_worker(directory.path());
     let mut remover = rust(directory.path());
-    python.tell(&format!(
+    python.send(&format!(
         "sections x {} {EACH} 3 blocking",
         pythons.display()
     ));
     for (me, process) in (1..).zip(&mut ours) {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} {EACH} {me} blocking",
             file.display()
         ));
@@ -117,8 +120,8 @@ fn our_removal_never_lets_two_of_ours_in_beside_python() {
     assert!(removed > 10, "the file was removed {removed} times only");
 }
 
-/// Python removes the file under everybody: then even two of ours may be in. But everybody gets the lock, again and again, and no
-/// acquire fails.
+/// Python removes the file under all processes, so that even two of ours may hold the lock. But
+/// each gets the lock repeatedly, and no acquire fails.
 #[test]
 fn pythons_removal_stops_nobody() {
     const EACH: u64 = 300;
@@ -128,7 +131,7 @@ fn pythons_removal_stops_nobody() {
     let files = ["1", "2"].map(|name| directory.path().join(name));
     for (file, process) in files.iter().zip([&mut ours, &mut python]) {
         drop(Sections::open(file).unwrap());
-        process.tell(&format!("sections x {} {EACH} 1 blocking", file.display()));
+        process.send(&format!("sections x {} {EACH} 1 blocking", file.display()));
     }
     while files
         .iter()

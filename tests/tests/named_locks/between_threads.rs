@@ -1,4 +1,4 @@
-//! Locks between the threads of a process, and what external locks do for threads.
+//! Locks between the threads of a process, and external locks between threads.
 
 use std::sync::Mutex;
 use std::thread;
@@ -60,7 +60,7 @@ fn sections_of_threads_do_not_interleave_and_leave_no_name_behind() {
     assert!(container.is_empty());
 }
 
-/// oslo refuses a fair lock from a container.
+/// oslo rejects a fair lock from a container.
 #[test]
 fn a_fair_lock_may_come_from_a_container() {
     let (container, order) = (Semaphores::new(), Mutex::new(Vec::new()));
@@ -82,7 +82,7 @@ fn a_fair_lock_may_come_from_a_container() {
     assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3, 4]);
 }
 
-/// oslo refuses a fair lock that does not wait.
+/// oslo rejects a fair lock that does not wait.
 #[test]
 fn a_fair_lock_need_not_be_waited_for() {
     let lock = lockutils::lock("fair-try").fair(true).blocking(false);
@@ -92,7 +92,7 @@ fn a_fair_lock_need_not_be_waited_for() {
     in_another_thread(|| lock.run(|| ()).unwrap());
 }
 
-/// The second thread comes in when the first has left.
+/// Asserts that the second thread enters once the first has left.
 fn assert_one_after_the_other<G>(acquire: impl Fn() -> G + Sync) {
     let order = Mutex::new(Vec::new());
     one_behind_the_other(|who, in_section| {
@@ -180,7 +180,7 @@ fn threads_hold_locks_on_two_files_at_once() {
     });
 }
 
-/// Whichever lock of the process it is: the first that was made, or one made later.
+/// For any lock of the process, whether it was created first or later.
 #[test]
 fn the_second_writer_comes_in_when_the_first_has_left() {
     for lock in [(); 2].map(|()| ReaderWriterLock::new("x")) {
@@ -190,7 +190,7 @@ fn the_second_writer_comes_in_when_the_first_has_left() {
 
 #[test]
 fn a_name_may_hold_any_characters() {
-    // The digest of "foobar" has a slash in base 64.
+    // The digest of "foobar" contains a slash in base 64.
     for name in ["foobar", "a/b", "", "ü ☃", "a\0b"] {
         lockutils::lock(name).run(|| ()).unwrap();
     }

@@ -1,11 +1,11 @@
-//! The fixtures that tests of programs with locks use.
+//! The fixtures for tests of programs with locks.
 
 use lockutils_harness::testing::fixtures::{HeldLock, LockPath};
 use oslo_concurrency::lockutils;
 
 use crate::process;
 
-/// Looks, when it is dropped, whether others find the lock held.
+/// Checks, when it is dropped, whether other threads find the lock held.
 struct CleanUp<'a>(&'a LockPath);
 
 impl Drop for CleanUp<'_> {

@@ -1,4 +1,4 @@
-//! Where the lock files are: what is set as a default, and what goes before it.
+//! The location of lock files: the default, and the settings that override it.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,8 @@ fn an_empty_lock_path_is_none() {
     let directory = lock_path();
     let lock = lockutils::lock("x").external(true).lock_path("");
     for _ in 0..2 {
-        // The second time the lock is known, and must not be taken for that of another directory.
+        // The second time the lock is cached, and must not be confused with that of another
+        // directory.
         let _scope = LockPathScope::enter(directory.path());
         lock.run(|| ()).unwrap();
         assert!(directory.path().join("x").exists());

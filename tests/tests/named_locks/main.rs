@@ -1,4 +1,5 @@
-//! Named locks as a program uses them: between threads, on files, removed, and under the fixtures of tests.
+//! Named locks as a program uses them: between threads, on files, with removal, and under the
+//! fixtures of tests.
 
 mod between_threads;
 mod fixtures;
@@ -22,7 +23,7 @@ fn lock_path() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory for the lock files")
 }
 
-/// A process that takes locks on demand.
+/// A process that acquires locks on command.
 fn process(lock_path: impl AsRef<Path>) -> Conversation {
     holder::start(env!("CARGO_BIN_EXE_lock-holder"), lock_path.as_ref())
 }
@@ -35,15 +36,16 @@ fn in_another_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().expect("no panic"))
 }
 
-/// Whether a thread of this process waits until another wakes it.
+/// Returns `true` if a thread of this process waits until another wakes it.
 fn sleeps(thread: Pid) -> bool {
     let futex = format!("{} ", nix::libc::SYS_futex);
     std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall"))
         .is_ok_and(|call| call.starts_with(&futex))
 }
 
-/// Runs `function` in two threads that want its lock at once: `first` is in its section when the second asks, and leaves when the second
-/// sleeps, or has answered. Returns what the second came to.
+/// Runs `function` in two threads that want its lock at once: `first` is in its section when the
+/// second requests the lock, and leaves when the second sleeps or has answered. Returns the result
+/// of the second.
 fn one_behind_the_other<T: Send>(function: impl Fn(&'static str, &dyn Fn()) -> T + Sync) -> (T, T) {
     let function = &function;
     let (is_in, first_is_in) = channel();

@@ -1,4 +1,4 @@
-//! External locks: which file they are on, and what becomes of it.
+//! The files of external locks.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ fn processes_that_find_no_directory_make_one_and_exclude_each_other() {
     let missing = directory.path().join("not/yet/there");
     let mut processes = [(); 4].map(|()| process(&missing));
     for (me, process) in (1..).zip(&mut processes) {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} {EACH} {me} blocking",
             file.display()
         ));
@@ -49,7 +49,7 @@ fn processes_that_find_no_directory_make_one_and_exclude_each_other() {
     assert!(missing.join("x").exists());
 }
 
-/// The file that was locked, which is the only one in its directory.
+/// The name of the locked file, the only one in its directory.
 fn file_of(section: impl FnOnce(&Path)) -> String {
     let directory = lock_path();
     let scope = LockPathScope::enter(directory.path());
@@ -165,7 +165,7 @@ fn a_writer_on_a_file_does_not_write_twice_and_is_gone_when_its_one_guard_goes()
     assert_eq!(other.ask("try-write x"), "acquired");
 }
 
-/// A reader or writer that dies, and a writer that waits for its end.
+/// A reader or writer dies while a writer waits for it.
 #[test]
 fn a_writer_comes_in_when_the_reader_or_writer_before_it_crashes() {
     for crashes in ["read x", "write x"] {
@@ -176,7 +176,7 @@ fn a_writer_comes_in_when_the_reader_or_writer_before_it_crashes() {
         }
         assert_eq!(one.ask(crashes), "acquired");
         assert_eq!(other.ask("try-write x"), "busy", "{crashes}");
-        other.tell("write x");
+        other.send("write x");
         other.wait_until_it_waits();
         one.kill();
         assert_eq!(other.answer(), "acquired", "{crashes}");
@@ -194,7 +194,7 @@ fn nine_processes_read_at_once_and_the_writer_comes_after_the_last() {
     for reader in &mut readers {
         assert_eq!(reader.ask("read x"), "acquired");
     }
-    writer.tell("write x");
+    writer.send("write x");
     writer.wait_until_it_waits();
     for reader in &mut readers {
         assert_eq!(writer.answer_so_far(), None);

@@ -1,4 +1,4 @@
-//! `remove_external_lock_file`: what it removes, and what it says when it cannot.
+//! `remove_external_lock_file` and its errors.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -49,7 +49,7 @@ fn a_file_that_may_not_be_removed_is_an_error_that_names_it() {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
     let mut one = process(&directory);
     if geteuid().is_root() {
-        // Nothing is forbidden to root.
+        // Root may do anything, so the process gives up root first.
         assert_eq!(one.ask("become-nobody"), "done");
     }
     let answer = one.ask("remove x");

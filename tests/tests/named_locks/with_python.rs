@@ -1,4 +1,4 @@
-//! Which file a name and a prefix are, in Rust and in Python.
+//! The file of a name and a prefix, in Rust and in Python.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,14 +9,15 @@ use oslo_concurrency::lockutils;
 
 use crate::{lock_path, process};
 
-/// Asked of oslo itself, for names and prefixes with everything in them that a path can have.
+/// Compared with oslo itself, for names and prefixes with all characters that a path can have.
 #[test]
 fn the_file_of_a_name_and_a_prefix_is_the_one_that_oslo_takes() {
     let names = ["x", "a/b", "/a", "a-b", "-", "..x", "ü ☃", "image-7.lock"];
     let prefixes = [
         "", "myapp", "myapp-", "my/app", "my/app-", "my/", "a.b", "-",
     ];
-    let script = "import os, sys\nfrom oslo_concurrency import lockutils\nfor prefix in sys.argv[2].split('|'):\n  \
+    let script = "import os, sys\nfrom oslo_concurrency import lockutils\nfor prefix in \
+                  sys.argv[2].split('|'):\n  \
                   for name in sys.argv[1].split('|'):\n    \
                   print(os.fsdecode(lockutils.external_lock(name, prefix, '/locks').path))";
     let output = Command::new(python::interpreter())
@@ -37,8 +38,8 @@ fn the_file_of_a_name_and_a_prefix_is_the_one_that_oslo_takes() {
             format!("{}\n", lock.unwrap().path().display())
         })
     });
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(theirs, ours.as_flattened().concat(), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(theirs, ours.as_flattened().concat(), "{printed}");
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn each_sees_a_hold_with_a_prefix_that_is_a_folder() {
     let file = directory.path().join("sections");
     drop(Sections::open(&file).unwrap());
     for (me, process, mode) in [(1, &mut rust, "blocking"), (2, &mut python, "polling")] {
-        process.tell(&format!(
+        process.send(&format!(
             "sections x {} 300 {me} {mode} my/app",
             file.display()
         ));

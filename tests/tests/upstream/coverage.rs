@@ -1,4 +1,4 @@
-//! `tests/upstream/*.toml` against the tests of both sides.
+//! `tests/upstream/*.toml` compared with the tests of both sides.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ fn listed(package: &str) -> Vec<String> {
         .collect()
 }
 
-/// The list has every test that Python has, once, and no other.
+/// Asserts that the list has each of Python's tests exactly once, and no other.
 fn assert_covers(listed: &[String], python: &[String]) {
     let once: BTreeSet<_> = listed.iter().collect();
     let python: BTreeSet<_> = python.iter().collect();

@@ -5,7 +5,7 @@ use oslo_concurrency::lockutils::{self, Error, Synchronizer};
 
 static IMAGES: Synchronizer = lockutils::synchronized_with_prefix("images");
 
-/// Adds an image, seen whole or not at all.
+/// Adds an image atomically.
 #[lockutils::synchronized("cache", external, with = IMAGES)]
 pub fn store(directory: &Path, name: &str, data: &[u8]) -> Result<()> {
     let part = directory.join(format!("{name}.part"));
@@ -14,7 +14,7 @@ pub fn store(directory: &Path, name: &str, data: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Removes all images, unless somebody is busy with them.
+/// Removes all images, unless another process is using them.
 pub fn clean(directory: &Path) -> Result<Option<usize>> {
     let lock = IMAGES.lock("cache").external(true).blocking(false);
     let _guard = match lock.acquire() {
@@ -26,5 +26,5 @@ pub fn clean(directory: &Path) -> Result<Option<usize>> {
         fs::remove_file(image?.path())?;
         removed += 1;
     }
-    Ok(Some(removed)) // the lock is released here, and on every way out
+    Ok(Some(removed)) // the lock is released here, and on every early return
 }

@@ -1,4 +1,5 @@
-//! The list of oslo.concurrency's and fasteners' tests is complete and true, and so are the pages that say what became of their API.
+//! The list of oslo.concurrency's and fasteners' tests is complete and correct, and so are the
+//! pages about the counterparts of their API.
 
 mod coverage;
 mod image_store;
@@ -9,7 +10,8 @@ use std::process::Command;
 
 use lockutils_tests::python;
 
-/// What a script of `tests/python/` prints, line by line, run by the Python that has oslo.concurrency.
+/// The output of a script of `tests/python/`, line by line, with the Python that has
+/// oslo.concurrency.
 fn lines_of(script: &str, arguments: &[&str]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("python")
@@ -20,8 +22,8 @@ fn lines_of(script: &str, arguments: &[&str]) -> Vec<String> {
         .args(arguments)
         .output()
         .expect("Python runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script:?}: {told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script:?}: {printed}");
     let lines = String::from_utf8(output.stdout).expect("UTF-8");
     lines.lines().map(str::to_owned).collect()
 }

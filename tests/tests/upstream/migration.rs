@@ -1,4 +1,5 @@
-//! `docs/how-to/migrate-from-python.md` against the installed Python packages and our own API.
+//! `docs/how-to/migrate-from-python.md` compared with the installed Python packages and our own
+//! API.
 
 use std::fs;
 use std::process::Command;
@@ -107,8 +108,8 @@ fn the_python_example_runs() {
         .env("OSLO_LOCK_PATH", directory.path())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{printed}");
     assert!(directory.path().join("images-cache").exists());
 }
 

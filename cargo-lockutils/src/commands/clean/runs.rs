@@ -1,34 +1,35 @@
 //! `clean --runs`: removes the directories of finished runs from the temporary folder.
 
-use lockutils_harness::procfs;
-
 use crate::lock_directory::{RunState, run_directories};
+use crate::lock_scan;
+use crate::output;
 use crate::remove_tree::remove_tree;
-use crate::say;
+use crate::sys::Status;
 
 /// Removes the directories. Returns the exit status: 1 if one could not be removed.
-pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
+pub fn clean(kept_too: bool, dry_run: bool) -> Status {
     let removed = if dry_run { "would remove" } else { "removed" };
     let (mut gone, mut failed) = (0, 0);
     for directory in run_directories() {
-        let shown = say::printable(&directory.base.to_string_lossy());
+        let shown = output::printable(&directory.base.to_string_lossy());
         match directory.state {
             RunState::Runs => {
-                say::on_stdout(format_args!("{shown} stays: its run is still going on"));
+                output::on_stdout(format_args!("{shown} stays: its run is still going on"));
                 continue;
             }
             RunState::Kept if !kept_too => {
-                say::on_stdout(format_args!(
+                output::on_stdout(format_args!(
                     "{shown} stays: kept by --keep or show-env; --kept removes it too"
                 ));
                 continue;
             }
             RunState::Kept | RunState::Dead | RunState::Empty => {}
         }
-        if let Some(user) = procfs::with_files_in(&directory.base).into_iter().next() {
-            let command = say::printable(&procfs::command(user));
-            say::on_stdout(format_args!(
-                "{shown} stays: process {user} uses it: {command}"
+        if let Some(user) = lock_scan::user_of_directory(&directory.base) {
+            let command = output::shorten(&output::printable(&user.command), output::LONGEST);
+            output::on_stdout(format_args!(
+                "{shown} stays: process {} uses it: {command}",
+                user.pid
             ));
             continue;
         }
@@ -38,11 +39,11 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
         };
         match result {
             Ok(()) => {
-                say::on_stdout(format_args!("{removed} {shown}"));
+                output::on_stdout(format_args!("{removed} {shown}"));
                 gone += 1;
             }
             Err(error) => {
-                say::warning(format_args!("{shown} stays: {error}"));
+                output::warning(format_args!("{shown} stays: {error}"));
                 failed += 1;
             }
         }
@@ -52,8 +53,8 @@ pub fn clean(kept_too: bool, dry_run: bool) -> u8 {
     } else {
         "directories"
     };
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "{removed} {gone} {directories} of finished runs"
     ));
-    u8::from(failed > 0)
+    Status::from(failed > 0)
 }

@@ -22,7 +22,7 @@ pub fn choice<T: ValueEnum>(question: &str, default: T) -> Result<T> {
         }
         match T::from_str(&answer, true) {
             Ok(chosen) => return Ok(chosen),
-            Err(_) => anstream::eprintln!("one of: {}", words.join(", ")),
+            Err(_) => anstream::eprintln!("please answer with one of: {}", words.join(", ")),
         }
     }
 }
@@ -44,7 +44,7 @@ fn line(question: &str) -> Result<String> {
         .read_line(&mut answer)
         .context("cannot read the answer")?;
     if read == 0 {
-        bail!("no answer was given; nothing was written");
+        bail!("no answer; nothing was written");
     }
     Ok(answer.trim().to_owned())
 }

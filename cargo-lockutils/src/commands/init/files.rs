@@ -62,11 +62,11 @@ pub fn configuration(table: &str, language: WorkerLanguage, name: &str) -> Strin
     let scenarios = match language {
         WorkerLanguage::Rust => {
             "# scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]    \
-             # default: every one that the lock supports"
+             # default: all that the lock supports"
         }
         WorkerLanguage::Python => {
             "scenarios = [\"contend\", \"threads\", \"die\", \"respawn\"]      \
-             # default: every one that the lock supports"
+             # default: all that the lock supports"
         }
         // The lock of these workers is a directory, which outlives its creator.
         _ => {

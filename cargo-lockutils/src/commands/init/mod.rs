@@ -6,14 +6,14 @@ mod project;
 
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::styling::{AnsiColor, Style};
 
 use crate::cli::{InitOptions, Service, WorkerLanguage};
-use crate::say;
+use crate::output;
+use crate::sys::{self, Status};
 
 use files::NewFile;
 use project::{Project, Source, relative};
@@ -22,7 +22,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 const COMMAND: Style = AnsiColor::Cyan.on_default().bold();
 
-pub fn run(options: &InitOptions) -> Result<u8> {
+pub fn run(options: &InitOptions) -> Result<Status> {
     let project = Project::find()?;
     let usual_name = project.package().unwrap_or("lock").to_owned();
     let usual_worker = match project.package() {
@@ -52,7 +52,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
     if language == WorkerLanguage::Rust && project.package().is_none() {
         bail!(
             "{} has no package, and a Rust worker is an example of a package: run `init` in the \
-             folder of a package ({}), or choose another --worker",
+             directory of a package ({}), or choose another --worker",
             project.manifest().display(),
             project.packages().join(", ")
         );
@@ -81,7 +81,7 @@ pub fn run(options: &InitOptions) -> Result<u8> {
         match project.cargo(arguments) {
             Ok(()) => {}
             Err(why) => {
-                say::warning(why);
+                output::warning(why);
                 by_hand.push(format!("cargo {}", arguments.join(" ")));
             }
         }
@@ -145,16 +145,16 @@ fn remarks(project: &Project, service: Service) {
     if let Source::Path(folder) = project.source()
         && !normalized(&folder).starts_with(project.repository())
     {
-        say::note(format_args!(
-            "CI will install the command from {}, where the project finds the library: if CI has \
-             no such folder, change that line",
+        output::note(format_args!(
+            "the workflow installs the command from {}, where the library comes from; if CI has no \
+             such directory, change the `cargo install` line",
             folder.display()
         ));
     }
 }
 
 fn wrote(file: &str, what: &str) {
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "{GOOD}wrote{GOOD:#} {file:<32} {FAINT}{what}{FAINT:#}"
     ));
 }
@@ -171,10 +171,10 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
         .collect();
     ensure!(
         force || there.is_empty(),
-        "{} already; nothing was written; --force overwrites",
+        "{}; nothing was written; --force overwrites",
         match there.as_slice() {
-            [one] => format!("{one} exists"),
-            several => format!("{} exist", several.join(", ")),
+            [one] => format!("{one} already exists"),
+            several => format!("{} already exist", several.join(", ")),
         }
     );
     for file in files {
@@ -185,7 +185,7 @@ fn write(project: &Project, files: &[NewFile], force: bool) -> Result<()> {
         }
         fs::write(path, &file.text).with_context(problem)?;
         if file.text.starts_with("#!") {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).with_context(problem)?;
+            sys::make_executable(path).with_context(problem)?;
         }
         wrote(&shown(project, path), file.what);
     }
@@ -203,8 +203,8 @@ fn is_no_file(path: &Path) -> bool {
 
 fn configure(project: &Project, configuration: &str) -> Result<()> {
     if project.is_configured() {
-        say::note(format_args!(
-            "[{}] exists already and was left unchanged; a table to start with:\n{configuration}",
+        output::note(format_args!(
+            "[{}] already exists and was left unchanged; a table to start from:\n{configuration}",
             project.our_table()
         ));
         return Ok(());
@@ -215,9 +215,9 @@ fn configure(project: &Project, configuration: &str) -> Result<()> {
 }
 
 fn next(by_hand: &[String], service: Service, project: &Project) {
-    say::on_stdout("\nNext:");
+    output::on_stdout("\nNext:");
     for command in by_hand {
-        say::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
+        output::on_stdout(format_args!("  {COMMAND}{command}{COMMAND:#}"));
     }
     for (command, what) in [
         ("cargo lockutils test", "run the tests with isolated locks"),
@@ -230,12 +230,12 @@ fn next(by_hand: &[String], service: Service, project: &Project) {
             "test the lock under chosen interleavings",
         ),
     ] {
-        say::on_stdout(format_args!(
+        output::on_stdout(format_args!(
             "  {COMMAND}{command:<26}{COMMAND:#} {FAINT}{what}{FAINT:#}"
         ));
     }
     if service != Service::None {
-        say::on_stdout(format_args!(
+        output::on_stdout(format_args!(
             "  {COMMAND}{:<26}{COMMAND:#} {FAINT}run all of these, as CI does{FAINT:#}",
             match project.root() == project.folder() {
                 true => "sh ci/lockutils-ci".to_owned(),
@@ -251,6 +251,6 @@ fn next(by_hand: &[String], service: Service, project: &Project) {
         .join("lockutils.gitlab-ci.yml")
         .exists()
     {
-        say::on_stdout("  add to .gitlab-ci.yml: include: { local: lockutils.gitlab-ci.yml }");
+        output::on_stdout("  add to .gitlab-ci.yml: include: { local: lockutils.gitlab-ci.yml }");
     }
 }

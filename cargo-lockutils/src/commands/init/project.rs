@@ -217,13 +217,13 @@ fn locate(cargo: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success() || !said.contains("could not find `Cargo.toml`"),
-        "found no Cargo.toml in this directory or above it: create a package first, with `cargo \
-         new` or `cargo init`"
+        "no Cargo.toml in this directory or any parent directory: create a package first, with \
+         `cargo new` or `cargo init`"
     );
     ensure!(
         output.status.success(),
         "cargo cannot read this project:\n{}",
-        crate::say::lines(said.trim())
+        crate::output::lines(said.trim())
     );
     Ok(PathBuf::from(
         String::from_utf8_lossy(&output.stdout).trim(),

@@ -65,7 +65,7 @@ pub fn of(lock_path: &Path, scan: &Scan) -> Result<String> {
         .as_secs_f64();
     let files = scan.files.iter().map(|(file, users)| File {
         file: file.to_string_lossy().into_owned(),
-        lock_file: !scan.foreign.contains_key(file),
+        lock_file: !scan.other_files.contains_key(file),
         users: users.iter().map(|user| Entry::of(user, now)).collect(),
     });
     Ok(serde_json::to_string_pretty(&Document {

@@ -4,10 +4,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
-use lockutils_harness::procfs;
 
 use crate::lock_scan::{Role, Scan, User};
-use crate::say::printable;
+use crate::output::{printable, shorten};
 
 /// Width without a terminal.
 const WIDTH: usize = 80;
@@ -47,7 +46,7 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
     }
     let (others, locks): (Vec<_>, Vec<_>) = unused
         .into_iter()
-        .partition(|(file, _)| scan.foreign.contains_key(*file));
+        .partition(|(file, _)| scan.other_files.contains_key(*file));
     let names: Vec<String> = locks
         .iter()
         .map(|(file, _)| printable(&file.to_string_lossy()))
@@ -57,7 +56,7 @@ pub fn of(scan: &Scan, all: bool, width: usize) -> String {
             let _ = writeln!(text, "{FILE}{name}{FILE:#}\n  unused");
         }
         for (file, _) in others {
-            let (name, why) = (printable(&file.to_string_lossy()), scan.foreign[file]);
+            let (name, why) = (printable(&file.to_string_lossy()), scan.other_files[file]);
             let _ = writeln!(
                 text,
                 "{FILE}{name}{FILE:#}\n  unused; not a lock file ({why})"
@@ -86,7 +85,7 @@ fn row(text: &mut String, user: &User, command_width: usize) {
         Some(process) => (
             process.pid.to_string(),
             process.age.map_or("?".into(), short),
-            procfs::shorten(&printable(&process.command), command_width),
+            shorten(&printable(&process.command), command_width),
         ),
         None => ("?".into(), "?".into(), "(visible only to root)".into()),
     };
@@ -151,7 +150,7 @@ mod tests {
         let users = vec![user(Role::Waits(lock)), user(Role::HasOpen)];
         let scan = Scan {
             files: [("a".into(), users), ("b".into(), vec![])].into(),
-            foreign: Default::default(),
+            other_files: Default::default(),
             hidden: 0,
         };
         let table = of(&scan, false, 80);

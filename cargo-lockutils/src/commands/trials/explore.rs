@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, outcome};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
@@ -14,8 +14,12 @@ use lockutils_harness::stress::offers;
 use super::{Run, Subject, reports, screen};
 use crate::cli::ExploreOptions;
 use crate::settings::{ConfiguredLock, ConfiguredTrial};
+use crate::sys::{NO_EXPLORE, Status};
 
-pub fn run(chosen: &ExploreOptions) -> Result<u8> {
+pub fn run(chosen: &ExploreOptions) -> Result<Status> {
+    if let Some(why) = NO_EXPLORE {
+        bail!("`explore` is not available on this system: {why}");
+    }
     super::run(&chosen.trial, |run| Explore {
         chosen,
         duration: chosen
@@ -88,7 +92,7 @@ impl super::Trial for Explore<'_> {
             run.screen
                 .line(&report::outcome_line(&outcome, screen::width()));
             if let Some(again) = &outcome.again {
-                run.screen.line(&format!("  again: {again}\n"));
+                run.screen.line(&format!("  rerun: {again}\n"));
             }
             outcomes.push(outcome);
             if run.is_interrupted() {

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use lockutils_harness::model::{CheckedReport, Command, Report, Scenario, Verdict, worst};
 use lockutils_harness::report;
-use lockutils_harness::workers::LockUnderTest;
+use lockutils_harness::workers::{LockUnderTest, WorkerError};
 
 use self::reports::Reports;
 use self::screen::Screen;
@@ -24,9 +24,10 @@ use self::target::Target;
 use crate::cli::TrialOptions;
 use crate::github;
 use crate::lock_directory::LockDirectory;
-use crate::say;
+use crate::output;
 use crate::seed::fresh_seed;
 use crate::settings::{ConfiguredLock, ConfiguredTrial, Profile};
+use crate::sys::Status;
 
 /// A way to test locks: `stress` or `explore`.
 trait Trial {
@@ -64,14 +65,14 @@ struct Run<'a> {
 }
 
 /// Tests the locks that the options name and returns the exit status.
-fn run<T: Trial>(options: &TrialOptions, trial: impl FnOnce(&Run<'_>) -> T) -> Result<u8> {
+fn run<T: Trial>(options: &TrialOptions, trial: impl FnOnce(&Run<'_>) -> T) -> Result<Status> {
     screen::unless_interrupted(run_until_interrupted(options, trial))
 }
 
 fn run_until_interrupted<T: Trial>(
     options: &TrialOptions,
     trial: impl FnOnce(&Run<'_>) -> T,
-) -> Result<u8> {
+) -> Result<Status> {
     let command = T::COMMAND.word();
     let profile = target::profile(&options.lock)?;
     let seed = options.seed.or(profile.fixed_seed());
@@ -110,7 +111,7 @@ fn run_until_interrupted<T: Trial>(
                 locks.iter().partition(|lock| T::configured(lock).skip);
             if locks.is_empty() {
                 let names: Vec<&str> = skipped.iter().map(|lock| lock.name.as_str()).collect();
-                say::note(format_args!(
+                output::note(format_args!(
                     "nothing to {command}: the configuration sets `{command}.skip` for {}",
                     names.join(", ")
                 ));
@@ -125,7 +126,7 @@ fn run_until_interrupted<T: Trial>(
         false => worst(checked.iter().map(|checked| checked.exit_status)),
     };
     reports.write(&checked, exit_status)?;
-    Ok(exit_status)
+    Ok(exit_status.into())
 }
 
 impl Run<'_> {
@@ -166,16 +167,29 @@ impl Run<'_> {
 
     /// Tests one lock in its own directory.
     fn one<T: Trial>(&self, trial: &T, subject: &Subject<'_>) -> Result<Report> {
-        let mut report = LockDirectory::with_fresh(|lock_path| {
+        let report = LockDirectory::with_fresh(|lock_path| {
             let report = trial.try_lock(self, subject, lock_path);
             self.screen.clear();
             report
-        })??;
+        })?;
+        let mut report = report.map_err(|error| with_tip(error, &subject.lock))?;
         report.exit_status = screen::exit_status(report.exit_status);
         Ok(report)
     }
 
     fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds a tip if the command line may be something other than a worker.
+fn with_tip(error: Error, lock: &LockUnderTest) -> Error {
+    match error.downcast_ref() {
+        Some(WorkerError::NotReady { .. }) if lock.kind() == "worker" => anyhow!(
+            "{error}\n  tip: `cargo lockutils worker-check {}` checks a worker; a command that \
+             runs another one under a lock needs --wrapper and {{cmd}}",
+            lock.arguments()
+        ),
+        _ => error,
     }
 }

@@ -14,19 +14,25 @@ use lockutils_harness::workers::LockUnderTest;
 
 use super::screen::{self, Screen, interrupted};
 use crate::lock_directory::LockDirectory;
-use crate::say;
+use crate::output;
+use crate::sys::{NO_EXPLORE, Status};
 
 /// Default number of runs.
 const TIMES: usize = 10;
 
-pub fn run(file: &Path, times: Option<usize>) -> Result<u8> {
+pub fn run(file: &Path, times: Option<usize>) -> Result<Status> {
+    if let Some(why) = NO_EXPLORE {
+        bail!("`replay` is not available on this system: {why}");
+    }
     screen::unless_interrupted(run_until_interrupted(file, times))
 }
 
-fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
+fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     let text = match file == Path::new("-") {
-        true => io::read_to_string(io::stdin()).context("standard input")?,
-        false => fs::read_to_string(file).with_context(|| file.display().to_string())?,
+        true => io::read_to_string(io::stdin()).context("cannot read standard input")?,
+        false => {
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        }
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
     let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
@@ -40,28 +46,37 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<u8> {
     let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
         bail!("interrupted before the first run ended");
     };
-    say::on_stdout(lock.title());
+    output::on_stdout(lock.title());
     let steps = report::steps_in_short(&story(last));
-    say::on_stdout(report::fold(&steps, screen::width()));
+    output::on_stdout(report::fold(&steps, screen::width()));
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()
         .filter(|trace| trace.choices() == example.choices)
         .count();
     let times = traces.len();
-    say::on_stdout(format_args!(
+    output::on_stdout(format_args!(
         "{broken} of {times} runs reached the violation; {same} took exactly the steps in the file"
     ));
+    let elsewhere = example.other_processor().filter(|_| same == 0);
+    if let Some(processor) = elsewhere {
+        output::note(format_args!(
+            "the file was found on {processor}, and on {} the worker makes other system calls: \
+             replay it there, or explore the lock here",
+            std::env::consts::ARCH
+        ));
+    }
     if broken == 0 {
         match &last.end {
-            End::Failed(_) | End::Polls(None) => say::warning(ending(&last.end)),
-            _ => say::note(
+            End::Failed(_) | End::Polls(None) => output::warning(ending(&last.end)),
+            _ if elsewhere.is_some() => {}
+            _ => output::note(
                 "this schedule no longer leads to a violation: the lock was repaired, or is not \
                  deterministic",
             ),
         }
     }
-    Ok(last.end.verdict().exit_status())
+    Ok(last.end.verdict().exit_status().into())
 }
 
 fn follow(

@@ -9,7 +9,7 @@ use lockutils_harness::model::CheckedReport;
 use lockutils_harness::report;
 
 use crate::cli::ReportOptions;
-use crate::{github, say};
+use crate::{github, output};
 
 /// The destinations of the reports.
 pub struct Reports {
@@ -57,7 +57,7 @@ impl Reports {
             all => report::json_of_all(all, exit_status),
         };
         if self.to_stdout {
-            say::result(&json)?;
+            output::result(&json)?;
         }
         if let Some(file) = &self.json {
             fs::write(file, json + "\n").with_context(|| cannot_write(file))?;
@@ -84,7 +84,7 @@ fn pages(file: &Path, reports: &[CheckedReport]) -> Result<()> {
         };
         let page = report::html(&checked.report);
         fs::write(&file, page).with_context(|| cannot_write(&file))?;
-        say::note(format_args!("wrote {}", file.display()));
+        output::note(format_args!("wrote {}", file.display()));
     }
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::SIGINT;
 
-use crate::say;
+use crate::output;
+use crate::sys::{INTERRUPTS, Status};
 
 /// Current width of the terminal; `None` in a log.
 pub fn width() -> Option<usize> {
@@ -40,8 +41,8 @@ impl Screen {
     /// Prints a line that stays.
     pub fn line(&self, text: &str) {
         self.live.suspend(|| match self.on_stderr {
-            true => say::on_stderr(text),
-            false => say::on_stdout(text),
+            true => output::on_stderr(text),
+            false => output::on_stdout(text),
         });
     }
 
@@ -61,10 +62,10 @@ impl Screen {
 /// The signal that interrupted the run, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// A flag that SIGINT, SIGTERM or SIGHUP sets. A second signal ends the process at once.
+/// A flag that SIGINT, SIGTERM or, on Unix, SIGHUP sets. A second signal ends the process at once.
 pub fn interrupted() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for &signal in INTERRUPTS {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
         let number = signal.unsigned_abs() as usize;
         // Registered before the flag, so that a reader of the flag also sees the number.
@@ -85,11 +86,11 @@ pub fn exit_status(status: u8) -> u8 {
 }
 
 /// The exit status of a run that may have been interrupted before it had a result.
-pub fn unless_interrupted(result: Result<u8>) -> Result<u8> {
+pub fn unless_interrupted(result: Result<Status>) -> Result<Status> {
     match (result, SIGNAL.load(Ordering::SeqCst)) {
         (Err(error), signal) if signal != 0 => {
-            say::error(&error);
-            Ok(128 + signal as u8)
+            output::error(&error);
+            Ok(128 + signal as Status)
         }
         (result, _) => result,
     }

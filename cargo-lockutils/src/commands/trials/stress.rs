@@ -12,8 +12,9 @@ use super::screen::{self, Screen};
 use super::{Run, Subject};
 use crate::cli::StressOptions;
 use crate::settings::{ConfiguredLock, ConfiguredTrial};
+use crate::sys::Status;
 
-pub fn run(chosen: &StressOptions) -> Result<u8> {
+pub fn run(chosen: &StressOptions) -> Result<Status> {
     super::run(&chosen.trial, |run| Stress {
         options: options(chosen, run),
     })
@@ -110,7 +111,7 @@ fn running(scenario: Scenario, share: Duration, progress: Progress) -> String {
         overlaps => format!(", {overlaps} overlaps"),
     };
     let waiting = match elapsed > share + 0.5 {
-        true => " (waiting for the last workers to get the lock)",
+        true => " (waiting until the last workers get the lock)",
         false => "",
     };
     format!(

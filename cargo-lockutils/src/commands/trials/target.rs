@@ -42,11 +42,11 @@ impl Target {
 /// All locks of the configuration, or those that are named.
 fn locks(lock: &LockOptions) -> Result<Vec<ConfiguredLock>> {
     const ADVICE: &str = "give a worker after `--`, `--wrapper -- COMMAND`, or `--builtin NAME`";
-    let workspace = workspace().map_err(|why| anyhow!("no lock is given: {ADVICE} ({why:#})"))?;
+    let workspace = workspace().map_err(|why| anyhow!("no lock to test: {ADVICE} ({why:#})"))?;
     let mut locks = workspace.locks()?;
     if locks.is_empty() {
         bail!(
-            "no lock is given, and none is configured: {ADVICE}, or create a configuration with \
+            "no lock to test, and none is configured: {ADVICE}, or create a configuration with \
              `cargo lockutils init`"
         );
     }

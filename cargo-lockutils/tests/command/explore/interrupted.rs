@@ -1,4 +1,4 @@
-//! Ctrl-C: what was found is told, soon, and nothing stays.
+//! Ctrl-C: findings are reported soon, and nothing stays.
 
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 
 use crate::project::{NOTHING, Project, signal, stdout};
 
-/// A schedule may take longer by far.
+/// A schedule may take far longer.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Explores until a file of the lock is there, interrupts it, and gives what is told.
+/// Explores until a file of the lock exists, interrupts the command, and returns its output.
 fn interrupted(project: &Project, lock: &[&str]) -> Output {
     let command = project
         .command(&["explore", "--scenario", "contend", "--schedules", "100000"])
@@ -20,7 +20,7 @@ fn interrupted(project: &Project, lock: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    project.until_somebody_gets_the_lock();
+    project.until_a_worker_gets_the_lock();
     let began = Instant::now();
     signal(&command, Signal::SIGINT);
     let output = command.wait_with_output().unwrap();
@@ -33,8 +33,8 @@ fn interrupted(project: &Project, lock: &[&str]) -> Output {
 #[test]
 fn between_schedules() {
     let project = Project::new();
-    let told = stdout(&interrupted(&project, &["--builtin", "flock"]));
-    assert!(told.contains("interrupted before"), "{told}");
+    let printed = stdout(&interrupted(&project, &["--builtin", "flock"]));
+    assert!(printed.contains("interrupted before"), "{printed}");
 }
 
 #[test]
@@ -50,9 +50,9 @@ for line in sys.stdin:
     while True: pass
 ",
     );
-    let told = stdout(&interrupted(&project, &["--", "python3", "worker.py"]));
+    let printed = stdout(&interrupted(&project, &["--", "python3", "worker.py"]));
     assert!(
-        told.contains("interrupted before a schedule was run"),
-        "{told}"
+        printed.contains("interrupted before a schedule was run"),
+        "{printed}"
     );
 }

@@ -1,4 +1,4 @@
-//! `explore` on locks whose race is known, and on locks that have none.
+//! `explore` on locks with a known race, and on locks without one.
 
 mod interrupted;
 mod reports;
@@ -11,7 +11,7 @@ use std::process::Output;
 
 use crate::project::{NOTHING, Project, stderr, stdout};
 
-/// Takes the lock by flock(2) and unlinks the file before it closes it, without a look at the name
+/// Takes the lock by flock(2) and unlinks the file before it closes it; does not check the name
 /// after locking.
 const UNLINKS: &str = "
 import fcntl, os
@@ -61,18 +61,18 @@ fn explore(script: &str) -> (Project, Output) {
     (project, output)
 }
 
-/// The command has ended like this and has said all of that.
+/// Asserts the exit status of the command and parts of its output.
 #[track_caller]
 fn tells(output: &Output, status: i32, parts: &[&str]) {
-    let told = stdout(output);
+    let printed = stdout(output);
     assert_eq!(
         output.status.code(),
         Some(status),
-        "{told}{}",
+        "{printed}{}",
         stderr(output)
     );
     for part in parts {
-        assert!(told.contains(part), "no `{part}` in {told}");
+        assert!(printed.contains(part), "no `{part}` in {printed}");
     }
 }
 
@@ -81,7 +81,8 @@ fn race() -> String {
     UNLINKS.replace("REMOVE", "os.unlink(self.path)")
 }
 
-/// What was found and kept in `found.txt` is found again, five times in five, by the same steps.
+/// Asserts that the counterexample in `found.txt` is replayed five times out of five, by the same
+/// steps.
 #[track_caller]
 fn is_replayed(project: &Project) {
     let again = project.run(&["replay", "found.txt", "--times", "5"]);
@@ -97,18 +98,41 @@ fn a_race_is_found_told_kept_and_replayed() {
         1,
         &[
             "BROKEN after",
-            "which no longer has this name; IS IN THE SECTION",
+            "which no longer has this name; ENTERS THE SECTION",
             "are in the section at once",
         ],
     );
     let kept = fs::read_to_string(project.folder().join("found.txt")).unwrap();
     assert!(kept.starts_with("lockutils counterexample 1\n"), "{kept}");
+    let processor = format!("\nprocessor: {}\n", std::env::consts::ARCH);
+    assert!(kept.contains(&processor), "{kept}");
     is_replayed(&project);
-    // The lock is repaired: the same schedule leads nowhere.
+    // One of an older version; a slow machine is not to blame.
+    let older = kept.replace(&processor, "\nlease: 20000\n");
+    project.write("p/older.txt", &older);
+    let older = project.run(&["replay", "older.txt", "--times", "1"]);
+    tells(&older, 1, &["1 of 1 runs reached the violation"]);
+    let elsewhere = kept.replace(&processor, "\nlease: 20000\nprocessor: m68k\n");
+    project.write("p/elsewhere.txt", &elsewhere);
+    let elsewhere = project.run(&["replay", "elsewhere.txt", "--times", "1"]);
+    tells(&elsewhere, 1, &["1 took exactly the steps in the file"]);
+    assert!(
+        !stderr(&elsewhere).contains("m68k"),
+        "{}",
+        stderr(&elsewhere)
+    );
+    // With the repaired lock, the same schedule shows no violation.
     project.write("p/worker.py", &UNLINKS.replace("REMOVE", "pass"));
     let repaired = project.run(&["replay", "found.txt", "--times", "2"]);
     assert_eq!(repaired.status.code(), Some(0), "{}", stdout(&repaired));
     assert!(stderr(&repaired).contains("the lock was repaired, or is not deterministic"));
+    let repaired = project.run(&["replay", "elsewhere.txt", "--times", "2"]);
+    assert_eq!(repaired.status.code(), Some(0), "{}", stdout(&repaired));
+    let told = stderr(&repaired);
+    assert!(
+        told.contains("the file was found on m68k, and on "),
+        "{told}"
+    );
     assert_eq!(project.left_behind(), NOTHING);
 }
 
@@ -123,7 +147,7 @@ fn a_lock_without_a_race_has_none() {
         stderr(&output)
     );
     assert!(
-        stdout(&output).contains("no violation found 40 schedules of 3 workers"),
+        stdout(&output).contains("no violation found: 40 schedules of 3 workers"),
         "{}",
         stdout(&output)
     );
@@ -152,10 +176,10 @@ fn a_lock_without_a_race_has_none() {
 fn what_cannot_be_explored_or_replayed_says_why() {
     let project = Project::new();
     project.write("p/other.txt", "something else\n");
-    for (arguments, told) in [
+    for (arguments, printed) in [
         (
             &["replay", "other.txt"][..],
-            "is it a file that `cargo lockutils explore --save` wrote?",
+            "not a counterexample saved by `cargo lockutils explore`",
         ),
         (&["replay", "missing.txt"], "missing.txt: No such file"),
         (
@@ -170,8 +194,8 @@ fn what_cannot_be_explored_or_replayed_says_why() {
         let output = project.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(
-            stderr(&output).contains(told),
-            "no `{told}` in {}",
+            stderr(&output).contains(printed),
+            "no `{printed}` in {}",
             stderr(&output)
         );
     }
@@ -184,13 +208,18 @@ fn two_delays_and_three_workers_are_not_too_much() {
         &project,
         &["--scenario", "die", "--seed", "1", "--duration", "120s"],
     );
-    let told = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
-    assert!(told.contains("are in the section at once"), "{told}");
+    let printed = stdout(&output);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{printed}{}",
+        stderr(&output)
+    );
+    assert!(printed.contains("are in the section at once"), "{printed}");
     assert_eq!(project.left_behind(), NOTHING);
 }
 
-/// Takes a lock over whose file has not changed for a while, by a time that nobody can set back.
+/// Takes over a lock whose file has not changed for a while, by a time that cannot be set back.
 const TAKES_OVER: &str = "
 import os, time
 from lockutils_worker import serve
@@ -233,7 +262,7 @@ fn a_dead_holder_grows_old_in_real_time_if_nothing_else_helps() {
     tells(
         &output,
         1,
-        &["the lock looks at times that cannot be set back"],
+        &["because the lock reads file times that cannot be set back"],
     );
     let kept = fs::read_to_string(project.folder().join("found.txt")).unwrap();
     assert!(kept.contains("\nrest: "), "{kept}");
@@ -241,10 +270,11 @@ fn a_dead_holder_grows_old_in_real_time_if_nothing_else_helps() {
     assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
 }
 
-/// Executes a program to which ptrace(2) is refused, as in a container, by a seccomp filter.
+/// Executes a program to which a seccomp filter refuses ptrace(2), as in a container.
 const WITHOUT_PTRACE: &str = "
-import ctypes, os, struct, sys
-PTRACE, ALLOW, REFUSE = 101, 0x7fff0000, 0x00050001
+import ctypes, os, platform, struct, sys
+PTRACE = {'x86_64': 101, 'aarch64': 117}[platform.machine()]
+ALLOW, REFUSE = 0x7fff0000, 0x00050001
 steps = [(0x20, 0, 0, 0), (0x15, 0, 1, PTRACE), (0x06, 0, 0, REFUSE), (0x06, 0, 0, ALLOW)]
 program = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))
 header = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(steps), ctypes.addressof(program)))
@@ -268,13 +298,13 @@ fn where_ptrace_is_refused_it_says_what_to_do() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
-    let told = stderr(&output);
+    let printed = stderr(&output);
     for part in [
         "ptrace must be allowed",
         "--cap-add=SYS_PTRACE",
         "ptrace_scope",
     ] {
-        assert!(told.contains(part), "no `{part}` in {told}");
+        assert!(printed.contains(part), "no `{part}` in {printed}");
     }
     assert_eq!(project.left_behind(), NOTHING);
 }

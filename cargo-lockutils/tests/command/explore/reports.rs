@@ -1,4 +1,4 @@
-//! The same for programs: JSON, HTML and JUnit's XML.
+//! The reports of `explore` for programs: JSON, HTML and JUnit XML.
 
 use std::fs;
 

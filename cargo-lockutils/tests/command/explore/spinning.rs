@@ -1,4 +1,4 @@
-//! Workers that look again and again without a pause.
+//! Workers that poll without a pause.
 
 use super::{explore_worker, project, tells};
 
@@ -27,7 +27,7 @@ const LOOKS: &str = "
             return False
 ";
 
-/// Something has changed whenever it looks.
+/// Something has changed at every poll.
 const MAKES_ITS_OWN_FILE: &str = "
         os.close(os.open(self.own, os.O_CREAT))
         try:
@@ -50,9 +50,9 @@ fn is_explored(attempt: &str) {
         &output,
         3,
         &[
-            "✔ contend   no violation found 30 schedules",
+            "✔ contend   no violation found: 30 schedules",
             "✘ die       stuck after 1 schedule",
-            "nobody got the lock in 12 s of real time either",
+            "none got the lock in 12 s of real time either",
         ],
     );
     let again = project.run(&["replay", "lockutils-die.txt"]);

@@ -3,7 +3,7 @@
 use super::{explore, explore_worker, is_replayed, project, race, tells};
 use crate::project::stdout;
 
-/// A thread of which the lock knows nothing, as the one that watches over Go's goroutines.
+/// A thread that does not use the lock, such as the monitor of Go's goroutines.
 const HELPER: &str = "
 import threading, time
 def watch():
@@ -12,7 +12,7 @@ def watch():
 threading.Thread(target=watch, daemon=True).start()
 ";
 
-/// Waits with a time limit for another thread, as `Thread.sleep` in Java does, and looks again.
+/// Waits with a time limit for another thread, like `Thread.sleep` in Java, and polls again.
 const WAITS_FOR_A_THREAD: &str = "
 import os, threading
 from lockutils_worker import serve
@@ -54,10 +54,10 @@ fn a_wait_for_a_thread_with_a_time_limit_is_a_sleep() {
         &["--scenario", "contend,respawn", "--schedules", "40"],
     );
     tells(&output, 0, &[]);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert_eq!(
-        told.matches("no violation found 40 schedules").count(),
+        printed.matches("no violation found: 40 schedules").count(),
         2,
-        "{told}"
+        "{printed}"
     );
 }

@@ -1,9 +1,9 @@
-//! Workers that misbehave: what is told is what they do, and nothing of the lock.
+//! Workers that misbehave: the report describes the worker, and says nothing about the lock.
 
 use super::{UNLINKS, explore_worker, project, race, tells};
 use crate::project::{NOTHING, Project, stderr, stdout};
 
-/// Answers as a lock that nobody can hold twice would, but for what `MODE` does first.
+/// Answers like a correct lock, except for the misbehaviour in `MODE`, which comes first.
 const WORKER: &str = "
 import os, sys
 print('ready', flush=True)
@@ -12,31 +12,31 @@ for line in sys.stdin:
     MODE
 ";
 
-/// What is told of a worker that does this.
-fn told(mode: &str) -> (i32, String) {
+/// The exit status and the output for a worker with this misbehaviour.
+fn printed(mode: &str) -> (i32, String) {
     let project = Project::new();
     project.write("p/worker.py", &WORKER.replace("MODE", mode));
     let output = explore_worker(&project, &["--scenario", "contend", "--schedules", "1"]);
     assert_eq!(project.left_behind(), NOTHING);
-    let told = stdout(&output);
-    assert_eq!(stderr(&output), "", "{told}");
-    (output.status.code().unwrap(), told)
+    let printed = stdout(&output);
+    assert_eq!(stderr(&output), "", "{printed}");
+    (output.status.code().unwrap(), printed)
 }
 
 #[track_caller]
 fn is_not_known(mode: &str, why: &str) {
-    let (status, told) = told(mode);
-    assert!(told.contains("not known"), "{told}");
-    assert!(told.contains(why), "no `{why}` in {told}");
-    assert_eq!(status, 2, "{told}");
+    let (status, printed) = printed(mode);
+    assert!(printed.contains("not known"), "{printed}");
+    assert!(printed.contains(why), "no `{why}` in {printed}");
+    assert_eq!(status, 2, "{printed}");
 }
 
 #[test]
 fn one_that_dies() {
-    is_not_known("os._exit(7)", "worker 0 has ended by itself");
+    is_not_known("os._exit(7)", "worker 0 ended on its own");
     is_not_known(
         "sys.exit('no such lock')",
-        "worker 0 has ended by itself; its standard error ends: no such lock",
+        "worker 0 ended on its own; its standard error ends with: no such lock",
     );
 }
 
@@ -44,7 +44,7 @@ fn one_that_dies() {
 fn one_that_computes_for_ever() {
     is_not_known(
         "while True: pass",
-        "worker 0 computes for 10 s, makes no call that matters to a lock, and does not answer",
+        "worker 0 has computed for 10 s without an answer or a system call that matters to a lock",
     );
 }
 
@@ -52,37 +52,38 @@ fn one_that_computes_for_ever() {
 fn one_that_answers_something_else() {
     is_not_known(
         "print('0 what', flush=True)",
-        "worker 0 does not answer, and has said what is not of the protocol: \"0 what\"",
+        "worker 0 does not answer; it printed a line outside the protocol: \"0 what\"",
     );
     is_not_known(
         "print('1 acquired', flush=True)",
-        "has said what is not of the protocol: \"1 acquired\"",
+        "it printed a line outside the protocol: \"1 acquired\"",
     );
     is_not_known("print('x' * 10**6, flush=True)", "xxx\"…");
 }
 
 #[test]
 fn one_whose_lock_fails() {
-    let (status, told) = told("print('0 error the server is gone', flush=True)");
-    assert!(told.contains("3 times: the server is gone"), "{told}");
-    assert_eq!(status, 3, "{told}");
+    let (status, printed) = printed("print('0 error the server is gone', flush=True)");
+    assert!(printed.contains("3 times: the server is gone"), "{printed}");
+    assert_eq!(status, 3, "{printed}");
 }
 
 #[test]
 fn one_that_waits_for_what_never_comes() {
-    let (status, told) = told("os.read(os.pipe()[0], 1)");
+    let (status, printed) = printed("os.read(os.pipe()[0], 1)");
     assert!(
-        told.contains("=> stuck: nobody is in the section, and workers 0, 1 and 2 wait for ever"),
-        "{told}"
+        printed
+            .contains("=> stuck: no worker is in the section, and workers 0, 1 and 2 wait forever"),
+        "{printed}"
     );
-    assert_eq!(status, 3, "{told}");
+    assert_eq!(status, 3, "{printed}");
 }
 
 #[test]
 fn one_that_answers_what_was_not_asked() {
     is_not_known(
         "print('0 busy', flush=True)",
-        "worker 0 answered `busy` when it was told to acquire",
+        "worker 0 answered `busy` when it was asked to acquire",
     );
 }
 
@@ -144,7 +145,7 @@ fn what_is_not_known_of_one_scenario_is_not_made_up_for_by_another() {
         2,
         &[
             "✔ contend   no violation found",
-            "answered `unsupported` when it was told to remove",
+            "answered `unsupported` when it was asked to remove",
         ],
     );
 }

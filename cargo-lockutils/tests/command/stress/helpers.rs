@@ -1,13 +1,13 @@
-//! The helpers in `docs/workers`: a worker of a few lines, for a lock that can do little.
+//! The helpers in `docs/workers`: a worker of a few lines, for a simple lock.
 
 use std::path::Path;
 
 use crate::project::{NOTHING, Project};
 use crate::stress::verdict_is;
 
-/// Checks and tries a worker that is given as a file's name and text, in which HELPERS is the
+/// Checks and tests a worker, given as the name and text of a file in which HELPERS stands for the
 /// folder of the helpers.
-fn tried(program: &str, file: &str, text: &str, scenarios: &str, told: &[&str]) {
+fn tried(program: &str, file: &str, text: &str, scenarios: &str, printed: &[&str]) {
     let helpers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/workers");
     let project = Project::new();
     project.write(
@@ -18,7 +18,7 @@ fn tried(program: &str, file: &str, text: &str, scenarios: &str, told: &[&str]) 
     verdict_is(&check, 0, &["the worker speaks the protocol"]);
     let options = ["stress", "--duration", "2s", "--scenario", scenarios];
     let output = project.run(&[&options[..], &["--", program, file]].concat());
-    verdict_is(&output, 0, told);
+    verdict_is(&output, 0, printed);
     assert_eq!(project.left_behind(), NOTHING);
 }
 
@@ -102,7 +102,7 @@ fn javascript_has_tasks_for_threads() {
         .output()
         .is_err()
     {
-        return; // not everybody has Node
+        return; // Node is not installed everywhere
     }
     let worker = r#"
 const { serve, directory, name } = require('HELPERS/lockutils_worker');

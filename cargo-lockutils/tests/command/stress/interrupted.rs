@@ -1,4 +1,4 @@
-//! Whatever ends us, what was found is told, and nothing stays.
+//! Whatever ends the command, findings are reported and nothing stays.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -28,12 +28,12 @@ fn ctrl_c_prints_what_was_found_so_far() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    project.until_somebody_gets_the_lock();
+    project.until_a_worker_gets_the_lock();
     signal(&command, Signal::SIGINT);
     let output = command.wait_with_output().unwrap();
     let text = stdout(&output);
     assert!(
-        text.contains("interrupted before everything was tried"),
+        text.contains("interrupted before everything was tested"),
         "{text}"
     );
     assert_eq!(output.status.code(), Some(130), "{text}");
@@ -41,7 +41,7 @@ fn ctrl_c_prints_what_was_found_so_far() {
     assert_eq!(project.left_behind(), NOTHING);
 }
 
-/// Whether a process has this in its environment.
+/// Returns `true` if a process has the directory in its environment.
 fn is_used(directory: &Path) -> bool {
     let needle = directory.as_os_str().as_bytes();
     fs::read_dir("/proc").unwrap().flatten().any(|entry| {
@@ -80,7 +80,8 @@ fn ctrl_c_is_heard_while_a_worker_starts() {
 #[test]
 fn sigkill_leaves_neither_a_process_nor_a_directory() {
     let project = Project::new();
-    // The wrapper and its command are no children of ours, nor of a process that dies with us.
+    // The wrapper and its command are not children of this process, nor of a process that dies with
+    // it.
     let mut command = project
         .command(&[
             "stress",
@@ -100,7 +101,7 @@ fn sigkill_leaves_neither_a_process_nor_a_directory() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    project.until_somebody_gets_the_lock();
+    project.until_a_worker_gets_the_lock();
     let base = project.left_behind().pop().unwrap();
     assert!(is_used(&base));
     signal(&command, Signal::SIGKILL);
@@ -153,15 +154,15 @@ fn a_signal_that_ends_it_is_in_the_exit_status() {
             .spawn()
             .unwrap();
         match ready {
-            true => project.until_somebody_gets_the_lock(),
+            true => project.until_a_worker_gets_the_lock(),
             false => until("the worker starts", || {
                 project.folder().join("started").exists().then_some(())
             }),
         }
         signal(&child, Signal::SIGTERM);
         let output = child.wait_with_output().unwrap();
-        let told = stdout(&output) + &stderr(&output);
-        assert_eq!(output.status.code(), Some(143), "{command}: {told}");
+        let printed = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(143), "{command}: {printed}");
         assert_eq!(project.left_behind(), NOTHING);
     }
 }

@@ -1,5 +1,4 @@
-//! `stress`: on locks whose behaviour is known, on workers and wrappers that misbehave, and
-//! interrupted.
+//! `stress` on locks with known behaviour, on workers and wrappers that misbehave, and interrupted.
 
 mod helpers;
 mod interrupted;
@@ -15,7 +14,7 @@ use std::process::Output;
 
 use crate::project::{Project, stderr, stdout};
 
-/// What `stress` says of a worker that is this shell script.
+/// The output of `stress` for a worker that is this shell script.
 pub fn stress(script: &str, options: &[&str]) -> (Project, Output) {
     let project = Project::new();
     project.write("p/worker.sh", script);

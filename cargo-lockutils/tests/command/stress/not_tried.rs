@@ -1,10 +1,11 @@
-//! A promise that was to be tried and was not is no pass.
+//! A promise that should have been tested and was not is not a pass.
 
 use crate::stress::{stress, verdict_is};
 
 /// A worker with flock(1); in the scenario `respawn` its library fails.
 const FAILS_IN_RESPAWN: &str = "exec 9>>\"$LOCKUTILS_DIR/lock\"; echo ready
-case $LOCKUTILS_NAME in *-respawn) while read -r slot verb; do echo \"$slot error the disk is full\"; done; exit;; esac
+case $LOCKUTILS_NAME in *-respawn)
+    while read -r slot verb; do echo \"$slot error the disk is full\"; done; exit;; esac
 while read -r slot verb; do case $verb in
 acquire) flock 9; echo $slot acquired;;
 try) if flock -n 9; then echo $slot acquired; else echo $slot busy; fi;;

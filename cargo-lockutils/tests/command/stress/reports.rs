@@ -91,7 +91,7 @@ fn the_json_is_as_its_schema_says() {
     );
     let mut verdicts = Vec::new();
     for arguments in [
-        // Held, broken, not known, with and without waits.
+        // Held, broken and not known; with and without waits.
         &["--duration", "2s", "--builtin", "fcntl"][..],
         &[
             "--scenario",
@@ -145,7 +145,7 @@ fn the_json_is_as_its_schema_says() {
     for verdict in ["held", "broken", "stuck", "not-known"] {
         assert!(verdicts.contains(&format!("{verdict:?}")), "{verdicts:?}");
     }
-    // And it does say something.
+    // The schema does reject something.
     let mut report = serde_json::json!({"schema": 1});
     assert!(!schema.is_valid(&report));
     report["schema"] = 2.into();

@@ -1,5 +1,4 @@
-//! Locks that exclude and answer as they should, but for one time in many; found in words that name
-//! what happened.
+//! Locks that misbehave only once in many times; the report names the defect.
 
 use std::time::Instant;
 
@@ -57,7 +56,8 @@ class Flock:
         fcntl.flock(self.file, fcntl.LOCK_UN)
 
 class Futex:
-    "The word is 0 if the lock is free, 1 if it is held, 2 if somebody may wait for it. flock makes the steps on the word atomic."
+    # The word is 0 if the lock is free, 1 if it is held, and 2 if it may have waiters. flock makes
+    # the steps on the word atomic.
     WAIT, WAKE = 0, 1
     def __init__(self):
         self.guard = open(path + ".guard", "a")
@@ -105,8 +105,8 @@ for line in sys.stdin:
     print(slot, answer, flush=True)
 "#;
 
-/// What `contend` with its default share of the time says of the worker.
-fn tried(arguments: &[&str], status: i32, told: &[&str]) {
+/// The output of `contend` for the worker, with its default share of the time.
+fn tried(arguments: &[&str], status: i32, printed: &[&str]) {
     let project = Project::new();
     project.write("p/worker.py", WORKER);
     let began = Instant::now();
@@ -118,7 +118,7 @@ fn tried(arguments: &[&str], status: i32, told: &[&str]) {
         began.elapsed(),
         stdout(&output)
     );
-    verdict_is(&output, status, told);
+    verdict_is(&output, status, printed);
     assert_eq!(project.left_behind(), NOTHING);
 }
 
@@ -127,40 +127,40 @@ fn a_waiter_that_looks_seldom_is_starved() {
     tried(
         &["starves", "{worker}"],
         3,
-        &["✘ contend", "starved", "worker 2 slot 0 got the lock"],
+        &["✘ contend", "starved", "worker 2 slot 0 waited for"],
     );
 }
 
 #[test]
 fn a_timed_wait_that_ends_early_once_in_twenty_is_a_wrong_answer() {
-    let told = [
+    let printed = [
         "✘ contend",
         "wrong answer",
         "too early",
         "answered `timeout`",
     ];
-    tried(&["hasty", "{worker}"], 3, &told);
+    tried(&["hasty", "{worker}"], 3, &printed);
 }
 
 #[test]
 fn a_wait_that_was_given_up_and_takes_the_lock_is_seen_by_the_next_try() {
-    let told = [
+    let printed = [
         "✘ contend",
         "wrong answer",
         "although no other slot held the lock",
     ];
-    tried(&["lingering", "{worker}"], 3, &told);
+    tried(&["lingering", "{worker}"], 3, &printed);
 }
 
 #[test]
 fn a_try_that_is_refused_once_in_fifty_though_the_lock_is_free_is_a_wrong_answer() {
-    let told = [
+    let printed = [
         "✘ contend",
         "wrong answer",
         "answered `busy`",
         "had released it",
     ];
-    tried(&["shy", "{worker}"], 3, &told);
+    tried(&["shy", "{worker}"], 3, &printed);
 }
 
 /// Once in 1,000 is found too in most runs: some sections are too short, or have no waiter.
@@ -172,13 +172,13 @@ fn a_lock_that_is_given_back_early_once_in_five_hundred_is_broken() {
 /// Once in 10,000 in a worker of a compiled language; Python hands over too slowly for that.
 #[test]
 fn a_wake_up_that_is_lost_once_in_a_thousand_leaves_a_waiter_beside_a_free_lock() {
-    let told = [
+    let printed = [
         "✘ contend",
         "stuck",
         "has waited since",
         "although the lock is free",
     ];
-    tried(&["sleepy", "{worker}", "1000"], 3, &told);
+    tried(&["sleepy", "{worker}", "1000"], 3, &printed);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Locks whose behaviour is known.
+//! Locks with known behaviour.
 
 use crate::project::{NOTHING, Project, stdout};
 use crate::stress::{QUICK, SPIN, stress, verdict_is, worker};
@@ -15,7 +15,7 @@ fn a_lock_that_does_nothing_is_broken_and_the_overlap_is_drawn() {
             "entered while worker",
             "▔",
             "overlap: ",
-            "again: cargo lockutils stress --seed 0x",
+            "rerun: cargo lockutils stress --seed 0x",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);

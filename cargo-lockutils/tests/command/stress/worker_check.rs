@@ -1,4 +1,4 @@
-//! What is said of a worker that gets the protocol wrong.
+//! Reports about workers that violate the protocol.
 
 use crate::project::{NOTHING, Project};
 use crate::stress::{SPIN, verdict_is, worker};
@@ -22,7 +22,7 @@ fn worker_check_says_what_is_wrong() {
         1,
         &[
             "✘ `0 try` is refused while another worker holds it",
-            "it has to answer `0 unsupported`",
+            "it must answer `0 unsupported`",
             "docs/reference/protocol.md",
         ],
     );
@@ -43,7 +43,7 @@ fn worker_check_knows_what_may_be_offered_and_what_sharing_means() {
         &output,
         1,
         &[
-            "`threats` is no capability; there are: threads, timeout, shared",
+            "`threats` is not a capability; known: threads, timeout, shared",
             "✘ `0 try` is refused while another worker shares it",
             "✘ `0 try-read` is refused while another worker holds it",
             "do both workers use one lock, in LOCKUTILS_DIR and named LOCKUTILS_NAME?",

@@ -8,23 +8,23 @@ use crate::stress::{QUICK, SPIN, stress, verdict_is, worker};
 #[test]
 fn what_cannot_be_tried_is_an_error_with_the_next_step() {
     let project = Project::new();
-    for (arguments, told) in [
+    for (arguments, printed) in [
         (
             &["--", "no-such-lock"][..],
-            "no-such-lock was not found: check its spelling and PATH",
+            "no-such-lock was not found: check the spelling and PATH",
         ),
         (&["--wrapper", "--", "flock", "{lock}"], "has no {cmd}"),
         (
             &["--", "sh", "-c", "echo oh dear >&2; exit 3"],
-            "exited with status 3 before it said `ready`; its standard error ends: oh dear",
+            "exited with status 3 before printing `ready`; its standard error ends with: oh dear",
         ),
         (
             &["--", "sh", "-c", "exec yes nonsense"],
-            "1000 lines without saying `ready`; it said: nonsense",
+            "1000 lines without `ready`; its first line: nonsense",
         ),
         (
             &["--", "sh", "-c", "kill -SEGV $$"],
-            "ended by SIGSEGV before it said `ready`",
+            "ended by SIGSEGV before printing `ready`",
         ),
         (
             &["--builtin", "flock", "--scenario", "explode"],
@@ -38,10 +38,10 @@ fn what_cannot_be_tried_is_an_error_with_the_next_step() {
             &["--builtin", "flock", "--html", "/no/such/folder/x.html"],
             "cannot write /no/such/folder/x.html",
         ),
-        (&[], "no lock is given, and none is configured"),
+        (&[], "no lock to test, and none is configured"),
     ] {
         let output = project.run(&[&["stress"], arguments].concat());
-        verdict_is(&output, 2, &[told]);
+        verdict_is(&output, 2, &[printed]);
         assert_eq!(project.left_behind(), NOTHING, "{arguments:?}");
     }
     let unable = project.run(&["stress", "--builtin", "flock", "--scenario", "remove"]);
@@ -55,7 +55,7 @@ fn workers_that_misbehave_are_told_apart() {
             .replace("echo \"$slot released\"", release)
             .replace("echo \"$slot acquired\"", acquire)
     };
-    for (script, status, told) in [
+    for (script, status, printed) in [
         (
             answer("echo \"$slot error no luck $$\"", "true"),
             2,
@@ -67,18 +67,18 @@ fn workers_that_misbehave_are_told_apart() {
                 "echo \"$slot released\"",
             ),
             2,
-            "it said `acquired` when nothing had been asked",
+            "it answered `acquired` when nothing had been requested",
         ),
         (
             answer("echo \"$slot released\"", "true"),
             2,
-            "it said `released` when `acquire` had been asked",
+            "it answered `released` when `acquire` had been requested",
         ),
         (answer("echo 7 acquired", "true"), 2, "there is no slot 7"),
         (
             answer("exit 4", "true"),
             2,
-            "exited with status 4 while it was asked to acquire",
+            "exited with status 4 while it was acquiring",
         ),
         (
             answer("echo \"$slot acquired\"; kill -ABRT $$", "true"),
@@ -96,12 +96,12 @@ fn workers_that_misbehave_are_told_apart() {
                 "echo \"$slot released\"",
             ),
             2,
-            "not of the protocol",
+            "outside the protocol",
         ),
     ] {
         let (project, output) = stress(&script, &[&QUICK[..], &["--stuck-after", "2s"]].concat());
         let text = stdout(&output) + &stderr(&output);
-        assert!(text.contains(told), "no `{told}` in: {text}");
+        assert!(text.contains(printed), "no `{printed}` in: {text}");
         assert!(
             [status, 2, 3].contains(&output.status.code().unwrap()),
             "{text}"
@@ -128,8 +128,8 @@ fn a_lock_that_holds_is_held_however_its_worker_chatters() {
         0,
         &[
             "✔ contend",
-            "not of the protocol: \"begin\"",
-            "had not left 3 s after the end of their input",
+            "outside the protocol: \"begin\"",
+            "were still running 3 s after the end of their input",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);
@@ -154,7 +154,8 @@ const DEAF: &str = "</dev/null >/dev/null 2>&1";
 #[test]
 fn what_workers_leave_behind_is_ended_though_nothing_tells_whose_it_is() {
     let script = format!(
-        "env -i setsid sh -c 'echo $$ > ../orphan; exec sleep 1000' {DEAF} &\nuntil test -s ../orphan; do sleep 0.01; done\n"
+        "env -i setsid sh -c 'echo $$ > ../orphan; exec sleep 1000' {DEAF} &\n\
+         until test -s ../orphan; do sleep 0.01; done\n"
     ) + &worker(SPIN, "mkdir \"$lock\" 2>/dev/null", "rmdir \"$lock\"");
     let (project, output) = stress(&script, &QUICK);
     verdict_is(&output, 0, &["held"]);
@@ -173,7 +174,7 @@ fn a_worker_that_goes_into_the_background_is_told_so() {
         &output,
         2,
         &[
-            "exited with status 0 before it said `ready` (and left something running: a worker must stay in the foreground)",
+            "exited with status 0 before printing `ready` (and left something running: a worker must stay in the foreground)",
         ],
     );
     assert_eq!(project.left_behind(), NOTHING);
@@ -203,7 +204,7 @@ fn lines_that_are_not_of_the_protocol_may_be_many_if_the_others_come_as_well() {
         "rmdir \"$lock\"",
     );
     let (_, output) = stress(&chatty, &["--scenario", "contend", "--duration", "2s"]);
-    verdict_is(&output, 0, &["✔ contend", "not of the protocol"]);
+    verdict_is(&output, 0, &["✔ contend", "outside the protocol"]);
 }
 
 #[test]

@@ -64,8 +64,8 @@ const CONTEND: [&str; 6] = [
 fn a_wrapper_that_gives_up_is_run_again() {
     let project = Project::new();
     let flock = ["--", "flock", "-n", "-E", "75", "{lock}", "{cmd}"];
-    let told = project.run(&[&CONTEND[..], &["--busy-status", "75"], &flock].concat());
-    verdict_is(&told, 0, &["✔ contend", "held"]);
+    let printed = project.run(&[&CONTEND[..], &["--busy-status", "75"], &flock].concat());
+    verdict_is(&printed, 0, &["✔ contend", "held"]);
     let untold = project.run(&[&CONTEND[..], &flock].concat());
     verdict_is(
         &untold,

@@ -1,9 +1,9 @@
-//! System calls that only older architectures have; the others have variants with a directory
-//! descriptor or a `timespec` alone.
+//! System calls that only older architectures have. The others have only variants with a directory
+//! descriptor or a `timespec`.
 
 use nix::libc::c_long;
 
-/// Numbers of these calls; `None` where the processor has no such call.
+/// Numbers of these calls; `None` if the processor has no such call.
 #[derive(Clone, Copy, Debug)]
 pub struct LegacyNumbers {
     pub access: Option<c_long>,
@@ -31,7 +31,7 @@ pub struct LegacyNumbers {
 }
 
 impl LegacyNumbers {
-    /// None of them.
+    /// The numbers of a processor without these calls.
     #[cfg_attr(target_arch = "x86_64", allow(dead_code))]
     pub const NONE: LegacyNumbers = LegacyNumbers {
         access: None,

@@ -1,4 +1,4 @@
-//! Processors that no file here is for. Every operation fails; a search does not come so far.
+//! Processors without a file here. Every operation fails, but a search ends before it calls one.
 
 use nix::errno::Errno;
 use nix::libc::c_long;
@@ -29,11 +29,15 @@ pub fn repeat_call(_tid: Pid, _entry: &Entry) -> nix::Result<()> {
     Err(UNSUPPORTED)
 }
 
+pub fn scratch(_tid: Pid, _length: usize) -> nix::Result<u64> {
+    Err(UNSUPPORTED)
+}
+
 pub fn stands_in_call(_tid: Pid) -> bool {
     false
 }
 
-/// As the one of a supported processor; there is none.
+/// The counterpart of a supported processor's type; it has no value.
 #[derive(Debug)]
 pub enum Injection {}
 
@@ -42,11 +46,11 @@ impl Injection {
         Err(UNSUPPORTED)
     }
 
-    pub fn scratch(&self, _length: usize) -> u64 {
+    pub fn prepare(&self, _number: c_long, _arguments: [u64; 3]) -> nix::Result<()> {
         match *self {}
     }
 
-    pub fn call(&self, _number: c_long, _arguments: [u64; 3]) -> nix::Result<()> {
+    pub fn enter(&mut self, _number: c_long) -> nix::Result<()> {
         match *self {}
     }
 

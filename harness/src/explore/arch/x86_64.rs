@@ -41,16 +41,16 @@ pub const LEGACY: LegacyNumbers = LegacyNumbers {
     utimes: Some(libc::SYS_utimes),
 };
 
-/// `syscall`.
+/// The instruction `syscall`.
 const INSTRUCTION: [u8; 2] = [0x0f, 0x05];
-/// A function may use this much below its stack pointer (System V ABI, 3.2.2).
+/// Bytes below its stack pointer that a function may use (System V ABI, 3.2.2).
 const RED_ZONE: u64 = 128;
-/// In `orig_rax`: the task is in no system call.
+/// The value of `orig_rax` outside of a system call.
 const NO_CALL: u64 = u64::MAX;
 
 /// Values of rax after a call that the kernel will restart (include/linux/errno.h).
 const RESTART: [i64; 3] = [-512, -513, -514];
-/// The same for a call that goes on by restart_syscall(2).
+/// The value for a call that continues through restart_syscall(2).
 const RESTART_BLOCK: i64 = -516;
 
 fn argument_mut(registers: &mut user_regs_struct, argument: usize) -> &mut u64 {
@@ -64,14 +64,15 @@ fn argument_mut(registers: &mut user_regs_struct, argument: usize) -> &mut u64 {
     }
 }
 
-/// Changes an argument of a task that stands before or after a call.
+/// Changes an argument of a task that is stopped before or after a call. After the call, not the first
+/// one: other processors have the result there.
 pub fn set_argument(tid: Pid, argument: usize, value: u64) -> nix::Result<()> {
     let mut registers = ptrace::getregs(tid)?;
     *argument_mut(&mut registers, argument) = value;
     ptrace::setregs(tid, registers)
 }
 
-/// Makes a task that stands before a call skip it.
+/// Makes a task that is stopped before a call skip it.
 pub fn skip_call(tid: Pid) -> nix::Result<()> {
     let mut registers = ptrace::getregs(tid)?;
     registers.orig_rax = NO_CALL;
@@ -96,7 +97,13 @@ pub fn repeat_call(tid: Pid, entry: &Entry) -> nix::Result<()> {
     ptrace::setregs(tid, registers)
 }
 
-/// Returns `true` if an interrupted task stands in a call, so that an [`Injection`] can begin.
+/// The address of this many unused bytes of the stack of a task, divisible by 16.
+pub fn scratch(tid: Pid, length: usize) -> nix::Result<u64> {
+    let registers = ptrace::getregs(tid)?;
+    Ok((registers.rsp - RED_ZONE - length as u64) & !15)
+}
+
+/// Returns `true` if an interrupted task is in a call, so that an [`Injection`] can begin.
 pub fn stands_in_call(tid: Pid) -> bool {
     let Ok(registers) = ptrace::getregs(tid) else {
         return false;
@@ -112,7 +119,7 @@ pub fn stands_in_call(tid: Pid) -> bool {
         && bytes == INSTRUCTION
 }
 
-/// Calls of ours in a task that stands in a call of its own.
+/// Additional calls in a task that is in a call of its own.
 #[derive(Debug)]
 pub struct Injection {
     tid: Pid,
@@ -120,19 +127,14 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// Notes where the task stands.
+    /// Saves the state of the task.
     pub fn begin(tid: Pid) -> nix::Result<Self> {
         let before = ptrace::getregs(tid)?;
         Ok(Injection { tid, before })
     }
 
-    /// The address of this many unused bytes of its stack, divisible by 16.
-    pub fn scratch(&self, length: usize) -> u64 {
-        (self.before.rsp - RED_ZONE - length as u64) & !15
-    }
-
-    /// Prepares a call; the task makes it when it is resumed.
-    pub fn call(&self, number: c_long, arguments: [u64; 3]) -> nix::Result<()> {
+    /// Prepares a call; the task comes to its entry when it is resumed.
+    pub fn prepare(&self, number: c_long, arguments: [u64; 3]) -> nix::Result<()> {
         let mut registers = self.before;
         registers.rip -= INSTRUCTION.len() as u64;
         registers.rax = number.cast_unsigned();
@@ -142,12 +144,17 @@ impl Injection {
         ptrace::setregs(self.tid, registers)
     }
 
+    /// Makes sure that the call whose entry the task has come to is the prepared one.
+    pub fn enter(&mut self, _number: c_long) -> nix::Result<()> {
+        Ok(())
+    }
+
     /// The result of the call that has just returned.
     pub fn result(&self) -> nix::Result<i64> {
         Ok(ptrace::getregs(self.tid)?.rax.cast_signed())
     }
 
-    /// Returns the task to its own call, which goes on.
+    /// Returns the task to its own call, which continues.
     pub fn end(self) -> nix::Result<()> {
         let mut after = self.before;
         after.orig_rax = NO_CALL;

@@ -1,13 +1,13 @@
-//! Pauses between two looks at the workers.
+//! Pauses between two checks of the workers.
 
 use std::time::Duration;
 
 /// The first pause.
 pub const SHORTEST: Duration = Duration::from_micros(50);
-/// The longest one. A signal ends a pause, but other threads of the process may take it.
+/// The longest pause. A signal ends a pause, but another thread of the process may receive it.
 const LONGEST: Duration = Duration::from_millis(1);
 
-/// Pauses that become longer and longer.
+/// Pauses of growing length.
 #[derive(Debug)]
 pub struct Backoff(Duration);
 

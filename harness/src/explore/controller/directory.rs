@@ -12,12 +12,12 @@ use nix::sys::time::TimeSpec;
 use super::Controller;
 
 impl Controller<'_> {
-    /// Sets the times of everything in the directory back by this much.
+    /// Sets the times of all files in the directory back by this duration.
     pub fn age_files(&self, by: Duration) {
         age(self.files.directory(), by);
     }
 
-    /// Name, inode and size of everything in the directory.
+    /// Name, inode and size of each file in the directory.
     pub fn fingerprint(&self) -> Vec<(String, u64, u64)> {
         let entries = fs::read_dir(self.files.directory());
         let mut all: Vec<_> = entries
@@ -50,7 +50,7 @@ fn age(directory: &Path, by: Duration) {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         let then = TimeSpec::from_duration(since_1970.saturating_sub(by));
-        // For a link, its own times.
+        // For a symbolic link, changes the times of the link itself.
         let flags = UtimensatFlags::NoFollowSymlink;
         let _ = utimensat(AT_FDCWD, &path, &then, &then, flags);
     }

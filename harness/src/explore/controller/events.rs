@@ -69,8 +69,8 @@ impl Controller<'_> {
         }
     }
 
-    /// Decides whether this call is a step or a wait that has to be held, and keeps the task before
-    /// it then. Returns `false` if the call is to go on like any other.
+    /// Decides whether this call is a step or a wait that must be held, and if so keeps the task
+    /// stopped before it. Returns `false` if the call continues like any other.
     fn task_is_scheduled(
         &mut self,
         tid: Pid,
@@ -79,7 +79,7 @@ impl Controller<'_> {
         entry: &Entry,
     ) -> bool {
         let worker = &mut self.workers[number];
-        // As a step, each nap of a runtime's own thread would make every schedule another one.
+        // If naps of a runtime's own threads were steps, every schedule would be different.
         if !worker.participants.contains(&tid) && syscalls::is_helper_nap(tid, system_call, entry) {
             worker.helpers.insert(tid);
             self.tracer.resume(tid);
@@ -90,7 +90,8 @@ impl Controller<'_> {
                 worker.park(tid, entry, Call::sleep(entry.number), result);
                 return true;
             }
-            // A worker without a command may wait for one, and threads of a runtime for each other.
+            // A worker without a command may be waiting for one, and threads of a runtime for each
+            // other.
             Some(wait)
                 if worker.command.is_some()
                     && (matches!(wait, Wait::Poll { .. })
@@ -131,7 +132,7 @@ impl Controller<'_> {
             worker.helpers.remove(&tid);
             let forks = self.unscheduled && worker.is_zygote() && worker.readies == 0;
             if worker.main == Some(tid) && forks {
-                // A zygote may start others before the one that is to work.
+                // A zygote may start other processes before the one that takes the lock.
                 worker.main = None;
             } else if worker.main == Some(tid) {
                 worker.state = WorkerState::Gone;
@@ -143,7 +144,7 @@ impl Controller<'_> {
         }
     }
 
-    /// Reads what a worker has written since the last time.
+    /// Reads what a worker has written since the last call.
     pub(super) fn read_answers(&mut self, number: usize) {
         let worker = &mut self.workers[number];
         let mut lines = Vec::new();

@@ -1,26 +1,27 @@
-//! Waits with a time limit: a task stands before one until it would be over, or until the worker
-//! is chosen to go on.
+//! Waits with a time limit. A task is held before its wait until the wait would be over, or until
+//! the worker is scheduled to continue.
 
 use std::time::Instant;
 
+use nix::libc;
 use nix::unistd::Pid;
 
 use super::super::arch;
-use super::super::syscalls::Wait;
+use super::super::syscalls::{self, Limit, Wait};
 use super::backoff::Backoff;
 use super::worker::{HeldWait, WorkerState};
 use super::{Controller, HANGS};
 
 impl Controller<'_> {
-    /// Tries each held wait of a worker, and lets the first go on that would be over at once.
-    /// Returns `true` if anything has moved by that.
+    /// Tries each held wait of a worker, and lets the first one continue that would be over at
+    /// once. Returns `true` if this moved a task.
     pub(super) fn try_held_waits(&mut self, number: usize) -> bool {
         for place in 0..self.workers[number].held_waits.len() {
             let held = self.workers[number].held_waits[place];
             if held.idle {
                 continue;
             }
-            let Wait::Poll { argument } = held.wait else {
+            let Wait::Poll { limit } = held.wait else {
                 if held.wait.is_over(held.tid) {
                     self.workers[number].held_waits.remove(place);
                     self.tracer.resume(held.tid);
@@ -29,8 +30,17 @@ impl Controller<'_> {
                 self.workers[number].held_waits[place].idle = true;
                 continue;
             };
-            // The same call with a time limit of zero.
-            if arch::set_argument(held.tid, argument, 0).is_err() {
+            // The same call, with a time limit of zero.
+            let (argument, zero) = match limit {
+                Limit::Milliseconds(argument) => (argument, Ok(0)),
+                Limit::Pointer(argument) | Limit::PointerInPoll(argument) => {
+                    (argument, zero_time(held.tid))
+                }
+            };
+            if zero
+                .and_then(|zero| arch::set_argument(held.tid, argument, zero))
+                .is_err()
+            {
                 continue;
             }
             let Some(result) = self.make_call(held.tid) else {
@@ -50,8 +60,8 @@ impl Controller<'_> {
         false
     }
 
-    /// Lets a task that would have gone on waiting come to the same call again. Nothing has changed
-    /// for the other tasks by that.
+    /// Brings a task whose wait is not over back to the same call. For the other tasks nothing has
+    /// changed.
     fn hold_again(&mut self, number: usize, place: usize, held: &HeldWait) -> bool {
         let _ = arch::repeat_call(held.tid, &held.entry);
         let others: Vec<Pid> = self.workers[number]
@@ -82,7 +92,7 @@ impl Controller<'_> {
         !self.workers[number].held_waits.iter().all(|one| one.idle)
     }
 
-    /// Lets the held waits of a worker begin, in real time.
+    /// Starts the held waits of a worker in real time.
     pub(super) fn begin_held_waits(&mut self, number: usize) {
         let worker = &mut self.workers[number];
         let waits = std::mem::take(&mut worker.held_waits);
@@ -94,4 +104,12 @@ impl Controller<'_> {
             self.tracer.resume(one.tid);
         }
     }
+}
+
+/// The address of a `struct timespec` of zero in the memory of a task that stands before a call.
+fn zero_time(tid: Pid) -> nix::Result<u64> {
+    let zero = [0; size_of::<libc::timespec>()];
+    let address = arch::scratch(tid, zero.len())?;
+    syscalls::write(tid, address, &zero)?;
+    Ok(address)
 }

@@ -1,4 +1,4 @@
-//! One step of a worker: a command, or the call before which it stands.
+//! One step of a worker: a command, or the call before which it is stopped.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use super::backoff::Backoff;
 use super::settle::QUIET;
 use super::worker::{Parked, WorkerState};
 
-/// How long a worker that dozes may sleep in real time.
+/// Maximum real time for which a dozing worker sleeps.
 const NAP: Duration = Duration::from_secs(2);
 
-/// What lock calls return if the lock is held (flock(2), fcntl(2)).
+/// Results of lock calls if the lock is held (flock(2), fcntl(2)).
 const HELD: [i64; 2] = [-(libc::EAGAIN as i64), -(libc::EACCES as i64)];
 
 impl Controller<'_> {
@@ -31,7 +31,7 @@ impl Controller<'_> {
         std::mem::take(&mut self.workers[number].answers)
     }
 
-    /// What the next step of a worker would touch, as far as can be seen before.
+    /// The footprint of a worker's next step, as far as it is known in advance.
     pub fn next_footprint(&self, number: usize) -> Footprint {
         let worker = &self.workers[number];
         match worker.next_call().map(|place| &worker.parked[place]) {
@@ -43,7 +43,7 @@ impl Controller<'_> {
         }
     }
 
-    /// Gives a command to a worker, and lets it go on to its first call that matters.
+    /// Sends a command to a worker, and lets it run to its first call that matters.
     pub fn give(&mut self, number: usize, command: Command) -> Action {
         self.begin_held_waits(number);
         let worker = &mut self.workers[number];
@@ -64,7 +64,7 @@ impl Controller<'_> {
         Action::Commanded(command)
     }
 
-    /// Gives a command to a worker and waits for its answer; nothing of that is a step.
+    /// Sends a command to a worker and waits for its answer, without any steps.
     pub fn run_command(&mut self, number: usize, verb: Verb) -> Result<Answer, ExploreError> {
         self.unscheduled = true;
         let worker = &mut self.workers[number];
@@ -78,7 +78,7 @@ impl Controller<'_> {
         answers.pop().ok_or(ExploreError::NoAnswer)
     }
 
-    /// Makes the call before which a worker stands, and lets it go on to the next one.
+    /// Makes the call before which a worker is stopped, and lets it run to the next one.
     pub fn perform(&mut self, number: usize) -> Action {
         let worker = &mut self.workers[number];
         let next = worker.next_call();
@@ -91,7 +91,7 @@ impl Controller<'_> {
             return Action::called(Call::sleep(0), 0);
         };
         let Parked { tid, entry, .. } = parked;
-        // Before it is made: afterwards a name may mean something else.
+        // Resolved before the call is made: afterwards a name may refer to another file.
         let call = parked.call.identified(self.files.directory());
         let sleeps = call.effect == Effect::Sleep;
         if sleeps {
@@ -115,7 +115,7 @@ impl Controller<'_> {
         }
         let Some(mut result) = result else {
             if self.tracer.tasks.contains_key(&tid) {
-                // The call has begun, and does not come back yet.
+                // The call has begun and has not returned yet.
                 self.workers[number].come_to_rest(WorkerState::WaitingElsewhere);
                 return Action::Blocked { call };
             }
@@ -136,8 +136,8 @@ impl Controller<'_> {
         }
     }
 
-    /// Lets a task make the call before which it stands. Returns the result; `None` if the task
-    /// ends, or the call does not come back.
+    /// Lets a task make the call before which it is stopped. Returns the result, or `None` if the
+    /// task ends or the call does not return.
     pub(super) fn make_call(&mut self, tid: Pid) -> Option<i64> {
         self.performing = Some(tid);
         self.result = None;
@@ -158,7 +158,7 @@ impl Controller<'_> {
     }
 }
 
-/// The inode of the file that a finished call was about.
+/// The inode of the file that a completed call operated on.
 fn inode(tid: Pid, call: &Call, result: i64) -> Option<u64> {
     let fd = call.descriptor_after(result)?;
     let meta = procfs::descriptor_metadata(tid, fd).ok()?;

@@ -1,4 +1,4 @@
-//! Waits until nothing moves in a worker any more.
+//! Waits until no task of a worker moves.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use super::backoff::{Backoff, SHORTEST};
 use super::worker::WorkerState;
 use super::{Controller, HANGS};
 
-/// How long all tasks of a worker sleep before it counts as waiting for something that is not
-/// watched. A server on this machine answers sooner.
+/// Time for which all tasks of a worker must sleep before it counts as waiting for something
+/// unwatched. A server on this machine answers sooner.
 pub(super) const QUIET: Duration = Duration::from_millis(6);
-/// A helper may be about to wake another task, after its own nap.
+/// The same if there are helpers, which may be about to wake another task after a nap of their own.
 const QUIET_BESIDE_HELPERS: Duration = Duration::from_millis(15);
 
-/// State and context switches of each task.
+/// The state and the context switches of each task.
 type Scan = Vec<(Pid, char, u64)>;
 
 fn moves(scan: &Scan) -> bool {
@@ -24,8 +24,9 @@ fn moves(scan: &Scan) -> bool {
 }
 
 impl Controller<'_> {
-    /// Waits until a worker stands before a call that matters, has answered, is gone, dozes, or
-    /// waits for something else. Its held waits begin at once if it is to wake up `within` a time.
+    /// Waits until a worker is stopped before a call that matters, has answered, is gone, dozes, or
+    /// waits for something else. Its held waits begin at once if the worker should wake up `within`
+    /// this time.
     pub(super) fn settle(&mut self, number: usize, within: Duration) {
         let began = Instant::now();
         let mut backoff = Backoff::new();
@@ -96,8 +97,8 @@ impl Controller<'_> {
         }
     }
 
-    /// Waits a little for the other threads of a worker that has answered; they may still do
-    /// something, such as closing a file.
+    /// Waits briefly for the other threads of a worker that has answered: they may still clean up,
+    /// for instance close a file.
     fn let_tidy_up(&mut self, number: usize) {
         if self.tracer.tasks_of(number).count() <= 1 + self.workers[number].zygote.len() {
             return;
@@ -115,7 +116,7 @@ impl Controller<'_> {
         }
     }
 
-    /// All tasks of a worker that could move: helpers and held ones left out.
+    /// All tasks of a worker that could move, without helpers and held tasks.
     fn scan(&self, number: usize) -> Scan {
         let worker = &self.workers[number];
         let mut scan: Scan = self

@@ -1,4 +1,4 @@
-//! Lets real time pass, for what the scheduler does not control.
+//! Lets real time pass for events that the scheduler does not control.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,14 @@ use super::Controller;
 use super::backoff::Backoff;
 use super::worker::WorkerState;
 
-/// How soon a worker that has answered begins to tidy up, if at all.
+/// Time within which a worker that has answered begins to clean up, if at all.
 const TIDIES_UP: Duration = Duration::from_millis(20);
 
-/// How soon a pause ends after an interruption.
+/// Time within which a pause reacts to an interruption.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Controller<'_> {
-    /// Handles whatever has happened, and waits until each worker in which something has stirred
-    /// comes to rest.
+    /// Handles all pending events, and waits until each worker that they have woken settles.
     pub fn catch_up(&mut self) {
         while self.pump() {}
         for number in 0..self.workers.len() {
@@ -24,8 +23,9 @@ impl Controller<'_> {
         }
     }
 
-    /// Lets the workers that wait elsewhere go on until something happens: for `time`, or for
-    /// `most` if a wait ends by itself before. One that has answered may still begin to tidy up.
+    /// Lets the workers that wait elsewhere run until something happens: for `time`, or for `most`
+    /// if a wait ends by itself before then. A worker that has answered may still begin to clean
+    /// up.
     pub fn wait_elsewhere(&mut self, time: Duration, most: Duration) -> bool {
         let began = Instant::now();
         let waiting: Vec<usize> = (0..self.workers.len())
@@ -55,7 +55,7 @@ impl Controller<'_> {
         self.workers[number].state == WorkerState::WaitingElsewhere
     }
 
-    /// Returns `true` if a worker waits for something, and goes on after some time without it.
+    /// Returns `true` if a worker waits with a time limit.
     pub fn is_timed(&self) -> bool {
         let now = Instant::now();
         self.workers
@@ -64,7 +64,7 @@ impl Controller<'_> {
             .any(|worker| worker.wakes_at.is_some_and(|then| then > now))
     }
 
-    /// Lets all workers go on unscheduled until one answers; returns whether one did within this
+    /// Lets all workers run unscheduled until one answers. Returns `true` if one did within this
     /// time.
     pub fn run_unscheduled(&mut self, time: Duration) -> bool {
         self.unscheduled = true;
@@ -88,7 +88,7 @@ impl Controller<'_> {
         answered
     }
 
-    /// Lets this much time pass while no worker moves.
+    /// Lets this much time pass while all workers stand still.
     pub fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
         while !self.is_interrupted() && Instant::now() < until {

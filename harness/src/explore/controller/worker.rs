@@ -12,24 +12,24 @@ use super::super::command::Command;
 use super::super::entry::Entry;
 use super::super::syscalls::{Call, Effect, Wait};
 
-/// What a worker is doing.
+/// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerState {
-    /// It runs, stands before a call, or has nothing to do.
+    /// Runs, is stopped before a call, or has nothing to do.
     Active,
-    /// It waits for a kernel lock, until another worker has changed something.
+    /// Waits for a kernel lock until another worker changes something.
     Blocked,
-    /// Nothing happens in it before some time has passed.
+    /// Sleeps: nothing happens in it before some time has passed.
     Dozing,
-    /// It waits for something that is not watched.
+    /// Waits for something that is not watched.
     WaitingElsewhere,
-    /// It neither makes a call that matters, nor answers, nor sleeps.
+    /// Computes: makes no call that matters, does not answer and does not sleep.
     Computing,
     /// The process that takes the lock has ended.
     Gone,
 }
 
-/// A task that stands before a call that matters.
+/// A task that is stopped before a call that matters.
 #[derive(Clone, Debug)]
 pub struct Parked {
     pub tid: Pid,
@@ -39,19 +39,19 @@ pub struct Parked {
     pub result: i64,
 }
 
-/// A task that stands before a wait with a time limit.
+/// A task that is held before a wait with a time limit.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldWait {
     pub tid: Pid,
     pub entry: Entry,
     pub wait: Wait,
-    /// How long it may take.
+    /// Time limit of the wait.
     pub limit: Duration,
-    /// It was tried, and would have gone on waiting.
+    /// Set if a trial showed that the wait would continue.
     pub idle: bool,
 }
 
-/// A worker process, its tasks, and what it has to do.
+/// A worker process, its tasks, and its current command.
 #[derive(Debug)]
 pub struct Worker {
     pub process: WorkerProcess,
@@ -59,31 +59,31 @@ pub struct Worker {
     pub state: WorkerState,
     /// The process that takes the lock: the worker, or its child if it is a zygote.
     pub main: Option<Pid>,
-    /// The threads of the process that only forks.
+    /// The threads of the zygote, which only forks.
     pub zygote: HashSet<Pid>,
-    /// Number of `ready` lines since the zygote was told to fork: the child writes one, and its
-    /// parent another when the child has ended.
+    /// Number of `ready` lines since the zygote was asked to fork: the child writes one, and the
+    /// parent another once the child has ended.
     pub readies: u32,
-    /// Tasks that stand before a call that matters, in the order of their arrival.
+    /// Tasks that are stopped before a call that matters, in order of arrival.
     pub parked: VecDeque<Parked>,
     /// Tasks that have made a call that matters.
     pub participants: HashSet<Pid>,
-    /// Tasks that have made none, and have slept for a moment in real time.
+    /// Tasks that have made no such call and have slept briefly in real time.
     pub helpers: HashSet<Pid>,
     pub held_waits: Vec<HeldWait>,
-    /// The command that it has not answered yet.
+    /// The command that has not been answered yet.
     pub command: Option<Command>,
     pub answers: Vec<Answer>,
-    /// When a wait that has begun ends by itself.
+    /// The time at which a wait that has begun ends by itself.
     pub wakes_at: Option<Instant>,
-    /// Number of stops of its tasks, without those of helpers.
+    /// Number of stops of its tasks, except those of helpers.
     pub stops: u64,
-    /// The last line of this schedule that was no answer of the protocol.
+    /// The last line of this schedule that was not a valid answer.
     pub garbage: Option<String>,
 }
 
 impl Worker {
-    /// A worker that has just said `ready`.
+    /// A worker that has just written `ready`.
     pub fn new(process: WorkerProcess, capabilities: Capabilities) -> Self {
         Worker {
             process,
@@ -104,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// Returns `true` if it forks a fresh process for each schedule.
+    /// Returns `true` if the worker forks a fresh process for each schedule.
     pub fn is_zygote(&self) -> bool {
         self.capabilities.has(Capability::Zygote)
     }
@@ -113,7 +113,7 @@ impl Worker {
         self.state == WorkerState::Gone
     }
 
-    /// Forgets the last schedule.
+    /// Resets the state of the last schedule.
     pub fn clear(&mut self) {
         self.parked.clear();
         self.participants.clear();
@@ -128,13 +128,13 @@ impl Worker {
         self.garbage = None;
     }
 
-    /// Returns `true` if it is not known yet what it will do next.
+    /// Returns `true` while the next action of the worker is unknown.
     pub fn is_moving(&self) -> bool {
         let may_move = matches!(self.state, WorkerState::Active | WorkerState::Blocked);
         self.command.is_some() && self.parked.is_empty() && may_move
     }
 
-    /// Returns `true` if it has a command and can take a step.
+    /// Returns `true` if the worker has a command and can take a step.
     pub fn can_step(&self) -> bool {
         self.command.is_some()
             && match self.state {
@@ -144,21 +144,21 @@ impl Worker {
             }
     }
 
-    /// Returns `true` if it has no command and stands before a call that matters.
+    /// Returns `true` if the worker has no command and is stopped before a call that matters.
     pub fn tidies_up(&self) -> bool {
         let can_step = !matches!(self.state, WorkerState::Gone | WorkerState::Blocked);
         self.command.is_none() && can_step && self.next_call().is_some()
     }
 
-    /// The place in `parked` of the call that it makes next. A worker without a command does not
-    /// sleep as a step.
+    /// The position in `parked` of the next call of the worker. The sleep of a worker without a
+    /// command is not a step.
     pub fn next_call(&self) -> Option<usize> {
         let busy = self.command.is_some();
         let mut parked = self.parked.iter();
         parked.position(|parked| busy || parked.call.effect != Effect::Sleep)
     }
 
-    /// Returns `true` if its next step is a sleep.
+    /// Returns `true` if the next step of the worker is a sleep.
     pub fn sleeps_next(&self) -> bool {
         match self.parked.front() {
             Some(parked) => parked.call.effect == Effect::Sleep,
@@ -166,7 +166,7 @@ impl Worker {
         }
     }
 
-    /// Keeps a task before a call, which is to be a step.
+    /// Keeps a task stopped before a call that becomes a step.
     pub fn park(&mut self, tid: Pid, entry: &Entry, call: Call, result: i64) {
         self.add_participant(tid);
         self.parked.push_back(Parked {
@@ -177,14 +177,14 @@ impl Worker {
         });
     }
 
-    /// Counts a task as one that uses the lock.
+    /// Marks a task as one that uses the lock.
     fn add_participant(&mut self, tid: Pid) {
         self.participants.insert(tid);
         self.helpers.remove(&tid);
         self.stir();
     }
 
-    /// Takes note that something has happened in it.
+    /// Records that something has happened in the worker.
     pub fn stir(&mut self) {
         if matches!(
             self.state,
@@ -197,17 +197,24 @@ impl Worker {
         }
     }
 
-    /// Takes note that nothing moves in it. One that is blocked stays so.
+    /// Records that no task of the worker moves. A blocked worker stays blocked.
     pub fn come_to_rest(&mut self, state: WorkerState) {
         if !matches!(self.state, WorkerState::Blocked | WorkerState::Gone) {
             self.state = state;
         }
     }
 
-    /// Lets it try again for the kernel lock that it waits for.
+    /// Lets the worker retry the kernel lock that it waits for.
     pub fn unblock(&mut self) {
         if self.state == WorkerState::Blocked {
             self.state = WorkerState::Active;
         }
+    }
+}
+
+impl WorkerProcess {
+    /// Its process as the tracer names it.
+    pub(super) fn pid(&self) -> Pid {
+        Pid::from_raw(self.id().cast_signed())
     }
 }

@@ -1,4 +1,4 @@
-//! What the answers of workers mean for the schedule.
+//! The effect of workers' answers on the schedule.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::Run;
 use super::scripted_worker::Hold;
 
 impl Run<'_, '_> {
-    /// Takes note of all new answers; returns the end of the schedule if they end it.
+    /// Handles all new answers. Returns the end of the schedule if they end it.
     pub(super) fn handle_answers(&mut self) -> Option<End> {
         for number in 0..self.workers.len() {
             for answer in self.controller.take_answers(number) {
@@ -46,7 +46,7 @@ impl Run<'_, '_> {
             Answer::Acquired => return self.enter(number),
             Answer::Error(text) => {
                 self.errors.push(text);
-                // What was not acquired is not released.
+                // A lock that was not acquired is not released.
                 let release = Command::Verb(Verb::Release);
                 if worker.inside.is_none() && worker.script.front() == Some(&release) {
                     worker.script.pop_front();
@@ -65,13 +65,13 @@ impl Run<'_, '_> {
         None
     }
 
-    /// A worker enters the section. That ends the schedule if another one is there.
+    /// Records that a worker enters the section. If another one is inside, that ends the schedule.
     fn enter(&mut self, number: usize) -> Option<End> {
         self.workers[number].inside = Some(Hold {
             since_step: self.steps.len(),
             since: Instant::now(),
         });
-        // A worker that has died holds nothing any more.
+        // A worker that has died no longer holds the lock.
         let mut others = self.workers.iter().enumerate().filter(|(other, worker)| {
             *other != number && worker.inside.is_some() && self.controller.lives(*other)
         });
@@ -89,7 +89,7 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Starts a fresh worker in the place of one that left on command. One that has ended by itself
+    /// Starts a fresh worker in place of one that left on command. A worker that ended by itself
     /// ends the schedule.
     fn replace_if_left(&mut self, number: usize) -> Option<End> {
         let worker = &self.controller.workers[number];

@@ -1,4 +1,4 @@
-//! Who can take the next step.
+//! The actors that can take the next step.
 
 use super::super::controller::WorkerState;
 use super::super::schedule::{Candidate, Readiness};
@@ -13,7 +13,7 @@ impl Run<'_, '_> {
             .collect();
         let looks_in_vain = |candidate: &Candidate| candidate.readiness == Readiness::Yielded;
         if candidates.iter().all(looks_in_vain) {
-            // The others may wait for one that has answered, and still closes a file.
+            // The others may be waiting for a worker that has answered and is still closing a file.
             let tidying = (0..self.workers.len())
                 .filter(|&number| self.controller.workers[number].tidies_up());
             let tidying = tidying.map(|number| self.candidate(number, Readiness::Ready));
@@ -31,7 +31,7 @@ impl Run<'_, '_> {
         candidates
     }
 
-    /// How ready a worker is for its next step; `None` if it cannot take one.
+    /// The readiness of a worker for its next step; `None` if it cannot take one.
     fn readiness(&self, number: usize) -> Option<Readiness> {
         let worker = &self.workers[number];
         let controlled = &self.controller.workers[number];

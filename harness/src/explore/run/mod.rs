@@ -2,14 +2,12 @@
 
 mod answers;
 mod candidates;
-mod config;
 mod script;
 mod scripted_worker;
 mod step;
 
 use std::time::{Duration, Instant};
 
-pub use config::RunConfig;
 use script::script;
 use scripted_worker::ScriptedWorker;
 
@@ -19,26 +17,27 @@ use crate::protocol::{Answer, excerpt};
 use super::controller::{Controller, HANGS, WorkerState};
 use super::end::{End, FailureReason, StuckReason};
 use super::error::ExploreError;
+pub use super::run_config::RunConfig;
 use super::schedule::{Readiness, Step};
 use super::strategy::{Scheduler, View};
 use super::syscalls::{Call, Effect, Operation};
 use super::trace::Trace;
 
-/// The most steps of a schedule; a longer one leads nowhere.
+/// Maximum number of steps of a schedule. A longer one does not end by itself.
 const MOST_STEPS: usize = 3_000;
-/// The longest time of a schedule.
+/// Maximum duration of a schedule.
 const MOST_TIME: Duration = Duration::from_secs(20);
-/// Steps per worker without progress of any worker, after which all poll.
+/// Number of steps per worker without any progress after which all are considered to poll.
 const NO_PROGRESS: usize = 400;
-/// Rounds per worker in which all sleep and look again, and nothing has changed.
+/// Number of rounds per worker in which all sleep and check again while nothing changes.
 const IDLE_ROUNDS: usize = 10;
-/// How long to wait for what is not watched, such as a server.
+/// Maximum wait for something unwatched, such as a server.
 const ELSEWHERE: Duration = Duration::from_secs(3);
-/// The same, if a wait ends by itself.
+/// The same if a wait ends by itself.
 const MOST_WAIT: Duration = Duration::from_secs(12);
-/// A worker that has not got the lock after so long in real time will not get it.
+/// Real time after which a worker without the lock will not get it.
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
-/// How long a dead holder has been dead, as far as times can be set back.
+/// The age that a dead holder's files are given, as far as times can be set back.
 const DEAD_FOR: Duration = Duration::from_secs(3600);
 
 /// Runs one schedule.
@@ -88,7 +87,7 @@ pub fn run(
     })
 }
 
-/// Starts fresh workers, and does what has happened before they begin.
+/// Starts fresh workers, and injects the faults that precede the schedule.
 fn set_up(controller: &mut Controller<'_>, config: &RunConfig) -> Result<(), ExploreError> {
     if config.scenario != Scenario::Die {
         return controller.set_up(config.workers);
@@ -113,12 +112,12 @@ struct Run<'a, 'b> {
     config: RunConfig,
     set_up_at: Instant,
     last_progress: usize,
-    /// Name, inode and size of everything in the directory after the last step.
+    /// Name, inode and size of each file in the directory after the last step.
     fingerprint: Vec<(String, u64, u64)>,
-    /// The last step that changed anything for the others.
+    /// The last step that changed anything for other workers.
     changed_at: usize,
     idle_rounds: usize,
-    /// The files are still to be deleted, by an actor that is no worker: the outsider.
+    /// Set until the files are deleted by the outsider, an actor that is not a worker.
     deletes_files: bool,
 }
 
@@ -144,13 +143,13 @@ impl Run<'_, '_> {
             }
             let candidates = self.candidates();
             if candidates.is_empty() {
-                if let Some(end) = self.nobody_can_go_on() {
+                if let Some(end) = self.no_actor_can_go_on() {
                     return end;
                 }
                 continue;
             }
             if self.steps.len() - self.last_progress > NO_PROGRESS * self.workers.len() {
-                // While a worker is in the section, the others wait with good reason.
+                // While a worker is in the section, the others wait for good reason.
                 return match self.workers.iter().any(|worker| worker.inside.is_some()) {
                     true => End::Failed(FailureReason::NoProgress),
                     false => self.polls(),
@@ -183,7 +182,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The end if all workers that wait look again and again, and none is in the section.
+    /// The end if all waiting workers poll and none is in the section.
     fn polls(&mut self) -> End {
         if !self.config.patient {
             return End::Polls(None);
@@ -196,7 +195,7 @@ impl Run<'_, '_> {
         })
     }
 
-    /// The actor that is no worker.
+    /// The number of the outsider.
     fn outsider(&self) -> usize {
         self.workers.len()
     }
@@ -207,7 +206,7 @@ impl Run<'_, '_> {
     }
 
     /// The end if no actor can take a step; `None` if one can after all.
-    fn nobody_can_go_on(&mut self) -> Option<End> {
+    fn no_actor_can_go_on(&mut self) -> Option<End> {
         let unfinished: Vec<usize> = (0..self.workers.len())
             .filter(|&number| {
                 self.controller.workers[number].command.is_some()

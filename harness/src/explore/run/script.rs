@@ -1,10 +1,10 @@
-//! What each worker does in a scenario.
+//! The commands of each worker in a scenario.
 
 use crate::model::{Scenario, Verb};
 
 use super::super::command::Command;
 
-/// The commands for each worker, in this many rounds.
+/// The commands of each worker, for this many rounds.
 pub fn script(scenario: Scenario, rounds: usize) -> Vec<Command> {
     let section = [Command::Verb(Verb::Acquire), Command::Verb(Verb::Release)];
     let more: &[Command] = match scenario {

@@ -1,4 +1,4 @@
-//! What one worker has still to do in a schedule, and whether it only waits.
+//! A worker of a schedule: its remaining commands, and whether it only polls.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,29 +7,29 @@ use super::super::command::Command;
 use super::super::schedule::Action;
 use super::super::syscalls::{Call, Effect};
 
-/// Equal calls with equal results, while nothing changed, after which a worker looks in vain.
+/// Number of equal calls with equal results after which a worker polls in vain.
 const SPINS: usize = 6;
-/// Calls without progress of any worker after which a worker may be waiting, whatever it changes
+/// Number of calls without any progress after which a worker may be waiting, whatever it changes
 /// itself.
 const CALLS: usize = 150;
-/// Sleeps without progress of any worker after which a worker comes last, whatever has changed.
+/// Number of sleeps without any progress after which a worker comes last, whatever has changed.
 const NAPS: usize = 2;
 
-/// A worker with the commands that are left for it.
+/// A worker with its remaining commands.
 #[derive(Debug)]
 pub struct ScriptedWorker {
     pub script: VecDeque<Command>,
     /// Number of steps that it has taken.
     pub nth: usize,
-    /// Its stay in the section, if it is there.
+    /// Its stay in the section, if it is inside.
     pub inside: Option<Hold>,
-    /// The step after which it began to look.
+    /// The step after which it began to poll.
     woke_at: usize,
     /// Number of sleeps since the last answer of any worker.
     naps: usize,
-    /// Number of calls since then.
+    /// Number of calls since that answer.
     calls: usize,
-    /// The calls that it has made since anything changed, with their results and how often.
+    /// Its calls since the last change, each with its result and count.
     looks: Vec<(Call, i64, usize)>,
 }
 
@@ -54,7 +54,7 @@ impl ScriptedWorker {
         }
     }
 
-    /// Takes note of its step, the last of `steps`.
+    /// Records the worker's step, the last of `steps`.
     pub fn did(&mut self, action: &Action, steps: usize) {
         match action {
             Action::Commanded(_) => self.wakes(steps),
@@ -82,19 +82,19 @@ impl ScriptedWorker {
         self.naps += 1;
     }
 
-    /// Takes note that a worker has answered.
+    /// Records that a worker has answered.
     pub fn note_progress(&mut self) {
         self.naps = 0;
         self.calls = 0;
     }
 
-    /// Takes note that it may find something else than before.
+    /// Records that the worker may observe something new.
     pub fn note_change(&mut self) {
         self.looks.clear();
     }
 
-    /// Returns `true` if its next step would show what it has seen before. `changed_at` is the last
-    /// step that changed anything; `sleeps` if the next step is a sleep.
+    /// Returns `true` if its next step would only repeat an observation. `changed_at` is the last
+    /// step that changed anything; `sleeps` is `true` if the next step is a sleep.
     pub fn looks_in_vain(&self, sleeps: bool, changed_at: usize) -> bool {
         match sleeps {
             true => changed_at <= self.woke_at || self.naps >= NAPS,
@@ -102,8 +102,8 @@ impl ScriptedWorker {
         }
     }
 
-    /// Returns `true` if it has made so many calls in vain that the others go on before it. It may
-    /// still get the lock.
+    /// Returns `true` if it has made so many calls in vain that the others precede it. It may still
+    /// get the lock.
     pub fn takes_long(&self) -> bool {
         self.calls >= CALLS
     }

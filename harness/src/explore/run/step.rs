@@ -46,8 +46,8 @@ impl Run<'_, '_> {
         self.workers[actor].did(&self.steps[steps - 1].action, steps);
     }
 
-    /// Returns `true` if other workers may find something else after this action, and lets those go
-    /// on that wait for a kernel lock.
+    /// Returns `true` if other workers may observe a change after this action, and then wakes those
+    /// that wait for a kernel lock.
     fn has_changed(&mut self, actor: usize, action: &Action) -> bool {
         let (may_change, mut changed) = match action {
             Action::Commanded(_) => (true, true),
@@ -87,7 +87,7 @@ impl Run<'_, '_> {
         self.note_change();
     }
 
-    /// Takes note that workers may find something else than before.
+    /// Records that workers may observe something new.
     pub(super) fn note_change(&mut self) {
         self.changed_at = self.steps.len();
         self.idle_rounds = 0;

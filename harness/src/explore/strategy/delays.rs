@@ -1,9 +1,9 @@
-//! Delay-bounded search: the default schedule, except that one, two or three times an actor is
-//! delayed before a step until no other can go on (after Emmi, Qadeer and Rakamarić, *Delay-bounded
+//! Delay-bounded search: the default schedule, except that up to three times an actor is delayed
+//! before a step until no other can go on (after Emmi, Qadeer and Rakamarić, *Delay-bounded
 //! scheduling*, POPL 2011).
 //!
-//! Delays before steps that remove a name or take a lock come first: one such delay found every
-//! takeover race of the trial runs.
+//! Delays before steps that remove a name or take a lock come first: a single such delay found
+//! every takeover race of the trial runs.
 
 use std::collections::{BinaryHeap, HashSet};
 
@@ -11,10 +11,10 @@ use super::super::schedule::{Candidate, Readiness, Step};
 use super::scheduler::{Scheduler, Strategy};
 use super::view::View;
 
-/// The first steps of an actor, before which it may be delayed.
+/// Number of first steps of an actor before which it may be delayed.
 const STEPS: usize = 60;
 
-/// Most delays in one schedule, by default.
+/// Default maximum number of delays in one schedule.
 pub const MOST: usize = 3;
 
 /// An actor, and the number of steps that it has taken.
@@ -22,7 +22,8 @@ type Point = (usize, usize);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Plan {
-    /// Delays, sum of their priorities, number of the plan. The heap gives the largest plan first.
+    /// Number of delays, sum of their priorities, number of the plan. The heap returns the largest
+    /// first.
     rank: std::cmp::Reverse<(usize, u32, usize)>,
     delays: Vec<Point>,
     last_first: bool,
@@ -121,7 +122,7 @@ impl Strategy for Delays {
 
 struct Delaying {
     to_come: Vec<Point>,
-    /// Delayed actors, each with the number of steps before.
+    /// Delayed actors, each with the number of steps before the delay.
     delayed: Vec<(usize, usize)>,
     last_first: bool,
 }
@@ -163,7 +164,7 @@ impl Scheduler for Delaying {
 }
 
 impl Delaying {
-    /// An actor that is not delayed; `Err` with one that is, if it is to go on now.
+    /// An actor that is not delayed, or `Err` with a delayed one whose delay is over.
     fn whose_turn(&self, free: &View<'_>, all: &View<'_>) -> Result<usize, usize> {
         if free.ready().next().is_some() {
             return Ok(free.by_default());
@@ -179,8 +180,8 @@ impl Delaying {
         let Some(&(actor, since)) = next else {
             return Ok(free.by_default());
         };
-        // A holder that entered before the delay leaves first. One that entered since then is still
-        // in the section when the delayed actor goes on.
+        // A holder that entered before the delay leaves first. A holder that entered after it is
+        // still in the section when the delayed actor continues.
         let entered_before = |candidate: &&Candidate| match candidate.readiness {
             Readiness::Holding { since: entered } => entered < since,
             Readiness::Ready | Readiness::Yielded => false,
@@ -208,7 +209,7 @@ mod tests {
             .collect()
     }
 
-    /// This many steps, whatever they are.
+    /// This many arbitrary steps.
     fn steps(count: usize) -> Vec<Step> {
         let step = Step {
             actor: 0,
@@ -241,7 +242,7 @@ mod tests {
             Some(1),
             "0 is delayed"
         );
-        // 1 is in the section since then: 0 goes on while it is there.
+        // Worker 1 is in the section; worker 0 continues meanwhile.
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 1, Holding { since: 2 })], Some(1), 3),
             Some(0)

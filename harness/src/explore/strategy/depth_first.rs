@@ -1,11 +1,11 @@
-//! All interleavings, depth first, bounded by preemptions: those without first, then those with
-//! one, and so on (Musuvathi and Qadeer, *Iterative context bounding*, PLDI 2007). Interleavings
-//! that differ only in the order of independent steps run once: sleep sets (Godefroid, *Partial-order
-//! methods for the verification of concurrent systems*, LNCS 1032, 1996).
+//! All interleavings, depth first, bounded by preemptions: first those without preemptions, then
+//! those with one, and so on (Musuvathi and Qadeer, *Iterative context bounding*, PLDI 2007). Of
+//! interleavings that differ only in the order of independent steps, sleep sets run one (Godefroid,
+//! *Partial-order methods for the verification of concurrent systems*, LNCS 1032, 1996).
 //!
-//! A branch whose steps all sleep is cut short. With a bound, a sleep set may leave out a schedule
-//! within the bound whose equivalent has more preemptions; so nothing is claimed before every bound
-//! has been reached.
+//! A branch whose steps all sleep is cut short. With a bound, a sleep set may omit a schedule
+//! within the bound whose equivalent has more preemptions. So completeness is claimed only after
+//! every bound has been reached.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ use super::view::View;
 /// Number of steps after which no branch begins.
 const DEEPEST: usize = 400;
 
-/// Actors whose next step was tried at an earlier place, and depends on no step since then; with
-/// what it touches.
+/// Actors whose next step was already tried and depends on no step since then, each with the
+/// footprint of that step.
 type Sleep = Vec<(usize, Footprint)>;
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Branch {
 /// The strategy.
 #[derive(Debug)]
 pub struct DepthFirst {
-    /// By number of preemptions; the last one of each is the deepest.
+    /// Branches by number of preemptions; the last of each is the deepest.
     branches: BTreeMap<usize, Vec<Branch>>,
     current: Option<Branch>,
     /// The sleep set before each step of the current schedule.
@@ -43,7 +43,7 @@ pub struct DepthFirst {
 }
 
 impl DepthFirst {
-    /// The strategy at its beginning.
+    /// The strategy in its initial state.
     pub fn new() -> Self {
         let root = Branch {
             prefix: Vec::new(),
@@ -135,8 +135,8 @@ impl Strategy for DepthFirst {
     }
 }
 
-/// 1 for a preemption: the last actor would have gone on, or a holder leaves the section though
-/// others could do something. Otherwise 0.
+/// 1 for a preemption, otherwise 0: the last actor could continue, or a holder leaves the section
+/// while others can act.
 fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
     let ready = |one: &Candidate| one.readiness == Readiness::Ready;
     let preempts =
@@ -154,8 +154,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// The given sleep set, with what each step touches in this run: its files have other inodes
-    /// than those of the run in which the step was put to sleep.
+    /// The given sleep set with the footprints of this run: its files have other inodes than those
+    /// of the run in which a step was put to sleep.
     fn given_here(&mut self, view: &View<'_>) -> Sleep {
         let here = |(actor, slept): (usize, Footprint)| {
             let candidate = view.candidates.iter().find(|one| one.actor == actor)?;
@@ -192,7 +192,7 @@ impl Scheduler for Walk {
             })
             .cloned()
             .collect();
-        // Workers that find again what they have found lead nowhere while the others sleep.
+        // Workers that only repeat an observation lead nowhere while the others sleep.
         let stutters = awake.len() < view.candidates.len()
             && awake
                 .iter()
@@ -208,14 +208,14 @@ impl Scheduler for Walk {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::super::super::schedule::Action;
     use super::super::super::syscalls::{Call, Effect, Operation};
     use super::*;
 
-    /// Explores a program in which each actor makes these calls one after the other. Returns the
-    /// order of actors in each schedule, the number of those cut short, and completeness.
+    /// Explores a program in which each actor makes these calls in order. Returns the order of
+    /// actors in each schedule, the number of schedules cut short, and completeness.
     fn explore(program: &[&[(Effect, &str)]]) -> (Vec<Vec<usize>>, usize, bool) {
         let mut search = DepthFirst::new();
         let (mut orders, mut known) = (Vec::new(), 0);
@@ -328,7 +328,7 @@ mod tests {
         let other = [(Effect::Modify, "b"), (Effect::Observe, "b")];
         let (orders, _, complete) = explore(&[&one, &other]);
         assert_eq!((orders.len(), complete), (1, true), "{orders:?}");
-        // Two orders of the one pair that depends on each other.
+        // Two orders of the only dependent pair.
         let (orders, ..) = explore(&[
             &[(Effect::Modify, "a")],
             &[(Effect::Observe, "b"), (Effect::Observe, "a")],

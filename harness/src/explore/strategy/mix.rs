@@ -1,4 +1,4 @@
-//! The default: delays first, since they are few and find most; then each strategy has its turns.
+//! The default: delays first, since they are few and find most; then all strategies in turn.
 
 use super::super::schedule::Step;
 use super::delays::{self, Delays};
@@ -7,9 +7,9 @@ use super::pct::{self, Pct};
 use super::random::RandomWalk;
 use super::scheduler::{Scheduler, Strategy};
 
-/// Schedules with delays only, at first.
+/// Number of initial schedules with delays only.
 const FIRST: usize = 60;
-/// The strategies afterwards, again and again.
+/// The cycle of strategies afterwards.
 const TURNS: [Turn; 10] = [
     Turn::Pct,
     Turn::Delays,
@@ -83,7 +83,7 @@ impl Strategy for Mix {
     }
 
     fn complete(&self) -> Option<String> {
-        // Every interleaving is more than every schedule with a few delays.
+        // All interleavings include every schedule with a few delays.
         match self.depth_first.is_complete() {
             true => self.depth_first.complete(),
             false => self.delays.complete(),

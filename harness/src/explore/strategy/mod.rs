@@ -1,4 +1,4 @@
-//! How the next step is chosen: one strategy a file.
+//! Search strategies, one a file.
 
 mod delays;
 mod depth_first;
@@ -30,8 +30,8 @@ pub enum Choice {
     Pct,
     /// A random walk.
     Random,
-    /// All interleavings, those with few preemptions first; of those that differ only in the order
-    /// of independent calls, one.
+    /// All interleavings, those with few preemptions first. Of interleavings that differ only in
+    /// the order of independent calls, only one.
     DepthFirst,
 }
 

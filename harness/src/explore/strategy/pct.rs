@@ -1,6 +1,6 @@
 //! Probabilistic concurrency testing: random priorities, lowered at a few random steps (Burckhardt
 //! et al., *A randomized scheduler with probabilistic guarantees of finding bugs*, ASPLOS 2010).
-//! The length of a schedule is measured, not guessed.
+//! The length of a schedule is measured, not assumed.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::scheduler::{Scheduler, Strategy};
 use super::view::View;
 use crate::model::Random;
 
-/// Changes of priority in one schedule, by default.
+/// Default number of priority changes in one schedule.
 pub const CHANGES: usize = 3;
 
 /// The strategy.
@@ -21,7 +21,7 @@ pub struct Pct {
 }
 
 impl Pct {
-    /// The strategy with this many changes of priority in a schedule.
+    /// The strategy with this many priority changes in a schedule.
     pub fn new(seed: u64, changes: usize) -> Self {
         Pct {
             random: Random::new(seed),
@@ -71,8 +71,8 @@ impl Scheduler for Priorities {
             self.priorities
                 .push(1 + self.random.below(1_000_000) as i64);
         }
-        // A new holder comes last, which counts as no change; actors that are lowered later come
-        // after it, so that they may meet it in the section.
+        // A new holder comes last, which is not a priority change. Actors that are lowered later
+        // come after it, so that they may meet it in the section.
         for candidate in view.candidates {
             if let Readiness::Holding { since } = candidate.readiness
                 && self.entered.insert(candidate.actor, since) != Some(since)
@@ -82,7 +82,7 @@ impl Scheduler for Priorities {
             }
         }
         loop {
-            // Sleepers go on when no other can.
+            // Sleepers continue when no other actor can.
             let best = view.candidates.iter().max_by_key(|candidate| {
                 (
                     candidate.readiness != Readiness::Yielded,

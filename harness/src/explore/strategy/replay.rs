@@ -1,4 +1,4 @@
-//! The steps of a known schedule, then the default ones.
+//! The steps of a known schedule, then default ones.
 
 use super::scheduler::Scheduler;
 use super::view::View;
@@ -7,7 +7,7 @@ use super::view::View;
 #[derive(Debug)]
 pub struct Replay {
     choices: std::collections::VecDeque<usize>,
-    /// Number of steps that the actor could not take when its turn came.
+    /// Number of steps that the actor could not take in its turn.
     pub strayed: usize,
 }
 

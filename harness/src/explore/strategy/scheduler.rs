@@ -1,24 +1,24 @@
-//! What every strategy provides.
+//! The interface of strategies.
 
 use super::super::schedule::Step;
 use super::view::View;
 
 /// Chooses the steps of one schedule.
 pub trait Scheduler {
-    /// The actor that takes the next step, one of the candidates; `None` if the rest of the
-    /// schedule is not worth the time.
+    /// The actor of the next step, one of the candidates; `None` if the rest of the schedule is not
+    /// worth the time.
     fn choose(&mut self, view: &View<'_>) -> Option<usize>;
 }
 
-/// Makes up schedules.
+/// Creates schedules.
 pub trait Strategy {
     /// The scheduler of the next schedule; `None` if all have been tried.
     fn next(&mut self) -> Option<Box<dyn Scheduler>>;
 
-    /// Takes note of the steps of the last schedule.
+    /// Records the steps of the last schedule.
     fn learn(&mut self, _trace: &[Step]) {}
 
-    /// What has been tried without a gap, in words.
+    /// The part of the search space that was searched completely, in words.
     fn complete(&self) -> Option<String> {
         None
     }

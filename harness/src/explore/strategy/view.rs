@@ -1,4 +1,4 @@
-//! What a scheduler sees when it chooses a step.
+//! The view of a schedule on which a scheduler bases its choice.
 
 use super::super::schedule::{Candidate, Readiness, Step};
 
@@ -25,14 +25,14 @@ impl View<'_> {
         candidates.find(|candidate| candidate.actor == actor)
     }
 
-    /// The candidates that would go on by themselves.
+    /// The candidates that would continue by themselves.
     pub fn ready(&self) -> impl Iterator<Item = &Candidate> {
         let candidates = self.candidates.iter();
         candidates.filter(|candidate| candidate.readiness == Readiness::Ready)
     }
 
-    /// The actor that goes on without preemption: the last one as long as it can, then the next in
-    /// turn. Holders leave the section when no other can do anything; sleepers come last.
+    /// The actor that continues without preemption: the last one as long as it can, then the next
+    /// in turn. Holders leave the section when no other actor can do anything; sleepers come last.
     pub fn by_default(&self) -> usize {
         let rank = |candidate: &&Candidate| match candidate.readiness {
             Readiness::Ready => 0,
@@ -40,7 +40,7 @@ impl View<'_> {
             Readiness::Yielded => 2,
         };
         let last = self.last.unwrap_or(usize::MAX);
-        // In turn: those after the last one first; the last one itself before all of its rank.
+        // In turn: first those after the last actor. Among equals, the last actor itself is first.
         let turn = |candidate: &&Candidate| match candidate.actor {
             actor if actor == last && rank(candidate) < 2 => (0, actor),
             actor if actor > last && last != usize::MAX => (1, actor),

@@ -1,4 +1,4 @@
-//! From the arguments of a stopped call to what it is about.
+//! Decodes a stopped call: its files, its operation and its effect.
 
 use std::path::Path;
 
@@ -18,15 +18,16 @@ use super::table::{Argument, Blocking, Cases, Condition, SystemCall};
 pub struct Call {
     pub operation: Operation,
     pub effect: Effect,
-    /// What it is about, relative to the lock's directory.
+    /// The files that it operates on, relative to the lock's directory.
     pub targets: Vec<String>,
-    /// A lock call that would wait: the argument to change so that it does not, and its new value.
+    /// For a lock call that would wait: the argument to change so that it does not wait, and its
+    /// new value.
     pub blocking: Option<(usize, u64)>,
-    /// The descriptor that it is about.
+    /// The descriptor that it operates on.
     pub fd: Option<i32>,
-    /// The files of the descriptors that it is about.
+    /// The files of its descriptors.
     pub described: Resources,
-    /// All that it is about, as far as it was looked up last.
+    /// All resources of the call, as of the last lookup.
     pub resources: Resources,
     pub number: u64,
 }
@@ -45,7 +46,7 @@ impl Call {
         }
     }
 
-    /// A step that is no call of a worker.
+    /// A step that is not a call of a worker.
     pub fn from_outside(operation: Operation, effect: Effect, target: &str) -> Self {
         Call {
             targets: vec![target.to_owned()],
@@ -58,19 +59,19 @@ impl Call {
         Call::new(Operation::Sleep, Effect::Sleep, number)
     }
 
-    /// What it is about, for people.
+    /// The target of the call, for display.
     pub fn target(&self) -> String {
         self.targets.join(" -> ")
     }
 
-    /// The same call with the files and places that its names mean now.
+    /// The same call with the files and places that its names refer to now.
     pub fn identified(mut self, directory: &Path) -> Self {
         self.resources = Resources::of_names(directory, &self.targets);
         self.resources.files.extend(&self.described.files);
         self
     }
 
-    /// The descriptor of the file that a finished call was about.
+    /// The descriptor of the file that a completed call operated on.
     pub fn descriptor_after(&self, result: i64) -> Option<i32> {
         match self.operation {
             Operation::Open => i32::try_from(result).ok().filter(|fd| *fd >= 0),
@@ -80,7 +81,7 @@ impl Call {
     }
 }
 
-/// The call, if it may touch the lock of these files.
+/// The decoded call, if it may touch the lock of these files.
 pub fn decode(
     tid: Pid,
     system_call: &SystemCall,
@@ -138,7 +139,7 @@ pub fn decode(
     Some(call)
 }
 
-/// What the call does.
+/// The operation and the effect of the call.
 fn meaning(tid: Pid, system_call: &SystemCall, entry: &Entry) -> Option<(Operation, Effect)> {
     match system_call.cases {
         Cases::Nothing => None,
@@ -168,7 +169,7 @@ fn is_met(tid: Pid, condition: Condition, entry: &Entry) -> bool {
     }
 }
 
-/// The argument, and the value of it, with which a call that would wait for a lock fails at once.
+/// The argument, and its value, with which a call that would wait for a lock fails at once.
 fn without_waiting(system_call: &SystemCall, entry: &Entry) -> Option<(usize, u64)> {
     match system_call.blocking {
         Blocking::LockUnless {
@@ -194,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// What a call of this process would be.
+    /// The decoded form of a call by this process.
     fn decoded(number: libc::c_long, arguments: &[u64], files: &mut LockFiles) -> Option<Call> {
         let mut entry = Entry {
             number: number.cast_unsigned(),

@@ -1,4 +1,4 @@
-//! What a system call does to a lock, as far as scheduling goes.
+//! The effect of a system call on a lock, for scheduling.
 
 /// The effect of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Returns `true` if the call may change what others find.
+    /// Returns `true` if the call may change what other workers observe.
     pub fn changes(self) -> bool {
         !matches!(self, Effect::Observe | Effect::Sleep)
     }
 
-    /// The rank of a delay before the call; the lowest is tried first. A delay before a claim finds
-    /// most races (measured with the locks of `tests/`, bin `zoo`).
+    /// The rank of a delay before the call; the lowest rank is tried first. A delay before a claim
+    /// finds most races (measured with the locks of `tests/`, bin `zoo`).
     pub fn priority(self) -> u32 {
         match self {
             Effect::Claim => 0,

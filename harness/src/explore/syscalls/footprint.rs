@@ -1,23 +1,23 @@
-//! Whether the order of two steps can matter.
+//! The footprint of a step, which decides whether the order of two steps can matter.
 
 use super::decode::Call;
 use super::resources::Resources;
 
-/// What a step touches.
+/// The resources that a step touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint {
-    /// Names are moved or linked, so any file may be touched.
+    /// Set if names are moved or linked, so that any file may be touched.
     any_file: bool,
     targets: Vec<String>,
-    /// What the names mean: two may mean one file.
+    /// The files and places behind the names: two names may refer to one file.
     resources: Resources,
     writes: bool,
-    /// The driver reads or writes a line, or may do so.
+    /// Set if the driver reads or writes a line, or may do so.
     speaks: bool,
 }
 
 impl Footprint {
-    /// The footprint of a call; `speaks` if the driver may read an answer after it.
+    /// The footprint of a call; `speaks` is `true` if the driver may read an answer after it.
     pub fn of(call: &Call, speaks: bool) -> Self {
         Footprint {
             any_file: call.operation.rebinds_names() && !call.targets.is_empty(),
@@ -39,7 +39,7 @@ impl Footprint {
         }
     }
 
-    /// Returns `true` if both orders of the two steps lead to the same state.
+    /// Returns `true` if the two steps lead to the same state in either order.
     pub fn commutes_with(&self, other: &Footprint) -> bool {
         if self.speaks && other.speaks {
             return false;
@@ -58,7 +58,7 @@ impl Footprint {
         !targets.any(|one| other.targets.iter().any(|two| clash(one, two)))
     }
 
-    /// The same with the files that the step touches in another run.
+    /// The same footprint with the files that the step touches in another run.
     pub fn with_resources_of(self, step: &Footprint) -> Self {
         Footprint {
             resources: step.resources.clone(),
@@ -71,7 +71,7 @@ impl Footprint {
     }
 }
 
-/// Returns `true` if the name lies in the folder, or is the same. `.` is the lock's directory.
+/// Returns `true` if the name is the folder or is inside it. `.` is the lock's directory.
 fn is_within(name: &str, folder: &str) -> bool {
     name == folder
         || folder == "."
@@ -101,7 +101,7 @@ mod tests {
         let inside = footprint(Operation::Open, Effect::Modify, "a/x");
         let list = footprint(Operation::List, Effect::Observe, ".");
         assert!(!inside.commutes_with(&make) && !list.commutes_with(&elsewhere));
-        // Another name of the same file may be meant.
+        // It may be another name of the same file.
         assert!(!footprint(Operation::Unlink, Effect::Claim, "c").commutes_with(&look));
         assert!(!Footprint::of_command().commutes_with(&Footprint::of_command()));
         assert!(Footprint::of_command().commutes_with(&make));

@@ -1,13 +1,13 @@
-//! What the arguments of a stopped task point to, and what /proc says of the task.
+//! The memory of a stopped task, and its data in /proc.
 
 use std::ffi::OsString;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::libc;
 use nix::sys::time::TimeSpec;
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 use crate::procfs::{self, Status};
@@ -47,7 +47,17 @@ fn read(tid: Pid, address: u64, buffer: &mut [u8]) -> Option<usize> {
     process_vm_readv(tid, &mut [IoSliceMut::new(buffer)], &remote).ok()
 }
 
-/// The string at this address. No read crosses a page, since the next one may not be mapped.
+/// Changes the bytes at this address.
+pub fn write(tid: Pid, address: u64, bytes: &[u8]) -> nix::Result<()> {
+    let remote = [RemoteIoVec {
+        base: address as usize,
+        len: bytes.len(),
+    }];
+    process_vm_writev(tid, &[IoSlice::new(bytes)], &remote).map(drop)
+}
+
+/// The string at this address. No read crosses a page boundary, since the next page may not be
+/// mapped.
 fn string(tid: Pid, address: u64) -> Option<PathBuf> {
     const PAGE: u64 = 4096;
     let mut bytes = Vec::new();
@@ -69,7 +79,7 @@ fn string(tid: Pid, address: u64) -> Option<PathBuf> {
     None
 }
 
-/// The path at this address, made absolute from the directory that `dir` is open on. Links are not
+/// The path at this address, made absolute from the directory open on `dir`. Links are not
 /// followed.
 pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
     if address == 0 {
@@ -89,7 +99,7 @@ pub fn path(tid: Pid, dir: i32, address: u64) -> Option<PathBuf> {
     Some(clean(&base.join(path)))
 }
 
-/// Replaces `/proc/self/fd/3` and `/dev/fd/3` by what that descriptor is open on.
+/// Replaces `/proc/self/fd/3` and `/dev/fd/3` by the file that the descriptor is open on.
 fn resolve_own_descriptor(tid: Pid, path: PathBuf) -> PathBuf {
     let descriptor = procfs::descriptor_number(tid, &path);
     match descriptor.and_then(|fd| of_descriptor(tid, fd)) {
@@ -110,7 +120,7 @@ pub fn of_descriptor(tid: Pid, fd: i32) -> Option<PathBuf> {
     }
 }
 
-/// The open descriptors between these two.
+/// The open descriptors in this range.
 pub fn descriptors(tid: Pid, from: u64, to: u64) -> Vec<i32> {
     procfs::descriptors(tid)
         .into_iter()
@@ -132,12 +142,12 @@ fn clean(path: &Path) -> PathBuf {
     cleaned
 }
 
-/// Returns `true` for the thread with which its process began.
+/// Returns `true` for the first thread of a process.
 pub fn is_first(tid: Pid) -> bool {
     Status::of(tid).is_some_and(|status| status.process == tid)
 }
 
-/// Returns `true` if its process has no other thread.
+/// Returns `true` if the process has no other thread.
 pub fn is_alone(tid: Pid) -> bool {
     procfs::has_one_thread(tid)
 }

@@ -1,4 +1,4 @@
-//! What system calls do, by the words of the story.
+//! Operations of system calls, as named in counterexamples.
 
 /// An operation; several system calls may share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The word for people.
+    /// The name for display.
     pub fn word(self) -> &'static str {
         match self {
             Operation::Access => "access",
@@ -76,7 +76,8 @@ impl Operation {
         }
     }
 
-    /// Moves, links or removes a name, so that another name of the same file may be affected.
+    /// Returns `true` if a name is moved, linked or removed, which may affect another name of the
+    /// file.
     pub fn rebinds_names(self) -> bool {
         matches!(
             self,
@@ -88,12 +89,14 @@ impl Operation {
         )
     }
 
-    /// Is about a kernel lock: any locked file may be the lock, wherever it lies.
+    /// Returns `true` for operations on a kernel lock: any locked file may be the lock, wherever it
+    /// is.
     pub fn is_kernel_lock(self) -> bool {
         self.changes_holder() || self == Operation::Lease
     }
 
-    /// Takes or releases a kernel lock, which no listing of the directory shows.
+    /// Returns `true` if a kernel lock is taken or released, which no listing of the directory
+    /// shows.
     pub fn changes_holder(self) -> bool {
         matches!(
             self,
@@ -101,7 +104,8 @@ impl Operation {
         )
     }
 
-    /// Goes on where the last one ended. Some programs, such as shells, read byte by byte.
+    /// Returns `true` if repeated calls continue each other. Some programs, such as shells, read
+    /// byte by byte.
     pub fn reads_in_pieces(self) -> bool {
         matches!(self, Operation::Read | Operation::List)
     }

@@ -1,5 +1,5 @@
-//! The files and places that names mean: two names may mean one file, by a link, and one name may
-//! mean two files, one after the other.
+//! The files and places behind names. Two names may refer to one file, through a link, and one name
+//! may refer to two files, one after the other.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,12 +12,12 @@ use crate::procfs;
 /// Device and inode.
 pub type FileId = (u64, u64);
 
-/// What names and descriptors mean at one moment.
+/// The targets of names and descriptors at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
-    /// The files; for a symbolic link, the link as well.
+    /// The files; for a symbolic link, also the link itself.
     pub files: Vec<FileId>,
-    /// Folder and last part of each name, including names that mean nothing yet.
+    /// Folder and last component of each name, including names that do not exist yet.
     pub places: Vec<(FileId, String)>,
 }
 
@@ -38,7 +38,7 @@ impl Resources {
         resources
     }
 
-    /// Adds the file that a descriptor is open on, whatever its name is by now.
+    /// Adds the file that a descriptor is open on, whatever its current name.
     pub fn add_descriptor(&mut self, tid: Pid, fd: i32) {
         self.add_file(procfs::descriptor_metadata(tid, fd));
     }
@@ -49,8 +49,8 @@ impl Resources {
             .extend(file.ok().filter(|file| !self.files.contains(file)));
     }
 
-    /// Returns `true` if both mean one file or one place, or one means a folder in which the other
-    /// has its place.
+    /// Returns `true` if both refer to one file or place, or one is a folder that contains the
+    /// place of the other.
     pub fn overlap(&self, other: &Resources) -> bool {
         let contains = |one: &Resources, other: &Resources| {
             let mut folders = other.places.iter().map(|(folder, _)| folder);

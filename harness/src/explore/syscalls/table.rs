@@ -6,7 +6,7 @@ use super::super::arch::LEGACY;
 use super::effect::Effect::{self, Claim, Modify, Observe, Release};
 use super::operation::Operation::{self, *};
 
-/// One system call: where it stops, what it is about, what it does, how it may wait.
+/// One system call: when it stops, its files, its effect, and how it may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemCall {
     /// `None` if this processor has no such call.
@@ -14,56 +14,56 @@ pub struct SystemCall {
     /// Name in syscalls(2), for tests and debuggers.
     #[cfg_attr(not(test), allow(dead_code, reason = "only displayed"))]
     pub name: &'static str,
-    /// Which uses of it the filter stops.
+    /// The uses of the call that the filter stops.
     pub stops: Stops,
-    /// The files that it is about.
+    /// The files that it operates on.
     pub files: &'static [Argument],
-    /// What it does to them; the first case that applies.
+    /// Its operation and effect; the first matching case applies.
     pub cases: Cases,
     pub blocking: Blocking,
-    /// It may write an answer to the driver.
+    /// Set if it may write an answer to the driver.
     pub answers: bool,
 }
 
-/// What the filter does with a call.
+/// The filter's treatment of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Stops {
-    /// It stops for the tracer.
+    /// The call stops for the tracer.
     Always,
-    /// It stops if the argument, without the bits of `ignored`, is one of `values`; and only with a
-    /// pointer in the argument `limit`, if there is one.
+    /// The call stops if the argument, without the bits of `ignored`, is one of `values`, and, if
+    /// there is an argument `limit`, only with a pointer in it.
     Commands {
         argument: usize,
         ignored: i32,
         values: &'static [i32],
         limit: Option<usize>,
     },
-    /// It fails with this error.
+    /// The call fails with this error.
     Refused(i32),
 }
 
-/// Where a call says which file it is about.
+/// The argument that identifies a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument {
-    /// Path in this argument, relative to the working directory.
+    /// A path, relative to the working directory.
     Path(usize),
-    /// Path in the second of these, relative to the directory descriptor in the first.
+    /// A path in the second argument, relative to the directory descriptor in the first.
     PathAt(usize, usize),
-    /// Descriptor in this argument.
+    /// A descriptor.
     Fd(usize),
-    /// All descriptors from the first to the second of these.
+    /// All descriptors from the first to the second argument.
     Fds(usize, usize),
-    /// A process, and no file.
+    /// A process, not a file.
     Process,
 }
 
-/// What a call does.
+/// The cases of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Cases {
-    /// Nothing to a lock.
+    /// No effect on a lock.
     Nothing,
     Always(Operation, Effect),
-    /// The first whose condition is met; nothing if none is.
+    /// The first case whose condition is met; no effect if none is.
     First(&'static [(Condition, Operation, Effect)]),
 }
 
@@ -73,55 +73,58 @@ pub enum Condition {
     Otherwise,
     /// One of these bits is set in the argument.
     Bits(usize, i32),
-    /// One of these bits is set in the `u64` to which the argument points.
+    /// One of these bits is set in the `u64` that the argument points to.
     BitsBehind(usize, i32),
     /// The argument is one of these.
     OneOf(usize, &'static [i32]),
-    /// The argument is one of these, and the last one points to a `short` of this value.
+    /// The argument is one of these values, and the last argument points to a `short` of this
+    /// value.
     OneOfAndShort(usize, &'static [i32], usize, i32),
     /// The two arguments differ.
     Differ(usize, usize),
 }
 
-/// How a call may wait.
+/// The ways in which a call may wait.
 #[derive(Clone, Copy, Debug)]
 pub enum Blocking {
-    /// Not for long, or for what is not watched.
+    /// Not for long, or for something unwatched.
     Never,
-    /// For a lock, if none of the bits `unless` is set; with `instead` as well, it fails at once.
+    /// For a lock, unless a bit of `unless` is set. With `instead` added, it fails at once.
     LockUnless {
         argument: usize,
         unless: i32,
         instead: i32,
     },
-    /// For a lock, if the argument is the first of a pair; with the second, it fails at once.
+    /// For a lock, if the argument is the first of a pair. With the second, it fails at once.
     LockIf {
         argument: usize,
         instead: &'static [(i32, i32)],
     },
-    /// For the time in this argument; `clock` has the arguments of a clock and of the flags.
+    /// For the time in this argument; `clock` holds the arguments with a clock and with the flags.
     Sleep {
         time: usize,
         clock: Option<(usize, usize)>,
     },
-    /// For descriptors, or until a time limit; `count` has the number of descriptors, and with none
-    /// of them the call is a sleep.
+    /// For descriptors, or until a time limit; `count` holds the number of descriptors. Without
+    /// descriptors the call is a sleep.
     Descriptors { count: Option<usize>, limit: Limit },
-    /// For another thread: address, operation, value, time limit as in futex(2).
+    /// For another thread: address, operation, value, time limit, as in futex(2).
     Futex,
 }
 
-/// Where the time limit of a wait is.
-#[derive(Clone, Copy, Debug)]
+/// The location of a wait's time limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Milliseconds in this argument; negative for none.
+    /// Milliseconds in this argument; negative for no limit.
     Milliseconds(usize),
-    /// A pointer in this argument, null for none.
+    /// A pointer to a `struct timespec` in this argument, null for no limit.
     Pointer(usize),
+    /// The same in a call that can be made again: it overwrites nothing that it reads.
+    PointerInPoll(usize),
 }
 
 impl SystemCall {
-    /// The call of this number, if it is in the table.
+    /// The call with this number, if the table has it.
     pub fn find(number: u64) -> Option<&'static SystemCall> {
         let mut rows = TABLE.iter();
         rows.find(|row| row.number.map(c_long::cast_unsigned) == Some(number))
@@ -163,7 +166,7 @@ const fn call(
     cases(number, name, Cases::Always(operation, effect), files)
 }
 
-/// A call that does one thing or another.
+/// A call whose effect depends on its arguments.
 const fn cases(
     number: Option<c_long>,
     name: &'static str,
@@ -181,14 +184,14 @@ const fn cases(
     }
 }
 
-/// A call that does nothing but wait.
+/// A call that only waits.
 const fn waits(number: Option<c_long>, name: &'static str, blocking: Blocking) -> SystemCall {
     cases(number, name, Cases::Nothing, &[]).blocks(blocking)
 }
 
 use Argument::{Fd, Fds, Path, PathAt, Process};
 use Condition::{Bits, BitsBehind, Differ, OneOf, OneOfAndShort, Otherwise};
-use Limit::{Milliseconds, Pointer};
+use Limit::{Milliseconds, Pointer, PointerInPoll};
 
 const CREATES: i32 = libc::O_CREAT | libc::O_TRUNC;
 const OPEN: Cases = Cases::First(&[(Bits(1, CREATES), Open, Modify), (Otherwise, Open, Observe)]);
@@ -210,7 +213,7 @@ const FLOCK: Cases = Cases::First(&[
     (Bits(1, libc::LOCK_UN), Funlock, Release),
     (Otherwise, Flock, Claim),
 ]);
-/// Signal 0 asks whether a process lives.
+/// Signal 0 checks whether a process exists.
 const KILL: Cases = Cases::First(&[(OneOf(1, &[0]), Kill, Observe)]);
 
 const LOCKS: &[i32] = &[
@@ -257,7 +260,7 @@ const FCNTL_BLOCKS: Blocking = Blocking::LockIf {
     ],
 };
 
-/// A wait for descriptors; none of them if the argument `count` is 0.
+/// A wait for descriptors; a sleep if the argument `count` is 0.
 const fn polls(count: usize, limit: Limit) -> Blocking {
     Blocking::Descriptors {
         count: Some(count),
@@ -269,16 +272,22 @@ const fn sleeps(time: usize, clock: Option<(usize, usize)>) -> Blocking {
     Blocking::Sleep { time, clock }
 }
 
+/// ppoll(2). Without a poll(2), the C library makes poll(3) of it.
+const PPOLL: Blocking = match LEGACY.poll {
+    Some(_) => polls(1, Pointer(2)),
+    None => polls(1, PointerInPoll(2)),
+};
+
 const EPOLL: Blocking = Blocking::Descriptors {
     count: None,
     limit: Milliseconds(3),
 };
 
-/// All system calls that stop; in the order in which the filter compares numbers, so frequent ones
-/// come first. What is not here passes.
+/// All system calls that stop, in the order in which the filter compares numbers, so frequent ones
+/// come first. All other calls pass.
 #[rustfmt::skip]
 pub static TABLE: &[SystemCall] = &[
-    // A ring cannot be watched: a worker that asks is told that this kernel has none.
+    // A ring cannot be watched, so workers get the error of a kernel without io_uring.
     cases(Some(libc::SYS_io_uring_setup), "io_uring_setup", Cases::Nothing, &[])
         .stops(Stops::Refused(libc::ENOSYS)),
     call(Some(libc::SYS_read), "read", Read, Observe, &[Fd(0)]),
@@ -344,7 +353,7 @@ pub static TABLE: &[SystemCall] = &[
     waits(LEGACY.select, "select", polls(0, Pointer(4))),
     waits(Some(libc::SYS_pselect6), "pselect6", polls(0, Pointer(4))),
     waits(LEGACY.poll, "poll", polls(1, Milliseconds(2))),
-    waits(Some(libc::SYS_ppoll), "ppoll", polls(1, Pointer(2))),
+    waits(Some(libc::SYS_ppoll), "ppoll", PPOLL),
     waits(LEGACY.epoll_wait, "epoll_wait", EPOLL),
     waits(Some(libc::SYS_epoll_pwait), "epoll_pwait", EPOLL),
     waits(Some(libc::SYS_epoll_pwait2), "epoll_pwait2", Blocking::Never),

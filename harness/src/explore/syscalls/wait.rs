@@ -1,4 +1,4 @@
-//! Calls that wait for time to pass, with or without something else to wake them.
+//! Calls that wait for time to pass, with or without other events that end the wait.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::super::entry::Entry;
 use super::memory;
 use super::table::{Blocking, Limit, SystemCall};
 
-/// How a task waits for time to pass.
+/// The way in which a task waits for time to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// For nothing else. The call may be skipped; it then returns `result`.
+    /// For time alone. The call may be skipped; it then returns `result`.
     Sleep { result: i64 },
-    /// For descriptors as well; the time limit in milliseconds is in this argument.
-    Poll { argument: usize },
-    /// For another thread of its process as well, as long as this value is at that address.
+    /// For descriptors as well, up to this limit.
+    Poll { limit: Limit },
+    /// For another thread of its process as well, while the word at this address has this value.
     Futex { address: u64, value: u32 },
 }
 
 impl Wait {
-    /// Returns `true` if the thread that it would wait for has acted already.
+    /// Returns `true` if the thread that it would wait for has already acted.
     pub fn is_over(self, tid: Pid) -> bool {
         matches!(self, Wait::Futex { address, value }
             if memory::word(tid, address).is_some_and(|now| now != value))
@@ -36,7 +36,7 @@ const OPERATION: usize = 1;
 const VALUE: usize = 2;
 const TIME: usize = 3;
 
-/// The wait that this call would begin, if it is one for time to pass.
+/// The wait that this call would begin, if it waits for time to pass.
 pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
     const SLEEP: Option<Wait> = Some(Wait::Sleep { result: 0 });
     match call.blocking {
@@ -44,16 +44,24 @@ pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
         Blocking::Descriptors { count, limit } => {
             let none = count.is_some_and(|count| entry.arguments[count] == 0);
             match limit {
-                Limit::Pointer(limit) => SLEEP.filter(|_| none && entry.arguments[limit] != 0),
-                Limit::Milliseconds(limit) => match entry.int(limit) {
+                Limit::Pointer(time) | Limit::PointerInPoll(time) if none => {
+                    SLEEP.filter(|_| entry.arguments[time] != 0)
+                }
+                Limit::Pointer(_) => None,
+                Limit::PointerInPoll(time) => {
+                    let time = memory::time(tid, entry.arguments[time]);
+                    let waits = time.is_some_and(|time| time > TimeSpec::new(0, 0));
+                    waits.then_some(Wait::Poll { limit })
+                }
+                Limit::Milliseconds(time) => match entry.int(time) {
                     0.. if none => SLEEP,
-                    1.. => Some(Wait::Poll { argument: limit }),
+                    1.. => Some(Wait::Poll { limit }),
                     _ => None,
                 },
             }
         }
         Blocking::Futex if entry.int(OPERATION) & libc::FUTEX_PRIVATE_FLAG == 0 => None,
-        // No other thread could wake it.
+        // No other thread exists that could wake it.
         Blocking::Futex if memory::is_alone(tid) => Some(Wait::Sleep {
             result: -i64::from(libc::ETIMEDOUT),
         }),
@@ -65,11 +73,16 @@ pub fn wait(tid: Pid, call: &SystemCall, entry: &Entry) -> Option<Wait> {
     }
 }
 
-/// How long a wait may take; it is over before if what it waits for happens.
+/// The time limit of a wait, which other events may end earlier.
 pub fn limit(tid: Pid, entry: &Entry, wait: Wait) -> Duration {
     match wait {
         Wait::Sleep { .. } => Duration::ZERO,
-        Wait::Poll { argument } => Duration::from_millis(u64::from(entry.int(argument) as u32)),
+        Wait::Poll {
+            limit: Limit::Milliseconds(time),
+        } => Duration::from_millis(u64::from(entry.int(time) as u32)),
+        Wait::Poll {
+            limit: Limit::Pointer(time) | Limit::PointerInPoll(time),
+        } => milliseconds(time_left(tid, entry.arguments[time], None)),
         Wait::Futex { .. } => {
             let operation = entry.int(OPERATION);
             let is_realtime = operation & libc::FUTEX_CLOCK_REALTIME != 0;
@@ -79,11 +92,14 @@ pub fn limit(tid: Pid, entry: &Entry, wait: Wait) -> Duration {
                 false => ClockId::CLOCK_MONOTONIC,
             };
             let until = (command != libc::FUTEX_WAIT).then_some(until);
-            let left = time_left(tid, entry.arguments[TIME], until);
-            let left = left.map(|left| left.num_milliseconds());
-            Duration::from_millis(left.and_then(|left| left.try_into().ok()).unwrap_or(0))
+            milliseconds(time_left(tid, entry.arguments[TIME], until))
         }
     }
+}
+
+fn milliseconds(time: Option<TimeSpec>) -> Duration {
+    let time = time.map(|time| time.num_milliseconds());
+    Duration::from_millis(time.and_then(|time| time.try_into().ok()).unwrap_or(0))
 }
 
 /// The longest sleep of a runtime's own thread: Go's `sysmon` sleeps between 20 us and 10 ms
@@ -102,7 +118,7 @@ pub fn is_helper_nap(tid: Pid, call: &SystemCall, entry: &Entry) -> bool {
     left.is_some_and(|left| left <= HELPER_NAP) && !memory::is_first(tid)
 }
 
-/// The time at this address, or what is left until then on a clock.
+/// The time at this address, or, with a clock, the time left until then.
 fn time_left(tid: Pid, address: u64, until: Option<ClockId>) -> Option<TimeSpec> {
     let time = memory::time(tid, address)?;
     match until {
@@ -113,6 +129,7 @@ fn time_left(tid: Pid, address: u64, until: Option<ClockId>) -> Option<TimeSpec>
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::arch::LEGACY;
     use super::*;
 
     fn waits(number: libc::c_long, arguments: [u64; 6]) -> Option<Wait> {
@@ -134,17 +151,32 @@ mod tests {
         assert_eq!(waits(libc::SYS_ppoll, [8, 1, 8, 0, 0, 0]), None);
         assert_eq!(waits(libc::SYS_pselect6, [0, 0, 0, 0, 8, 0]), sleep);
         let epoll = |limit| waits(libc::SYS_epoll_pwait, [3, 8, 1, limit, 0, 0]);
-        assert_eq!(epoll(5), Some(Wait::Poll { argument: 3 }));
+        let limit = Limit::Milliseconds(3);
+        assert_eq!(epoll(5), Some(Wait::Poll { limit }));
         assert_eq!((epoll(0), epoll(FOREVER)), (None, None));
     }
 
     #[test]
     fn a_wait_for_descriptors_with_a_limit_is_polled() {
-        let poll = |count, limit: i32| waits(libc::SYS_poll, [8, count, limit as u64, 0, 0, 0]);
+        let poll = |count, milliseconds: i32| match LEGACY.poll {
+            Some(number) => waits(number, [8, count, milliseconds as u64, 0, 0, 0]),
+            None => {
+                let time = TimeSpec::milliseconds(milliseconds.into());
+                let time = (milliseconds >= 0).then_some(time);
+                let address = time
+                    .as_ref()
+                    .map_or(0, |time| std::ptr::from_ref(time) as u64);
+                waits(libc::SYS_ppoll, [8, count, address, 0, 0, 0])
+            }
+        };
+        let limit = match LEGACY.poll {
+            Some(_) => Limit::Milliseconds(2),
+            None => Limit::PointerInPoll(2),
+        };
         assert_eq!(poll(0, 5), Some(Wait::Sleep { result: 0 }));
         assert_eq!(poll(0, 0), Some(Wait::Sleep { result: 0 }));
         assert_eq!(poll(0, -1), None);
-        assert_eq!(poll(1, 5), Some(Wait::Poll { argument: 2 }));
+        assert_eq!(poll(1, 5), Some(Wait::Poll { limit }));
         assert_eq!((poll(1, 0), poll(1, -1)), (None, None));
     }
 }

@@ -1,8 +1,8 @@
 //! The seccomp filter that stops calls that may matter to a lock (seccomp(2), SECCOMP_RET_TRACE)
 //! and lets all others pass.
 //!
-//! A filter sees numbers and arguments only. Whether a path lies in the lock's directory is decided
-//! when the call has stopped.
+//! A filter sees only numbers and arguments. Whether a path lies in the lock's directory is decided
+//! after the call has stopped.
 
 use nix::libc::{self, sock_filter};
 
@@ -41,11 +41,12 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
     }
 }
 
-/// The program.
+/// The filter program.
 pub fn program() -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCHITECTURE),
-        // Calls in the way of another architecture, such as 32-bit ones, are not watched.
+        // Calls through the interface of another architecture, such as 32-bit calls, are not
+        // watched.
         unless_equal_skip(AUDIT_ARCH, 1),
         instruction(libc::BPF_JMP | libc::BPF_JA, 1, 0, 0),
         answer(ALLOW),
@@ -70,7 +71,7 @@ pub fn program() -> Vec<sock_filter> {
     program
 }
 
-/// Stops the call if its argument, without some bits, is one of these values.
+/// Stops the call if its argument, without these bits, is one of these values.
 fn commands(
     command: usize,
     ignored: i32,
@@ -79,7 +80,7 @@ fn commands(
 ) -> Vec<sock_filter> {
     let mut body = Vec::new();
     if let Some(limit) = limit {
-        // In practice the lower half of a pointer is zero for the null pointer alone.
+        // In practice, only the null pointer has a lower half of zero.
         body.push(load(argument(limit)));
         body.push(unless_equal_skip(0, 1));
         body.push(answer(ALLOW));
@@ -101,7 +102,7 @@ fn commands(
 mod tests {
     use super::*;
 
-    /// What the kernel would do with it.
+    /// The kernel's reaction to a call.
     fn judge(number: libc::c_long, arguments: [u32; 4]) -> u32 {
         let program = program();
         let word = |offset: u32| match offset {

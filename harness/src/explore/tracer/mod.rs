@@ -22,24 +22,24 @@ use crate::procfs;
 use super::arch::stands_in_call;
 use super::entry::Entry;
 
-/// The stop of a task, which stands still now unless it is gone.
+/// The stop of a task, which is suspended unless it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// It is about to make this call.
     Enter(Entry),
     /// The call has returned.
     Leave { result: i64 },
-    /// It is new: another task of the same process, or a child process.
+    /// It is new: another thread of the process, or a child process.
     New,
     /// It has started this task, which has a stop of its own.
     Started(Pid),
-    /// Something that does not matter.
+    /// A stop that does not matter.
     Other,
     /// It has ended.
     Gone,
 }
 
-/// How long a worker may compute before an interruption finds it in a call.
+/// Time within which an interruption must find a computing worker in a call.
 const INTO_A_CALL: Duration = Duration::from_secs(5);
 
 /// All traced tasks.
@@ -47,13 +47,13 @@ const INTO_A_CALL: Duration = Duration::from_secs(5);
 pub struct Tracer {
     /// The tasks, each with the number of its worker.
     pub tasks: HashMap<Pid, usize>,
-    /// Tasks that stand still until a child of theirs executes a program or ends (vfork(2)).
+    /// Tasks that are suspended until their child executes a program or ends (vfork(2)).
     pub in_vfork: HashSet<Pid>,
-    /// Tasks that stopped before it was known whose they are.
+    /// Tasks that stopped before their worker was known.
     early: HashMap<Pid, Stop>,
-    /// The signals with which tasks are to be resumed.
+    /// The signals to deliver when the tasks are resumed.
     signals: HashMap<Pid, Signal>,
-    /// The signal mask of this thread before.
+    /// The original signal mask of this thread.
     mask: SigSet,
 }
 
@@ -81,10 +81,10 @@ impl Drop for Tracer {
 }
 
 impl Tracer {
-    /// A tracer in this thread.
+    /// Creates a tracer in this thread.
     pub fn new() -> io::Result<Self> {
         let mut mask = SigSet::empty();
-        // Then `wait` returns for each stop, whenever it comes.
+        // With the signal blocked, `wait` returns for each stop, whenever it happens.
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&children()), Some(&mut mask))?;
         Ok(Tracer {
             tasks: HashMap::new(),
@@ -95,13 +95,13 @@ impl Tracer {
         })
     }
 
-    /// Attaches to all threads of a process that waits for its first command, and puts the filter
-    /// over it. Its children are treated alike: the worker may be behind a launcher such as `sh`.
+    /// Attaches to all threads of a process that waits for its first command, and installs the
+    /// filter in it, likewise in its children: the worker may be behind a launcher such as `sh`.
     pub fn attach(&mut self, worker: usize, process: Pid) -> io::Result<()> {
         self.seize(worker, process)?;
         self.filter(process)?;
         for child in procfs::children_of(process) {
-            // It may have ended meanwhile; its children have another parent then.
+            // It may have ended meanwhile; its children then have another parent.
             match self.attach(worker, child) {
                 Err(error) if procfs::lives(child) => return Err(error),
                 _ => {}
@@ -133,7 +133,7 @@ impl Tracer {
         }
     }
 
-    /// Puts the filter over the process of this task.
+    /// Installs the filter in the process of this task.
     fn filter(&mut self, tid: Pid) -> io::Result<()> {
         let deadline = Instant::now() + INTO_A_CALL;
         loop {
@@ -170,13 +170,13 @@ impl Tracer {
         }
     }
 
-    /// Lets a stopped task go on to its next call that may matter.
+    /// Lets a stopped task run to its next call that may matter.
     pub fn resume(&mut self, tid: Pid) {
         // It may have been killed meanwhile.
         let _ = ptrace::cont(tid, self.signals.remove(&tid));
     }
 
-    /// Lets a task that is about to make a call go on to the end of that call.
+    /// Lets a task that is about to make a call run to the end of that call.
     pub fn resume_through(&mut self, tid: Pid) {
         let _ = ptrace::syscall(tid, self.signals.remove(&tid));
     }
@@ -216,16 +216,16 @@ impl Tracer {
         }
     }
 
-    /// Waits for a stop, for this time at most. Another thread of this process may take the signal
-    /// of a stop.
+    /// Waits for a stop, for at most this time. Another thread of this process may consume the
+    /// signal of a stop.
     pub fn wait(&self, time: Duration) {
         let time = libc::timespec {
             tv_sec: time.as_secs().cast_signed(),
             tv_nsec: i64::from(time.subsec_nanos()),
         };
         let signals = children();
-        // SAFETY: the first and last pointer are to values that live until the call returns, and
-        // the second may be null (sigtimedwait(2)).
+        // SAFETY: the first and last pointer are valid until the call returns, and the second may
+        // be null (sigtimedwait(2)).
         unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), &raw const time) };
     }
 
@@ -267,7 +267,7 @@ impl Tracer {
             .map(|(tid, _)| *tid)
     }
 
-    /// Counts a task among those of a worker.
+    /// Assigns a task to a worker.
     pub fn adopt(&mut self, tid: Pid, worker: usize) {
         self.tasks.insert(tid, worker);
     }
@@ -279,7 +279,7 @@ fn syscall(tid: Pid) -> Stop {
     };
     match info.op {
         libc::PTRACE_SYSCALL_INFO_SECCOMP => {
-            // SAFETY: `op` says which member of the union was filled in.
+            // SAFETY: `op` determines which member of the union is valid.
             let entry = unsafe { info.u.seccomp };
             Stop::Enter(Entry {
                 number: entry.nr,
@@ -291,7 +291,66 @@ fn syscall(tid: Pid) -> Stop {
             let exit = unsafe { info.u.exit };
             Stop::Leave { result: exit.sval }
         }
-        // The entry of a call that does not pass the filter.
+        // The entry of a call, at which the filter does not stop.
         _ => Stop::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// Starts a program and attaches to it while it sleeps in a call.
+    fn attached(command: &mut Command) -> (Tracer, Child, Pid) {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        while procfs::state(pid) != Some('S') {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut tracer = Tracer::new().unwrap();
+        tracer.attach(0, pid).unwrap();
+        (tracer, child, pid)
+    }
+
+    /// Lets a program go on to its end. Returns its exit status and the number of calls before
+    /// which it stopped.
+    fn follow(pid: Pid) -> (i32, usize) {
+        let mut stops = 0;
+        loop {
+            match waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap() {
+                WaitStatus::Exited(_, status) => return (status, stops),
+                WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal).unwrap(),
+                status => {
+                    assert!(!matches!(status, WaitStatus::Signaled(..)), "{status:?}");
+                    stops += 1;
+                    ptrace::cont(pid, None).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_goes_on() {
+        let (_tracer, mut child, pid) = attached(Command::new("cat").stdin(Stdio::piped()));
+        child.stdin.take().unwrap().write_all(b"line").unwrap();
+        let (status, stops) = follow(pid);
+        let mut text = String::new();
+        child.stdout.unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!((status, text.as_str()), (0, "line"));
+        // It writes, and reads once more.
+        assert!(stops >= 2, "{stops}");
+    }
+
+    #[test]
+    fn an_interrupted_sleep_goes_on() {
+        let began = Instant::now();
+        let (_tracer, _child, pid) = attached(Command::new("sleep").arg("0.4"));
+        let (status, _) = follow(pid);
+        let took = began.elapsed();
+        assert_eq!(status, 0);
+        assert!(took >= Duration::from_millis(400), "{took:?}");
     }
 }

@@ -68,7 +68,7 @@ pub fn drawing(scenario: Scenario, overlap: &Overlap) -> String {
         let _ = writeln!(text, "    {:<pad$}  {}", name(holder), row(holder));
     }
     let bar = "▔".repeat(to - from);
-    // Beside the bar, on the side where there is room.
+    // Beside the bar, on the side with more space.
     let _ = match from > both.len() && to + both.len() > WIDTH {
         true => writeln!(
             text,
@@ -84,7 +84,7 @@ pub fn drawing(scenario: Scenario, overlap: &Overlap) -> String {
     };
     let _ = writeln!(
         text,
-        "    {:<pad$}  {FAINT}the whole line is {}{FAINT:#}",
+        "    {:<pad$}  {FAINT}full width: {}{FAINT:#}",
         "",
         time(span as f64 / 1e3)
     );

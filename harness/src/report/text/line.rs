@@ -1,13 +1,13 @@
-//! Lines that fit, and figures that can be read.
+//! Lines of limited width, and readable figures.
 
 use std::fmt::Write;
 
 use anstyle::Style;
 
-/// Where the evidence of a scenario begins.
+/// Column at which the evidence of a scenario begins.
 pub const INDENT: usize = 31;
 
-/// Text that goes on below itself where it would be too wide.
+/// Text that continues below itself where it would be too wide.
 pub struct Line {
     pub text: String,
     pub column: usize,
@@ -30,7 +30,7 @@ impl Line {
     }
 }
 
-/// A number and what it counts, in the singular if it is one; with a comma after each three digits.
+/// A number and its noun, in the singular for one, with a comma after each three digits.
 pub fn counted(number: u64, plural: &str) -> String {
     let what = match (number, plural) {
         (1, "forks that exit") => "fork that exits",
@@ -43,7 +43,7 @@ pub fn counted(number: u64, plural: &str) -> String {
     format!("{} {what}", count(number))
 }
 
-/// With a comma after each three digits.
+/// A number with a comma after each three digits.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -56,7 +56,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// In a unit that suits.
+/// A time in a suitable unit.
 pub fn time(us: f64) -> String {
     let (value, unit) = match us {
         us if us < 1_000.0 => (us, "µs"),

@@ -11,7 +11,7 @@ use crate::model::{Load, Outcome, Quoted, Verdict};
 
 const SEPARATOR: &str = " · ";
 
-/// The line of one scenario; several if it would be wider than `width`.
+/// The line of one scenario, wrapped if it would be wider than `width`.
 pub fn line(outcome: &Outcome, load: &Load, width: Option<usize>) -> String {
     let (style, mark, text) = shown(outcome);
     let name = match outcome.counts {
@@ -86,19 +86,19 @@ pub fn evidence(outcome: &Outcome, load: &Load) -> Option<String> {
         text += &drawing(outcome.scenario, overlap);
     }
     quote(&mut text, "errors", &outcome.errors);
-    quote(&mut text, "noticed", &outcome.notes);
+    quote(&mut text, "notes", &outcome.notes);
     if outcome.verdict != Verdict::Held {
         if outcome.verdict != Verdict::NotKnown
             && let (Some(hand), Some(fairness)) = (&load.hand_overs, load.fairness)
         {
             let _ = writeln!(
                 text,
-                "  {FAINT}hand-over {} median, fairness {fairness:.2} of 1{FAINT:#}",
+                "  {FAINT}hand-over {} median, fairness {fairness:.2} (1 is even){FAINT:#}",
                 time(hand.p50_us)
             );
         }
         if let Some(again) = &outcome.again {
-            let _ = writeln!(text, "  again: {again}");
+            let _ = writeln!(text, "  rerun: {again}");
         }
     }
     Some(text)

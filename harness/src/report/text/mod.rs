@@ -16,7 +16,7 @@ use style::{BAD, FAINT, GOOD, STRONG, style};
 
 use line::count;
 
-/// The lock and how it is tried, before anything has run.
+/// The lock and the conditions of its trial, shown before anything has run.
 pub fn headline(lock: &str, how: &str) -> String {
     format!("{STRONG}{lock}{STRONG:#}\n{FAINT}{how}{FAINT:#}\n")
 }
@@ -26,7 +26,7 @@ pub fn name_line(name: &str) -> String {
     format!("{STRONG}{name}{STRONG:#}")
 }
 
-/// One scenario, as soon as it is done; no line is wider than `width`.
+/// The line of one scenario, shown as soon as it is done and no wider than `width`.
 pub fn outcome_line(outcome: &Outcome, width: Option<usize>) -> String {
     match &outcome.evidence {
         Evidence::Load(load) => load::line(outcome, load, width),
@@ -34,7 +34,7 @@ pub fn outcome_line(outcome: &Outcome, width: Option<usize>) -> String {
     }
 }
 
-/// The evidence of one scenario, if there is any; below all lines of the scenarios.
+/// The evidence of one scenario, if there is any; shown below the lines of all scenarios.
 pub fn evidence(outcome: &Outcome) -> Option<String> {
     match &outcome.evidence {
         Evidence::Load(load) => load::evidence(outcome, load),
@@ -45,7 +45,7 @@ pub fn evidence(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// The result of a scenario, in a phrase.
+/// The result of a scenario in a phrase.
 pub fn finding(outcome: &Outcome) -> String {
     if let Some(reason) = &outcome.reason {
         return reason.clone();
@@ -65,7 +65,7 @@ pub fn finding(outcome: &Outcome) -> String {
     }
 }
 
-/// The last line of a report: the verdict, and where it comes from.
+/// The last line of a report: the verdict and the scenarios that led to it.
 pub fn verdict_line(report: &Report) -> String {
     let outcomes = || report.outcomes.iter();
     let style = style(report.verdict);
@@ -87,14 +87,14 @@ pub fn verdict_line(report: &Report) -> String {
         .sum();
     let what = match report.verdict {
         Verdict::Held => format!(
-            "no violation found: {} sections in {:.0} s",
+            ": no violation found in {} sections, {:.0} s",
             count(sections),
             report.seconds
         ),
-        Verdict::NotKnown => "the lock could not be tried".to_owned(),
-        _ => format!("under {}", worst.join(", ")),
+        Verdict::NotKnown => ": the lock could not be tested".to_owned(),
+        _ => format!(" under {}", worst.join(", ")),
     };
-    let mut line = format!("{style}{}{style:#} {what}", report.verdict.text());
+    let mut line = format!("{style}{}{style:#}{what}", report.verdict.text());
     if !hazards.is_empty() {
         let but = match report.verdict {
             Verdict::Held | Verdict::NotKnown => "but",
@@ -103,7 +103,7 @@ pub fn verdict_line(report: &Report) -> String {
         line += &format!("; {but} {}", hazards.join(", "));
     }
     if report.interrupted {
-        line += "; interrupted before everything was tried";
+        line += "; interrupted before everything was tested";
     }
     if outcomes().any(|outcome| !outcome.counts) {
         line += &format!(
@@ -114,7 +114,7 @@ pub fn verdict_line(report: &Report) -> String {
     line
 }
 
-/// One line for a configured lock: as expected, or the reasons why not.
+/// The line of a configured lock: as expected, or the reasons why not.
 pub fn checked_line(checked: &CheckedReport) -> String {
     let name = checked.title();
     let failures = checked.failures();

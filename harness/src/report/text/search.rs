@@ -33,7 +33,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
             };
             let _ = writeln!(
                 out,
-                "{style}{mark} {name:<9} {what}{style:#} {tried}{complete}"
+                "{style}{mark} {name:<9} {what}{style:#}: {tried}{complete}"
             );
             if let Some(reason) = &outcome.reason {
                 let _ = writeln!(out, "  {DOUBTFUL}{reason}{DOUBTFUL:#}");
@@ -42,7 +42,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
                 let schedules = counted(search.expiries as u64, "schedules");
                 let _ = writeln!(
                     out,
-                    "  {DOUBTFUL}in {schedules} the lease had run out{DOUBTFUL:#}"
+                    "  {DOUBTFUL}in {schedules}, the lease had expired{DOUBTFUL:#}"
                 );
             }
         }
@@ -51,7 +51,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
             let _ = writeln!(
                 out,
                 "{BAD}✘ {name:<9} {verdict}{BAD:#} after {tried}\n  {}, {}; {} of {} replays \
-                 came to the same",
+                 gave the same result",
                 counted(found.switches as u64, "switches"),
                 counted(found.steps.len() as u64, "steps"),
                 found.same,
@@ -64,17 +64,17 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     if search.rest_ms > 0 {
         let _ = writeln!(
             out,
-            "  before each, the dead holder was left for {:.1} s: the lock looks at times that cannot be \
-             set back",
+            "  {:.1} s of real time passed before each schedule, because the lock reads file times \
+             that cannot be set back",
             search.rest_ms as f64 / 1e3
         );
     }
-    // One of them showed that the rest is needed.
+    // One of them showed that the settle time is needed.
     if search.polls > usize::from(search.rest_ms > 0) && verdict != Verdict::NotKnown {
         let _ = writeln!(
             out,
-            "  {DOUBTFUL}in {} of them all waiters polled in vain again and again:{DOUBTFUL:#} `stress` \
-             tells whether the lock is stuck then",
+            "  {DOUBTFUL}in {} of them, all waiters kept polling in vain:{DOUBTFUL:#} `stress` \
+             finds out whether the lock is then stuck",
             search.polls
         );
     }
@@ -88,7 +88,7 @@ pub fn lines(outcome: &Outcome, search: &Search) -> String {
     out
 }
 
-/// The steps without repetitions, and without the middle of what is still too long; the file has
+/// The steps without repetitions, and without the middle if that is still too long; the file has
 /// all of them.
 pub fn steps_in_short(steps: &str) -> String {
     const LINES: usize = 30;
@@ -104,7 +104,7 @@ pub fn steps_in_short(steps: &str) -> String {
     )
 }
 
-/// Lines that repeat in the same order are shown once, with the number of repetitions.
+/// Shows lines that repeat in the same order only once, with the number of repetitions.
 fn without_repetitions(steps: &str) -> Vec<String> {
     const LONGEST: usize = 30;
     let lines: Vec<&str> = steps.lines().collect();
@@ -113,7 +113,7 @@ fn without_repetitions(steps: &str) -> Vec<String> {
     while at < lines.len() {
         let saved = |length: usize| {
             let block = &lines[at..at + length];
-            // A block does not begin in the middle of the steps of a worker.
+            // A block does not begin among the steps of a worker.
             if !names_a_worker(block[0]) && block.iter().any(|line| names_a_worker(line)) {
                 return (0, length);
             }
@@ -124,7 +124,7 @@ fn without_repetitions(steps: &str) -> Vec<String> {
             (again * length, length)
         };
         let most = LONGEST.min((lines.len() - at) / 2);
-        // The block that saves most lines; the shortest of those that save the same.
+        // The block that saves most lines; among equals, the shortest.
         let best = (1..=most)
             .map(saved)
             .max_by_key(|(saved, length)| (*saved, std::cmp::Reverse(*length)));
@@ -143,7 +143,7 @@ fn without_repetitions(steps: &str) -> Vec<String> {
     shown
 }
 
-/// `true` where another worker goes on; its further steps are indented.
+/// Returns `true` for the first of a worker's consecutive steps; the others are indented.
 fn names_a_worker(line: &str) -> bool {
     line.strip_prefix("  ")
         .is_some_and(|line| !line.starts_with(' '))

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use crate::model::Step;
 
-/// Column at which a folded line goes on.
+/// Indentation of the rest of a folded line.
 const BELOW: &str = "            ";
 
-/// A line for each step, and one for what the steps come to.
+/// A line for each step, and one for the end of the schedule.
 pub fn steps(steps: &[Step], ending: &str) -> String {
     let mut text = String::new();
     let mut last = "";
@@ -19,7 +19,7 @@ pub fn steps(steps: &[Step], ending: &str) -> String {
             true => "",
             false => &step.who,
         };
-        let line = format!("{who:<9} {what:<width$} {}", step.means);
+        let line = format!("{who:<9} {what:<width$}  {}", step.means);
         let _ = writeln!(text, "  {}", line.trim_end());
         last = &step.who;
     }
@@ -43,7 +43,7 @@ fn shortened(what: &str) -> String {
     what.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The text in lines that are not wider than `width`; as it is if there is no width, as in a log.
+/// The text in lines of at most `width` characters; unchanged without a width, as in a log.
 pub fn fold(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else {
         return text.trim_end().to_owned();

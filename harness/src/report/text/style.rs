@@ -30,7 +30,7 @@ pub fn mark(verdict: Verdict) -> char {
     }
 }
 
-/// Colour, mark and word of an outcome: softer if it does not count.
+/// Colour, mark and word of an outcome, less prominent if the outcome does not count.
 pub fn shown(outcome: &Outcome) -> (Style, char, String) {
     let verdict = outcome.verdict;
     match outcome.counts {

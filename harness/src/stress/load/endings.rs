@@ -31,7 +31,7 @@ impl Load<'_> {
             Some(status) if leaving && status.success() => {}
             Some(status) if leaving => {
                 self.statistics.error(format!(
-                    "a worker that was to leave {}{errors}",
+                    "a worker {} when it was told to exit{errors}",
                     describe(status)
                 ));
             }
@@ -45,7 +45,7 @@ impl Load<'_> {
             }
             None => {
                 self.statistics.error(format!(
-                    "a worker closed its standard output, and goes on without{errors}"
+                    "a worker closed its standard output, but is still running{errors}"
                 ));
                 self.failures += 1;
             }
@@ -71,13 +71,13 @@ impl Load<'_> {
         states
             .filter_map(|state| match state {
                 State::Idle { .. } => None,
-                State::Asked { .. } => Some("was asked to acquire"),
+                State::Asked { .. } => Some("was acquiring"),
                 State::Inside { .. } | State::Executing { .. } => Some("held the lock"),
-                State::Releasing { .. } => Some("was to release"),
-                State::Removing { .. } => Some("was to remove the lock"),
+                State::Releasing { .. } => Some("was releasing"),
+                State::Removing { .. } => Some("was removing the lock"),
             })
             .next()
-            .unwrap_or("had nothing to do")
+            .unwrap_or("was idle")
     }
 
     pub(super) fn clear_worker(&mut self, worker: usize) {
@@ -89,7 +89,7 @@ impl Load<'_> {
         worker_slot.leaves_by = None;
         worker_slot.garbage = 0;
         if self.failures >= FAILURES {
-            let why = format!("{FAILURES} workers failed by themselves");
+            let why = format!("{FAILURES} workers failed on their own");
             match self.statistics.all_sections() {
                 0 => self.end(Verdict::NotKnown, why),
                 _ => self.end(Verdict::Errors, why),

@@ -1,11 +1,9 @@
 //! Faults injected into workers and into the lock.
 
-use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use crate::model::EventKind;
+use crate::sys::program::was_killed;
 
 use super::super::judge::SlotId;
 use super::Load;
@@ -26,9 +24,7 @@ impl Load<'_> {
             return;
         };
         process.kill();
-        let by_us = process
-            .ended()
-            .is_some_and(|status| status.signal() == Some(Signal::SIGKILL as i32));
+        let by_us = process.ended().is_some_and(was_killed);
         for id in ids {
             match by_us {
                 true => self.judge.confirm(id),
@@ -44,7 +40,7 @@ impl Load<'_> {
         let worker_slot = &mut self.pool.workers[worker];
         worker_slot.stopped_until = Some(now + time.as_nanos() as u64);
         if let Some(process) = &worker_slot.process {
-            process.signal(Signal::SIGSTOP);
+            process.stop();
         }
         for slot in 0..self.slots {
             let id = self.slot_id(worker, slot);
@@ -60,7 +56,7 @@ impl Load<'_> {
         let now = self.now();
         self.pool.workers[worker].stopped_until = None;
         if let Some(process) = &self.pool.workers[worker].process {
-            process.signal(Signal::SIGCONT);
+            process.resume();
         }
         for slot in 0..self.slots {
             self.timeline

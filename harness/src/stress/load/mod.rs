@@ -1,9 +1,9 @@
 //! The load of one scenario: a loop that reads responses of workers, judges their holds and sends
 //! the next requests.
 //!
-//! This file has the loop. `responses` handles the lines of workers, `sections` the holds,
-//! `endings` workers that end, `inject` the faults, `rounds` the rounds with one right answer,
-//! `stuck` waiters that never get the lock, `service` how evenly slots get it, and `outcome` the
+//! This file contains the loop. `responses` handles the lines of workers, `sections` the holds,
+//! `endings` workers that end, `inject` the faults, `rounds` the rounds with one correct answer,
+//! `stuck` waiters that never get the lock, `service` the distribution of waits, and `outcome` the
 //! result.
 
 mod endings;
@@ -71,8 +71,8 @@ pub struct Load<'a> {
     /// The first wrong answer, as a sentence.
     wrong_answer: Option<String>,
     wrong_answers: u64,
-    /// How long the lock has been free although a slot waits, in nanoseconds during which this
-    /// process ran.
+    /// Time for which the lock has been free although a slot waits, in nanoseconds during which
+    /// this process ran.
     idle: u64,
     checked_at: u64,
     /// Time of the last probe with a new worker.
@@ -187,7 +187,7 @@ impl<'a> Load<'a> {
         self.idle = 0;
         self.service.reset();
         self.statistics
-            .note("the machine stood still for a while: longer holds than were asked for");
+            .note("the machine stalled for a while: some holds were longer than requested");
         for slot in self.pool.slots_mut() {
             slot.stalled = true;
         }
@@ -255,8 +255,9 @@ impl<'a> Load<'a> {
             }
             let worker_slot = &mut self.pool.workers[worker];
             if worker_slot.leaves_by.is_some_and(|by| by <= now) {
-                self.statistics
-                    .note("a worker had not left 5 s after the end of its input, and was killed");
+                self.statistics.note(
+                    "a worker was still running 5 s after the end of its input, and was killed",
+                );
                 self.kill(worker);
                 continue;
             }

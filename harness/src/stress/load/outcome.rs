@@ -19,7 +19,8 @@ impl Load<'_> {
         let stayed = self.pool.dismiss();
         if stayed > 0 && self.ended.is_none() && !interrupted {
             self.statistics.note(format!(
-                "{stayed} workers had not left 3 s after the end of their input, and were killed"
+                "{stayed} workers were still running 3 s after the end of their input, and were \
+                 killed"
             ));
         }
         if self.wrong_answers > 1 {
@@ -109,18 +110,18 @@ impl Load<'_> {
     }
 }
 
-/// Returns `true` if the scenario shows nothing, since its fault never happened.
+/// Returns `true` if the scenario shows nothing because its fault was never injected.
 fn had_no_fault(scenario: Scenario, statistics: &Statistics) -> bool {
     !matches!(scenario, Scenario::Contend | Scenario::Threads) && statistics.faults().is_empty()
 }
 
 fn no_fault_reason(scenario: Scenario, interrupted: bool) -> String {
     match scenario {
-        _ if interrupted => "interrupted before anything was done to the lock".into(),
+        _ if interrupted => "interrupted before a fault was injected".into(),
         Scenario::WrapperKill => {
-            "there is no wrapper to kill: it becomes the command, or ends before it".into()
+            "no wrapper to kill: it replaces itself with the command, or ends before it".into()
         }
-        _ => "nothing was done to the lock in this time: give it more with --duration".into(),
+        _ => "no fault was injected in this time: allow more with --duration".into(),
     }
 }
 
@@ -142,7 +143,7 @@ fn overlap(found: &judge::Overlap) -> Overlap {
     }
 }
 
-/// A duration in the form of the command line.
+/// A duration in the format of the command line.
 fn written(time: Duration) -> String {
     match time {
         time if time >= Duration::from_secs(1) => format!("{}s", time.as_secs_f64()),

@@ -25,19 +25,19 @@ impl Load<'_> {
                 Line::Answer(slot, answer) => {
                     self.replace_untrusted(
                         worker,
-                        &format!("it said `{slot} {answer}`, and there is no slot {slot}"),
+                        &format!("it answered `{slot} {answer}`, but there is no slot {slot}"),
                     );
                 }
-                Line::Ready(..) => self.replace_untrusted(worker, "it said `ready` once more"),
+                Line::Ready(..) => self.replace_untrusted(worker, "it printed `ready` again"),
                 Line::Garbage(text) => {
                     self.pool.workers[worker].garbage += 1;
                     let line = excerpt(&text);
                     self.statistics
-                        .note(format!("a line that is not of the protocol: {line}"));
+                        .note(format!("a line outside the protocol: {line}"));
                     if self.pool.workers[worker].garbage > LINES_OF_GARBAGE {
                         self.replace_untrusted(
                             worker,
-                            "it wrote 10,000 lines that are not of the protocol, and nothing else",
+                            "it printed 10,000 lines in a row outside the protocol",
                         );
                     }
                 }
@@ -172,15 +172,15 @@ impl Load<'_> {
             (state, answer) => {
                 let expected = match state {
                     State::Idle { .. } | State::Inside { .. } => {
-                        "nothing had been asked".to_owned()
+                        "nothing had been requested".to_owned()
                     }
                     State::Asked { verb, .. } | State::Executing { verb, .. } => {
-                        format!("`{verb}` had been asked")
+                        format!("`{verb}` had been requested")
                     }
-                    State::Releasing { .. } => "`release` had been asked".to_owned(),
-                    State::Removing { .. } => "`remove` had been asked".to_owned(),
+                    State::Releasing { .. } => "`release` had been requested".to_owned(),
+                    State::Removing { .. } => "`remove` had been requested".to_owned(),
                 };
-                self.replace_untrusted(worker, &format!("it said `{answer}` when {expected}"));
+                self.replace_untrusted(worker, &format!("it answered `{answer}` when {expected}"));
             }
         }
     }

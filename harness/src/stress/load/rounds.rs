@@ -1,8 +1,9 @@
-//! Rounds between phases of free competition in which each request has exactly one right answer.
+//! Rounds between phases of free competition in which each request has exactly one correct answer.
 //!
-//! First, one slot holds the lock while the others time out again and again. Then, with no holder,
-//! the slots try the lock one after the other. A refusal has no reason there, so two defects show:
-//! a lock that answers busy although it is free, and a timed-out request that acquires it later.
+//! First, one slot holds the lock while the others time out repeatedly. Then, with no holder, the
+//! slots try the lock one after the other. A refusal is never justified there, which reveals two
+//! defects: a lock that answers busy although it is free, and a timed-out request that acquires the
+//! lock later.
 
 use super::Load;
 use super::phase::{BETWEEN, Phase};
@@ -10,7 +11,7 @@ use crate::model::{EventKind, Scenario};
 use crate::protocol::{Capability, Verb};
 use crate::workers::pool::State;
 
-/// How long one slot holds the lock while the others time out, in nanoseconds.
+/// Time for which one slot holds the lock while the others time out, in nanoseconds.
 const HELD: u64 = 30_000_000;
 /// Duration of the tries one slot at a time, in nanoseconds.
 const ALONE: u64 = 25_000_000;
@@ -157,7 +158,7 @@ impl Load<'_> {
         self.send_request_verb(worker, slot, verb);
     }
 
-    /// How long a slot holds the lock in this phase; `None` if that is random.
+    /// Time for which a slot holds the lock in this phase; `None` if that is random.
     pub(super) fn phase_hold(&self, worker: usize, slot: usize) -> Option<u64> {
         match self.phase {
             Phase::Holding {

@@ -7,14 +7,14 @@ use crate::model::{EventKind, FaultKind};
 use crate::protocol::Verb;
 use crate::workers::pool::State;
 
-/// How long a holder stays after a fault, in nanoseconds, so that others may enter, even if they
+/// Time that a holder stays after a fault, in nanoseconds, so that others may enter, even if they
 /// poll.
 const EXPOSURE: [u64; 3] = [2_000_000, 20_000_000, 120_000_000];
 /// The same for locks with slow hand-overs. Not longer: a hold of 0.5 s may outlive a lease.
 const SLOW_EXPOSURE: [u64; 3] = [20_000_000, 400_000_000, 450_000_000];
 /// Median hand-over above which a lock is slow, in microseconds.
 const SLOW_US: f64 = 60_000.0;
-/// How long a worker may take to exit, in nanoseconds.
+/// Time within which a worker must exit, in nanoseconds.
 const EXIT_LIMIT: u64 = 5_000_000_000;
 /// A slot that stays idle until another one acquires the lock.
 const PARKED: u64 = u64::MAX;
@@ -121,8 +121,8 @@ impl Load<'_> {
             chance if chance == competition => self.random.below(hold + 1),
             _ => self.random.below(10 * hold + 1),
         };
-        // A slot that releases the lock may do nothing until another one has acquired it, lest its
-        // own next request wakes a waiter that the release did not wake.
+        // A slot that releases the lock may stay idle until another one has acquired it: its own
+        // next request might wake a waiter that the release did not wake.
         let parks = self.is_undisturbed() && self.has_waiters() && self.is_hand_over_period(now);
         let delay = if parks { PARKED - now } else { delay };
         let worker_slot = &mut self.pool.workers[worker];

@@ -1,7 +1,7 @@
-//! How long each slot waits while others get the lock.
+//! The waits of each slot while others get the lock.
 //!
-//! With a polling lock waits differ a lot, but all slots draw from the same distribution. If all of
-//! the last waits of one slot are far longer than three quarters of the others', that is no chance.
+//! With a polling lock, waits vary widely, but all slots draw from the same distribution. If all
+//! recent waits of one slot are far longer than three quarters of the others', that is not chance.
 
 use std::collections::VecDeque;
 
@@ -81,7 +81,7 @@ impl Services {
         if self.waits.len() < 3 || others().any(|other| self.waits[other].len() < WAITS_OF_OTHERS) {
             return None;
         }
-        // The largest quartile, lest one slot speaks for all others.
+        // The largest quartile, so that one slot does not speak for all others.
         let usual = others()
             .map(|other| {
                 let mut times: Vec<u64> = self.waits[other].iter().map(|wait| wait.time).collect();
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(served([200, 200, 200, 200]), None);
     }
 
-    /// As in fasteners, which polls the more seldom the longer it waits.
+    /// Like fasteners, which polls less often the longer it waits.
     #[test]
     fn waits_of_all_lengths_are_no_starvation_if_all_slots_have_them() {
         for seed in 1..200 {

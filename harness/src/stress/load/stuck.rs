@@ -11,14 +11,14 @@ use crate::protocol::{Answer, Capability, Verb};
 use crate::workers::WorkerError;
 use crate::workers::pool::{State, answer_of};
 
-/// How long one waiter may be passed over before the verdict is *starved*, in nanoseconds.
+/// Time for which one waiter may be passed over before the verdict is *starved*, in nanoseconds.
 const STARVED_AFTER: u64 = 20_000_000_000;
-/// How long a waiter may wait for a free lock before the verdict is *stuck*, in nanoseconds.
+/// Time that a waiter may wait for a free lock before the verdict is *stuck*, in nanoseconds.
 const FREE_LIMIT: u64 = 30_000_000_000;
 
 /// The lock is stuck if a hand-over takes this many times as long as the longest one so far.
 const MANY_TIMES: f64 = 30.0;
-/// Number of hand-overs that shows how long they take.
+/// Number of hand-overs that shows their usual duration.
 const HAND_OVERS: u64 = 50;
 /// Shortest time without a hand-over that counts as stuck.
 const AT_LEAST: Duration = Duration::from_secs(3);
@@ -64,8 +64,7 @@ impl Load<'_> {
             })
             .collect();
         let why = format!(
-            "{}, although the lock is free: {}; it had never taken longer than {} to be \
-             handed over",
+            "{}, although the lock is free: {}; no earlier hand-over took longer than {}",
             waiters.join(" and "),
             self.holder_description(),
             milliseconds((longest * 1e3) as u64)
@@ -88,8 +87,8 @@ impl Load<'_> {
             })
     }
 
-    /// Notes the wait of a slot that acquired the lock in a scenario without faults, and ends the
-    /// scenario if it waits far longer than the others, time after time.
+    /// Records the wait of a slot that acquired the lock in a scenario without faults, and ends the
+    /// scenario if the slot repeatedly waits far longer than the others.
     pub(super) fn check_service(&mut self, slot: usize, wait: Wait) {
         let Some(starved) = self.service.entered(slot, wait) else {
             return;
@@ -98,20 +97,20 @@ impl Load<'_> {
         let others: Vec<String> = starved
             .others
             .iter()
-            .map(|(other, sections)| format!("{} {sections} times", name(*other)))
+            .map(|(other, sections)| format!("{sections} of {}", name(*other)))
             .collect();
         let why = format!(
-            "{} got the lock {} times, {}; where others got it first, its last waits took {} or \
-             longer, and three quarters of theirs less than {}; \
-             from {} it waited for {} and was passed over {} times",
-            name(starved.slot),
-            starved.sections,
-            others.join(", "),
+            "{name} waited for {} (from {} on) while others acquired the lock {} times; each of \
+             its last such waits took at least {}, and three quarters of the others' waits less \
+             than {}; sections: {} of {name}, {}",
+            milliseconds(starved.longest.time),
+            milliseconds(starved.longest.asked),
+            starved.longest.passed_over,
             milliseconds(starved.shortest),
             milliseconds(starved.usual),
-            milliseconds(starved.longest.asked),
-            milliseconds(starved.longest.time),
-            starved.longest.passed_over,
+            starved.sections,
+            others.join(", "),
+            name = name(starved.slot),
         );
         self.end(Verdict::Starved, why);
     }
@@ -184,12 +183,12 @@ impl Load<'_> {
     /// Advice for a lock that may only be waiting for the end of a dead holder's lease.
     fn lease_advice(&self) -> &'static str {
         match (self.options.lease, self.options.stuck_after) {
-            (None, None) => "; if the lock has a lease longer than that, name it with --lease",
+            (None, None) => "; if the lock has a lease longer than that, set --lease",
             _ => "",
         }
     }
 
-    /// Ends the scenario if a waiter has waited for long while others acquired the lock often.
+    /// Ends the scenario if a waiter has waited for long while others acquired the lock many times.
     pub(super) fn check_starved(&mut self, worker: usize, asked: u64, sections_before: u64) {
         let waited = self.now().saturating_sub(asked);
         let others = self.statistics.all_sections() - sections_before;
@@ -198,7 +197,8 @@ impl Load<'_> {
             self.end(
                 Verdict::Starved,
                 format!(
-                    "worker {worker} waited {seconds:.1} s while others got the lock {others} times"
+                    "worker {worker} waited {seconds:.1} s while others acquired the lock {others} \
+                     times"
                 ),
             );
         }

@@ -3,7 +3,7 @@
 //! A hold lasts at least from the return of acquire to the call of release. Two such holds that
 //! overlap are two holders, however the operations were ordered. If none overlap, the operations
 //! can be ordered so that there never were two (Herlihy and Wing, "Linearizability", 1990). So
-//! looking at these intervals is exact.
+//! comparing these intervals is exact.
 
 use super::story::milliseconds;
 use super::workers::Workers;

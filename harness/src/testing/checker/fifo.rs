@@ -1,7 +1,8 @@
 //! First come, first served.
 //!
-//! When a waiter joined the queue cannot be seen, only that it was after its request. So a worker
-//! that requested the lock later by more than a slack must not acquire it first.
+//! The moment at which a waiter joined the queue cannot be observed, only that it was after its
+//! request. So a worker that requested the lock later by more than a slack must not acquire it
+//! first.
 
 use std::collections::VecDeque;
 
@@ -12,7 +13,7 @@ use crate::testing::history::{Event, EventKind};
 use crate::testing::lock::WaitLimit;
 
 pub(super) fn check(history: &[Event], slack: u64) -> Finding {
-    // Waiters in the order of their requests; the number tells one wait of a worker from its next.
+    // Waiters in the order of their requests; the number distinguishes the waits of one worker.
     let mut queue: VecDeque<(u32, u64, usize)> = VecDeque::new();
     let mut waits: Workers<Option<(u64, usize)>> = Workers::new();
     let (mut number, mut anything) = (0u64, false);

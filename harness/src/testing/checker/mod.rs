@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::history::Event;
 
-/// The promises of a lock, and how much a loaded machine may delay it.
+/// The promises of a lock, and the tolerated delays of a loaded machine.
 #[derive(Clone, Debug)]
 pub struct Promises {
     /// Maximum number of exclusive holders: 1 for a lock, the number of permits of a semaphore.
@@ -30,11 +30,12 @@ pub struct Promises {
     /// First come, first served: no worker that requested the lock later by more than this acquires
     /// it first. `None` promises nothing.
     pub fifo: Option<Duration>,
-    /// How early a timed wait may end, since the clock of a lock may be coarser than ours.
+    /// Time by which a timed wait may end early, since the clock of a lock may be coarser than
+    /// ours.
     pub earliness: Duration,
-    /// How late a timed wait may end. `None` promises nothing.
+    /// Time by which a timed wait may end late. `None` promises nothing.
     pub lateness: Option<Duration>,
-    /// How long the lock may be free while a worker waits. `None` promises nothing.
+    /// Time for which the lock may be free while a worker waits. `None` promises nothing.
     pub handover: Option<Duration>,
 }
 
@@ -50,7 +51,7 @@ impl Default for Promises {
     }
 }
 
-/// The finding of each check. What was not promised is not known.
+/// The finding of each check. A promise that was not made is *not known*.
 #[derive(Clone, Debug)]
 pub struct Findings {
     /// Never more holders than allowed, and never a writer beside a reader.
@@ -100,8 +101,8 @@ pub fn check(history: &[Event], promises: &Promises) -> Findings {
 
 /// Evidence of the first refusal while no other worker used the lock.
 ///
-/// Unlike [`Findings::refusals`] it allows what no lock promises: that failing attempts exclude
-/// each other for a moment.
+/// Unlike [`Findings::refusals`], it tolerates that failing attempts exclude each other for a
+/// moment, which every lock may do.
 pub fn lone_refusal(history: &[Event]) -> Option<String> {
     lone_refusal::check(history)
 }

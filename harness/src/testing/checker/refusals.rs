@@ -121,7 +121,7 @@ impl Operations {
                     }
                 }
                 EventKind::Died => {
-                    // When the lock was free again is unknown, but no later than the next
+                    // The exact time of the release is unknown, but it precedes the next
                     // acquisition.
                     if let Some(hold) = worker.hold.take() {
                         let hold = &mut found.holds[hold];

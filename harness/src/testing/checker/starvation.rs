@@ -7,7 +7,7 @@ use crate::testing::history::{Event, EventKind};
 const WAITS: usize = 8;
 /// Waits that every other worker must have for a comparison.
 const WAITS_OF_OTHERS: usize = 16;
-/// How much longer than three quarters of the waits of every other worker.
+/// Factor by which the waits exceed three quarters of the waits of every other worker.
 const LONGER: u64 = 3;
 /// Waits that are compared are at least this long, in nanoseconds.
 const SHORTEST: u64 = 1_000_000;
@@ -22,11 +22,12 @@ struct Wait {
     passed_over: u64,
 }
 
-/// Evidence that a worker is starved: its last waits, during which others acquired the lock, each
-/// took far longer than three quarters of every other worker's. Looks at events from `began` on.
+/// Evidence that a worker is starved: each of its last waits, during which others acquired the
+/// lock, took far longer than three quarters of every other worker's. Considers events from `began`
+/// on.
 ///
-/// If whoever polls first gets the lock, waits differ much, but all follow one distribution: eight
-/// in a row that take three times as long are no coincidence.
+/// If the first worker to poll gets the lock, waits vary widely, but all follow one distribution:
+/// eight in a row that take three times as long are no coincidence.
 pub(crate) fn starved(history: &[Event], began: u64) -> Option<String> {
     let workers = history.iter().map(|event| event.worker).max()? as usize + 1;
     let mut waits: Vec<Vec<Wait>> = vec![Vec::new(); workers];
@@ -90,7 +91,7 @@ pub(crate) fn starved(history: &[Event], began: u64) -> Option<String> {
     ))
 }
 
-/// The longest wait of a worker that ended with the lock, and how often others acquired it
+/// The longest wait of a worker that ended with the lock, and the number of acquisitions by others
 /// meanwhile.
 pub(crate) fn longest_wait(history: &[Event], worker: u32) -> Option<String> {
     let mut requested = None;

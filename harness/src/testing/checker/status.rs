@@ -1,4 +1,4 @@
-//! Who waits for the lock and who holds it at one moment of a history, in words.
+//! Waiters and holders at one moment of a history, in words.
 
 use super::story::milliseconds;
 use super::workers::Workers;
@@ -23,7 +23,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Status {
     workers: Workers<State>,
-    /// Who released the lock last, and when.
+    /// The worker that released the lock last, and the time.
     last_release: Option<(u32, u64)>,
     /// A holder died, and no worker has acquired the lock since.
     holder_died: bool,
@@ -74,7 +74,7 @@ impl Status {
         states.find_map(|(worker, state)| Some((worker, wanted(*state)?)))
     }
 
-    /// The worker that holds the lock, and since when.
+    /// The worker that holds the lock, and the time since when.
     fn holding(&self) -> Option<(usize, u64)> {
         self.find(|state| match state {
             State::Holding { since } => Some(since),
@@ -82,12 +82,12 @@ impl Status {
         })
     }
 
-    /// Whether a worker holds the lock.
+    /// Returns `true` if a worker holds the lock.
     pub(crate) fn is_held(&self) -> bool {
         self.holding().is_some()
     }
 
-    /// Who holds the lock, or held it last.
+    /// The current or the last holder.
     pub(crate) fn holder(&self, now: u64) -> String {
         let releasing = || {
             self.find(|state| match state {
@@ -134,7 +134,7 @@ impl Status {
             .collect()
     }
 
-    /// All of it, in one sentence.
+    /// The whole status in one sentence.
     pub(crate) fn describe(&self, now: u64) -> String {
         let mut clauses = self.pending(now);
         clauses.push(self.holder(now));

@@ -1,15 +1,13 @@
-//! Workers that use a lock in processes and threads. Everything they do is recorded, and one more
-//! process watches for a worker that does not return.
+//! Workers that use a lock in processes and threads. All their operations are recorded, and one
+//! more process detects a worker that does not return.
 
 use std::cell::Cell;
 use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::record::Record;
+use crate::sys;
 use crate::testing::checker::{self, Promises, Status};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::forking::ProcessOutcome;
@@ -20,12 +18,12 @@ use crate::testing::witness::now;
 
 /// Time without an event, while a worker waits, after which the lock is stuck.
 const STUCK: Duration = Duration::from_secs(3);
-/// Sleeps of a millisecond that the watching process must have made meanwhile: a machine that
-/// delays it delays the workers as well.
+/// Number of sleeps of a millisecond that the watching process must have made meanwhile: a machine
+/// that delays it also delays the workers.
 const LOOKS: u32 = 2_000;
 /// [`STUCK`] for the first use of a lock, which may have to start a process on a busy machine.
 const STUCK_AT_FIRST: Duration = Duration::from_secs(40);
-/// How late a timed wait may end: far longer than a loaded machine delays it.
+/// Time by which a timed wait may end late: far longer than a loaded machine delays it.
 const LATE: Duration = Duration::from_secs(3);
 /// Time limit of a trial.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -41,7 +39,7 @@ pub(super) struct Load {
     pub(super) time: Duration,
     /// Maximum time that a worker stays in a section, in addition to its own.
     pub(super) hold: Duration,
-    /// Whether one more process tries the lock after all workers have left.
+    /// If `true`, one more process tries the lock after all workers have left.
     pub(super) final_try: bool,
 }
 
@@ -178,7 +176,7 @@ impl Load {
         }
     }
 
-    /// How long an answer may take, if a worker waits for one.
+    /// The time limit of an answer, if a worker waits for one.
     fn pending_limit(self, record: &Record) -> Option<Duration> {
         let waiting = (0..self.workers()).filter(|worker| {
             let last = record.last(*worker);
@@ -199,7 +197,7 @@ impl Load {
         for worker in 0..self.workers() {
             let pid = record.pid(worker).load(Ordering::Acquire);
             if pid != 0 {
-                let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+                sys::kill(pid as u32);
             }
         }
     }
@@ -254,7 +252,7 @@ impl<L: Lock> Participant<'_, '_, L> {
             || u128::from(self.record.elapsed()) >= self.load.time.as_nanos()
     }
 
-    /// Reports why the lock is broken and ends this worker; the watching process ends the others.
+    /// Reports a violation and ends this worker; the watching process ends the others.
     pub(super) fn fail(&self, why: &str) -> ! {
         self.record.report_violation(why);
         std::panic::resume_unwind(Box::new("the lock is broken, as reported"))
@@ -287,7 +285,7 @@ impl<L: Lock> Participant<'_, '_, L> {
         }
     }
 
-    /// Uses the lock once. A failure, or an answer that makes no sense, is a violation.
+    /// Uses the lock once. A failure or an invalid answer is a violation.
     pub(super) fn attempt(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Answer {
         let outcome = self.try_attempt(limit, section);
         match outcome {
@@ -390,7 +388,7 @@ impl<L: Lock> Participant<'_, '_, L> {
     }
 }
 
-/// Why an attempt failed.
+/// The reason why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AttemptError {
     #[error("the lock failed: {0}")]

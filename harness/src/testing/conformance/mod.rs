@@ -38,17 +38,17 @@ pub use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
 use crate::testing::finding::{Finding, Unknown};
 
 impl Guarantee {
-    /// Tries whether the locks that `make` creates in `directory` keep this guarantee. Each thread
+    /// Tests whether the locks that `make` creates in `directory` keep this guarantee. Each thread
     /// of each worker process creates its own.
     ///
-    /// Creates the directory if it is missing. The trial runs in a process of its own; see
-    /// [`Stress::run`](crate::testing::stress::Stress::run) for how it starts.
+    /// Creates the directory if it is missing. The trial runs in a process of its own, which is
+    /// started as by [`Stress::run`](crate::testing::stress::Stress::run).
     pub fn examine<L: Lock>(self, directory: &Path, make: &(dyn Fn(&Path) -> L + Sync)) -> Finding {
         trials::examine(self, directory, make)
     }
 }
 
-/// The verdict for each guarantee. What the lock does not promise is not tried.
+/// The verdict for each guarantee. Guarantees that the lock does not promise are not tried.
 ///
 /// Each trial has a directory of its own in `directory`, which stays there.
 pub fn examine<L: Lock>(
@@ -71,8 +71,8 @@ pub fn examine<L: Lock>(
 /// Asserts that the lock keeps the guarantee.
 ///
 /// # Panics
-/// If the guarantee is violated, with the evidence; if the verdict is *not known*, also because the
-/// lock does not promise it, with the reason; if no directory can be created.
+/// Panics with the evidence if the guarantee is violated, with the reason if the verdict is *not
+/// known* (for instance if the lock does not promise it), and if no directory can be created.
 #[track_caller]
 pub fn assert_kept<L: Lock>(guarantee: Guarantee, make: &(dyn Fn(&Path) -> L + Sync)) {
     let directory =

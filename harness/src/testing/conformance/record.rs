@@ -19,7 +19,7 @@ const FINISHED: usize = 1;
 const VIOLATION_LENGTH: usize = 2;
 const WARMED_UP: usize = 3;
 
-/// What the workers of one trial did with the lock.
+/// The operations of the workers of one trial.
 #[derive(Debug)]
 pub(super) struct Record {
     memory: SharedMemory,
@@ -30,7 +30,7 @@ pub(super) struct Record {
 
 impl Record {
     /// # Panics
-    /// If the shared memory cannot be created.
+    /// Panics if the shared memory cannot be created.
     pub(super) fn new(workers: u32, room: usize) -> Self {
         assert!((workers as usize) < FIRST_LOG - PIDS, "too many workers");
         let words = FIRST_LOG + workers as usize * (1 + 2 * room);
@@ -110,7 +110,7 @@ impl Record {
         time.saturating_sub(began.err().unwrap_or(time))
     }
 
-    /// When the first worker began; 0 if none has.
+    /// The time at which the first worker began; 0 if none has.
     pub(super) fn began(&self) -> u64 {
         self.word(BEGAN).load(Ordering::Acquire)
     }
@@ -136,7 +136,7 @@ impl Record {
         self.word(PIDS + worker as usize)
     }
 
-    /// Records why the lock is broken. Only the first report counts.
+    /// Records a violation. Only the first report counts.
     pub(super) fn report_violation(&self, why: &str) {
         let bytes = &why.as_bytes()[..why.len().min(VIOLATION_WORDS * 8)];
         let length = self.word(VIOLATION_LENGTH);

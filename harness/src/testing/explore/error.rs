@@ -1,4 +1,4 @@
-//! Why a lock could not be explored.
+//! Errors of explorations in tests.
 
 use std::io;
 
@@ -9,7 +9,7 @@ pub(super) enum ExploreError {
     TestProgram(io::Error),
     #[error("cannot create a directory for the lock: {0}")]
     Directory(io::Error),
-    /// The engine of the exploration, in its words.
+    /// An error of the exploration engine, in its own words.
     #[error("{0}")]
     Engine(String),
     #[error("the exploration panicked")]

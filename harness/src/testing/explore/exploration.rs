@@ -6,7 +6,7 @@ use crate::explore::story::story;
 
 /// The report of an [`Explore`](super::Explore) run.
 ///
-/// Usually all that a test needs is [`assert_exclusive`](Self::assert_exclusive).
+/// Most tests need only [`assert_exclusive`](Self::assert_exclusive).
 #[derive(Clone, Debug)]
 pub struct Exploration {
     schedules: usize,
@@ -15,7 +15,7 @@ pub struct Exploration {
     counterexample: Option<String>,
     obstacle: Option<String>,
     errors: Vec<String>,
-    /// This process is a worker of a later exploration of the same test.
+    /// Set if this process is a worker of a later exploration of the same test.
     skipped: bool,
 }
 
@@ -94,8 +94,8 @@ impl Exploration {
     /// Asserts that schedules were run and none broke the lock.
     ///
     /// # Panics
-    /// If a schedule broke the lock, with that schedule step by step and as a counterexample; if
-    /// nothing could be run, with the reason; if the body panicked.
+    /// Panics if a schedule broke the lock, with that schedule step by step and as a
+    /// counterexample; if nothing could be run, with the reason; and if the body panicked.
     #[track_caller]
     pub fn assert_exclusive(&self) {
         if let (Some(story), Some(counterexample)) = (&self.story, &self.counterexample) {

@@ -29,9 +29,9 @@ use crate::explore::Found;
 use crate::explore::counterexample::Counterexample;
 use crate::explore::{Budget, Search};
 
-/// A test is never interrupted, only killed.
+/// A test is killed, never interrupted.
 static NEVER: AtomicBool = AtomicBool::new(false);
-/// The exploration of its test for which a worker runs, from 0.
+/// The number, from 0, of the exploration for which this process is a worker.
 const VARIABLE: &str = "LOCKUTILS_HARNESS_EXPLORES";
 
 thread_local!(static NUMBER: Cell<usize> = const { Cell::new(0) });
@@ -148,13 +148,14 @@ impl Explore {
     /// Runs `body` in worker processes, one schedule after the other. The body acquires the lock,
     /// calls [`ExploreWorker::section`] once while it holds it, and releases it.
     ///
-    /// For each worker the test program is executed again for this test alone. Everything that the
-    /// test does before this call happens there as well, except earlier explorations; what follows
-    /// this call does not. The lock path of `oslo_concurrency` is a fresh directory; other locks
-    /// put their files into [`ExploreWorker::directory`].
+    /// For each worker the test program is executed again for this test alone. Code of the test
+    /// before this call runs there as well, except earlier explorations; code after this call does
+    /// not. The lock path of `oslo_concurrency` is a fresh directory; other locks create their
+    /// files in [`ExploreWorker::directory`].
     ///
     /// # Panics
-    /// If this is not the thread of the test, or the counterexample to replay cannot be read.
+    /// Panics if this is not the thread of the test, or the counterexample to replay cannot be
+    /// read.
     pub fn run<F: Fn(&ExploreWorker)>(self, body: F) -> Exploration {
         let number = NUMBER.replace(NUMBER.get() + 1);
         let wanted = env::var(VARIABLE)

@@ -1,4 +1,4 @@
-//! A worker process of an exploration, which calls the body when the driver tells it to.
+//! A worker process of an exploration, which calls the body on command of the driver.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -6,12 +6,11 @@ use std::io::{BufRead, Lines, StdinLock, stdin};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use nix::libc;
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork, write};
 use oslo_concurrency::lockutils::scope::LockPathScope;
 
-/// A worker process, as the body of an exploration sees it.
+use crate::sys::{self, Side};
+
+/// A worker process, from the point of view of the body of an exploration.
 ///
 /// The body acquires the lock, calls [`section`](Self::section) once while it holds it, and
 /// releases it.
@@ -37,7 +36,7 @@ impl ExploreWorker {
     /// Runs `work` as the critical section, which lasts until the scheduler ends it.
     ///
     /// # Panics
-    /// If it is called a second time in one call of the body.
+    /// Panics if it is called a second time in one call of the body.
     pub fn section<R>(&self, work: impl FnOnce() -> R) -> R {
         assert!(
             !self.was_inside.replace(true),
@@ -73,12 +72,8 @@ pub(super) fn serve(body: &dyn Fn(&ExploreWorker)) -> ! {
         match line.as_str() {
             // SAFETY: the other thread of this process, libtest's, only waits for this one, and the
             // child needs nothing that it holds.
-            "* fork" => match unsafe { fork() } {
-                Ok(ForkResult::Child) => respond("ready zygote"),
-                Ok(ForkResult::Parent { child }) => {
-                    let _ = waitpid(child, None);
-                    respond("ready zygote");
-                }
+            "* fork" => match unsafe { sys::fork_and_wait() } {
+                Ok(Side::Child | Side::Parent) => respond("ready zygote"),
                 Err(_) => leave(),
             },
             "* quit" => leave(),
@@ -107,10 +102,10 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Bypasses the buffer of standard output, which libtest uses.
 fn respond(line: &str) {
-    let _ = write(std::io::stdout(), format!("{line}\n").as_bytes());
+    let _ = sys::write_to_standard_output(format!("{line}\n").as_bytes());
 }
 
+/// libtest must not continue in this process.
 fn leave() -> ! {
-    // SAFETY: _exit(2) only ends this process. libtest must not continue in it.
-    unsafe { libc::_exit(0) }
+    sys::exit_now(0)
 }

@@ -1,4 +1,4 @@
-//! Forks the worker processes of a run, starts them together and waits for all of them to end.
+//! Starts the worker processes of a run together and waits for all of them to end.
 
 use std::fmt;
 use std::io;
@@ -8,33 +8,30 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getppid};
-
 use oslo_concurrency::lockutils::{self, scope::LockPathScope};
 
-use super::stacks;
-use crate::procfs;
+use super::ended::Ended;
+use super::platform::{self, Child, Team};
+use crate::sys::describe_signal;
+use crate::sys::inspect::{self, Starvation};
 use crate::testing::witness::Witness;
 
-/// How a worker process ended.
+/// The end of a worker process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProcessOutcome {
-    /// It made all its calls of the body.
+    /// The worker made all its calls of the body.
     Done,
     /// The body panicked.
     Panicked,
     /// The body called `exit` with this status.
     Exited(i32),
-    /// A signal of this number ended it.
+    /// A signal of this number ended it. Without signals: it was killed, and the number is 9.
     Killed(i32),
-    /// It was stuck and was killed: it passed the deadline, or no worker made progress for too
-    /// long.
+    /// The worker was stuck and was killed: it passed the deadline, or no worker made progress for
+    /// too long.
     Hung,
-    /// It was never started.
+    /// The worker was never started.
     NotStarted,
 }
 
@@ -43,6 +40,8 @@ const DONE: i32 = 0;
 const PANICKED: i32 = 101;
 const HUNG: u64 = 1 << 32;
 const ENDED: u64 = 1 << 33;
+/// The process is about to leave the test, whose exit status says nothing about the run.
+const LEAVING: u64 = 1 << 34;
 
 impl ProcessOutcome {
     pub(crate) fn from_word(word: u64) -> Self {
@@ -64,9 +63,9 @@ impl fmt::Display for ProcessOutcome {
             ProcessOutcome::Done => f.write_str("completed its sections"),
             ProcessOutcome::Panicked => f.write_str("panicked"),
             ProcessOutcome::Exited(status) => write!(f, "called exit({status}) in its body"),
-            ProcessOutcome::Killed(signal) => match Signal::try_from(*signal) {
-                Ok(signal) => write!(f, "was killed by {signal}"),
-                Err(_) => write!(f, "was killed by signal {signal}"),
+            ProcessOutcome::Killed(signal) => match describe_signal(*signal) {
+                Some(signal) => write!(f, "was killed by {signal}"),
+                None => f.write_str("was killed"),
             },
             ProcessOutcome::Hung => f.write_str("was stuck and had to be killed"),
             ProcessOutcome::NotStarted => f.write_str("was not started"),
@@ -78,7 +77,7 @@ impl fmt::Display for ProcessOutcome {
 pub(crate) struct Plan<'a> {
     pub(crate) witness: &'a Witness,
     pub(crate) deadline: Duration,
-    /// After this time without progress, workers that are not outside of the lock are stuck.
+    /// Time without progress after which workers that are not outside of the lock are stuck.
     pub(crate) stuck_after: Duration,
     /// Called in each process before its threads start.
     pub(crate) prepare: &'a (dyn Fn() -> io::Result<()> + Sync),
@@ -86,17 +85,26 @@ pub(crate) struct Plan<'a> {
     pub(crate) work: &'a (dyn Fn(u32) + Sync),
     /// Threads per process.
     pub(crate) threads: usize,
-    /// Whether a process that was killed is replaced.
+    /// If `true`, a killed process is replaced.
     pub(crate) replace_killed: bool,
-    /// Checks, while all workers are outside, that the lock is free for these processes.
-    pub(crate) inspect: &'a (dyn Fn(&[Pid]) -> Option<BrokenRule> + Sync),
-    /// Whether `inspect` tries the lock itself, so that its answer is evidence also while some
-    /// workers are stuck.
-    pub(crate) inspect_tries_lock: bool,
+    /// Checks, while all workers are outside, that the lock is free for these processes. The second
+    /// argument asks another process to [try the lock](Plan::try_lock).
+    pub(crate) inspect: &'a Inspect<'a>,
+    /// Tries the lock and returns an exit status; `None` if only its kernel locks are inspected. Its
+    /// answer is evidence also while some workers are stuck.
+    pub(crate) try_lock: Option<&'a (dyn Fn() -> i32 + Sync)>,
+    /// Time within which `try_lock` must return.
+    pub(crate) try_limit: Duration,
+    /// The exit status of `try_lock` if it could not try.
+    pub(crate) not_tried: i32,
     /// The phases of the run, with a pause and an inspection after each. Without phases, workers
     /// make their calls freely and are inspected once all have finished.
     pub(crate) phases: Option<&'a dyn Phases>,
 }
+
+/// Inspects the lock; see [`Plan::inspect`].
+pub(crate) type Inspect<'a> =
+    dyn Fn(&[u32], &mut dyn FnMut() -> Option<i32>) -> Option<BrokenRule> + Sync + 'a;
 
 /// The name of a rule, and how it was broken.
 pub(crate) type BrokenRule = (String, String);
@@ -110,27 +118,27 @@ pub(crate) trait Phases: Sync {
 /// The phase in which the workers leave.
 pub(crate) const END: u64 = u64::MAX;
 
-/// How long a process that stopped itself stays stopped.
-const STOPPED_FOR: Duration = Duration::from_millis(2);
 const TICK: Duration = Duration::from_micros(200);
 /// Longer ticks do not count against a worker: the machine slept, or this process did.
 const LONGEST_TICK: Duration = Duration::from_millis(50);
-/// How long dismissed workers may take to leave.
+/// Time within which dismissed workers must leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Finished workers wait no longer than this for progress of the others: one of these may wait for
 /// the end of a finished process.
 const FINISHED_WAIT: Duration = Duration::from_millis(250);
-/// Waiters that poll on a loaded machine are kept from running all the time; they are stuck even so.
+/// Maximum number of excuses in a row. Waiters that poll on a loaded machine are always kept from
+/// running; even so they may be stuck.
 const MOST_EXCUSES: u32 = 8;
 
 /// The worker processes that have not ended, and their observed progress.
 struct Run<'a> {
     plan: &'a Plan<'a>,
-    running: Vec<(usize, Pid)>,
+    team: Team,
+    running: Vec<(usize, Child)>,
     progress: u64,
     /// Time without progress.
     idle: Duration,
-    /// How long the workers had been kept from running when they were last found idle.
+    /// Time for which the workers had been kept from running when they were last found idle.
     starvation: Option<Starvation>,
     /// Number of times in a row that the machine was blamed.
     excuses: u32,
@@ -139,48 +147,34 @@ struct Run<'a> {
     phase: u64,
     next: u64,
     dismissed: bool,
-    /// Stuck workers were killed, and the others are leaving.
+    /// Set once stuck workers were killed and the others are leaving.
     leaving: bool,
 }
 
-/// How the machine keeps worker processes from running.
-#[derive(Clone, Copy)]
-struct Starvation {
-    /// Time for which their threads were ready and did not run.
-    run_delay: Duration,
-    /// A thread waits for a disk.
-    on_disk: bool,
-}
-
-impl Starvation {
-    fn of(running: &[(usize, Pid)]) -> Self {
-        let processes = running.iter().map(|(_, process)| *process);
-        let threads: Vec<_> = processes
-            .filter_map(|process| procfs::threads(process).ok())
-            .flatten()
-            .collect();
-        let on_disk = |thread: &procfs::Thread| thread.stat().is_some_and(|stat| stat.state == 'D');
-        Starvation {
-            run_delay: threads.iter().filter_map(|thread| thread.run_delay()).sum(),
-            on_disk: threads.iter().any(on_disk),
-        }
-    }
-}
-
-/// Forks the worker processes, starts them together, and waits for all of them to end. How each
-/// process ended is in the witness afterwards.
-pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
+/// Starts the worker processes together, and waits for all of them to end. How each process ended is
+/// in the witness afterwards. Returns their standard error, as far as it is not that of this process.
+///
+/// A process that was executed as a worker becomes that worker, and returns at its end.
+pub(crate) fn run_workers(plan: &Plan<'_>) -> io::Result<String> {
     let shape = plan.witness.shape();
-    let parent = nix::unistd::getpid();
-    let mut running: Vec<(usize, Pid)> = Vec::with_capacity(shape.processes);
+    if let Some((process, lock_path)) = platform::this_worker() {
+        let _scope = lock_path.map(LockPathScope::enter);
+        if process < shape.processes {
+            let status = live(plan, process);
+            let word = LEAVING | u64::from(status.cast_unsigned());
+            plan.witness.outcome(process).store(word, Ordering::Release);
+        } else {
+            platform::serve_questions(plan.witness, plan.try_lock);
+        }
+        return Ok(String::new());
+    }
+    let mut team = Team::new(plan.witness)?;
+    let mut running: Vec<(usize, Child)> = Vec::with_capacity(shape.processes);
     for process in 0..shape.processes {
-        match start(plan, process, parent) {
+        match start(plan, &mut team, process) {
             Ok(child) => running.push((process, child)),
             Err(error) => {
-                for (_, child) in &running {
-                    let _ = kill(*child, Signal::SIGKILL);
-                    let _ = waitpid(*child, None);
-                }
+                running.into_iter().for_each(|(_, child)| child.kill());
                 return Err(error);
             }
         }
@@ -195,6 +189,7 @@ pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
     }
     let mut run = Run {
         plan,
+        team,
         running,
         progress: 0,
         idle: Duration::ZERO,
@@ -213,7 +208,8 @@ pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
         let killed = reap(plan.witness, &mut run.running);
         if plan.replace_killed {
             for process in killed {
-                run.running.push((process, start(plan, process, parent)?));
+                let child = start(plan, &mut run.team, process)?;
+                run.running.push((process, child));
             }
         }
         let progress = plan.witness.progress();
@@ -234,7 +230,7 @@ pub(crate) fn fork_and_run(plan: &Plan<'_>) -> io::Result<()> {
         plan.witness.record_lateness(late);
         run.idle += took.min(LONGEST_TICK);
     }
-    Ok(())
+    Ok(run.team.errors())
 }
 
 impl Run<'_> {
@@ -242,7 +238,7 @@ impl Run<'_> {
     /// were ready to run, or waited for a disk. They are observed for some time; while the result
     /// is `true`, they have that time once more.
     fn is_starved(&mut self) -> bool {
-        let now = Starvation::of(&self.running);
+        let now = inspect::starvation(&self.processes());
         let window = self.plan.stuck_after / 2;
         let starved = match self.starvation {
             None => true,
@@ -255,6 +251,10 @@ impl Run<'_> {
             self.starvation = Some(now);
         }
         starved
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.running.iter().map(|(_, child)| child.id()).collect()
     }
 
     fn workers_of(&self, process: usize) -> Range<u32> {
@@ -302,9 +302,14 @@ impl Run<'_> {
     }
 
     /// Returns `true` if the lock broke a rule.
-    fn inspect(&self) -> bool {
-        let processes: Vec<Pid> = self.running.iter().map(|(_, child)| *child).collect();
-        let found = (self.plan.inspect)(&processes);
+    fn inspect(&mut self) -> bool {
+        let (plan, processes) = (self.plan, self.processes());
+        let mut ask = || {
+            let try_lock = plan.try_lock?;
+            let (limit, not_tried) = (plan.try_limit, plan.not_tried);
+            self.team.ask(plan.witness, try_lock, limit, not_tried)
+        };
+        let found = (plan.inspect)(&processes, &mut ask);
         if let Some((rule, text)) = &found {
             self.plan.witness.notes().add(rule, text);
         }
@@ -321,23 +326,22 @@ impl Run<'_> {
     fn kill_stuck_processes(&mut self) {
         let witness = self.plan.witness;
         let now = crate::testing::witness::now();
-        let is_free = self.plan.inspect_tries_lock && !self.inspect();
+        let is_free = self.plan.try_lock.is_some() && !self.inspect();
         let stuck = |workers: Range<u32>| -> Vec<u32> {
             workers.filter(|w| !witness.is_outside(*w)).collect()
         };
-        for (process, child) in self.running.clone() {
-            let inside = stuck(self.workers_of(process));
+        for (process, child) in &self.running {
+            let inside = stuck(self.workers_of(*process));
             if !inside.is_empty() {
                 let names: Vec<String> = inside.iter().map(u32::to_string).collect();
-                let stack = stacks::of_process(child.as_raw());
+                let stack = inspect::stack_of(child.id());
                 let text = format!("{now} {is_free} {}\n{stack}", names.join(" "));
                 witness.notes().add(STACK, &text);
             }
         }
         for (process, child) in std::mem::take(&mut self.running) {
             if self.leaving || !stuck(self.workers_of(process)).is_empty() {
-                let _ = kill(child, Signal::SIGKILL);
-                let _ = waitpid(child, None);
+                child.kill();
                 witness
                     .outcome(process)
                     .store(ENDED | HUNG, Ordering::Release);
@@ -359,48 +363,41 @@ impl Run<'_> {
 /// lock was free for another process, and the workers; their stacks follow.
 pub(crate) const STACK: &str = "stack";
 
-fn start(plan: &Plan<'_>, process: usize, parent: Pid) -> io::Result<Pid> {
+fn start(plan: &Plan<'_>, team: &mut Team, process: usize) -> io::Result<Child> {
     for thread in 0..plan.threads {
         let worker = process * plan.threads + thread;
         plan.witness.reset(worker as u32);
     }
-    // SAFETY: this process has one thread, or was executed for this run and its other threads hold
-    // no lock that the child needs. The child runs only the body and leaves by _exit.
-    match unsafe { fork() }? {
-        ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => run_worker_process(plan, process, parent),
-    }
+    plan.witness.outcome(process).store(0, Ordering::Release);
+    team.start(process, &|| live(plan, process))
 }
 
-/// Records which processes ended, and continues those that stopped. Returns those that were killed.
-fn reap(witness: &Witness, running: &mut Vec<(usize, Pid)>) -> Vec<usize> {
+/// Records which processes ended. Returns those that were killed.
+fn reap(witness: &Witness, running: &mut Vec<(usize, Child)>) -> Vec<usize> {
     let mut killed = Vec::new();
-    running.retain(|&(process, child)| {
-        let status = match waitpid(child, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
-            Ok(WaitStatus::Exited(_, status)) => status,
-            Ok(WaitStatus::Signaled(_, signal, _)) => {
-                killed.push(process);
-                256 + signal as i32
+    running.retain_mut(|(process, child)| {
+        let outcome = witness.outcome(*process);
+        let left = outcome.load(Ordering::Acquire);
+        let status = match child.ended() {
+            None => return true,
+            Some(Ended::Killed(signal)) => {
+                killed.push(*process);
+                256 + signal
             }
-            Ok(WaitStatus::Stopped(..)) => {
-                thread::sleep(STOPPED_FOR);
-                let _ = kill(child, Signal::SIGCONT);
-                return true;
-            }
-            _ => return true,
+            Some(_) if left & LEAVING != 0 => left as u32 as i32,
+            Some(Ended::Exited(status)) => status,
+            Some(Ended::Missed) => return false,
         };
         let word = ENDED | u64::from(status.cast_unsigned());
-        witness.outcome(process).store(word, Ordering::Release);
+        outcome.store(word, Ordering::Release);
         false
     });
     killed
 }
 
-fn run_worker_process(plan: &Plan<'_>, process: usize, parent: Pid) -> ! {
-    // No worker outlives the test. The parent may have died before this call.
-    let _ = set_pdeathsig(Signal::SIGKILL);
+/// The life of a worker process in the run. Returns its exit status.
+fn live(plan: &Plan<'_>, process: usize) -> i32 {
     let work = AssertUnwindSafe(|| {
-        assert_eq!(getppid(), parent, "the test has ended");
         // A fork inherits the lock path of the test's thread; the threads of the worker do not.
         let lock_path = lockutils::get_lock_path();
         (plan.prepare)().unwrap_or_else(|error| panic!("a worker cannot start: {error}"));
@@ -416,12 +413,10 @@ fn run_worker_process(plan: &Plan<'_>, process: usize, parent: Pid) -> ! {
             run_worker_thread(plan, first);
         });
     });
-    let status = match catch_unwind(work) {
+    match catch_unwind(work) {
         Ok(()) => DONE,
         Err(_) => PANICKED,
-    };
-    // SAFETY: ends the process. Returning would run the rest of the test twice.
-    unsafe { libc::_exit(status) }
+    }
 }
 
 fn run_worker_thread(plan: &Plan<'_>, worker: u32) {

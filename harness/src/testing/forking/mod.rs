@@ -1,23 +1,31 @@
-//! Forks worker processes from a test, safely.
+//! Starts the worker processes of a run from a test, safely.
 //!
-//! A test program has many threads, and in the child of a fork only the forking thread lives on:
-//! locks held by the others stay locked forever. So a process with one thread forks itself. Any
-//! other executes its own test program again, for this one test and with one thread, and that
+//! With fork(2): a test program has many threads, and in the child of a fork only the forking thread
+//! lives on: locks held by the others stay locked forever. So a process with one thread forks itself.
+//! Any other executes its own test program again, for this one test and with one thread, and that
 //! process forks (fork(2), "NOTES"; signal-safety(7)).
+//!
+//! Without fork(2): the test program is executed again for each worker, for this one test. There
+//! it runs from its beginning to the run, where it becomes that worker.
 
 mod coordinator;
-mod may_fork;
-mod reexec;
-mod stacks;
-#[cfg(feature = "proptest")]
-mod whole_test;
+mod ended;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 pub use coordinator::ProcessOutcome;
-pub(crate) use coordinator::{END, Phases, Plan, STACK, fork_and_run};
-pub(crate) use may_fork::may_fork;
+pub(crate) use coordinator::{END, Phases, Plan, STACK, run_workers};
 #[cfg(feature = "rstest")]
-pub(crate) use reexec::is_executed_for_a_run;
-pub(crate) use reexec::{Role, execute_again, leave, role};
-pub(crate) use stacks::of_process as stack_of;
+pub(crate) use platform::is_executed_for_a_run;
+pub(crate) use platform::run;
+#[cfg(unix)]
+pub(crate) use platform::{Role, execute_again, leave, may_fork, role};
 #[cfg(feature = "proptest")]
-pub(crate) use whole_test::WholeTest;
+pub(crate) use platform::{WholeTest, whole_test};

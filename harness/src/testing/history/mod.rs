@@ -1,4 +1,4 @@
-//! The history of a run: what its workers did with a lock, and when.
+//! The history of a run: the operations of its workers on a lock, with their times.
 
 mod merge;
 
@@ -13,18 +13,18 @@ pub struct Event {
     pub time: u64,
     /// The worker; each has one operation at a time.
     pub worker: u32,
-    /// What the worker did.
+    /// The operation of the worker.
     pub kind: EventKind,
 }
 
-/// What a worker did.
+/// Operations of workers and their answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// It called acquire.
+    /// The worker called acquire.
     Requested {
         /// Exclusive or shared.
         mode: Mode,
-        /// How long it is ready to wait.
+        /// Maximum time to wait.
         limit: WaitLimit,
     },
     /// The acquire returned with the lock.
@@ -35,11 +35,11 @@ pub enum EventKind {
     TimedOut,
     /// The acquire failed with another error.
     Failed,
-    /// It called release.
+    /// The worker called release.
     Releasing,
     /// The release returned.
     Released,
-    /// It died. Whatever it held is free as soon as the process has ended.
+    /// The worker died. Everything it held is free once the process has ended.
     Died,
 }
 

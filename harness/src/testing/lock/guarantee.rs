@@ -51,7 +51,7 @@ guarantees! {
     Try "try",
     /// 6: a waiter acquires the lock when it is released.
     HandOver "hand-over",
-    /// 6: no waiter is passed over again and again.
+    /// 6: no waiter is passed over repeatedly.
     Progress "progress",
     /// 7: a signal neither loses nor grants the lock.
     Signals "signals",

@@ -11,7 +11,7 @@ pub use guarantee::Guarantee;
 /// A lock between processes, of any implementation.
 ///
 /// An implementation must be usable from several threads and, through a fork, from several
-/// processes. The lock may be as wrong as it likes: finding that out is what the harness is for.
+/// processes. The lock may be arbitrarily wrong: the harness exists to find that out.
 ///
 /// ```
 /// use std::error::Error;
@@ -48,24 +48,25 @@ pub trait Lock: Sync {
     /// Acquires the lock, runs `section` and releases the lock.
     ///
     /// # Errors
-    /// Any failure to acquire or release the lock. That the lock is held by another is no error but
+    /// Returns any failure to acquire or release the lock. A lock held by another worker is not an
+    /// error but an [`Answer`].
     /// an [`Answer`].
     fn run(&self, limit: WaitLimit, section: &mut dyn FnMut()) -> Result<Answer, Box<dyn Error>>;
 
-    /// Returns `true` if the lock promises the guarantee, as by default all of them. What it does
-    /// not promise is not tried.
+    /// Returns `true` if the lock promises the guarantee; by default it promises all. Guarantees
+    /// that it does not promise are not tried.
     fn promises(&self, guarantee: Guarantee) -> bool {
         let _ = guarantee;
         true
     }
 
-    /// The lock file, if there is one: trials reopen and remove it.
+    /// The lock file, if there is one. Trials reopen and remove it.
     fn file(&self) -> Option<PathBuf> {
         None
     }
 }
 
-/// How long an acquire may wait for the lock.
+/// Maximum time that an acquire may wait for the lock.
 ///
 /// These are all the limits there are, so the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +85,9 @@ pub enum WaitLimit {
 pub enum Answer {
     /// The lock was acquired, the section ran, and the lock was released.
     Ran,
-    /// The lock was held by another, and [`WaitLimit::NoWait`] was asked for.
+    /// The lock was held by another worker, and the limit was [`WaitLimit::NoWait`].
     Busy,
-    /// The lock was held by others for as long as [`WaitLimit::AtMost`] said.
+    /// The lock was held by others for the whole time of [`WaitLimit::AtMost`].
     TimedOut,
     /// The lock does not offer this wait limit.
     Unsupported,

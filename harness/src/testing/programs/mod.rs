@@ -20,12 +20,14 @@
 //! ```
 //!
 //! Programs fork, which is not safe in a test program with several threads. There the whole test
-//! runs once in a process of its own, and its outcome is that of the test: the smallest failing
-//! program is found there, and proptest writes its seed to the regression file there.
+//! runs once in a process of its own and takes its outcome from it. That process also finds the
+//! smallest failing program, and proptest writes its seed to the regression file there.
+//!
+//! Without fork(2), as on Windows, programs are not available: a test with one fails and says so.
 //!
 //! Programs run for real, so a program that fails may pass when it is run again. Once one has
-//! failed, each smaller one is run several times and passes only if it passes every time. The
-//! program that is shown in the end was seen to fail, with the violation that is shown.
+//! failed, each smaller one is run several times and passes only if it passes every time. The final
+//! program was observed to fail, with the violation that is shown.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -37,8 +39,9 @@ use proptest::prelude::*;
 use proptest::strategy::NewTree;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
+use crate::sys::{self, Side};
 use crate::testing::finding::Finding;
-use crate::testing::forking::{ProcessOutcome, WholeTest};
+use crate::testing::forking::{ProcessOutcome, WholeTest, whole_test};
 use crate::testing::lock::{Lock, WaitLimit};
 use crate::testing::stress::{Stress, StressReport, Worker};
 
@@ -57,7 +60,7 @@ pub enum Step {
     Nested(u16),
     /// Does nothing for this time.
     Pause(u16),
-    /// Removes the lock file while it holds the lock, as its last act before the release.
+    /// Removes the lock file while it holds the lock, just before the release.
     Remove,
     /// Forks a child in the section. The child exits at once.
     Fork,
@@ -118,7 +121,7 @@ impl<S: Strategy> Strategy for InOwnProcess<S> {
     type Value = S::Value;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
-        match WholeTest::run() {
+        match whole_test() {
             Ok(WholeTest::Here | WholeTest::Passed) => self.0.new_tree(runner),
             Ok(WholeTest::Failed(errors)) => Err(failed_in_own_process(&errors).into()),
             Err(error) => {
@@ -152,7 +155,7 @@ impl ProgramOutcome {
     }
 }
 
-/// How often a program is run once another has failed.
+/// Number of runs of each program once another has failed.
 const REPETITIONS: usize = 5;
 
 impl Program {
@@ -163,9 +166,9 @@ impl Program {
     /// the processes cannot be started, were stuck or failed.
     ///
     /// # Panics
-    /// If the test failed in a process of its own.
+    /// Panics if the test failed in a process of its own.
     pub fn run(&self, lock: &impl Lock) -> Result<ProgramOutcome, TestCaseError> {
-        match WholeTest::run().map_err(|error| TestCaseError::fail(error.to_string()))? {
+        match whole_test().map_err(|error| TestCaseError::fail(error.to_string()))? {
             WholeTest::Here => self.run_here(lock),
             WholeTest::Passed => Ok(ProgramOutcome(None)),
             WholeTest::Failed(errors) => panic!("{}", failed_in_own_process(&errors)),
@@ -267,14 +270,9 @@ impl Step {
                 }
             }
             Step::Fork => enter(WaitLimit::Forever, &|| {
-                // SAFETY: the child only calls _exit.
-                match unsafe { nix::unistd::fork() } {
-                    // SAFETY: ends the child.
-                    Ok(nix::unistd::ForkResult::Child) => unsafe { libc::_exit(0) },
-                    Ok(nix::unistd::ForkResult::Parent { child }) => {
-                        let _ = nix::sys::wait::waitpid(child, None);
-                    }
-                    Err(_) => {}
+                // SAFETY: the child only leaves.
+                if let Ok(Side::Child) = unsafe { sys::fork_and_wait() } {
+                    sys::exit_now(0);
                 }
             }),
             Step::Die => enter(WaitLimit::Forever, &|| worker.die()),

@@ -1,12 +1,12 @@
-//! Asks a lock for everything that it offers, in phases, with a pause after each.
+//! Requests everything that a lock offers, in phases with a pause after each.
 //!
-//! * *Sharing*: all workers ask alike, hold the lock for a while and stay away for longer, so that
-//!   every waiter can get it.
+//! * *Sharing*: all workers request the lock alike, hold it for a while and stay away for longer,
+//!   so that every waiter can get it.
 //! * *Contention*: all at once, with every wait limit.
-//! * *Hand-over*: a worker that sees another one wait does not ask before that one was served, so
-//!   that no call repairs what another worker's release forgot.
+//! * *Hand-over*: a worker that sees another one wait requests nothing before that one was served,
+//!   so that no call repairs a wake-up that another worker's release forgot.
 //! * *Uncontended*: one worker tries, and no other uses the lock.
-//! * *Timeouts*: one worker holds the lock, the others wait for less long than that.
+//! * *Timeouts*: one worker holds the lock, and the others wait for a shorter time.
 
 use std::sync::atomic::Ordering;
 use std::thread::{sleep, yield_now};
@@ -23,17 +23,17 @@ const HAND_OVER: u64 = 3;
 const UNCONTENDED: u64 = 4;
 const TIMEOUTS: u64 = 5;
 
-/// The rule: one worker gets the lock far less often than the others, which ask in the same way.
+/// The rule: one worker gets the lock far less often than others that request it in the same way.
 pub(super) const STARVED: &str = "starved";
 
-/// Log entries kept free for the phases that need few.
+/// Number of log entries reserved for the phases that need few.
 const RESERVE: u64 = 1 << 12;
-/// Together the workers want to hold the lock for longer than there is time, and none asks again
-/// before a waiter could have been woken.
+/// Together the workers want to hold the lock for longer than there is time, and none requests it
+/// again before a waiter could have been woken.
 const SHARING_HOLD: Duration = Duration::from_millis(3);
 const AWAY_AT_LEAST: Duration = Duration::from_millis(1);
 const AWAY_BEYOND: u64 = 2_000;
-/// Hand-overs that are enough.
+/// Sufficient number of hand-overs.
 const HANDOVERS: u64 = 60_000;
 /// Additional time to reach them.
 const MORE_TIME: Duration = Duration::from_secs(3);
@@ -43,13 +43,13 @@ const TURNS_IF_SERVED: u64 = 10;
 const TURNS: u64 = 40;
 /// Turns of the median worker after which the phase ends in any case.
 const TURNS_AT_MOST: u64 = 120;
-/// A worker is served with more than half of the median's turns, and starved with a quarter or
-/// less: where 40 turns are expected, ten are no coincidence (Poisson: 1e-8).
+/// A worker is served if it has more than half of the median's turns, and starved if it has a
+/// quarter or less: where 40 turns are expected, ten are no coincidence (Poisson: 1e-8).
 const SERVED: u64 = 2;
 const STARVED_BELOW: u64 = 4;
-/// Rounds of all phases but the first, however slow the machine is.
+/// Minimum number of rounds of all phases but the first, however slow the machine is.
 const ROUNDS_AT_LEAST: u64 = 4;
-/// How long a holder waits for another worker to ask.
+/// Time for which a holder waits for a request of another worker.
 const LONGEST_HOLD: Duration = Duration::from_micros(100);
 const SHARING_AT_MOST: Duration = Duration::from_secs(6);
 
@@ -178,7 +178,7 @@ impl Performer<'_, '_> {
         }
     }
 
-    /// Two workers at a time: more only take the processors from each other.
+    /// Two workers at a time: more would only compete for the processors.
     fn hands_over(&self) -> bool {
         let workers = self.worker.witness().shape().workers() as u64;
         let from_chosen = u64::from(self.worker.number()) + workers - (self.phase >> 8) % workers;
@@ -267,8 +267,8 @@ impl Performer<'_, '_> {
         }
     }
 
-    /// Asks with this wait limit, or waits forever if the lock does not offer it. Returns whether
-    /// it does.
+    /// Requests the lock with this wait limit, or without a limit if the lock does not offer it.
+    /// Returns `true` if the lock offers it.
     fn attempt(&self, limit: WaitLimit, section: &dyn Fn()) -> bool {
         const ENTRIES: u64 = 16;
         if self.worker.witness().room(self.worker.number()) < ENTRIES {

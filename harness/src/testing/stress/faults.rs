@@ -4,19 +4,14 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
-use nix::sys::statvfs::statvfs;
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
+use crate::sys::{self, Means, NotAvailable, lacks};
 
 /// A fault injected into a worker; see [`Stress::faults`](super::Stress::faults).
 ///
 /// Faults of files affect all files of the lock path and are the last act of a holder before its
-/// release: no lock file survives being taken away by another program in the middle of a section.
+/// release: no lock file survives being taken away by another program during a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -66,7 +61,23 @@ impl Fault {
         self as usize
     }
 
-    /// When the fault is injected.
+    /// The means of the system that the fault needs, if any.
+    fn needs(self) -> Option<Means> {
+        match self {
+            Fault::Kill
+            | Fault::Panic
+            | Fault::Unlink
+            | Fault::Rename
+            | Fault::Replace
+            | Fault::RemoveDirectory => None,
+            Fault::Pause | Fault::SignalStorm => Some(Means::Signals),
+            Fault::Fork => Some(Means::Fork),
+            Fault::DescriptorLimit => Some(Means::DescriptorLimit),
+            Fault::DiskFull => Some(Means::SmallDisks),
+        }
+    }
+
+    /// The moment at which the fault is injected.
     pub(super) fn moment(self) -> Moment {
         match self {
             Fault::Kill | Fault::Pause | Fault::Panic | Fault::Fork => Moment::Inside,
@@ -98,7 +109,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// When a fault is injected.
+/// The moment at which a fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Before the body requests the lock.
@@ -109,148 +120,44 @@ pub(super) enum Moment {
     After,
 }
 
-/// The faults of a run, one in so many calls of the body.
+/// The faults of a run, injected once in so many calls of the body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
     pub(super) kinds: Vec<Fault>,
     pub(super) once_in: u64,
 }
 
-/// How long a child forked in a section keeps its copies.
-const CHILD_STAYS: Duration = Duration::from_millis(3);
-
-/// Stops this process. The coordinator continues it.
-pub(super) fn pause() {
-    let _ = raise(Signal::SIGSTOP);
-}
-
-/// Forks a child that leaves by itself and is not a child of this process any more.
-pub(super) fn fork_orphan() {
-    let leave = || -> ! {
-        // SAFETY: ends the child; nothing of the test runs there.
-        unsafe { libc::_exit(0) }
-    };
-    // SAFETY: both children call nothing but fork, nanosleep and _exit.
-    match unsafe { fork() } {
-        Ok(ForkResult::Parent { child }) => drop(waitpid(child, None)),
-        Ok(ForkResult::Child) => {
-            // SAFETY: as above.
-            if let Ok(ForkResult::Child) = unsafe { fork() } {
-                std::thread::sleep(CHILD_STAYS);
-            }
-            leave()
-        }
-        Err(_) => {}
+impl Faults {
+    /// # Errors
+    /// Returns the name of a fault that this system has no means for, and what it needs.
+    pub(super) fn check(&self) -> Result<(), FaultNotAvailable> {
+        let missing = |fault: &Fault| {
+            let missing = lacks(fault.needs()?)?;
+            Some(FaultNotAvailable {
+                fault: *fault,
+                missing,
+            })
+        };
+        self.kinds.iter().find_map(missing).map_or(Ok(()), Err)
     }
 }
 
-/// Interrupts the threads of this process with SIGALRM until the value is dropped; for worker
-/// processes only, since the handler stays installed.
-///
-/// An interrupted sleep continues for the rest of its time *and* the timer slack of the thread
-/// (50 µs by default: `PR_SET_TIMERSLACK`, prctl(2)). Under a signal every 30 µs no sleep would
-/// ever end, nor a correct lock that polls every millisecond. So signals come in bursts,
-/// [`INTERVAL`] apart, and each pause between two bursts is twice as long as the one before: every
-/// sleep shorter than [`LONGEST_PAUSE`] ends.
-#[derive(Debug)]
-pub(crate) struct SignalStorm(());
+/// A fault that this system has no means for.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the fault \"{fault}\" is {missing}; leave it out of `faults`")]
+pub(super) struct FaultNotAvailable {
+    fault: Fault,
+    missing: NotAvailable,
+}
 
-/// Microseconds between two signals of a burst.
-const INTERVAL: libc::suseconds_t = 120;
-/// Signals in a burst.
-const BURST: u32 = 24;
-const FIRST_PAUSE: libc::suseconds_t = 500;
-const LONGEST_PAUSE: libc::suseconds_t = 500_000;
-
-/// Signals left in this burst.
-static LEFT: AtomicU32 = AtomicU32::new(0);
-/// The next pause in microseconds; 0 when the storm is over.
-static PAUSE: AtomicI64 = AtomicI64::new(0);
-
-impl SignalStorm {
-    pub(crate) fn begin() -> Self {
-        let action = SigAction::new(
-            SigHandler::Handler(on_signal),
-            SaFlags::empty(), // no SA_RESTART: system calls fail with EINTR
-            SigSet::empty(),
-        );
-        // SAFETY: the handler uses atomics and setitimer(2), a plain system call.
-        if let Err(error) = unsafe { sigaction(Signal::SIGALRM, &action) } {
-            panic!("cannot install the handler of SIGALRM: {error}");
-        }
-        LEFT.store(BURST, Ordering::Relaxed);
-        PAUSE.store(FIRST_PAUSE, Ordering::Relaxed);
-        next_signal(INTERVAL);
-        SignalStorm(())
+impl From<FaultNotAvailable> for io::Error {
+    fn from(error: FaultNotAvailable) -> Self {
+        io::Error::new(io::ErrorKind::Unsupported, error)
     }
 }
 
-impl Drop for SignalStorm {
-    fn drop(&mut self) {
-        PAUSE.store(0, Ordering::Relaxed);
-        next_signal(0);
-    }
-}
-
-extern "C" fn on_signal(_: i32) {
-    let pause = PAUSE.load(Ordering::Relaxed);
-    if pause == 0 {
-        return;
-    }
-    let left = LEFT.load(Ordering::Relaxed);
-    if left > 0 {
-        LEFT.store(left - 1, Ordering::Relaxed);
-        return next_signal(INTERVAL);
-    }
-    LEFT.store(BURST, Ordering::Relaxed);
-    let next = (2 * pause).min(LONGEST_PAUSE);
-    // Fails if another thread has ended the storm meanwhile.
-    let _ = PAUSE.compare_exchange(pause, next, Ordering::Relaxed, Ordering::Relaxed);
-    next_signal(pause);
-}
-
-/// Schedules one signal after so many microseconds, and none for 0. Preserves errno, which the
-/// interrupted code may be about to read.
-fn next_signal(microseconds: libc::suseconds_t) {
-    let once = libc::itimerval {
-        it_interval: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 0,
-        },
-        it_value: libc::timeval {
-            tv_sec: 0,
-            tv_usec: microseconds,
-        },
-    };
-    // SAFETY: errno belongs to this thread; the timer value is only read, no old value is
-    // requested.
-    unsafe {
-        let errno = libc::__errno_location();
-        let before = *errno;
-        libc::setitimer(libc::ITIMER_REAL, &once, std::ptr::null_mut());
-        *errno = before;
-    }
-}
-
-/// Prevents this process from opening descriptors until the value is dropped.
-#[derive(Debug)]
-pub(super) struct NoDescriptors {
-    before: (u64, u64),
-}
-
-impl NoDescriptors {
-    pub(super) fn begin() -> io::Result<Self> {
-        let before = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, 0, before.1)?;
-        Ok(NoDescriptors { before })
-    }
-}
-
-impl Drop for NoDescriptors {
-    fn drop(&mut self) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, self.before.0, self.before.1);
-    }
-}
+/// Time for which a child forked in a section keeps its copies.
+pub(super) const CHILD_STAYS: Duration = Duration::from_millis(3);
 
 /// Removes, renames or replaces the files in `directory`.
 pub(super) fn disturb_files(fault: Fault, directory: &Path, number: u64) -> io::Result<()> {
@@ -295,9 +202,9 @@ pub(super) struct FullDisk {
 impl FullDisk {
     /// Fills the file system of `directory` if it is a small one.
     pub(super) fn begin(directory: &Path) -> io::Result<Self> {
-        let disk = statvfs(directory)?;
-        let few_files = disk.files() > 0 && disk.files() <= SMALL_FILES;
-        if disk.blocks() * disk.fragment_size() > SMALL_BYTES && !few_files {
+        let disk = sys::disk_size(directory)?;
+        let few_files = disk.files > 0 && disk.files <= SMALL_FILES;
+        if disk.bytes > SMALL_BYTES && !few_files {
             return Err(io::ErrorKind::Unsupported.into());
         }
         disturb_files(Fault::Unlink, directory, 0)?;

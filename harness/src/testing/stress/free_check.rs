@@ -1,32 +1,32 @@
 //! Checks, while all workers are outside, that the lock is free for another process.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork};
-
-use crate::procfs::{self, LockLine, LockMode};
+use crate::sys::inspect::{LockedFile, locked_files};
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 
-/// How long the other process tries: a child forked in a section may keep its copies for a moment.
-const GRACE: Duration = Duration::from_secs(1);
+/// Time for which the other process tries: a child forked in a section may keep its copies briefly.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 const TRY: Duration = Duration::from_millis(1);
 
 const FREE: i32 = 0;
 const HELD: i32 = 1;
-const NOT_KNOWN: i32 = 2;
+/// The status of a process that could not try the lock.
+pub(super) const NOT_KNOWN: i32 = 2;
 
 /// The rule: no worker holds the lock or waits for it, yet it is not free.
 pub(super) const ORPHAN: &str = "orphan";
 
-/// Tries the lock in another process. Returns a violation if it is not free.
-pub(super) fn by_trying(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, String)> {
-    let answer = in_another_process(&|| try_for_a_while(lock));
+/// Asks another process to try the lock; `None` if it does not end. Returns a violation if the lock
+/// is not free.
+pub(super) fn by_trying(
+    lock: &dyn Lock,
+    processes: &[u32],
+    ask: &mut dyn FnMut() -> Option<i32>,
+) -> Option<(String, String)> {
+    let answer = ask();
     let file = lock.file();
     let what = match answer {
         Some(FREE | NOT_KNOWN) => return None,
@@ -35,7 +35,7 @@ pub(super) fn by_trying(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, S
     };
     let kernel = file
         .iter()
-        .flat_map(|file| kernel_locks(processes, &|path| path == file))
+        .flat_map(|file| kernel_locks(processes, &|locked| locked.path == *file))
         .collect::<Vec<_>>();
     let kernel = match &kernel[..] {
         [] => String::new(),
@@ -47,16 +47,16 @@ pub(super) fn by_trying(lock: &dyn Lock, processes: &[Pid]) -> Option<(String, S
     ))
 }
 
-/// Looks for exclusive locks of the kernel that these processes have on files of `directory`; for
-/// runs that know only the directory of the lock. Files that were locked before do not count.
+/// Searches for exclusive locks of the kernel that these processes have on files of `directory`,
+/// for runs that know only the directory of the lock. Files that were locked before do not count.
 pub(super) fn by_kernel_locks(
     directory: &Path,
     before: &[(u64, u64)],
-    processes: &[Pid],
+    processes: &[u32],
 ) -> Option<(String, String)> {
-    let is_ours = |path: &Path| {
-        let identity = fs::metadata(path).map(|file| (file.dev(), file.ino()));
-        path.parent() == Some(directory) && identity.is_ok_and(|file| !before.contains(&file))
+    let is_ours = |locked: &LockedFile| {
+        locked.path.parent() == Some(directory)
+            && locked.identity.is_some_and(|file| !before.contains(&file))
     };
     let until = Instant::now() + GRACE;
     loop {
@@ -77,21 +77,21 @@ pub(super) fn by_kernel_locks(
 
 /// The files that this process has locked before a run; its workers inherit them.
 pub(super) fn files_locked_here() -> Vec<(u64, u64)> {
-    locks_of(nix::unistd::getpid())
+    locked_files(std::process::id())
         .into_iter()
-        .filter_map(|(path, _)| fs::metadata(path).ok())
-        .map(|file| (file.dev(), file.ino()))
+        .filter_map(|locked| locked.identity)
         .collect()
 }
 
-fn kernel_locks(processes: &[Pid], which: &dyn Fn(&Path) -> bool) -> Vec<String> {
+fn kernel_locks(processes: &[u32], which: &dyn Fn(&LockedFile) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for process in processes {
-        for (path, lock) in locks_of(*process) {
-            if which(&path) {
+        for locked in locked_files(*process) {
+            if which(&locked) {
                 found.push(format!(
-                    "process {process} has {lock} on {}",
-                    path.display()
+                    "process {process} has {} on {}",
+                    locked.lock,
+                    locked.path.display()
                 ));
             }
         }
@@ -99,22 +99,8 @@ fn kernel_locks(processes: &[Pid], which: &dyn Fn(&Path) -> bool) -> Vec<String>
     found
 }
 
-/// The exclusive locks of the open files of a process.
-fn locks_of(process: Pid) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for (fd, info) in procfs::descriptor_infos(process).into_iter().flatten() {
-        for LockLine { lock, .. } in info.locks {
-            if lock.mode == LockMode::Exclusive
-                && let Ok(path) = procfs::descriptor_target(process, fd)
-            {
-                found.push((path, format!("an exclusive lock ({})", lock.kind)));
-            }
-        }
-    }
-    found
-}
-
-fn try_for_a_while(lock: &dyn Lock) -> i32 {
+/// Tries the lock as a process that is no worker. Returns its exit status.
+pub(super) fn try_for_a_while(lock: &dyn Lock) -> i32 {
     let until = Instant::now() + GRACE;
     loop {
         let mut answer = lock.run(WaitLimit::NoWait, &mut || ());
@@ -129,36 +115,6 @@ fn try_for_a_while(lock: &dyn Lock) -> i32 {
             Ok(Answer::Busy | Answer::TimedOut) if Instant::now() < until => sleep(TRY),
             Ok(Answer::Busy | Answer::TimedOut) => return HELD,
             Ok(Answer::Unsupported) | Err(_) => return NOT_KNOWN,
-        }
-    }
-}
-
-/// Calls `ask` in a forked process. Returns its exit status, or `None` if it does not end.
-fn in_another_process(ask: &dyn Fn() -> i32) -> Option<i32> {
-    // SAFETY: the conditions are those of the coordinator's forks; the child ends by _exit.
-    let child = match unsafe { fork() } {
-        Ok(ForkResult::Parent { child }) => child,
-        Ok(ForkResult::Child) => {
-            let asked = std::panic::AssertUnwindSafe(ask);
-            let number = std::panic::catch_unwind(asked).unwrap_or(NOT_KNOWN);
-            // SAFETY: ends the child. Returning would run the rest of the test twice.
-            unsafe { libc::_exit(number) }
-        }
-        Err(_) => return Some(NOT_KNOWN),
-    };
-    let until = Instant::now() + 2 * GRACE;
-    loop {
-        match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, number)) => return Some(number),
-            Ok(WaitStatus::StillAlive) if Instant::now() < until => {
-                sleep(Duration::from_micros(100));
-            }
-            Ok(WaitStatus::StillAlive) => {
-                let _ = kill(child, Signal::SIGKILL);
-                let _ = waitpid(child, None);
-                return None;
-            }
-            _ => return Some(NOT_KNOWN),
         }
     }
 }

@@ -4,6 +4,15 @@
 //! The calling process keeps its signal handlers, its limits, its processors and its children. Two
 //! things remain: a fork handler that counts forks (pthread_atfork(3)), and in a test program with
 //! several threads two open descriptors per run, which a later run of the same test needs.
+//!
+//! # Without fork(2)
+//! On Windows the test program is executed again for each worker, for this test alone. There the
+//! test runs from its beginning to this run, where the process becomes that worker. So what the test
+//! makes before the run, each worker makes once more: a directory that the test creates itself has
+//! another name in each of them, and locks in it do not meet. Use [`Stress::isolated`], a
+//! [fixture](crate::testing::fixtures), or a path that is the same in every process. A lock given to
+//! [`Stress::run_on`] or [`Stress::exercise`] whose [file](Lock::file) is not that of the others is
+//! an error. Faults that Windows has no means for are an error before the run.
 
 mod exercise;
 mod faults;
@@ -15,25 +24,25 @@ mod rules;
 mod worker;
 
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use exercise::Exercise;
 use faults::Faults;
-use nix::unistd::Pid;
 use oslo_concurrency::lockutils::{self, scope::LockPathScope};
 use rules::Rules;
 
 pub use faults::Fault;
-pub(crate) use faults::SignalStorm;
 pub use report::StressReport;
 pub use rules::Violation;
 pub use worker::Worker;
 
 pub use crate::testing::forking::ProcessOutcome;
 
-use crate::testing::forking::{self, Phases, Plan, Role};
+use crate::sys::{self, inspect};
+use crate::testing::forking::{self, Phases, Plan};
 use crate::testing::lock::{Guarantee, Lock};
 use crate::testing::witness::{Shape, Witness};
 
@@ -70,7 +79,7 @@ pub struct Stress {
     isolated: bool,
 }
 
-/// A body may do other things than use the lock.
+/// Longer than for an exercise, because a body may do more than use the lock.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// An exercise only uses the lock.
 const EXERCISE_STUCK_AFTER: Duration = Duration::from_secs(3);
@@ -193,23 +202,24 @@ impl Stress {
     /// [`Worker::section`] while it holds it.
     ///
     /// Worker processes are forked. Forking is not safe in a process with several threads, as test
-    /// programs are; there the test program is first executed again for this test alone. Everything
-    /// that the test does before this call happens there as well, and earlier runs of the test have
-    /// the same results there.
+    /// programs are; there the test program is first executed again for this test alone. Code of
+    /// the test before this call runs there as well, and earlier runs of the test have the same
+    /// results there.
     ///
     /// # Panics
-    /// If the workers cannot be started, for example since this is not the thread of the test.
+    /// Panics if the workers cannot be started, for example because this is not the thread of the
+    /// test.
     pub fn run<F: Fn(&Worker<'_>) + Sync>(self, body: F) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Body(&body, None)))
     }
 
-    /// As [`run`](Self::run), for a body that acquires `lock` by [`Worker::attempt`].
+    /// The same as [`run`](Self::run), for a body that acquires `lock` by [`Worker::attempt`].
     ///
     /// When all workers have made their calls, another process checks that the lock is free.
     ///
     /// # Panics
-    /// As [`run`](Self::run).
+    /// The same as [`run`](Self::run).
     pub fn run_on<F: Fn(&Worker<'_>) + Sync>(self, lock: &impl Lock, body: F) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Body(&body, Some(&lock))))
@@ -235,16 +245,24 @@ impl Stress {
     /// ```
     ///
     /// # Panics
-    /// If the workers cannot be started.
+    /// Panics if the workers cannot be started.
     pub fn exercise(self, lock: &impl Lock) -> StressReport {
         let processes = self.processes;
         or_panic(processes, self.try_run(&Work::Exercise(&lock)))
     }
 
     fn try_run(&self, what: &Work<'_>) -> io::Result<StressReport> {
+        self.faults.check()?;
         let own = (self.isolated && !LockPathScope::is_entered()).then(tempfile::tempdir);
         let own = own.transpose()?;
-        let _scope = own.as_ref().map(|own| LockPathScope::enter(own.path()));
+        let lock_path = own.as_ref().map(|own| sys::agree(own.path())).transpose()?;
+        let _scope = lock_path.map(LockPathScope::enter);
+        if let Some(file) = what.lock().and_then(Lock::file) {
+            let theirs = sys::agree(&file)?;
+            if theirs != file {
+                return Err(io::Error::other(OtherLock { theirs, file }));
+            }
+        }
         let workers = self.processes * self.threads;
         let entries = match what {
             // A section takes at most four entries, and a death one per thread of the process.
@@ -252,27 +270,11 @@ impl Stress {
             Work::Exercise(_) => (EXERCISE_ENTRIES / workers).max(1 << 14) + self.deaths(),
         };
         let shape = Shape::new(self.processes, self.threads, entries);
-        match forking::role()? {
-            Role::Forker(fd) => {
-                self.fork_here(&Witness::inherited(fd, shape)?, what)?;
-                forking::leave();
-            }
-            Role::LaterRun(fd, errors) => {
-                Ok(self.report(&Witness::inherited(fd, shape)?, errors, what))
-            }
-            Role::Test if forking::may_fork() => {
-                let witness = Witness::new(shape)?;
-                self.fork_here(&witness, what)?;
-                Ok(self.report(&witness, String::new(), what))
-            }
-            Role::Test => {
-                let witness = Witness::new(shape)?;
-                let errors = forking::execute_again(witness.fd())?;
-                let report = self.report(&witness, errors, what);
-                witness.keep_open(); // for the processes of later runs
-                Ok(report)
-            }
-        }
+        forking::run(
+            shape,
+            &|witness| self.run_here(witness, what),
+            &|witness, errors| self.report(witness, errors, what),
+        )
     }
 
     fn report(&self, witness: &Witness, errors: String, what: &Work<'_>) -> StressReport {
@@ -298,7 +300,7 @@ impl Stress {
             .observing(self.observed.clone())
     }
 
-    fn fork_here(&self, witness: &Witness, what: &Work<'_>) -> io::Result<()> {
+    fn run_here(&self, witness: &Witness, what: &Work<'_>) -> io::Result<String> {
         let exercise = Exercise {
             witness,
             duration: self.duration,
@@ -328,11 +330,17 @@ impl Stress {
         };
         let lock_path = lockutils::get_lock_path();
         let locked_before = free_check::files_locked_here();
-        let inspect = |processes: &[Pid]| match (what.lock(), &lock_path) {
-            (Some(lock), _) => free_check::by_trying(lock, processes),
+        let inspect = |processes: &[u32], ask: &mut dyn FnMut() -> Option<i32>| match (
+            what.lock(),
+            &lock_path,
+        ) {
+            (Some(lock), _) => free_check::by_trying(lock, processes, ask),
             (None, Some(path)) => free_check::by_kernel_locks(path, &locked_before, processes),
             (None, None) => None,
         };
+        let try_lock = what
+            .lock()
+            .map(|lock| move || free_check::try_for_a_while(lock));
         let phases: Option<&dyn Phases> = match what {
             Work::Exercise(_) => {
                 witness.set_phase(exercise.first());
@@ -340,7 +348,7 @@ impl Stress {
             }
             Work::Body(..) => None,
         };
-        forking::fork_and_run(&Plan {
+        forking::run_workers(&Plan {
             witness,
             deadline: self.deadline,
             stuck_after: match what {
@@ -352,7 +360,9 @@ impl Stress {
             threads: self.threads,
             replace_killed: self.faults.kinds.contains(&Fault::Kill),
             inspect: &inspect,
-            inspect_tries_lock: what.lock().is_some(),
+            try_lock: try_lock.as_ref().map(|it| it as &(dyn Fn() -> i32 + Sync)),
+            try_limit: 2 * free_check::GRACE,
+            not_tried: free_check::NOT_KNOWN,
             phases,
         })
     }
@@ -370,17 +380,32 @@ impl Stress {
     }
 }
 
-/// Where the threads of a process are, according to the kernel; for this workspace's soak test.
+/// The positions of the threads of a process, according to the kernel; for this workspace's soak
+/// test.
 #[doc(hidden)]
 pub fn stack_of(process: i32) -> String {
-    forking::stack_of(process)
+    inspect::stack_of(process.cast_unsigned())
 }
 
-/// The work of the workers of a run.
+/// A worker process that would use another lock than the others.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the lock file of this worker is {} and not {}, as each worker process runs the test from its \
+     beginning: put it into the lock path of a fixture, or into a directory that is the same in all \
+     processes",
+    file.display(),
+    theirs.display()
+)]
+struct OtherLock {
+    theirs: PathBuf,
+    file: PathBuf,
+}
+
+/// The work of a run's workers.
 enum Work<'a> {
     /// Each calls the body, which uses this lock if it is known.
     Body(&'a (dyn Fn(&Worker<'_>) + Sync), Option<&'a dyn Lock>),
-    /// They use everything that the lock offers.
+    /// They use all operations of the lock.
     Exercise(&'a dyn Lock),
 }
 

@@ -49,7 +49,7 @@ pub(super) fn leak_witness(witness: &Witness) -> io::Result<&'static Witness> {
     Ok(Box::leak(Box::new(witness.map_again()?)))
 }
 
-/// Attributes what this thread holds to `worker`.
+/// Attributes the holds of this thread to `worker`.
 pub(super) fn attach(worker: &Rc<Worker<'static>>) {
     OBSERVED.set(Some(Observed {
         worker: Rc::clone(worker),
@@ -57,7 +57,7 @@ pub(super) fn attach(worker: &Rc<Worker<'static>>) {
     }));
 }
 
-/// Reports on standard error, if the observed lock was never acquired, which others were.
+/// Reports on standard error, if the observed lock was never acquired, which locks were.
 pub(super) fn report_if_unseen() {
     let Some(observation) = OBSERVATION.get() else {
         return;

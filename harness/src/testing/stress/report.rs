@@ -12,7 +12,7 @@ use super::{Fault, SEED, last_events};
 
 /// The report of a [`Stress`](super::Stress) run.
 ///
-/// Usually all that a test needs is [`assert_exclusive`](Self::assert_exclusive).
+/// Most tests need only [`assert_exclusive`](Self::assert_exclusive).
 #[derive(Clone, Debug)]
 pub struct StressReport {
     shape: Shape,
@@ -120,10 +120,10 @@ impl StressReport {
     ///   worker used it.
     /// * *timeout*: a timed wait ended more than a millisecond early, or seconds late.
     /// * *handover*: a worker waited for seconds while no worker held the lock.
-    /// * *order*: of two threads of one process the one that asked half a second later was served
-    ///   first, although the lock promises fairness.
-    /// * *starved*: one worker got the lock a quarter as often or less than others that asked in
-    ///   the same way.
+    /// * *order*: of two threads of one process, the one that requested the lock half a second
+    ///   later was served first, although the lock promises fairness.
+    /// * *starved*: one worker got the lock at most a quarter as often as others that requested it
+    ///   in the same way.
     /// * *orphan*: with all workers outside, the lock was not free for another process.
     /// * *given up*: the same, shortly after a wait had timed out, which seems to have acquired it.
     /// * *stuck*: a worker did not return from the lock although no worker held it.
@@ -140,12 +140,12 @@ impl StressReport {
         &self.not_offered
     }
 
-    /// How each worker process ended, in the order of their numbers.
+    /// The end of each worker process, in the order of their numbers.
     pub fn outcomes(&self) -> &[ProcessOutcome] {
         &self.outcomes
     }
 
-    /// The faults that were injected, and how often each was.
+    /// The faults that were injected, with their counts.
     pub fn faults(&self) -> &[(Fault, u64)] {
         &self.faults
     }
@@ -157,7 +157,7 @@ impl StressReport {
 
     /// The verdict: [`Finding::Held`] if no violation was found.
     ///
-    /// *Held* says nothing about what was not tried; see [`sections`](Self::sections) and
+    /// *Held* covers only what was tried; see [`sections`](Self::sections) and
     /// [`not_offered`](Self::not_offered).
     pub fn verdict(&self) -> Finding {
         if !self.overlaps.is_empty() {
@@ -179,9 +179,9 @@ impl StressReport {
 
     /// Asserts that the lock excluded and broke no other rule, and that every worker completed its
     /// sections.
-    ///
     /// # Panics
-    /// If the verdict is not [`Finding::Held`], or a worker process failed. The message names the
+    /// Panics if the verdict is not [`Finding::Held`], or a worker process failed. The message
+    /// names the workers, the times and the command that repeats the run.
     /// workers, the times and the command that repeats the run.
     #[track_caller]
     pub fn assert_exclusive(&self) {
@@ -195,10 +195,11 @@ impl StressReport {
         );
     }
 
-    /// As [`assert_exclusive`](Self::assert_exclusive), for bodies that kill or end their process.
+    /// The same as [`assert_exclusive`](Self::assert_exclusive), for bodies that kill or end their
+    /// process.
     ///
     /// # Panics
-    /// If the verdict is not [`Finding::Held`], or a worker process was stuck.
+    /// Panics if the verdict is not [`Finding::Held`], or a worker process was stuck.
     #[track_caller]
     pub fn assert_exclusive_though_workers_died(&self) {
         self.assert_verdict();
@@ -211,7 +212,7 @@ impl StressReport {
         );
     }
 
-    /// How those processes ended, and their last events.
+    /// The ends of these processes, and their last events.
     fn stories(&self, wanted: impl Fn(&ProcessOutcome) -> bool) -> String {
         let mut lines = Vec::new();
         let ends = self.outcomes.iter().zip(&self.last_events).enumerate();
@@ -335,7 +336,7 @@ impl StressReport {
     }
 }
 
-/// ` --test NAME` or ` --lib`: selects this test binary, as far as its name tells.
+/// ` --test NAME` or ` --lib`: selects this test binary, as far as its name can be derived.
 fn target_of_this_test() -> Option<String> {
     let folder = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     let program = std::env::current_exe().ok()?;

@@ -12,7 +12,7 @@ use crate::testing::witness::{Note, Witness};
 
 use super::exercise::STARVED;
 
-/// The clocks of some locks tick in milliseconds.
+/// Tolerated, because the clocks of some locks tick in milliseconds.
 const EARLY: Duration = Duration::from_millis(1);
 /// Far longer than a loaded machine delays a thread; [`TIMES_WORSE`] times the longest delay of the
 /// run is added.

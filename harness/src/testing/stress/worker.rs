@@ -4,20 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, raise};
 use oslo_concurrency::lockutils;
 
-use super::faults::{self, Fault, Faults, FullDisk, Moment, NoDescriptors, SignalStorm};
+use super::faults::{self, CHILD_STAYS, Fault, Faults, FullDisk, Moment};
 use crate::model::after;
+use crate::sys::{self, NoDescriptors, SignalStorm};
 use crate::testing::history::Mode;
 use crate::testing::lock::{Answer, Lock, WaitLimit};
 use crate::testing::witness::{EntryKind, SectionGuard, Witness, forks};
 
-/// How often a worker yields while inside: with more workers than processors, a second holder would
-/// otherwise usually enter while no other is running inside.
+/// Average number of sections in which a worker yields once: with more workers than processors, a
+/// second holder would otherwise usually enter while no other is running inside.
 const YIELD_ONCE_IN: u64 = 16;
 
-/// A thread of a worker process, as the body of a run sees it.
+/// A thread of a worker process, from the point of view of the body of a run.
 ///
 /// The body acquires the lock and calls [`section`](Self::section) while it holds it, or hands the
 /// lock to [`attempt`](Self::attempt).
@@ -34,7 +34,7 @@ pub struct Worker<'a> {
     storm: RefCell<Option<SignalStorm>>,
 }
 
-/// A shortage, until the value is dropped. Meanwhile the body may fail in any worker.
+/// A shortage that lasts until the value is dropped. Meanwhile the body may fail in any worker.
 #[derive(Debug)]
 struct Shortage<'a> {
     witness: &'a Witness,
@@ -100,7 +100,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Calls the body until it was called so often, calls by killed predecessors included.
+    /// Calls the body until it was called `times` times, including calls by killed predecessors.
     pub(super) fn call_repeatedly(&self, body: &(dyn Fn(&Worker<'_>) + Sync), times: usize) {
         let bodies = self.witness.body_calls(self.number);
         loop {
@@ -135,7 +135,7 @@ impl<'a> Worker<'a> {
         self.inject_at(Moment::Before);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(self)));
         drop(self.shortage.take());
-        drop(self.storm.take());
+        self.storm.replace(None);
         match outcome {
             Ok(value) => Some(value),
             Err(panic) => {
@@ -166,15 +166,17 @@ impl<'a> Worker<'a> {
             Fault::Kill => self.die(),
             Fault::Panic => std::panic::resume_unwind(Box::new(InjectedPanic)),
             Fault::Pause => {
-                faults::pause();
+                sys::pause_this_process();
                 true
             }
             Fault::Fork => {
-                faults::fork_orphan();
+                sys::fork_orphan(CHILD_STAYS);
                 true
             }
             Fault::SignalStorm => {
-                self.storm.replace(Some(SignalStorm::begin()));
+                let storm = SignalStorm::begin()
+                    .unwrap_or_else(|error| panic!("cannot begin the signal storm: {error}"));
+                self.storm.replace(Some(storm));
                 true
             }
             Fault::DescriptorLimit => {
@@ -249,8 +251,8 @@ impl<'a> Worker<'a> {
         self.attempt_with(lock, limit, &section, &|| ())
     }
 
-    /// As [`attempt`](Self::attempt); `last_act` runs after the section, while the lock is still
-    /// held.
+    /// The same as [`attempt`](Self::attempt), except that `last_act` runs after the section, while
+    /// the lock is still held.
     pub(crate) fn attempt_with<L: Lock + ?Sized>(
         &self,
         lock: &L,
@@ -295,8 +297,8 @@ impl<'a> Worker<'a> {
         (x >> 16) % bound.max(1)
     }
 
-    /// Runs `section` as the critical section. The witness sees every other worker that is in one
-    /// at the same time.
+    /// Runs `section` as the critical section. The witness detects every other worker that is
+    /// inside at the same time.
     pub fn section<T>(&self, section: impl FnOnce() -> T) -> T {
         let inside = self.enter();
         let value = section();
@@ -317,7 +319,7 @@ impl<'a> Worker<'a> {
         value
     }
 
-    /// Kills the process of this worker with SIGKILL: shows what becomes of the lock when its
+    /// Kills the process of this worker (SIGKILL, TerminateProcess): shows what becomes of the lock when its
     /// holder dies.
     pub fn die(&self) -> ! {
         let shape = self.witness.shape();
@@ -325,8 +327,7 @@ impl<'a> Worker<'a> {
         for worker in first..first + shape.threads as u32 {
             self.witness.mark_dying(worker);
         }
-        let _ = raise(Signal::SIGKILL);
-        unreachable!("SIGKILL cannot be survived")
+        sys::kill_this_process()
     }
 }
 

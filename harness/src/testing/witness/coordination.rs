@@ -1,4 +1,4 @@
-//! How the coordinator pauses all workers outside of the lock, and what workers tell each other.
+//! Pauses of all workers outside of the lock, and the words that workers share.
 //!
 //! The word `EPOCH` is odd while the workers are to pause. A paused worker stores the epoch, and
 //! one that has made all its calls stores `FINISHED`. Only the worker itself stores either, while
@@ -16,6 +16,10 @@ const DISMISSED: usize = COORDINATION + 2;
 const LATENESS: usize = COORDINATION + 3;
 const LAST_HOLDER: usize = COORDINATION + 4;
 const HANDOVERS: usize = COORDINATION + 5;
+#[cfg(windows)]
+const QUESTION: usize = COORDINATION + 6;
+#[cfg(windows)]
+const ANSWER: usize = COORDINATION + 7;
 
 const PAUSED: usize = 1;
 const WAITING: usize = 2;
@@ -25,7 +29,7 @@ const UNSUPPORTED: usize = 4;
 const FINISHED: u64 = u64::MAX;
 
 impl Witness {
-    /// Blocks for as long as the coordinator wants the workers to pause.
+    /// Blocks while the coordinator pauses the workers.
     pub(crate) fn wait_while_paused(&self, worker: u32) {
         let paused = self.word(self.of_worker(worker, PAUSED));
         loop {
@@ -39,7 +43,7 @@ impl Witness {
         }
     }
 
-    /// Returns `true` if the coordinator wants the workers to pause.
+    /// Returns `true` if the coordinator pauses the workers.
     pub(crate) fn is_pause_requested(&self) -> bool {
         !self.word(EPOCH).load(Ordering::Relaxed).is_multiple_of(2)
     }
@@ -56,6 +60,12 @@ impl Witness {
     pub(crate) fn mark_finished(&self, worker: u32) {
         let paused = self.word(self.of_worker(worker, PAUSED));
         paused.store(FINISHED, Ordering::Release);
+    }
+
+    /// The last question to the process that tries the lock, and its answer.
+    #[cfg(windows)]
+    pub(crate) fn questions(&self) -> (&AtomicU64, &AtomicU64) {
+        (self.word(QUESTION), self.word(ANSWER))
     }
 
     /// Returns `true` if all workers may leave.
@@ -80,7 +90,7 @@ impl Witness {
         self.word(PHASE).store(phase, Ordering::Release);
     }
 
-    /// What the workers are to do at the moment.
+    /// The current phase.
     pub(crate) fn phase(&self) -> u64 {
         self.word(PHASE).load(Ordering::Acquire)
     }
@@ -123,22 +133,22 @@ impl Witness {
         }
     }
 
-    /// How often `worker` acquired the lock after another worker.
+    /// Number of times that `worker` acquired the lock after another worker.
     pub(crate) fn turns(&self, worker: u32) -> &AtomicU64 {
         self.word(self.of_worker(worker, TURNS))
     }
 
-    /// How often a release had to wake a waiter.
+    /// Number of releases that had to wake a waiter.
     pub(crate) fn handovers(&self) -> &AtomicU64 {
         self.word(HANDOVERS)
     }
 
-    /// A bit for each wait limit that the lock does not offer, as `worker` has seen.
+    /// A bit for each wait limit that, as `worker` has observed, the lock does not offer.
     pub(crate) fn unsupported(&self, worker: u32) -> &AtomicU64 {
         self.word(self.of_worker(worker, UNSUPPORTED))
     }
 
-    /// Records by how many nanoseconds the coordinator woke up too late.
+    /// Records the delay of a wake-up of the coordinator, in nanoseconds.
     pub(crate) fn record_lateness(&self, nanoseconds: u64) {
         self.word(LATENESS)
             .fetch_max(nanoseconds, Ordering::Relaxed);

@@ -3,30 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-
+pub(crate) use crate::sys::monotonic_nanoseconds as now;
 use crate::testing::history::{EventKind, Mode};
 use crate::testing::lock::WaitLimit;
-
-/// Nanoseconds on the monotonic clock, which all processes of a machine share.
-pub(crate) fn now() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
-        time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
-    })
-}
 
 /// An entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Nanoseconds on the monotonic clock.
     pub(crate) time: u64,
-    /// What the worker did.
+    /// The operation of the worker.
     pub(crate) kind: EntryKind,
     /// The other worker that was seen inside, if there was one.
     pub(crate) saw: Option<u32>,
 }
 
-/// What a worker did.
+/// Operations of workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     /// Entered the section.
@@ -41,7 +33,7 @@ pub(crate) enum EntryKind {
     Requested {
         /// Exclusive or shared.
         mode: Mode,
-        /// How long it is ready to wait.
+        /// Maximum time to wait.
         limit: WaitLimit,
     },
     /// Returned from release.
@@ -50,7 +42,7 @@ pub(crate) enum EntryKind {
     Busy,
     /// Timed out.
     TimedOut,
-    /// Failed otherwise, or asked for a wait limit that the lock does not offer.
+    /// Failed otherwise, or requested a wait limit that the lock does not offer.
     Failed,
 }
 
@@ -84,7 +76,7 @@ const FAILED: u64 = 10;
 const FOREVER: u64 = u64::MAX >> 8;
 const WORDS_BEFORE: usize = 8; // the length, alone on its cache line
 
-/// Number of words that a log of so many entries needs.
+/// Number of words that a log of this many entries needs.
 pub(super) const fn words_for(entries: usize) -> usize {
     WORDS_BEFORE + 2 * entries
 }

@@ -1,43 +1,35 @@
-//! Memory shared with forked processes and with those that inherit its descriptor.
+//! Memory shared with forked processes and with those executed for a run of the same test.
 
-use std::fs::File;
 use std::io;
-use std::num::NonZeroUsize;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::sys::SharedFile;
+#[cfg(unix)]
+use crate::sys::SharedHandle;
 
 const WORD: usize = size_of::<AtomicU64>();
 
 /// Words in shared memory, initially 0.
 #[derive(Debug)]
 pub(crate) struct SharedMemory {
-    start: NonNull<AtomicU64>,
+    map: MmapRaw,
     words: usize,
-    /// `None` once the descriptor is left to others.
-    file: Option<File>,
+    /// `None` once the file is left to others.
+    file: Option<SharedFile>,
 }
 
-// SAFETY: the memory consists of atomics, and stays mapped as long as the value lives.
-unsafe impl Send for SharedMemory {}
-// SAFETY: as above.
-unsafe impl Sync for SharedMemory {}
-
 impl SharedMemory {
-    /// Maps so many words. Executed programs inherit the descriptor.
+    /// Maps so many words. Programs executed for a run find them again.
     pub(crate) fn new(words: usize) -> io::Result<Self> {
-        let file = File::from(memfd_create(c"lockutils-witness", MFdFlags::empty())?);
-        file.set_len((words * WORD) as u64)?;
-        Self::map(file)
+        Self::map(SharedFile::create((words * WORD) as u64)?)
     }
 
-    /// Maps the memory behind an inherited descriptor.
-    pub(crate) fn inherited(fd: RawFd) -> io::Result<Self> {
-        // SAFETY: the parent left this descriptor open for this process, and nothing else uses it.
-        Self::map(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+    /// Maps the memory behind a handle of the process that executed this one.
+    #[cfg(unix)]
+    pub(crate) fn inherited(handle: SharedHandle) -> io::Result<Self> {
+        Self::map(SharedFile::open(handle)?)
     }
 
     /// Maps the same memory a second time.
@@ -46,47 +38,33 @@ impl SharedMemory {
         Self::map(file.try_clone()?)
     }
 
-    /// The descriptor, or -1 once it is left to others.
-    pub(crate) fn fd(&self) -> RawFd {
-        self.file.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    /// The handle by which programs executed for a run find the memory; -1 once it is left to
+    /// others.
+    #[cfg(unix)]
+    pub(crate) fn handle(&self) -> SharedHandle {
+        self.file.as_ref().map_or(-1, SharedFile::handle)
     }
 
-    /// Unmaps the memory and leaves the descriptor open.
+    /// Unmaps the memory and keeps it for others.
     pub(crate) fn keep_open(mut self) {
-        std::mem::forget(self.file.take());
+        if let Some(file) = self.file.take() {
+            file.keep_open();
+        }
     }
 
-    fn map(file: File) -> io::Result<Self> {
-        let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let length = NonZeroUsize::new(bytes).ok_or(io::ErrorKind::InvalidInput)?;
-        // SAFETY: a new mapping of a file that is never shortened.
-        let start = unsafe {
-            mmap(
-                None,
-                length,
-                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-                MapFlags::MAP_SHARED,
-                &file,
-                0,
-            )
-        }?;
+    fn map(file: SharedFile) -> io::Result<Self> {
+        let map = MmapOptions::new().map_raw(file.as_file())?;
         Ok(SharedMemory {
-            start: start.cast(),
-            words: bytes / WORD,
+            words: map.len() / WORD,
+            map,
             file: Some(file),
         })
     }
 
     /// The words.
     pub(crate) fn words(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping is that long, page-aligned and lives until drop; all bits are valid.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
-    }
-}
-
-impl Drop for SharedMemory {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping, no longer borrowed.
-        let _ = unsafe { munmap(self.start.cast(), self.words * WORD) };
+        // SAFETY: the mapping is that long, page-aligned and lives as long as this value; the file
+        // is never shortened; all bits are valid, and every process uses atomics.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.words) }
     }
 }

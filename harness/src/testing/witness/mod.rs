@@ -1,10 +1,10 @@
 //! Observes a critical section across processes, exactly.
 //!
 //! One word of shared memory holds the number of the worker inside. Entering swaps the worker's own
-//! number in and so sees who was there; leaving exchanges it for zero, and fails if another worker
-//! has entered meanwhile. Both sides of an overlap see it, and nothing is seen that did not happen,
-//! with one exception: a worker that was killed inside could not leave. So [`Witness::overlaps`]
-//! judges what was seen once more, with the times of deaths.
+//! number in and so finds a worker that was inside; leaving exchanges it for zero, and fails if
+//! another worker has entered meanwhile. Both sides detect an overlap, and there are no false
+//! reports, with one exception: a worker that was killed inside could not leave. So
+//! [`Witness::overlaps`] checks each report again, with the times of deaths.
 //!
 //! [`Stress`](crate::testing::stress::Stress) has a witness of its own. Use one directly to watch
 //! processes that the test starts itself:
@@ -29,8 +29,6 @@ mod notes;
 mod overlaps;
 
 use std::io;
-use std::os::fd::RawFd;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use log::{Entry, EntryKind, now};
@@ -40,6 +38,9 @@ pub(crate) use notes::Note;
 use notes::Notes;
 pub use overlaps::Overlap;
 
+#[cfg(unix)]
+use crate::sys::SharedHandle;
+pub(crate) use crate::sys::forks;
 use crate::testing::history::{self, Event};
 
 const CACHE_LINE: usize = 8;
@@ -50,17 +51,18 @@ const SHORTAGES: usize = 3 * CACHE_LINE;
 const FAULTS: usize = 4 * CACHE_LINE;
 /// Kinds of faults that can be counted.
 const FAULT_KINDS: usize = 2 * CACHE_LINE;
-/// What the coordinator tells the workers, and its own delays; see `coordination`.
+/// The commands of the coordinator, and its own delays; see `coordination`.
 const COORDINATION: usize = FAULTS + FAULT_KINDS;
 const NOTES: usize = COORDINATION + CACHE_LINE;
 const OUTCOMES: usize = NOTES + notes::WORDS;
 /// Words per worker that every process may read: calls of the body, and its current state.
 const WORDS_PER_WORKER: usize = CACHE_LINE;
 
-/// A record of who was in a critical section, in memory shared by all processes of a run.
+/// A record of the workers in a critical section, in memory shared by all processes of a run.
 ///
-/// Processes forked after [`Witness::new`] share the memory. Its contents outlive a process that is
-/// killed.
+/// Processes forked after [`Witness::new`] share the memory, and so do those that a
+/// [`Stress`](crate::testing::stress::Stress) run starts where there is no fork(2). Its contents
+/// outlive a process that is killed.
 #[derive(Debug)]
 pub struct Witness {
     memory: SharedMemory,
@@ -99,7 +101,7 @@ impl Witness {
     /// A witness for a run of this shape.
     ///
     /// # Errors
-    /// Returns an error if the shared memory cannot be created (memfd_create(2), mmap(2)).
+    /// Returns an error if the shared memory cannot be created.
     pub fn new(shape: Shape) -> io::Result<Self> {
         let per_worker = WORDS_PER_WORKER + words_for(shape.entries);
         let words = OUTCOMES + shape.processes + shape.workers() * per_worker;
@@ -109,18 +111,21 @@ impl Witness {
         })
     }
 
-    pub(crate) fn inherited(fd: RawFd, shape: Shape) -> io::Result<Self> {
+    #[cfg(unix)]
+    pub(crate) fn inherited(handle: SharedHandle, shape: Shape) -> io::Result<Self> {
         Ok(Witness {
-            memory: SharedMemory::inherited(fd)?,
+            memory: SharedMemory::inherited(handle)?,
             shape,
         })
     }
 
-    pub(crate) fn fd(&self) -> RawFd {
-        self.memory.fd()
+    /// The handle by which programs executed for a run find the memory.
+    #[cfg(unix)]
+    pub(crate) fn handle(&self) -> SharedHandle {
+        self.memory.handle()
     }
 
-    /// Unmaps the memory but leaves the descriptor open for programs executed later.
+    /// Unmaps the memory but keeps it for programs executed later.
     pub(crate) fn keep_open(self) {
         self.memory.keep_open();
     }
@@ -150,7 +155,7 @@ impl Witness {
     /// A forked child that drops its copy of the guard leaves nothing.
     ///
     /// # Panics
-    /// If `worker` is not below [`Shape::workers`].
+    /// Panics if `worker` is not below [`Shape::workers`].
     pub fn enter(&self, worker: u32) -> SectionGuard<'_> {
         let forks = forks();
         let log = self.log(worker);
@@ -169,7 +174,7 @@ impl Witness {
     /// [`enter`](Self::enter) only, not with each other.
     ///
     /// # Panics
-    /// If `worker` is not below [`Shape::workers`].
+    /// Panics if `worker` is not below [`Shape::workers`].
     pub fn enter_shared(&self, worker: u32) -> SharedSectionGuard<'_> {
         self.log(worker).append(now(), EntryKind::EnteredShared, 0);
         SharedSectionGuard {
@@ -179,7 +184,7 @@ impl Witness {
         }
     }
 
-    /// The overlaps that were seen, in order of time.
+    /// The observed overlaps, in order of time.
     ///
     /// Exact: every overlap is found, and a worker that had died when the other entered was not
     /// inside.
@@ -194,7 +199,7 @@ impl Witness {
         self.log(worker).append(now(), EntryKind::Dying, 0);
     }
 
-    /// Appends what `worker` does outside of its section, with the time.
+    /// Appends an operation of `worker` outside of its section, with the time.
     pub(crate) fn record(&self, worker: u32, kind: EntryKind) {
         self.log(worker).append(now(), kind, 0);
     }
@@ -204,7 +209,7 @@ impl Witness {
         self.log(worker).room()
     }
 
-    /// A number that changes whenever any worker does anything.
+    /// A number that changes whenever a worker does anything.
     pub(crate) fn progress(&self) -> u64 {
         (0..self.shape.workers() as u32)
             .map(|worker| {
@@ -261,7 +266,7 @@ impl Witness {
         self.word(STARTED).load(Ordering::Acquire) != 0
     }
 
-    /// How often a fault of this kind was injected.
+    /// Number of injected faults of this kind.
     pub(crate) fn fault_count(&self, kind: usize) -> &AtomicU64 {
         debug_assert!(kind < FAULT_KINDS);
         self.word(FAULTS + kind)
@@ -272,7 +277,7 @@ impl Witness {
         (self.word(SHORTAGES), self.word(SHORTAGES + 1))
     }
 
-    /// How often `worker` has called the body.
+    /// Number of calls of the body by `worker`.
     pub(crate) fn body_calls(&self, worker: u32) -> &AtomicU64 {
         self.word(self.of_worker(worker, 0))
     }
@@ -333,18 +338,4 @@ impl Drop for SharedSectionGuard<'_> {
             log.append(now(), EntryKind::Left, 0);
         }
     }
-}
-
-/// Number of forks between the first process and this one.
-pub(crate) fn forks() -> u64 {
-    static FORKS: AtomicU64 = AtomicU64::new(0);
-    static INSTALLED: Once = Once::new();
-    extern "C" fn in_child() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-    }
-    // SAFETY: the handler only adds to an atomic.
-    INSTALLED.call_once(|| unsafe {
-        libc::pthread_atfork(None, None, Some(in_child));
-    });
-    FORKS.load(Ordering::Relaxed)
 }

@@ -1,4 +1,4 @@
-//! The real overlaps among those that workers saw.
+//! The real overlaps among those that workers observed.
 
 use super::log::{Entry, EntryKind};
 
@@ -10,10 +10,10 @@ pub struct Overlap {
     pub first: u32,
     /// The worker that entered while the first was inside.
     pub second: u32,
-    /// When the second worker entered: nanoseconds on the monotonic clock.
+    /// Time at which the second worker entered: nanoseconds on the monotonic clock.
     pub at: u64,
-    /// How long both were inside, in nanoseconds: 0 if that was too short for the clock, `None` if
-    /// neither left.
+    /// Time for which both were inside, in nanoseconds: 0 if that was too short for the clock,
+    /// `None` if neither left.
     pub duration: Option<u64>,
 }
 
@@ -22,13 +22,14 @@ pub struct Overlap {
 struct Stay {
     worker: u32,
     entered: u64,
-    /// As a reader.
+    /// Set for a reader.
     shared: bool,
-    /// When it left or died.
+    /// Time at which it left or died.
     end: Option<u64>,
 }
 
-/// The overlaps in the logs of all workers, in order of time. A worker that had died when the other entered was not inside.
+/// The overlaps in the logs of all workers, in order of time. A worker that had died when the other
+/// entered was not inside.
 pub(super) fn of(logs: &[Vec<Entry>]) -> Vec<Overlap> {
     let suspicious = |entry: &Entry| entry.saw.is_some() || entry.kind == EntryKind::EnteredShared;
     if !logs.iter().flatten().any(suspicious) {

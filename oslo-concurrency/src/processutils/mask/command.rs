@@ -1,17 +1,16 @@
-//! A command for people to read: with its secrets masked, and so that it can be pasted into a
-//! shell.
+//! A command line for display: with its secrets masked, and quoted for a shell.
 
 use super::keys::is_secret;
 use super::{MASK, USER_OPTIONS, mask_password, password_of_pair};
 
-/// The command of a program and its arguments. They are masked one by one, so that a secret with
-/// spaces or quotes in it is masked as a whole.
+/// The masked command line of a program and its arguments. Each argument is masked by itself, so
+/// that a secret with spaces or quotes is masked as a whole.
 pub(crate) fn mask_command(args: &[String]) -> String {
     let words: Vec<String> = (0..args.len()).map(|at| quote(&mask(args, at))).collect();
     words.join(" ")
 }
 
-/// The command that a shell gets as text, and the arguments after it.
+/// The masked command line of a shell script and its arguments.
 pub(crate) fn mask_shell(script: &str, args: &[String]) -> String {
     let script = mask_password(script).into_owned();
     match args {
@@ -20,10 +19,10 @@ pub(crate) fn mask_shell(script: &str, args: &[String]) -> String {
     }
 }
 
-/// Arguments as one line for a POSIX shell, in which none of them is more than a word.
+/// Quotes arguments as one line for a POSIX shell, which reads each of them as a single word.
 ///
-/// A remote shell always reads the line that `ssh_execute` sends, and `shell(true)` asks for one:
-/// whatever comes from elsewhere goes through this.
+/// Use it for all text that is not part of the program, with `ssh_execute`, which always goes
+/// through a remote shell, and with `shell(true)`.
 ///
 /// ```
 /// use oslo_concurrency::processutils::shell_join;
@@ -48,8 +47,8 @@ fn mask(args: &[String], at: usize) -> String {
         return format!("{}{MASK}", &arg[..password]);
     }
     match arg.split_once('=') {
-        // A whole argument is the value, whatever it contains; a quoted one may be followed by
-        // more.
+        // The value is the rest of the argument, whatever it contains; more text may follow a
+        // quoted value.
         Some((name, value))
             if is_secret(name.as_bytes())
                 && !value.is_empty()
@@ -61,7 +60,7 @@ fn mask(args: &[String], at: usize) -> String {
     }
 }
 
-/// Quotes a word where a shell would need it, but not for a mask.
+/// Quotes a word if a shell requires it; leaves a mask unquoted.
 fn quote(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     match !word.is_empty() && word.replace(MASK, "").bytes().all(is_plain) {

@@ -1,10 +1,9 @@
-//! The names whose values are secrets.
+//! The names of secrets.
 
 use std::ops::Range;
 
-/// Lower case, with `_` for `-` as well. A name counts wherever it ends a longer one: `password`
-/// stands for `db_password` too, so of the names that oslo.utils has only those are here that none
-/// of the others ends.
+/// Names in lower case; `_` also matches `-`. A name matches at the end of a longer one: `password`
+/// also covers `db_password`. So names of oslo.utils that end in another one are left out.
 const KEYS: &[&str] = &[
     "access_key",
     "admin_pass",
@@ -43,7 +42,7 @@ const KEYS: &[&str] = &[
     "token",
 ];
 
-/// Where the keys are, among the sorted `KEYS`, that begin with the n-th letter.
+/// For each first letter, the range of its keys in the sorted `KEYS`.
 const BY_FIRST_LETTER: [(usize, usize); 26] = {
     let mut ranges = [(0, 0); 26];
     let mut key = 0;
@@ -62,7 +61,7 @@ fn same(letter: u8, of_key: u8) -> bool {
     letter.to_ascii_lowercase() == of_key || (letter == b'-' && of_key == b'_')
 }
 
-/// Where the keys end that begin at `start`, with the digits that may number them.
+/// The ends of the keys that begin at `start`, with an optional number.
 pub(super) fn ends_of_keys(text: &[u8], start: usize) -> impl Iterator<Item = usize> + '_ {
     let letter = text[start].to_ascii_lowercase();
     let (first, end) = match letter {
@@ -77,12 +76,13 @@ pub(super) fn ends_of_keys(text: &[u8], start: usize) -> impl Iterator<Item = us
     })
 }
 
-/// Whether a name, such as `--db-password` or `node.session.auth.password`, ends in a key.
+/// Returns `true` if a name, such as `--db-password` or `node.session.auth.password`, ends in a
+/// key.
 pub(super) fn is_secret(name: &[u8]) -> bool {
     (0..name.len()).any(|start| ends_of_keys(name, start).any(|end| end == name.len()))
 }
 
-/// The first place from `at` on whose byte is not `wanted`.
+/// The first position from `at` on whose byte is not `wanted`.
 pub(super) fn skip(text: &[u8], at: usize, wanted: impl Fn(u8) -> bool) -> usize {
     at + text[at..].iter().take_while(|byte| wanted(**byte)).count()
 }

@@ -1,9 +1,7 @@
-//! Secrets in text: command lines, `key=value`, JSON and Python's way of printing it, XML, headers,
-//! URLs.
+//! Masks secrets in text: command lines, `key=value`, JSON, Python's `repr`, XML, headers, URLs.
 //!
-//! Everything that oslo.utils' `mask_password` masks is masked here too, and some of what it misses
-//! (tests compare the two). The time grows with the length of the text, whatever it contains, and
-//! it need not be UTF-8.
+//! It masks everything that oslo.utils' `mask_password` masks, and some secrets that it misses
+//! (tests compare the two). The time is linear in the length of the text, which need not be UTF-8.
 
 mod command;
 mod keys;
@@ -17,21 +15,22 @@ pub(super) use self::command::{mask_command, mask_shell};
 use self::keys::{ends_of_keys, name_before, skip};
 use self::value::{FAR, Quote, bare, end_of_line, json, quoted};
 
-/// What stands for a secret.
+/// The replacement for a secret.
 pub(super) const MASK: &str = "***";
 
-/// The message with `***` in place of what looks like a password, token or key.
+/// Replaces passwords, tokens and keys in `message` by `***`.
 ///
-/// A value counts as a secret because of its name, which ends in `password`, `token`, `secret`,
-/// `admin_pass`, `private_key` and the like, in any case, maybe numbered: `password=x`,
-/// `'password': 'x'`, `--password x`, `<password>x</password>`, `X-Auth-Token: x`; so do `-u
-/// user:x` and `scheme://user:x@host`. It is a guess: a secret whose name says nothing stays.
+/// A value is a secret if its name ends in `password`, `token`, `secret`, `admin_pass`,
+/// `private_key` or the like, in upper or lower case, with an optional number: `password=x`,
+/// `'password': 'x'`, `--password x`, `<password>x</password>`, `X-Auth-Token: x`. So is the
+/// password in `-u user:x` and `scheme://user:x@host`. This is a heuristic: a secret with another
+/// name is not masked.
 ///
 /// ```
 /// use oslo_concurrency::processutils::mask_password;
 ///
 /// assert_eq!(mask_password("mysqld --password aaa -v"), "mysqld --password *** -v");
-/// assert_eq!(mask_password(r#"{"adminPass": "aaa", "id": 7}"#), r#"{"adminPass": "***", "id": 7}"#);
+/// assert_eq!(mask_password(r#"{"adminPass": "a", "id": 7}"#), r#"{"adminPass": "***", "id": 7}"#);
 /// ```
 pub fn mask_password(message: &str) -> Cow<'_, str> {
     match mask_password_bytes(message.as_bytes()) {
@@ -40,8 +39,7 @@ pub fn mask_password(message: &str) -> Cow<'_, str> {
     }
 }
 
-/// [`mask_password`] for output that need not be UTF-8; what is not masked is left as it is, byte
-/// for byte.
+/// [`mask_password`] for output that need not be UTF-8. All other bytes stay as they are.
 pub fn mask_password_bytes(message: &[u8]) -> Cow<'_, [u8]> {
     let secrets = secrets(message);
     if secrets.is_empty() {
@@ -58,13 +56,13 @@ pub fn mask_password_bytes(message: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(masked)
 }
 
-/// Text of bytes, each that is not UTF-8 replaced.
+/// Converts bytes to text, with invalid UTF-8 replaced.
 pub(super) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Where the secrets are: in order, not overlapping.
+/// The ranges of the secrets: in order, not overlapping.
 fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
@@ -84,7 +82,7 @@ fn secrets(text: &[u8]) -> Vec<Range<usize>> {
             }
         }
         at += 1;
-        // Nothing is looked for inside a secret, but for the name of another at its end.
+        // Inside a secret there is nothing to find, except another name at its end.
         if let Some(secret) = found
             .iter()
             .rev()
@@ -97,7 +95,7 @@ fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     joined(found)
 }
 
-/// In order, those that overlap made one.
+/// Sorts the ranges and joins those that overlap.
 fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_by_key(|secret| secret.start);
     found.dedup_by(|later, secret| {
@@ -110,8 +108,8 @@ fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found
 }
 
-/// Where to look for the next secret: after this one, or at a name that it ends in, as in
-/// `--password --token x`. What was taken for a value is then the name of another.
+/// The position at which the search continues: after this secret, or at a name at its end. In
+/// `--password --token x` the supposed value is the next name.
 fn go_on(text: &[u8], secret: &Range<usize>) -> usize {
     const LONGEST: usize = 64;
     let value = &text[secret.clone()];
@@ -175,12 +173,12 @@ fn after_space(text: &[u8], start: usize, next: usize, found: &mut Vec<Range<usi
     }
 }
 
-/// Whether the name that goes on at `start` is an option, as `--db-password`.
+/// Returns `true` if the name that continues at `start` is an option, such as `--db-password`.
 fn is_option(text: &[u8], start: usize) -> bool {
     text[name_before(text, start)].starts_with(b"-") || (start > 0 && text[start - 1] == b'-')
 }
 
-/// The end of the option, as `-v` or `--value`, that begins at `at`.
+/// The end of the option, such as `-v` or `--value`, that begins at `at`.
 fn option(text: &[u8], at: usize) -> Option<usize> {
     let name = skip(text, at, |byte| byte == b'-');
     let end = skip(text, name, |byte| {
@@ -218,7 +216,7 @@ fn after_quoted_key(text: &[u8], start: usize, after: usize, found: &mut Vec<Ran
     }
 }
 
-/// The content of an XML element whose name goes on at `start`.
+/// The content of an XML element whose name continues at `start`.
 fn in_element(text: &[u8], start: usize, content: usize) -> Option<Range<usize>> {
     let name = name_before(text, start);
     if name.start == 0 || text[name.start - 1] != b'<' {
@@ -248,7 +246,7 @@ fn in_url(text: &[u8], at: usize) -> Option<Range<usize>> {
     closed.then_some(user + 1..password)
 }
 
-/// The options that take `user:password`, as curl's.
+/// The options that take `user:password`, such as curl's.
 const USER_OPTIONS: [&[u8]; 4] = [b"-u", b"-U", b"--user", b"--proxy-user"];
 
 /// The password of `-u user:password`, if such an option begins at `at`.
@@ -273,7 +271,7 @@ fn after_user_option(text: &[u8], at: usize) -> Option<Range<usize>> {
     password_of_pair(&text[pair.clone()]).map(|start| pair.start + start..pair.end)
 }
 
-/// Where the password of `user:password` begins; a user and a group in numbers are no such pair.
+/// The start of the password in `user:password`. A pair of numbers is a user and a group.
 fn password_of_pair(pair: &[u8]) -> Option<usize> {
     let colon = pair.iter().position(|byte| *byte == b':')?;
     let numbers = pair
@@ -282,10 +280,10 @@ fn password_of_pair(pair: &[u8]) -> Option<usize> {
     (colon > 0 && colon + 1 < pair.len() && !numbers).then_some(colon + 1)
 }
 
-/// More is no name of a scheme.
+/// Maximum length of a URL scheme.
 const LONGEST_SCHEME: usize = 64;
 
-/// The credentials of `Authorization: Bearer x`; the scheme stays.
+/// The credentials in `Authorization: Bearer x`, without the scheme.
 fn after_authorization(text: &[u8], at: usize) -> Option<Range<usize>> {
     let at = skip(text, at, |byte| b"\"' \t".contains(&byte));
     (text.get(at) == Some(&b':')).then_some(())?;
@@ -300,12 +298,12 @@ fn after_authorization(text: &[u8], at: usize) -> Option<Range<usize>> {
     }
 }
 
-/// What must be true of any text: for random tests, and for the programs in `fuzz/`.
-#[cfg(any(test, fuzzing))]
+/// Properties of masking for any text, for random tests and for the programs in `fuzz/`.
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
 pub mod properties {
     use super::*;
 
-    /// What is not masked stays as it is, byte for byte, and the masks are where the secrets are.
+    /// Only secrets are replaced; all other bytes stay as they are.
     pub fn mask(message: &[u8]) {
         let secrets = secrets(message);
         let mut end = 0;
@@ -332,8 +330,7 @@ pub mod properties {
         }
     }
 
-    /// A secret is masked in each form in which it is known, on a line of its own, whatever the
-    /// other lines are.
+    /// A secret is masked in each known form, on a line of its own, whatever the other lines are.
     pub fn mask_named(form: u8, before: &[u8], after: &[u8]) {
         const SECRET: &str = "Tr0ub4dor&3";
         let line = match form % 8 {

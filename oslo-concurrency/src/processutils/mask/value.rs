@@ -1,10 +1,10 @@
-//! Where a value begins and ends: in quotes of some kind, or bare.
+//! The range of a value, quoted or bare.
 
 use std::ops::Range;
 
 use super::keys::skip;
 
-/// `"`, `'`, or one of them behind backslashes, as in JSON inside a string.
+/// `"` or `'`, possibly escaped by backslashes, as in JSON inside a string.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Quote {
     escapes: usize,
@@ -12,7 +12,7 @@ pub(super) struct Quote {
 }
 
 impl Quote {
-    /// The quote at `at`, and where what it quotes begins.
+    /// The quote at `at`, and the position after it.
     pub(super) fn at(text: &[u8], at: usize) -> Option<(Quote, usize)> {
         let mark_at = skip(text, at.min(text.len()), |byte| byte == b'\\');
         match text.get(mark_at) {
@@ -24,7 +24,7 @@ impl Quote {
         }
     }
 
-    /// The places from `from` on where this quote ends.
+    /// The positions from `from` on at which this quote ends.
     fn ends(self, text: &[u8], from: usize) -> impl Iterator<Item = usize> + '_ {
         let mut backslashes = 0;
         (from..text.len()).filter_map(move |at| {
@@ -41,9 +41,9 @@ impl Quote {
         })
     }
 
-    /// Where the quote ends that begins before `from`. A secret may contain its own quote: one that
-    /// is followed by what follows a value is preferred, on the same line and not far away. A quote
-    /// without end goes on to the end of the line.
+    /// The end of the quote whose content begins at `from`. A secret may contain its own quote, so
+    /// an end that a delimiter follows is preferred, on the same line and nearby. An unclosed quote
+    /// extends to the end of the line.
     fn end(self, text: &[u8], from: usize) -> usize {
         let line = end_of_line(&text[..text.len().min(from + FAR)], from);
         self.ends(&text[..line], from)
@@ -53,28 +53,28 @@ impl Quote {
     }
 }
 
-/// How far one value is looked through for more than its first end, so that no text takes time that
-/// grows with the square of its length.
+/// Maximum distance to search for a better end of a value. It keeps the time linear in the length
+/// of the text.
 pub(super) const FAR: usize = 2 * 1024;
 
 pub(super) fn end_of_line(text: &[u8], from: usize) -> usize {
     skip(text, from, |byte| byte != b'\n' && byte != b'\r')
 }
 
-/// Whether the value before `at` is over, judging by what comes now.
+/// Returns `true` if the bytes from `at` on can follow a value.
 fn ends_value(text: &[u8], at: usize) -> bool {
     text.get(at)
         .is_none_or(|byte| byte.is_ascii_whitespace() || b",}])>;:/&|\\<?.\"'".contains(byte))
 }
 
-/// The quoted value at `at`, maybe with Python's `u` or `b` before it.
+/// The quoted value at `at`, with an optional `u` or `b` prefix of Python.
 pub(super) fn quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
     let marked = matches!(text.get(at), Some(b'u' | b'b'));
     let (quote, inside) = Quote::at(text, at + usize::from(marked))?;
     Some(inside..quote.end(text, inside))
 }
 
-/// The word at `at`; a quote ends it only where one can end a value.
+/// The word at `at`. A quote ends the word only if it can end a value.
 pub(super) fn bare(text: &[u8], at: usize) -> Option<Range<usize>> {
     let mut end = at;
     while let Some(byte) = text.get(end) {
@@ -92,7 +92,7 @@ pub(super) fn bare(text: &[u8], at: usize) -> Option<Range<usize>> {
     (end > at).then_some(at..end)
 }
 
-/// A number or the like in JSON; objects, lists and words of the language are no secrets.
+/// A number or similar scalar in JSON; objects, lists and keywords are not secrets.
 pub(super) fn json(text: &[u8], at: usize) -> Option<Range<usize>> {
     let end = skip(text, at, |byte| {
         !byte.is_ascii_whitespace() && !b",}]{[\"'".contains(&byte)

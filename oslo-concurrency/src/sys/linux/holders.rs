@@ -22,6 +22,9 @@ pub(super) enum Kind {
     Flock,
 }
 
+/// Said where no process is found.
+pub(crate) const NO_HOLDER_FOUND: &str = "nobody any more, or a process of another user";
+
 pub(crate) fn holders_of(path: &Path) -> io::Result<Vec<Holder>> {
     let holders = all_holders_of(path)?.into_iter();
     let conflicting = holders.filter(|(kind, _)| *kind != Kind::Flock);

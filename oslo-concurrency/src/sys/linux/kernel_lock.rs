@@ -12,10 +12,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::cancel::Cancel;
-use super::descriptors::ProcessFd;
 use super::timer::Alarm;
 use crate::fork;
 use crate::sys::types::{Mode, WaitError};
+use crate::sys::unix::ProcessFd;
 
 fn request(mode: Mode) -> libc::flock {
     whole_file(match mode {
@@ -72,7 +72,7 @@ pub(super) fn wait(
     }
     match fcntl(fd, FcntlArg::F_OFD_SETLKW(&request(mode))) {
         Ok(_) => Ok(true),
-        // Perhaps by a signal of the program's own: the caller looks at the clock and waits again.
+        // Possibly a signal of the program's own: the caller checks the clock and waits again.
         Err(Errno::EINTR) => Ok(false),
         Err(error) => Err(WaitError::Refused(error.into())),
     }

@@ -26,7 +26,7 @@ static USED_BY_PROGRAM: AtomicU64 = AtomicU64::new(0);
 thread_local! {
     /// The signals that are unblocked in this thread for the wait.
     static UNBLOCKED: Cell<Signals> = const { Cell::new(Signals(0)) };
-    /// The place where the sender looks for them.
+    /// The location from which the sender reads them.
     static CHOICE: Cell<*const Choice> = const { Cell::new(ptr::null()) };
 }
 

@@ -14,25 +14,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::signals::{self, Choice, Unblocked};
-use super::thread;
 use crate::alarms::{self, AlarmThread};
+use crate::sys::unix;
 
 /// Time between two signals after the deadline.
 const REPEAT: Duration = Duration::from_micros(200);
 
 /// A thread of its own: calls of subscribers, in the thread of the watchdog, may take long.
-static THREAD: AlarmThread = AlarmThread::new("lock-timer", thread::spawn);
+static THREAD: AlarmThread = AlarmThread::new("lock-timer", unix::spawn);
 
 /// The resource without which a wait cannot be limited.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TimerUnavailable {
     #[error(
-        "a real-time signal has to end the wait, and this process handles, ignores or waits for all of them itself; leave one of \
-         SIGRTMIN to SIGRTMAX-1 alone"
+        "a real-time signal must end the wait, but this process handles, ignores or waits for all \
+         of them; leave one of SIGRTMIN to SIGRTMAX-1 unused"
     )]
     NoSignal,
     #[error(
-        "a thread has to end the wait, and none can be started ({0}); check the limits on threads and memory of this process"
+        "a thread must end the wait, but none can be started ({0}); check this process's limits \
+         on threads and memory"
     )]
     NoThread(io::Error),
 }
@@ -116,7 +117,7 @@ struct Waiter {
 
 impl Waiter {
     /// Sends a signal whose handler, at this moment, does nothing but interrupt. If there is none,
-    /// the thread goes on waiting.
+    /// the thread continues to wait.
     fn interrupt(&self) {
         if let Some(signal) = signals::usable(self.choice.get()) {
             // SAFETY: plain numbers. The thread lives: it waits for this call before it leaves the

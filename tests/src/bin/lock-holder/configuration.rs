@@ -1,4 +1,4 @@
-//! Where the lock files are.
+//! The lock path.
 
 use lockutils::scope::LockPathScope;
 use oslo_concurrency::lockutils;

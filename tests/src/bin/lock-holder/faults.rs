@@ -1,4 +1,4 @@
-//! What makes a process' life hard: limits, refusals, signals.
+//! Faults of the process: limits, refused locks, signals.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
-/// Nobody in particular, as on every Linux system.
+/// The user id `nobody`, as on every Linux system.
 const NOBODY: u32 = 65_534;
 
 pub fn obey(command: &str, words: &[&str]) -> Option<String> {
@@ -31,8 +31,8 @@ pub fn obey(command: &str, words: &[&str]) -> Option<String> {
     Some("done".into())
 }
 
-/// From now on every fcntl(2) that would lock fails so, as on a file system that cannot lock (ENOLCK), or in a sandbox whose kernel does
-/// not know these locks (EINVAL).
+/// Makes every lock by fcntl(2) fail from now on, as on a file system that cannot lock (ENOLCK), or
+/// in a sandbox whose kernel does not have these locks (EINVAL).
 fn refuse_locks(error: i32) {
     use seccompiler::{
         SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -62,7 +62,8 @@ extern "C" fn on_signal(_: i32) {
     SIGNALS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Handles SIGUSR1 without SA_RESTART, so that it interrupts system calls; answers how many have come.
+/// Handles SIGUSR1 without SA_RESTART, so that it interrupts system calls; answers the number of
+/// signals so far.
 fn count_signals() -> String {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
     let action = SigAction::new(

@@ -1,4 +1,4 @@
-//! Children: forked ones that take or drop locks, and programs that are started.
+//! Children: forked ones that acquire or drop locks, and executed programs.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -30,7 +30,8 @@ pub fn obey(command: &str, words: &[&str], held: &mut Held) -> Option<String> {
         "fork-and-try-kept-writer" => {
             in_child_until_exit(|| outcome(&held.kept[name].reader_writer.try_write()))
         }
-        // The lock between threads, through the kept one and by its name: the same lock, in the child too.
+        // The lock between threads, through the kept value and by its name: the same lock, also in
+        // the child.
         "fork-and-try-kept-internal" => in_child_until_exit(|| {
             let kept = held.kept[name].internal.try_acquire();
             let by_name = lockutils::lock(name).blocking(false).acquire();
@@ -51,20 +52,21 @@ pub fn obey(command: &str, words: &[&str], held: &mut Held) -> Option<String> {
     })
 }
 
-/// Forks a child that does `work`; the parent goes on and answers with the child's id.
+/// Forks a child that does `work`; the parent continues and answers with the child's id.
 fn in_child(work: impl FnOnce()) -> String {
     // SAFETY: this process has one thread.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Parent { child } => child.to_string(),
         ForkResult::Child => {
-            nix::unistd::alarm::set(100); // nobody waits for longer
+            nix::unistd::alarm::set(100); // longer than any test waits
             work();
             std::process::exit(0);
         }
     }
 }
 
-/// Forks a child that does `work`, and waits for its end. The answer of the child comes before it on a line of its own.
+/// Forks a child that does `work`, and waits for its end. The answer of the child comes first, on a
+/// line of its own.
 fn in_child_until_exit(work: impl FnOnce() -> String) -> String {
     let child = in_child(|| println!("{}", work()));
     let child = Pid::from_raw(child.parse().expect("an id"));
@@ -74,7 +76,8 @@ fn in_child_until_exit(work: impl FnOnce() -> String) -> String {
     }
 }
 
-/// Two threads take `names` locks each and keep them, while this one forks children that stay; answers with their ids.
+/// Two threads acquire `names` locks each and keep them, while this one forks children that stay;
+/// answers with their ids.
 fn fork_amid_locking(names: u32) -> String {
     let threads = [0, 1].map(|thread| {
         std::thread::spawn(move || {

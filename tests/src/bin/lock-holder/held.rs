@@ -1,4 +1,4 @@
-//! Acquire and release, in each of the library's ways.
+//! Acquire and release, in all ways of the library.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,7 +12,7 @@ use lockutils::{
 };
 use oslo_concurrency::lockutils;
 
-/// What this process holds and keeps, by name.
+/// The locks that this process holds and keeps, by name.
 #[derive(Default)]
 pub struct Held {
     pub guards: HashMap<String, Holding>,
@@ -30,7 +30,7 @@ pub enum Holding {
     Writer(InterProcessWriteGuard<'static>),
 }
 
-/// Locks that a program makes once and keeps, as in a static.
+/// Locks that a program creates once and keeps, like a static.
 pub struct Kept {
     pub file: InterProcessLock,
     pub internal: InternalLock,
@@ -53,7 +53,7 @@ fn lock_file(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// What became of an acquire, as a test reads it.
+/// The outcome of an acquire in the form that tests expect.
 pub fn outcome<T>(result: &Result<T, Error>) -> String {
     match result {
         Ok(_) => "acquired".into(),

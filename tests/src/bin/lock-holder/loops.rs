@@ -14,7 +14,7 @@ pub fn obey(command: &str, words: &[&str]) -> Option<String> {
     }
 }
 
-/// `read-write-sections NAME FILE N ID`: N sections, every third of which writes.
+/// `read-write-sections NAME FILE N ID`: N sections; every third one writes.
 fn read_write_sections(words: &[&str]) -> String {
     let directory = lockutils::get_lock_path().expect("OSLO_LOCK_PATH");
     let lock = InterProcessReaderWriterLock::new(directory.join(words[0]));
@@ -31,13 +31,14 @@ fn read_write_sections(words: &[&str]) -> String {
             let _guard = lock.read().expect("the lock");
             file.look();
         }
-        // Time for the others, as below: readers that never pause starve writers.
+        // Leaves time for the others, as below: readers that never pause starve writers.
         std::thread::sleep(Duration::from_micros(100));
     }
     "done".into()
 }
 
-/// `sections NAME FILE N ID MODE [PREFIX]`: N sections, `MODE` being blocking, polling or synchronized.
+/// `sections NAME FILE N ID MODE [PREFIX]`: N sections; `MODE` is blocking, polling or
+/// synchronized.
 fn sections(words: &[&str]) -> String {
     let name = words[0];
     let file = Sections::open(Path::new(words[1])).expect("the file of sections");
@@ -62,7 +63,8 @@ fn sections(words: &[&str]) -> String {
             _ => synchronized(name, words.get(5).copied().unwrap_or(""), &file, me)
                 .expect("the lock"),
         }
-        // Time for the others: a process that takes the lock again at once starves those that poll.
+        // Leaves time for the others: a process that re-acquires the lock at once starves those
+        // that poll.
         std::thread::sleep(Duration::from_micros(100));
     }
     "done".into()

@@ -1,4 +1,5 @@
-//! Takes locks as it is told, a command a line; what the process-level tests hold against each other.
+//! A process that acquires and releases locks on command, one command a line; for the tests between
+//! processes.
 
 mod configuration;
 mod faults;
@@ -11,7 +12,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
 fn main() {
-    // A test that is killed leaves nobody behind who waits for a lock forever.
+    // A killed test leaves no process behind that waits for a lock forever.
     set_pdeathsig(Signal::SIGKILL).expect("a signal for our parent's end");
     let mut held = Held::default();
     for line in std::io::stdin().lines() {

@@ -1,4 +1,5 @@
-//! What the processes of a round share: who has done how much, and who is outside.
+//! The state that the processes of a round share: the progress of each slot, and whether it is
+//! outside.
 
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ unsafe impl Sync for Board {}
 
 impl Board {
     pub fn new() -> anyhow::Result<Self> {
-        // SAFETY: a new mapping, which nobody else knows.
+        // SAFETY: a new mapping, which no other code knows.
         let memory = unsafe {
             libc::mmap(
                 null_mut(),
@@ -42,7 +43,7 @@ impl Board {
         unsafe { std::slice::from_raw_parts(self.0.as_ptr(), WORDS) }
     }
 
-    /// The workers are to come to rest.
+    /// Asks the workers to come to rest.
     pub fn stop(&self) {
         self.words()[0].store(1, Ordering::SeqCst);
     }
@@ -51,7 +52,7 @@ impl Board {
         self.words()[0].load(Ordering::Relaxed) > 0
     }
 
-    /// The processes may leave.
+    /// Lets the processes leave.
     pub fn dismiss(&self) {
         self.words()[1].store(1, Ordering::SeqCst);
     }
@@ -60,12 +61,12 @@ impl Board {
         self.words()[1].load(Ordering::SeqCst) > 0
     }
 
-    /// `slot` has come back from a call.
+    /// Records that `slot` has returned from a call.
     pub fn goes_on(&self, slot: usize) {
         self.words()[(slot + 1) * STRIDE].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// `slot` is outside, for the rest of the round.
+    /// Records that `slot` is outside for the rest of the round.
     pub fn is_outside(&self, slot: usize) {
         self.words()[(slot + 1) * STRIDE + 1].store(1, Ordering::SeqCst);
     }
@@ -83,7 +84,7 @@ impl Board {
 
 impl Drop for Board {
     fn drop(&mut self) {
-        // SAFETY: our own mapping, which nobody borrows any more.
+        // SAFETY: our own mapping, which is no longer borrowed.
         unsafe { libc::munmap(self.0.as_ptr().cast(), WORDS * size_of::<AtomicU64>()) };
     }
 }

@@ -1,4 +1,5 @@
-//! All of it at once, in several processes: threads beside tasks, children, signals, leases, removals, and Python.
+//! Everything at once, in several processes: threads beside tasks, children, signals, leases,
+//! removals, and Python.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -54,9 +55,9 @@ async fn some_tasks(round: &Round, slot: usize, random: &mut Random) {
         .external(true)
         .lock_path(&directory);
     let process = slot / round.threads;
-    let task = |patience: u64, hold: u64| async move {
+    let task = |limit: u64, hold: u64| async move {
         let acquire = lock.acquire_async();
-        match timeout(Duration::from_micros(patience), acquire).await {
+        match timeout(Duration::from_micros(limit), acquire).await {
             Ok(Ok(guard)) => {
                 let internal = round.internal_witness(process, chosen).enter(slot as u32);
                 let file = round.file_witness(chosen).enter(slot as u32);
@@ -98,13 +99,14 @@ fn signals() {
         it_interval: time,
         it_value: time,
     };
-    // SAFETY: the timer is read, and no old value asked for.
+    // SAFETY: the timer is only read, and no old value is requested.
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
 }
 
-/// A process that has leases on the lock files now and then, for less long than the kernel lets it.
+/// A process that holds leases on the lock files now and then, for less time than the kernel
+/// permits.
 pub fn leases(round: &Round) {
-    // SAFETY: SIGIO says that somebody wants the file; it is let go soon in any case.
+    // SAFETY: SIGIO reports that another process opens the file; the lease ends soon in any case.
     let _ = unsafe { nix::sys::signal::signal(Signal::SIGIO, SigHandler::SigIgn) };
     let mut random = Random::new(round.seed, 2000);
     while !round.board.stops() {

@@ -1,4 +1,5 @@
-//! Threads of one process do one thing each on one lock, and meet again: nobody else repairs what went wrong between two of them.
+//! Threads of one process that each perform one operation on one lock and then meet again, so that
+//! no other operation repairs a fault between two of them.
 
 use std::hint::spin_loop;
 use std::pin::pin;
@@ -15,7 +16,7 @@ use crate::round::{Kind, Round, fail, file_is_locked, is_locked};
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 static STOPPED_AT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// Returns when all threads have arrived so often.
+/// Returns once all threads have arrived `times` times.
 fn meet(threads: usize, times: usize) {
     ARRIVED.fetch_add(1, Ordering::SeqCst);
     let mut spins = 0u32;
@@ -29,13 +30,13 @@ fn meet(threads: usize, times: usize) {
     }
 }
 
-/// Odd while the impatient one is in a call.
+/// Odd while the impatient thread is in a call.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
-/// How many of its calls were followed by a look, for which it waits outside.
+/// Number of its calls that were followed by a check, for which it waits outside.
 static LOOKS: AtomicUsize = AtomicUsize::new(0);
 
-/// One takes the lock again and again, the other waits for a microsecond; without meetings, which cost more than that. The one
-/// looks whenever both are outside.
+/// One thread acquires the lock repeatedly, the other waits for a microsecond; they do not meet,
+/// which would take longer than that. The first checks whenever both are outside.
 fn holder_and_impatient(round: &Round, slot: usize, lock: LockOptions<'_>) {
     let file = round.real().join("x");
     let mut random = Random::new(round.seed, slot as u64);
@@ -58,7 +59,8 @@ fn holder_and_impatient(round: &Round, slot: usize, lock: LockOptions<'_>) {
                     yield_now();
                 }
             }
-            // The other stays outside until it is told of this look, if it was outside before it.
+            // The other thread stays outside until it learns of this check, if it was outside
+            // before it.
             let calls = CALLS.load(Ordering::SeqCst);
             let looks = LOOKS.load(Ordering::SeqCst);
             let Some(open) = &open else { continue };
@@ -71,8 +73,9 @@ fn holder_and_impatient(round: &Round, slot: usize, lock: LockOptions<'_>) {
                 };
                 if file_is_locked(open) && !settles() {
                     fail(&format!(
-                        "orphan: a wait of a microsecond was over while the holder released; nobody is inside, nobody waits, and \
-                         the kernel has a lock, after {times} sections and {looks} waits"
+                        "orphan: a wait of a microsecond ended while the holder released; \
+                         no worker is inside or waits, and the kernel has a lock, after {times} \
+                         sections and {looks} waits"
                     ));
                 }
                 LOOKS.store(calls / 2, Ordering::SeqCst);
@@ -155,7 +158,7 @@ pub fn thread(round: &Round, slot: usize) {
         round.board.goes_on(slot);
         meet(round.threads, 2 * times);
         if slot == 0 {
-            // Tasks may let go a moment later, by another thread.
+            // Tasks may release a moment later, on another thread.
             let settles = || {
                 (0..2_000).any(|_| {
                     spin(100);
@@ -164,7 +167,8 @@ pub fn thread(round: &Round, slot: usize) {
             };
             if external && is_locked(&file) && !settles() {
                 fail(&format!(
-                    "orphan: nobody is inside and nobody waits, yet the kernel has a lock, after {times} meetings"
+                    "orphan: no worker is inside or waits, yet the kernel has a lock, after \
+                     {times} meetings"
                 ));
             }
             if round.board.stops() {

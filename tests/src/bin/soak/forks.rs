@@ -1,4 +1,5 @@
-//! Children forked while other threads are in the midst of anything, which lock for themselves.
+//! Children that are forked while other threads are in the middle of any operation, and that lock
+//! for themselves.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,7 @@ pub fn configures(round: &Round, random: &mut Random) {
 pub fn forks_a_child(round: &Round, random: &mut Random) {
     let choice = random.below(4);
     let name = NAMES[random.below(3) as usize];
-    // SAFETY: what the child calls is what is tried; it ends by _exit.
+    // SAFETY: the calls of the child are the subject of the test; it ends by _exit.
     match unsafe { fork() } {
         Ok(ForkResult::Parent { child }) => waits_for(child),
         Ok(ForkResult::Child) => {
@@ -56,7 +57,7 @@ pub fn forks_a_child(round: &Round, random: &mut Random) {
     }
 }
 
-/// In the child, whose parent may hold anything.
+/// Runs in the child, whose parent may hold any lock.
 fn locks(round: &Round, choice: u64, name: &str) -> bool {
     let lock = lockutils::lock(name);
     match choice {

@@ -1,4 +1,5 @@
-//! One thread polls acquires of several tasks in any order, drops some of them half-way, and drops guards in between.
+//! One thread that polls acquires of several tasks in any order, drops some of them half-way, and
+//! drops guards in between.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -55,7 +56,7 @@ pub fn thread(round: &Round, slot: usize) {
             8 | 9 if !guards.is_empty() => {
                 let guard = guards.swap_remove(random.below(guards.len() as u64) as usize);
                 if random.once_in(8) {
-                    // On another thread, which holds it then.
+                    // On another thread, which then holds the lock.
                     let _ = std::thread::scope(|scope| scope.spawn(move || drop(guard)).join());
                 } else {
                     drop(guard);
@@ -86,7 +87,8 @@ fn nothing_is_left(round: &Round, calls: u64) {
         };
         if is_locked(&file) && !settles() {
             fail(&format!(
-                "orphan: every future and guard was dropped, yet the kernel has a lock on {name}, after {calls} calls"
+                "orphan: every future and guard was dropped, yet the kernel has a lock on {name}, \
+                 after {calls} calls"
             ));
         }
     }

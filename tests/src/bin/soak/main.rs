@@ -1,14 +1,17 @@
-//! Our own locks under random programs, bounded by time, with what must be true checked after each round.
+//! Our own locks under random programs, bounded by time, with invariants that are checked after
+//! each round.
 //!
-//! `cargo run --release -p lockutils-tests --bin soak -- [--seconds N] [--seed S] [--round R] [--only KIND] [--python]`
+//! `cargo run --release -p lockutils-tests --bin soak -- [--seconds N] [--seed S] [--round R]
+//! [--only KIND] [--python]`
 //!
-//! A round is chosen by its seed, which is that of the run and the number of the round. When its workers rest, nobody is inside and
-//! nobody waits; then a process that never locked anything asks the kernel for each file. What is checked:
+//! A round follows from its seed, which combines the seed of the run and the number of the round.
+//! When its workers rest, none is inside and none waits; then a process that never locked anything
+//! asks the kernel about each file. The invariants:
 //!
-//! * nobody was in a section together with another;
+//! * no two workers were in a section at once;
 //! * every acquire returns, and so does every forked child;
-//! * whoever asks for what it holds gets `WouldDeadlock`;
-//! * with nobody inside and nobody waiting, every file and every lock between threads is free.
+//! * a thread that requests a lock it holds gets `WouldDeadlock`;
+//! * with no worker inside and none waiting, every file and every lock between threads is free.
 
 mod board;
 mod chaos;

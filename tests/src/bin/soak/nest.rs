@@ -1,5 +1,6 @@
-//! Locks inside locks: internal, external and both, by a path and by a link to it. Different locks are taken in one order, so
-//! only what the same thread asks for twice is a deadlock, and that is said at once.
+//! Nested locks: internal, external and both, by a path and by a link to it. Different locks are
+//! acquired in one order, so that only a second request by the same thread is a deadlock, which
+//! must be reported at once.
 
 use std::any::Any;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use oslo_concurrency::lockutils::{self, Error};
 use crate::random::{Random, spin};
 use crate::round::{CALLS, NAMES, Round, fail};
 
-/// What a request takes: the lock between threads of a name, its file, or both.
+/// The target of a request: the lock between threads of a name, its file, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Request {
     Internal,
@@ -20,13 +21,14 @@ enum Request {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
+enum Limit {
     Forever,
     None,
     Short(u64),
 }
 
-/// Keys in the order in which they may be taken: those of the first name first, and of a name the lock between threads before the file.
+/// Keys in the order in which they may be acquired: by name, and for one name the lock between
+/// threads before the file.
 fn keys(name: usize, request: Request) -> &'static [usize] {
     const KEYS: [[usize; 2]; 3] = [[0, 1], [2, 3], [4, 5]];
     match request {
@@ -64,10 +66,10 @@ pub fn nested(
         Request::External,
         Request::ExternalLock,
     ][random.below(4) as usize];
-    let patience = match random.below(8) {
-        0 => Patience::None,
-        1 => Patience::Short(random.below(200)),
-        _ => Patience::Forever,
+    let limit = match random.below(8) {
+        0 => Limit::None,
+        1 => Limit::Short(random.below(200)),
+        _ => Limit::Forever,
     };
     let wanted = keys(name, request);
     let twice = wanted.iter().any(|key| held.contains(key));
@@ -75,15 +77,15 @@ pub fn nested(
     if !twice && !in_order {
         return;
     }
-    let guard = ask(round, name, request, patience, random.once_in(3));
+    let guard = ask(round, name, request, limit, random.once_in(3));
     round.board.goes_on(slot);
-    let guard = match (twice, patience, guard) {
+    let guard = match (twice, limit, guard) {
         (true, _, Err(Error::WouldDeadlock { .. }))
-        | (_, Patience::None, Err(Error::NotAcquired { .. }))
-        | (_, Patience::Short(_), Err(Error::Timeout { .. })) => return,
+        | (_, Limit::None, Err(Error::NotAcquired { .. }))
+        | (_, Limit::Short(_), Err(Error::Timeout { .. })) => return,
         (false, _, Ok(guard)) => guard,
         (_, _, answer) => fail(&format!(
-            "wrong answer: {request:?} of {} ({patience:?}), holding {held:?}: {:?}",
+            "wrong answer: {request:?} of {} ({limit:?}), holding {held:?}: {:?}",
             NAMES[name],
             answer.map(|_| "acquired")
         )),
@@ -110,7 +112,7 @@ fn ask(
     round: &Round,
     name: usize,
     request: Request,
-    patience: Patience,
+    limit: Limit,
     by_link: bool,
 ) -> Result<Box<dyn Any>, Error> {
     let name = NAMES[name];
@@ -121,33 +123,29 @@ fn ask(
             let lock = lockutils::lock(name)
                 .external(request == Request::External)
                 .lock_path(&directory);
-            let lock = match patience {
-                Patience::Forever => lock,
-                Patience::None => lock.blocking(false),
-                Patience::Short(time) => lock.timeout(Duration::from_micros(time)),
+            let lock = match limit {
+                Limit::Forever => lock,
+                Limit::None => lock.blocking(false),
+                Limit::Short(time) => lock.timeout(Duration::from_micros(time)),
             };
             lock.acquire().map(guard)
         }
         Request::InternalLock => {
             let lock = lockutils::internal_lock(name, None);
             let guard = |guard| Box::new(guard) as Box<dyn Any>;
-            match patience {
-                Patience::Forever => lock.acquire().map(guard),
-                Patience::None => lock.try_acquire().map(guard),
-                Patience::Short(time) => {
-                    lock.acquire_timeout(Duration::from_micros(time)).map(guard)
-                }
+            match limit {
+                Limit::Forever => lock.acquire().map(guard),
+                Limit::None => lock.try_acquire().map(guard),
+                Limit::Short(time) => lock.acquire_timeout(Duration::from_micros(time)).map(guard),
             }
         }
         Request::ExternalLock => {
             let lock = lockutils::external_lock(name, None, Some(&directory))?;
             let guard = |guard| Box::new(guard) as Box<dyn Any>;
-            match patience {
-                Patience::Forever => lock.acquire().map(guard),
-                Patience::None => lock.try_acquire().map(guard),
-                Patience::Short(time) => {
-                    lock.acquire_timeout(Duration::from_micros(time)).map(guard)
-                }
+            match limit {
+                Limit::Forever => lock.acquire().map(guard),
+                Limit::None => lock.try_acquire().map(guard),
+                Limit::Short(time) => lock.acquire_timeout(Duration::from_micros(time)).map(guard),
             }
         }
     }

@@ -22,7 +22,7 @@ impl Random {
     }
 }
 
-/// Stays busy for so many microseconds.
+/// Stays busy for this many microseconds.
 pub fn spin(microseconds: u64) {
     let until = std::time::Instant::now() + std::time::Duration::from_micros(microseconds);
     while std::time::Instant::now() < until {

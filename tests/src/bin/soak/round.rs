@@ -1,4 +1,4 @@
-//! One round: its processes, and what must be true when all are outside.
+//! One round: its processes, and the checks once all workers are outside.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,12 +21,12 @@ use crate::random::Random;
 use crate::{chaos, duel, forks, juggle, nest};
 
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
-/// When nobody comes back from anything for so long, somebody is stuck.
+/// Time without any return from a call after which a worker is stuck.
 const STUCK: Duration = Duration::from_secs(5);
-/// What is interrupted may take a moment to let go.
+/// Time that an interrupted operation has to release.
 const GRACE: Duration = Duration::from_millis(500);
 const LOG: usize = 1 << 15;
-/// So many calls of a worker fit into the logs.
+/// Number of calls of a worker that fit into the logs.
 pub const CALLS: u64 = 6_000;
 
 macro_rules! kinds {
@@ -78,7 +78,7 @@ pub struct Round {
     pub python: Option<PathBuf>,
     length: Duration,
     files: Vec<Witness>,
-    /// Of each process and name.
+    /// One witness for each process and name.
     internals: Vec<Vec<Witness>>,
 }
 
@@ -143,7 +143,7 @@ impl Round {
         &self.internals[process][name]
     }
 
-    /// Runs it, and checks what came of it.
+    /// Runs the round and checks its result.
     pub fn run(&self) -> anyhow::Result<()> {
         let mut children: Vec<Pid> = Vec::new();
         for process in 0..self.processes {
@@ -177,7 +177,7 @@ impl Round {
         }
     }
 
-    /// In a process of the round: its threads, then the rest.
+    /// Runs a process of the round: its threads, then the rest.
     fn process(&self, process: usize) {
         let first = process * self.threads;
         thread::scope(|scope| {
@@ -204,11 +204,11 @@ impl Round {
         }
     }
 
-    /// Nobody of this process has to do with the lock any more, so it is free between threads.
+    /// Checks that the lock is free between threads, once no worker of this process uses it.
     fn is_free(&self, name: &str) {
         if let Err(error) = lockutils::lock(name).blocking(false).run(|| ()) {
             fail(&format!(
-                "orphan between threads: with everybody outside, a try got: {error}"
+                "orphan between threads: with all workers outside, a try got: {error}"
             ));
         }
     }
@@ -231,7 +231,7 @@ impl Round {
             }
             let tick = Instant::now();
             sleep(Duration::from_millis(1));
-            // More is a sleep of the machine.
+            // A longer tick is a suspension of the machine.
             idle += tick.elapsed().min(Duration::from_millis(50));
             // A thread that is ready to run and does not get a processor is not stuck.
             if idle > STUCK && (idle > 12 * STUCK || !children.iter().any(|child| runs(*child))) {
@@ -240,13 +240,14 @@ impl Round {
                     .map(|child| lockutils_harness::testing::stress::stack_of(child.as_raw()))
                     .collect();
                 bail!(
-                    "hang: {} of {workers} workers came to rest, and nobody does anything any more{}",
+                    "hang: {} of {workers} workers came to rest, and none makes progress{}",
                     self.board.outside(),
                     stacks.concat()
                 );
             }
         }
-        // All have made their calls, perhaps before the time: those who take leases and Python's lock stop as well.
+        // All have made their calls, perhaps early: the processes with leases and with Python's
+        // lock stop as well.
         self.board.stop();
         while children.len() > self.processes {
             sleep(Duration::from_millis(1));
@@ -280,7 +281,8 @@ impl Round {
         while is_locked(file) {
             if Instant::now() > until {
                 bail!(
-                    "orphan: nobody is inside and nobody waits, yet the kernel has a lock on {} ({})",
+                    "orphan: no worker is inside or waits, yet the kernel has a lock on {} \
+                     ({})",
                     file.display(),
                     children
                         .iter()
@@ -294,7 +296,7 @@ impl Round {
     }
 }
 
-/// Forgets the children that have ended.
+/// Reaps the children that have ended.
 fn reap(children: &mut Vec<Pid>) -> anyhow::Result<()> {
     let mut wrong = None;
     children.retain(|child| match waitpid(*child, Some(WaitPidFlag::WNOHANG)) {
@@ -311,7 +313,8 @@ fn reap(children: &mut Vec<Pid>) -> anyhow::Result<()> {
     }
 }
 
-/// Whether anybody, also this process by another descriptor, has a lock on the file: F_OFD_GETLK of fcntl(2).
+/// Returns `true` if any process has a lock on the file, this one by another descriptor included:
+/// F_OFD_GETLK of fcntl(2).
 pub fn is_locked(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file_is_locked(&file))
 }
@@ -326,7 +329,7 @@ pub fn file_is_locked(file: &File) -> bool {
     asked == 0 && lock.l_type != libc::F_UNLCK as i16
 }
 
-/// In a process of the round: says what is wrong, and ends.
+/// Reports the fault and ends a process of the round.
 pub fn fail(what: &str) -> ! {
     eprintln!("soak: {what}");
     // SAFETY: ends the process; the coordinator sees the number.
@@ -337,7 +340,8 @@ pub fn fail(what: &str) -> ! {
 fn runs(process: Pid) -> bool {
     let tasks = fs::read_dir(format!("/proc/{process}/task"));
     tasks.into_iter().flatten().flatten().any(|task| {
-        // The state follows the name, which is in parentheses and may have others in it (proc_pid_stat(5)).
+        // The state follows the name, which is in parentheses and may contain parentheses
+        // (proc_pid_stat(5)).
         let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
         stat.rsplit(')')
             .next()

@@ -1,4 +1,4 @@
-//! `explore` on the locks of the table: what was expected beside what was found, as a table for the docs.
+//! `explore` on the locks of the table: expected and found results, as a table for the docs.
 
 use std::process::{Command, ExitCode};
 
@@ -9,14 +9,14 @@ use crate::Options;
 use crate::install::Tools;
 use crate::table::Lock;
 
-/// How often a counterexample is replayed.
+/// Number of replays of a counterexample.
 const REPLAYS: &str = "100";
 
-/// Explores them all.
+/// Explores all locks.
 pub fn all(locks: &[Lock], tools: &mut Tools, options: &Options) -> Result<ExitCode> {
     let mut wrong = locks.is_empty();
     println!(
-        "| lock | scenario | expected | found | schedules | s | a second | steps, switches | replays |"
+        "| lock | scenario | expected | found | schedules | s | per second | extent, or steps and switches | replays |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for lock in locks {
@@ -61,9 +61,9 @@ fn one(lock: &Lock, scenario: &str, options: &Options, tools: &mut Tools) -> Res
     command.args(lock.options());
     tools.provide(lock, &mut command)?;
     let output = command.output()?;
-    let card: Value = serde_json::from_slice(&output.stdout)
+    let report: Value = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let outcome = &card["outcomes"][0];
+    let outcome = &report["outcomes"][0];
     let seconds = outcome["seconds"].as_f64().unwrap_or(0.0);
     let run = outcome["schedules"].as_f64().unwrap_or(0.0);
     let shown = &outcome["counterexample"];
@@ -80,8 +80,8 @@ fn one(lock: &Lock, scenario: &str, options: &Options, tools: &mut Tools) -> Res
                 replay.env(name, value.unwrap_or_default());
             }
             replay.current_dir(command.get_current_dir().context("a folder")?);
-            let told = String::from_utf8_lossy(&replay.output()?.stdout).into_owned();
-            let line = told
+            let printed = String::from_utf8_lossy(&replay.output()?.stdout).into_owned();
+            let line = printed
                 .lines()
                 .find(|line| line.contains("runs reached the violation"))
                 .unwrap_or("?");

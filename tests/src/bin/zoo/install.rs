@@ -1,4 +1,5 @@
-//! What the locks need, from PyPI, npm and Debian, installed once below the target folder.
+//! The dependencies of the locks, from PyPI, npm and Debian, installed once below the target
+//! folder.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,7 +12,7 @@ use lockutils_tests::{debian, python};
 use crate::servers::{self, Server};
 use crate::table::Lock;
 
-/// Everything that is ready to be used.
+/// The installed dependencies.
 pub struct Tools {
     folder: PathBuf,
     target: PathBuf,
@@ -20,7 +21,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Builds the command and the workers that are ours.
+    /// Builds the command and our own workers.
     pub fn new(folder: &Path) -> Result<Self> {
         let target = python::target_folder();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -49,7 +50,7 @@ impl Tools {
         self.built.join("cargo-lockutils")
     }
 
-    /// Installs what the lock needs, and completes the command that tries it.
+    /// Installs the dependencies of the lock, and completes the command that tests it.
     pub fn provide(&mut self, lock: &Lock, command: &mut Command) -> Result<()> {
         let helpers = self.folder.join("../../docs/workers");
         command
@@ -84,7 +85,7 @@ impl Tools {
         command.arg("--");
         for (number, word) in lock.worker.iter().chain(&lock.wrapper).enumerate() {
             match (number, word.as_str()) {
-                // What comes with Python needs nothing to be installed.
+                // A lock that comes with Python needs no installation.
                 (0, "python") if packages.is_empty() => command.arg("python3"),
                 (0, "python") => command.arg(python::environment(&packages)),
                 (0, "peer-worker") => command.arg(self.built.join("peer-worker")),
@@ -137,7 +138,7 @@ impl Tools {
     }
 }
 
-/// Installs the Debian package of `program=package` if the program is not there.
+/// Installs the Debian package of `program=package` if the program is missing.
 fn apt(pair: &str) -> Result<()> {
     let (program, package) = pair.split_once('=').context("program=package")?;
     debian::provide(program, package).map(drop)

@@ -1,7 +1,10 @@
-//! Runs `cargo lockutils stress` on every lock of `tests/zoo/zoo.toml` and prints what was expected beside what was found.
+//! Runs `cargo lockutils stress` on every lock of `tests/zoo/zoo.toml` and prints the expected
+//! beside the found results.
 //!
-//! What the locks need is installed from the public registries below the target folder; servers run on loopback, with a temporary
-//! data folder, as long as the zoo is open. With `--explore`, it runs `explore` on those of which the table says what that is to find. With `--calm`, only what truly holds is tried, for 60 s each: any other verdict is a false alarm.
+//! Dependencies of the locks are installed from the public registries below the target folder.
+//! Servers run on loopback with temporary data folders while the zoo runs. With `--explore`, it
+//! runs `explore` on the locks for which the table has an expectation. With `--calm`, it tests only
+//! locks and scenarios that truly hold, for 60 s each: any other verdict is a false alarm.
 
 mod explored;
 mod install;
@@ -23,19 +26,19 @@ use table::{Lock, Row};
 struct Options {
     /// Only locks whose name contains this
     only: Option<String>,
-    /// For how long each lock is tried, or with --explore each scenario at most
+    /// Time limit for each lock, or with --explore for each scenario
     #[arg(long)]
     duration: Option<String>,
-    /// Try what truly holds, for 60 s each
+    /// Test only what truly holds, for 60 s each
     #[arg(long)]
     calm: bool,
-    /// Explore interleavings instead, where the table says what is to be found
+    /// Explore interleavings instead, where the table has an expectation
     #[arg(long)]
     explore: bool,
-    /// Schedules of each scenario at most, with --explore
+    /// Maximum number of schedules per scenario, with --explore
     #[arg(long, default_value_t = 5000)]
     schedules: usize,
-    /// Of the first lock; the next ones count up
+    /// Seed of the first lock; the next ones count up
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -63,8 +66,9 @@ fn main() -> Result<ExitCode> {
         return explored::all(&locks, &mut tools, &options);
     }
     for (lock, seed) in locks.iter().zip(options.seed..) {
-        let card = try_lock(lock, &options, seed, &mut tools).with_context(|| lock.name.clone())?;
-        let row = Row::new(lock, &card, options.calm);
+        let report =
+            try_lock(lock, &options, seed, &mut tools).with_context(|| lock.name.clone())?;
+        let row = Row::new(lock, &report, options.calm);
         print!("{row}");
         wrong.extend(row.wrong().map(|what| format!("{}: {what}", lock.name)));
     }

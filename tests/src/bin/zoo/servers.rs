@@ -1,4 +1,4 @@
-//! Servers on loopback, with a temporary data folder, until they are dropped.
+//! Servers on loopback with temporary data folders, which run until they are dropped.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, getuid};
 use tempfile::TempDir;
 
-/// A server that listens.
+/// A server that accepts connections.
 #[derive(Debug)]
 pub struct Server {
     pub port: u16,
@@ -68,7 +68,7 @@ pub fn redis() -> Result<Server> {
     start(command, port, data)
 }
 
-/// memcached. As root, it asks for a user that it may become.
+/// memcached. Started as root, it requires a user to change to.
 pub fn memcached() -> Result<Server> {
     let (port, data) = (free_port()?, tempfile::tempdir()?);
     let mut command = Command::new("memcached");
@@ -79,7 +79,7 @@ pub fn memcached() -> Result<Server> {
     start(command, port, data)
 }
 
-/// etcd, alone, without waiting for its disk.
+/// A single etcd node that does not wait for its disk.
 pub fn etcd() -> Result<Server> {
     let (port, peers, data) = (free_port()?, free_port()?, tempfile::tempdir()?);
     let (clients, peers) = (
@@ -96,7 +96,8 @@ pub fn etcd() -> Result<Server> {
     start(command, port, data)
 }
 
-/// PostgreSQL, with the user `zoo`, who needs no password. It refuses to run as root, so it runs as `postgres` then.
+/// PostgreSQL, with the user `zoo` and no password. It refuses to run as root; in that case it runs
+/// as `postgres`.
 pub fn postgres() -> Result<Server> {
     let (port, data) = (free_port()?, tempfile::tempdir()?);
     let programs = programs_of_postgres()?;
@@ -105,7 +106,7 @@ pub fn postgres() -> Result<Server> {
         let user = User::from_name("postgres")?.context("there is no user `postgres`")?;
         chown(data.path(), Some(user.uid), Some(user.gid))?;
     }
-    let status = as_nobody_special(&programs.join("initdb"))
+    let status = unprivileged(&programs.join("initdb"))
         .arg("-D")
         .arg(&cluster)
         .args(["-U", "zoo", "-A", "trust", "--no-sync"])
@@ -115,7 +116,7 @@ pub fn postgres() -> Result<Server> {
     if !status.success() {
         bail!("initdb {status}");
     }
-    let mut command = as_nobody_special(&programs.join("postgres"));
+    let mut command = unprivileged(&programs.join("postgres"));
     command
         .arg("-D")
         .arg(&cluster)
@@ -134,7 +135,7 @@ pub fn postgres() -> Result<Server> {
     Ok(server)
 }
 
-fn as_nobody_special(program: &Path) -> Command {
+fn unprivileged(program: &Path) -> Command {
     if !getuid().is_root() {
         return Command::new(program);
     }

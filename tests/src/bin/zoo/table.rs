@@ -1,4 +1,4 @@
-//! What is expected of each lock, and how it is shown beside what was found.
+//! The expectations for each lock, and the table that compares them with the findings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,14 +21,14 @@ pub struct Lock {
     #[serde(default)]
     pub wrapper: Vec<String>,
     pub builtin: Option<String>,
-    /// What the command has to know of it besides.
+    /// Further options of the command.
     #[serde(default)]
     options: Vec<String>,
     #[serde(default)]
     expect: BTreeMap<String, Words>,
     #[serde(default)]
     calm: Vec<String>,
-    /// What `explore` is to find, by scenario.
+    /// The expected result of `explore`, by scenario.
     #[serde(default)]
     pub explore: BTreeMap<String, String>,
     /// Its lease, if it has one.
@@ -65,7 +65,7 @@ pub fn read(path: &Path) -> Result<Vec<Lock>> {
 }
 
 impl Lock {
-    /// Whether the table says what stress is to find.
+    /// Returns `true` if the table has an expectation for stress.
     pub fn is_stressed(&self) -> bool {
         !self.expect.is_empty()
     }
@@ -83,7 +83,7 @@ impl Lock {
         }
     }
 
-    /// The lock's part of the command line that is not its command.
+    /// The options of the command line for this lock, without its command.
     pub fn options(&self) -> Vec<&str> {
         let kind = match (&self.builtin, self.wrapper.is_empty()) {
             (Some(builtin), _) => vec!["--builtin", builtin],
@@ -95,21 +95,21 @@ impl Lock {
     }
 }
 
-/// What one lock came to.
+/// The results of one lock.
 pub struct Row<'a> {
     lock: &'a Lock,
-    /// Scenario, what was expected, what was found with its evidence, and whether that is right.
+    /// Scenario, expectation, finding with its evidence, and whether they agree.
     cells: Vec<(&'a str, String, String, bool)>,
 }
 
 impl<'a> Row<'a> {
-    pub fn new(lock: &'a Lock, card: &Value, calm: bool) -> Self {
+    pub fn new(lock: &'a Lock, report: &Value, calm: bool) -> Self {
         let cells = lock
             .expect
             .iter()
             .filter(|(scenario, _)| !calm || lock.calm().contains(&scenario.as_str()))
             .map(|(scenario, expected)| {
-                let outcomes = card["outcomes"].as_array().map_or(&[][..], Vec::as_slice);
+                let outcomes = report["outcomes"].as_array().map_or(&[][..], Vec::as_slice);
                 let outcome = outcomes
                     .iter()
                     .find(|outcome| outcome["scenario"] == scenario.as_str());
@@ -130,7 +130,7 @@ impl<'a> Row<'a> {
         Row { lock, cells }
     }
 
-    /// What is not as it was expected.
+    /// The results that differ from the expectations.
     pub fn wrong(&self) -> impl Iterator<Item = String> {
         self.cells
             .iter()

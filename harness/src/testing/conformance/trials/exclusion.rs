@@ -1,4 +1,4 @@
-//! Exclusion, also when the lock file is opened elsewhere or removed.
+//! Exclusion, including when the lock file is opened elsewhere or removed.
 
 use std::fs::{self, File};
 use std::path::Path;

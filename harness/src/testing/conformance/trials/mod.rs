@@ -11,8 +11,9 @@ mod waiting;
 use std::fs;
 use std::path::Path;
 
-use self::support::Make;
+use self::support::{Make, not_available};
 use super::isolation::run_isolated;
+use crate::sys::{self, Means, lacks};
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Guarantee, Lock};
 
@@ -24,11 +25,30 @@ pub(super) fn examine<L: Lock>(
     if let Err(error) = fs::create_dir_all(directory) {
         return Finding::unsupported(format!("{}: {error}", directory.display()));
     }
-    let make = &|| make(directory);
+    let directory = match sys::agree(directory) {
+        Ok(directory) => directory,
+        Err(error) => return Finding::unsupported(format!("{}: {error}", directory.display())),
+    };
+    let make = &|| make(&directory);
     run_isolated(&|| trial(guarantee, make))
 }
 
+/// The facility beyond processes without which a trial cannot run.
+fn needs(guarantee: Guarantee) -> Option<Means> {
+    match guarantee {
+        Guarantee::Signals => Some(Means::Signals),
+        Guarantee::Fairness => Some(Means::ThreadStates),
+        Guarantee::Refusal => Some(Means::Refusal),
+        _ => None,
+    }
+}
+
 fn trial<L: Lock>(guarantee: Guarantee, make: Make<'_, L>) -> Finding {
+    if let Some(means) = needs(guarantee)
+        && lacks(means).is_some()
+    {
+        return not_available(means);
+    }
     let with_file = |trial: &dyn Fn(&Path) -> Finding| match make().file() {
         Some(file) => trial(&file),
         None => Finding::unsupported("the lock has no file"),

@@ -6,16 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use nix::unistd::{Pid, gettid};
-
 use super::super::load::Load;
 use super::support::Make;
-use crate::procfs::Thread;
+use crate::sys::inspect::{sleeps, this_thread};
 use crate::testing::checker;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Guarantee, Lock, WaitLimit};
 
-/// No worker is passed over again and again.
+/// No worker is passed over repeatedly.
 ///
 /// Between two sections each worker stays away for longer than a section lasts, so that a polling
 /// waiter finds the lock free as often as the others do.
@@ -52,7 +50,7 @@ pub(super) fn fairness<L: Lock>(make: Make<'_, L>) -> Finding {
     })
 }
 
-/// Why the order of waiters is wrong or unknown.
+/// The reason why the order of waiters is wrong or unknown.
 #[derive(Debug, thiserror::Error)]
 enum OrderError {
     #[error("the lock failed: {0}")]
@@ -101,7 +99,7 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
     let tid = Arc::clone(&thread);
     scope.spawn(move || {
         let lock = make();
-        tid.store(gettid().as_raw(), Ordering::Release);
+        tid.store(this_thread(), Ordering::Release);
         // A waiter that fails is missing in the order.
         let _ = lock.run(WaitLimit::Forever, &mut || {
             order
@@ -124,10 +122,4 @@ fn start_waiting<'scope, 'env: 'scope, L: Lock>(
         std::thread::sleep(Duration::from_micros(200));
     }
     Ok(())
-}
-
-/// Returns `true` if a thread of this process sleeps in the kernel (proc_pid_stat(5)).
-fn sleeps(tid: i32) -> bool {
-    let stat = Thread::of_this_process(Pid::from_raw(tid)).stat();
-    stat.is_some_and(|stat| stat.state == 'S')
 }

@@ -1,14 +1,14 @@
-//! Waiters: how long they wait, who wakes them, and what they do after giving up.
+//! Waiters: the duration of their waits, their wake-ups, and their behaviour after giving up.
 
 use std::time::{Duration, Instant};
 
 use super::super::load::{Load, Participant};
 use super::support::{Make, linger_for};
+use crate::sys::SignalStorm;
 use crate::testing::finding::Finding;
 use crate::testing::lock::{Answer, Guarantee, Lock, WaitLimit};
-use crate::testing::stress::SignalStorm;
 
-/// The trial with processes, and with threads if the lock promises to exclude these.
+/// The trial with processes, and with threads if the lock promises to exclude them.
 fn both<L: Lock>(make: Make<'_, L>, workers: u32, trial: impl Fn(Load) -> Finding) -> Finding {
     let verdict = trial(Load::processes(workers));
     match verdict.is_held() && make().promises(Guarantee::Threads) {
@@ -26,7 +26,7 @@ fn offers<L: Lock>(make: Make<'_, L>, limit: WaitLimit) -> bool {
 const NO_TRY: &str = "the lock has no try-acquire";
 const NO_TIMED_WAIT: &str = "the lock has no timed wait";
 
-/// While one worker holds the lock, the others wait again and again for some milliseconds.
+/// While one worker holds the lock, the others repeatedly wait for some milliseconds.
 pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
     const WAITS: usize = 80;
     const HELD: usize = 0;
@@ -57,7 +57,7 @@ pub(super) fn timeout<L: Lock>(make: Make<'_, L>) -> Finding {
 /// After a wait was given up and the lock was released, no worker has the lock.
 pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
     const ROUNDS: u64 = 12;
-    /// How long an abandoned wait is observed.
+    /// Time for which an abandoned wait is observed.
     const AFTERWARDS: Duration = Duration::from_millis(25);
     const HELD: usize = 0;
     const ASKING: usize = 1;
@@ -81,8 +81,8 @@ pub(super) fn given_up<L: Lock>(make: Make<'_, L>) -> Finding {
                         participant.reach(HELD, round);
                         participant.wait_for(ASKING, round);
                         if round % 2 == 0 {
-                            // Ends about when the wait does: either gets the lock, but none is left
-                            // behind.
+                            // Ends at about the same time as the wait: either side gets the lock,
+                            // but none keeps it afterwards.
                             linger_for(time);
                         } else {
                             participant.wait_for(GIVEN_UP, round);
@@ -187,9 +187,11 @@ pub(super) fn signals<L: Lock>(make: Make<'_, L>) -> Finding {
     load.hold(Duration::from_micros(100))
         .run(make, &|participant| {
             while !participant.is_over() {
-                let storm = (participant.worker.random(2) == 0).then(SignalStorm::begin);
+                let _storm = (participant.worker.random(2) == 0).then(|| {
+                    SignalStorm::begin()
+                        .unwrap_or_else(|error| panic!("cannot begin the signal storm: {error}"))
+                });
                 participant.section(|| ());
-                drop(storm);
             }
         })
 }

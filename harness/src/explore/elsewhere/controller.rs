@@ -1,0 +1,38 @@
+//! Runs the workers of a schedule. Not available here.
+
+use std::convert::Infallible;
+use std::io;
+use std::marker::PhantomData;
+
+use crate::workers::spawner::WorkerSpawner;
+
+use super::super::error::ExploreError;
+
+/// All workers of a schedule; there is none.
+pub struct Controller<'a> {
+    pub(super) never: Infallible,
+    _spawner: PhantomData<WorkerSpawner<'a>>,
+}
+
+impl<'a> Controller<'a> {
+    /// # Errors
+    /// Always: explore needs Linux.
+    pub fn check_system() -> Result<(), ExploreError> {
+        Err(not_available())
+    }
+
+    pub fn new(_spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, not_available()))
+    }
+
+    /// Returns `true` if the user has interrupted the exploration.
+    pub fn is_interrupted(&self) -> bool {
+        match self.never {}
+    }
+}
+
+fn not_available() -> ExploreError {
+    ExploreError::System {
+        system: std::env::consts::OS,
+    }
+}
