@@ -34,7 +34,7 @@ def stress(seconds, *options):
     return {o["scenario"]: o for o in outcomes}
 
 
-def told(outcome):
+def summary(outcome):
     text = f"{outcome['scenario']} {outcome['verdict']}, {outcome['sections']} sections"
     longest = outcome["waits"]["max_us"] / 1e6
     return f"{text}, longest wait {longest:.1f} s"
@@ -54,7 +54,7 @@ def one_client():
 def two_clients():
     contend = stress(30, "--scenario", "contend")["contend"]
     expect(contend["verdict"] == "held" and contend["sections"] > 50, "two clients")
-    row("NFSv4.2, two clients", "", told(contend))
+    row("NFSv4.2, two clients", "", summary(contend))
 
 
 def server_restarts():
@@ -67,7 +67,7 @@ def server_restarts():
     contend = stress(60, "--scenario", "contend", "--stuck-after", "60s")["contend"]
     restarting.join()
     expect(contend["verdict"] == "held" and contend["sections"] > 50, "server restart")
-    row("NFSv4.2, two clients, server restarted", "", told(contend))
+    row("NFSv4.2, two clients, server restarted", "", summary(contend))
 
 
 class Worker:

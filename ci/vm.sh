@@ -35,7 +35,7 @@ vm_need() {
   esac
   if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
   make_target
-  if [ ! -e "$vm/base.cpio" ]; then
+  if [ "$(cat "$vm/packages" 2>/dev/null)" != "${vm_packages[*]}" ]; then
     step "a system for $1"
     rm -rf "$vm/root" && mkdir -p "$vm/root"/{bin,sbin,etc,root,proc,sys,dev,mnt,tmp,run,usr/bin,usr/sbin}
     unpack_all_for "$1" "$vm/root" "${vm_packages[@]}"
@@ -49,6 +49,7 @@ vm_need() {
     echo '127.0.0.1 localhost' >"$vm/root/etc/hosts"
     (cd "$vm/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$vm/base.cpio.new"
     mv "$vm/base.cpio.new" "$vm/base.cpio"
+    echo "${vm_packages[*]}" >"$vm/packages"
   fi
   vm_kernel "linux-image-$1"
   vm_devices=()
@@ -77,7 +78,7 @@ vm_kernel() {
 # Kernel modules that the machine loads before it runs the script: vm_modules NAME...
 vm_modules() { vm_loads+=("$@"); }
 
-# The first process: mounts, runs /vm-script, tells its status on the console, ends the machine.
+# The first process: mounts, runs /vm-script, prints its status on the console, ends the machine.
 vm_init() {
   cat <<'SH'
 #!/bin/busybox sh
