@@ -47,7 +47,11 @@ def expect(right, name):
 
 
 def one_client():
-    code = subprocess.run([TRIAL, "try-in", "NFSv4.2, one client", "/mnt"], env=dict(os.environ)).returncode
+    # The kernel's client asks the server again and again, in no order; an open file that is removed
+    # is only renamed (.nfs…), so its directory cannot be removed; 800 locks take minutes.
+    left_out = ["served_in_the_order_in_which_they_came", "the_directory_is_removed", "forked_in_the_midst_of_opening"]
+    environment = dict(os.environ, LEFT_OUT=" ".join(left_out))
+    code = subprocess.run([TRIAL, "try-in", "NFSv4.2, one client", "/mnt"], env=environment).returncode
     expect(code == 0, "one client")
 
 
@@ -66,6 +70,9 @@ def server_restarts():
     restarting.start()
     contend = stress(60, "--scenario", "contend", "--stuck-after", "60s")["contend"]
     restarting.join()
+    graces = on(1, "dmesg | grep -c 'grace period (net'").strip()
+    print(f"grace periods: {graces}", flush=True)
+    expect(int(graces or 0) >= 2, f"the server began {graces} grace periods")
     expect(contend["verdict"] == "held" and contend["sections"] > 50, "server restart")
     row("NFSv4.2, two clients, server restarted", "", summary(contend))
 
@@ -96,7 +103,8 @@ def client_is_cut_off():
     there.ask("acquire")
     expect(there.answer() == "0 acquired", "the other client acquires")
     here.ask("try")
-    expect(here.answer() == "0 busy", "exclusion between the clients")
+    answer = here.answer()
+    expect(answer == "0 busy", f"exclusion between the clients: {answer}")
     on(2, "ip link set eth0 down")
     began = time.monotonic()
     here.ask("acquire")
@@ -116,7 +124,24 @@ def client_is_cut_off():
     there.process.kill()
 
 
-for trial in [two_clients, server_restarts, client_is_cut_off, one_client]:
+def one_host_name():
+    """A client with the host name of another one: the server takes it for the other, restarted."""
+    os.makedirs("/mnt/twins", exist_ok=True)
+    there = Worker(1, "/mnt/twins")
+    there.ask("acquire")
+    expect(there.answer() == "0 acquired", "the other client acquires")
+    for command in [["umount", "/mnt"], ["hostname", "client-2"], [TRIAL, "mount"]]:
+        subprocess.run(command, check=True, timeout=60)
+    here = Worker(0, "/mnt/twins")
+    here.ask("try")
+    answer = here.answer()
+    expect(answer == "0 acquired", f"the state of a twin is forgotten: {answer}")
+    row("NFSv4.2, two clients with one host name", "", "broken: the server forgets the locks of the first")
+    here.process.kill()
+    there.process.kill()
+
+
+for trial in [two_clients, server_restarts, client_is_cut_off, one_client, one_host_name]:
     print(f"vm: trial {trial.__name__}", flush=True)
     try:
         trial()
