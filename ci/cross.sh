@@ -23,8 +23,29 @@ unpack() {
 
 # The same for another processor: unpack_for ARCHITECTURE DIRECTORY PACKAGE...
 unpack_for() {
-  local architecture=$1 lists=$cross/apt-$1
+  apt_for "$1"
   shift
+  APT_CONFIG=$apt_configuration unpack "$@"
+}
+
+# The same with everything that the packages depend on: unpack_all_for ARCHITECTURE DIRECTORY PACKAGE...
+unpack_all_for() {
+  apt_for "$1"
+  local into=$2 downloads package
+  shift 2
+  downloads=$(mktemp -d)
+  mkdir "$downloads/partial"
+  APT_CONFIG=$apt_configuration apt-get install -qq -y --download-only -o Dir::Cache::archives="$downloads" \
+    -o APT::Sandbox::User=root -o APT::Install-Recommends=false "$@" >/dev/null || fail "apt-get cannot download $*"
+  mkdir -p "$into"
+  for package in "$downloads"/*.deb; do dpkg -x "$package" "$into"; done
+  rm -r "$downloads"
+}
+
+# Names in $apt_configuration the settings with which apt knows the packages for a processor, and no
+# installed ones: apt_for ARCHITECTURE
+apt_for() {
+  local architecture=$1 lists=$cross/apt-$1
   mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
   touch "$lists/status"
   cat >"$lists/apt.conf" <<CONF
@@ -37,7 +58,7 @@ CONF
   if [ -z "$(find "$lists/lists" -name '*_Packages*' -print -quit)" ]; then
     APT_CONFIG=$lists/apt.conf apt-get update -qq || fail "apt-get has no packages for $architecture"
   fi
-  APT_CONFIG=$lists/apt.conf unpack "$@"
+  apt_configuration=$lists/apt.conf
 }
 
 # Installs the compiler, unless it is there.

@@ -16,6 +16,9 @@ fail() {
   exit 1
 }
 
+# Prints a row of the table of results: result PLATFORM COMMAND PASSED FAILED
+result() { printf 'result: | %s | %s | `%s` | %s | %s |\n' "$1" "$(date +%F)" "$2" "$3" "$4"; }
+
 # Runs a command as root.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 

@@ -150,8 +150,7 @@ impl WorkerProcess {
         self.program.status()
     }
 
-    /// The number of its process, for the tracer.
-    #[cfg(all(target_os = "linux", feature = "explore"))]
+    /// The number of its process.
     pub fn id(&self) -> u32 {
         self.program.id()
     }

@@ -3,11 +3,12 @@
 //!
 //! This file contains the loop. `responses` handles the lines of workers, `sections` the holds,
 //! `endings` workers that end, `inject` the faults, `rounds` the rounds with one correct answer,
-//! `stuck` waiters that never get the lock, `service` the distribution of waits, and `outcome` the
-//! result.
+//! `stuck` waiters that never get the lock, `service` the distribution of waits, `machine` waits
+//! that the machine caused, and `outcome` the result.
 
 mod endings;
 mod inject;
+mod machine;
 mod outcome;
 mod phase;
 mod responses;
@@ -64,6 +65,7 @@ pub struct Load<'a> {
     left_at: Option<u64>,
     phase: phase::Phase,
     service: service::Services,
+    run_delays: machine::RunDelays,
     /// The slot that released the lock last, and when its answer was read.
     last_release: Option<(SlotId, u64)>,
     /// `true` if an unknown process may hold the lock.
@@ -110,6 +112,7 @@ impl<'a> Load<'a> {
             left_at: None,
             phase: phase::Phase::first(),
             service: service::Services::new(pool.workers.len() * slots),
+            run_delays: machine::RunDelays::new(pool.workers.len() * slots),
             last_release: None,
             uncertain: false,
             wrong_answer: None,

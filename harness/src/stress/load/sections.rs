@@ -39,7 +39,7 @@ impl Load<'_> {
                 time: now - asked,
                 passed_over: self.statistics.all_sections() - state.sections_before - 1,
             };
-            if self.is_undisturbed() {
+            if self.is_undisturbed() && !self.is_by_machine(worker, slot, now - asked) {
                 self.check_service(worker * self.slots + slot, wait);
             }
         }
@@ -50,7 +50,8 @@ impl Load<'_> {
         }
         if matches!(verb, Verb::Acquire | Verb::Read) {
             self.statistics.waited(now - asked);
-            self.check_starved(worker, asked, state.sections_before);
+            self.check_starved(worker, slot, asked, state.sections_before);
+            self.note_run_delays(worker, slot, now - asked);
         }
         let hold = match (self.phase_hold(worker, slot), self.random.once_in(8)) {
             (Some(hold), _) => hold,

@@ -12,7 +12,7 @@ const LONGER: u64 = 3;
 /// Least number of waits of every other slot.
 const WAITS_OF_OTHERS: usize = 24;
 /// Shortest wait that counts as a loss, in nanoseconds.
-const AT_LEAST: u64 = 20_000_000;
+pub(super) const AT_LEAST: u64 = 20_000_000;
 /// Number of waits kept for each slot.
 const KEPT: usize = 256;
 

@@ -6,10 +6,11 @@ use crate::model::Verdict;
 
 use super::Load;
 use super::rounds::milliseconds;
-use super::service::Wait;
+use super::service::{self, Wait};
 use crate::protocol::{Answer, Capability, Verb};
 use crate::workers::WorkerError;
 use crate::workers::pool::{State, answer_of};
+use crate::workers::worker::WorkerProcess;
 
 /// Time for which one waiter may be passed over before the verdict is *starved*, in nanoseconds.
 const STARVED_AFTER: u64 = 20_000_000_000;
@@ -122,7 +123,7 @@ impl Load<'_> {
         let mut waiter = None;
         let mut waiting = Vec::new();
         for (worker, worker_slot) in self.pool.workers.iter().enumerate() {
-            for slot in &worker_slot.slots {
+            for (number, slot) in worker_slot.slots.iter().enumerate() {
                 let Some((verb, at)) = slot.state.pending() else {
                     continue;
                 };
@@ -136,11 +137,11 @@ impl Load<'_> {
                     return self.end(Verdict::Stuck, why);
                 }
                 waiter = Some((worker, at));
-                waiting.push((worker, at, slot.sections_before));
+                waiting.push((worker, number, at, slot.sections_before));
             }
         }
-        for (worker, at, sections_before) in waiting {
-            self.check_starved(worker, at, sections_before);
+        for (worker, slot, at, sections_before) in waiting {
+            self.check_starved(worker, slot, at, sections_before);
         }
         let Some((worker, since)) = waiter else {
             return;
@@ -189,10 +190,17 @@ impl Load<'_> {
     }
 
     /// Ends the scenario if a waiter has waited for long while others acquired the lock many times.
-    pub(super) fn check_starved(&mut self, worker: usize, asked: u64, sections_before: u64) {
+    pub(super) fn check_starved(
+        &mut self,
+        worker: usize,
+        slot: usize,
+        asked: u64,
+        sections_before: u64,
+    ) {
         let waited = self.now().saturating_sub(asked);
         let others = self.statistics.all_sections() - sections_before;
-        if waited > STARVED_AFTER && others > 100 {
+        let starved = waited > STARVED_AFTER && others > 100;
+        if starved && !self.is_by_machine(worker, slot, waited) {
             let seconds = waited as f64 / 1e9;
             self.end(
                 Verdict::Starved,
@@ -201,6 +209,27 @@ impl Load<'_> {
                      times"
                 ),
             );
+        }
+    }
+
+    /// Returns `true` if the machine is to blame for a wait that has lasted until now.
+    pub(super) fn is_by_machine(&self, worker: usize, slot: usize, wait: u64) -> bool {
+        let process = self.pool.workers[worker].process.as_ref();
+        let waiter = worker * self.slots + slot;
+        let explains = |process: &WorkerProcess| {
+            let wait = Duration::from_nanos(wait);
+            self.run_delays.explain(waiter, process.id(), wait)
+        };
+        wait >= service::AT_LEAST && process.is_some_and(explains)
+    }
+
+    /// Ends a wait for [`Self::is_by_machine`]. Waits that are too short to matter cost nothing.
+    pub(super) fn note_run_delays(&mut self, worker: usize, slot: usize, wait: u64) {
+        if let Some(process) = &self.pool.workers[worker].process
+            && wait >= service::AT_LEAST
+        {
+            self.run_delays
+                .note(worker * self.slots + slot, process.id());
         }
     }
 

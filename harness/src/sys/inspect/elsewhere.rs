@@ -6,6 +6,11 @@ pub(super) fn starvation(_processes: &[u32]) -> Starvation {
     Starvation::default()
 }
 
+#[cfg(feature = "stress")]
+pub(super) fn run_delays(_process: u32) -> Vec<(i32, std::time::Duration)> {
+    Vec::new()
+}
+
 pub(super) fn stack_of(process: u32) -> String {
     format!(
         "\n    process {process}: its stack is not known on {}",

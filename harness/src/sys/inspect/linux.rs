@@ -27,6 +27,17 @@ pub(super) fn starvation(processes: &[u32]) -> Starvation {
     }
 }
 
+#[cfg(feature = "stress")]
+pub(super) fn run_delays(process: u32) -> Vec<(i32, std::time::Duration)> {
+    let process = pid(process);
+    std::iter::once(process)
+        .chain(procfs::children_of(process))
+        .filter_map(|process| procfs::threads(process).ok())
+        .flatten()
+        .filter_map(|thread| Some((thread.id().as_raw(), thread.run_delay()?)))
+        .collect()
+}
+
 pub(super) fn locked_files(process: u32) -> Vec<LockedFile> {
     let mut found = Vec::new();
     let process = pid(process);

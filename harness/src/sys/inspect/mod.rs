@@ -12,6 +12,8 @@ mod types;
 
 #[cfg(feature = "stress")]
 use std::path::Path;
+#[cfg(feature = "stress")]
+use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
 use elsewhere as platform;
@@ -22,6 +24,12 @@ pub(crate) use types::{LockedFile, Starvation};
 /// The time for which the machine keeps these processes from running.
 pub(crate) fn starvation(processes: &[u32]) -> Starvation {
     platform::starvation(processes)
+}
+
+/// By thread, the time for which the machine kept a process and its children from running.
+#[cfg(feature = "stress")]
+pub(crate) fn run_delays(process: u32) -> Vec<(i32, Duration)> {
+    platform::run_delays(process)
 }
 
 /// A few lines per thread of a process: where it is, according to the kernel.

@@ -212,6 +212,10 @@ impl Program {
         self.child.try_wait().ok().flatten()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process and all that it has started. Output that was not read yet is lost.
     pub(crate) fn kill(&mut self) {
         self.job.kill();
