@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lockutils_harness::engines::Engine;
 use lockutils_harness::explore::Choice;
 
 use super::trial::TrialOptions;
-use super::values::{explorable, strategy};
+use super::values::{engine, explorable, strategy};
 
 #[derive(Args, Clone, Debug)]
 #[command(
@@ -44,6 +45,20 @@ pub struct ExploreOptions {
     /// Maximum number of schedules per scenario [default: 5000]
     #[arg(long, value_name = "N", help_heading = "Trial")]
     pub schedules: Option<usize>,
+    /// Start a server of this engine for the workers and schedule their requests: redis. Workers
+    /// find it in LOCKUTILS_SERVERS (HOST:PORT); {server} in the command is replaced by it
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_parser = engine,
+        conflicts_with = "server",
+        help_heading = "Server"
+    )]
+    pub servers: Option<Engine>,
+    /// Use this running server instead: HOST:PORT, or ENGINE://HOST:PORT if the port is not the usual
+    /// one. Between schedules, what bears the name of the lock is removed from it
+    #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
+    pub server: Option<String>,
     /// File for the counterexample [default: lockutils-SCENARIO.txt]
     #[arg(
         long,

@@ -12,6 +12,11 @@ mod end;
 mod error;
 mod found;
 mod outcome;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, reason = "no request is ever seen there")
+)]
+mod requests;
 mod run_config;
 mod schedule;
 mod search;

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use crate::engines::Server;
 use crate::stress::statistics::Quotes;
 use crate::workers::LockUnderTest;
 use crate::workers::pool::WorkerSpawner;
@@ -49,6 +50,8 @@ pub struct Search<'a> {
     /// Real time for which a dead holder is left before the other workers begin. The search finds
     /// out whether this is needed.
     pub settle_time: Duration,
+    /// The server that the workers use, if the user named one.
+    pub server: Option<&'a Server>,
     /// Ends the search soon after it is set.
     pub interrupted: &'a AtomicBool,
 }
@@ -92,6 +95,8 @@ impl<'a> Search<'a> {
             settle_time: found.settle_time,
             patient: trace.looked_in_real_time(),
             processor: Some(std::env::consts::ARCH.to_owned()),
+            servers: self.server.and_then(Server::started_engine),
+            server: self.server.and_then(Server::running_address),
             choices: trace.choices(),
         };
         Some(counterexample.to_text(trace))
@@ -110,7 +115,7 @@ impl<'a> Search<'a> {
         let name = format!("lock-{:x}-{}", self.seed & 0xffff, self.scenario.word());
         let spawner = WorkerSpawner::new(self.lock, self.base.clone(), name, 1, self.seed)?
             .stop_when(self.interrupted);
-        Controller::new(spawner).map_err(ExploreError::Directory)
+        Controller::new(spawner, self.server).map_err(ExploreError::Directory)
     }
 
     fn config(&self, patient: bool) -> RunConfig {

@@ -172,6 +172,11 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         }),
         Operation::Exchange => Some("swaps the two names".into()),
         Operation::Sleep => Some("then checks again".into()),
+        Operation::Request => Some(match call.answer() {
+            Some(answer) => format!("the server answers {answer}"),
+            None => "the server does not answer yet".into(),
+        }),
+        Operation::Disconnect => Some("ends its session".into()),
         _ => None,
     };
     (what, means)

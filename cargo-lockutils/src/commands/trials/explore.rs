@@ -11,6 +11,7 @@ use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
 use lockutils_harness::stress::offers;
 
+use super::server::{on_server, server};
 use super::{Run, Subject, reports, screen};
 use crate::cli::ExploreOptions;
 use crate::settings::{ConfiguredLock, ConfiguredTrial};
@@ -57,7 +58,14 @@ impl super::Trial for Explore<'_> {
         let title = subject.lock.title();
         run.screen.line(&report::headline(&title, &how));
         run.screen.show("starting a worker".to_owned());
-        let can = offers(&subject.lock, &base.join("first"), &run.interrupted)?;
+        let server = server(
+            self.chosen.servers.as_ref(),
+            self.chosen.server.as_deref(),
+            base,
+        )?;
+        let server = server.as_ref();
+        let lock = on_server(&subject.lock, server);
+        let can = offers(&lock, &base.join("first"), &run.interrupted)?;
         let scenarios = scenarios(subject, &can);
         let budget = Budget {
             time: self.duration / scenarios.len() as u32,
@@ -66,7 +74,7 @@ impl super::Trial for Explore<'_> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         for scenario in scenarios {
             let mut search = Search {
-                lock: &subject.lock,
+                lock: &lock,
                 scenario,
                 workers,
                 rounds: self.chosen.rounds.into(),
@@ -75,6 +83,7 @@ impl super::Trial for Explore<'_> {
                 lease,
                 base: base.join(scenario.word()),
                 settle_time: Duration::ZERO,
+                server,
                 interrupted: &run.interrupted,
             };
             let found = search.search(&budget, &mut |progress| {

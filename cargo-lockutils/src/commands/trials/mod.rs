@@ -5,6 +5,7 @@ pub mod explore;
 pub mod replay;
 mod reports;
 mod screen;
+mod server;
 pub mod stress;
 mod target;
 

@@ -5,7 +5,10 @@ mod directory;
 mod events;
 mod held_waits;
 mod perform;
+mod requests;
+mod servers;
 mod settle;
+mod socket;
 mod waiting;
 mod worker;
 
@@ -16,9 +19,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use backoff::Backoff;
+use servers::Servers;
 use worker::Worker;
 pub use worker::WorkerState;
 
+use crate::engines::Server;
 use crate::procfs;
 use crate::workers::pool::{WorkerSpawner, stderr_of};
 
@@ -41,6 +46,7 @@ pub struct Controller<'a> {
     /// Set while no task is stopped before a call that matters.
     unscheduled: bool,
     files: LockFiles,
+    servers: Servers<'a>,
 }
 
 impl Drop for Controller<'_> {
@@ -65,7 +71,7 @@ impl<'a> Controller<'a> {
         Ok(())
     }
 
-    pub(super) fn new(spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+    pub(super) fn new(spawner: WorkerSpawner<'a>, server: Option<&'a Server>) -> io::Result<Self> {
         on_one_processor();
         let files = LockFiles::new(&spawner.directory, &spawner.name)?;
         Ok(Controller {
@@ -76,6 +82,7 @@ impl<'a> Controller<'a> {
             result: None,
             unscheduled: true,
             files,
+            servers: Servers::new(server),
         })
     }
 
@@ -91,6 +98,8 @@ impl<'a> Controller<'a> {
         self.end(&all);
         self.workers.truncate(workers);
         self.spawner.delete_files();
+        self.servers.clear();
+        self.servers.reset(&self.spawner.name)?;
         for number in 0..workers {
             if number == self.workers.len() {
                 let worker = self.start(number)?;

@@ -92,7 +92,8 @@ impl Controller<'_> {
         };
         let Parked { tid, entry, .. } = parked;
         // Resolved before the call is made: afterwards a name may refer to another file.
-        let call = parked.call.identified(self.files.directory());
+        let mut call = parked.call.identified(self.files.directory());
+        let connection = self.before_request(tid, &call);
         let sleeps = call.effect == Effect::Sleep;
         if sleeps {
             let _ = arch::skip_call(tid);
@@ -127,8 +128,10 @@ impl Controller<'_> {
             let _ = arch::set_result(tid, result);
         }
         let inode = inode(tid, &call, result);
+        self.after_request(number, tid, &mut call, connection, result);
         self.tracer.resume(tid);
         self.settle(number, Duration::ZERO);
+        self.send_the_rest(number, tid, &mut call);
         Action::Called {
             call,
             result,

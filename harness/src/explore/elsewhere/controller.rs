@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::marker::PhantomData;
 
+use crate::engines::Server;
 use crate::workers::spawner::WorkerSpawner;
 
 use super::super::error::ExploreError;
@@ -21,7 +22,7 @@ impl<'a> Controller<'a> {
         Err(not_available())
     }
 
-    pub fn new(_spawner: WorkerSpawner<'a>) -> io::Result<Self> {
+    pub fn new(_spawner: WorkerSpawner<'a>, _server: Option<&'a Server>) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, not_available()))
     }
 

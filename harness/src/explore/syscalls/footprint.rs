@@ -1,5 +1,6 @@
 //! The footprint of a step, which decides whether the order of two steps can matter.
 
+use super::super::requests::Touched;
 use super::decode::Call;
 use super::resources::Resources;
 
@@ -11,6 +12,8 @@ pub struct Footprint {
     targets: Vec<String>,
     /// The files and places behind the names: two names may refer to one file.
     resources: Resources,
+    /// What it touches on a server.
+    touched: Option<Touched>,
     writes: bool,
     /// Set if the driver reads or writes a line, or may do so.
     speaks: bool,
@@ -23,6 +26,7 @@ impl Footprint {
             any_file: call.operation.rebinds_names() && !call.targets.is_empty(),
             targets: call.targets.clone(),
             resources: call.resources.clone(),
+            touched: call.request.as_ref().map(|request| request.touched.clone()),
             writes: call.effect.changes(),
             speaks,
         }
@@ -34,6 +38,7 @@ impl Footprint {
             any_file: false,
             targets: Vec::new(),
             resources: Resources::default(),
+            touched: None,
             writes: false,
             speaks: true,
         }
@@ -48,6 +53,11 @@ impl Footprint {
             return true;
         }
         if (self.any_file && other.touches_files()) || (other.any_file && self.touches_files()) {
+            return false;
+        }
+        if let (Some(one), Some(other)) = (&self.touched, &other.touched)
+            && !one.commutes_with(other)
+        {
             return false;
         }
         if self.resources.overlap(&other.resources) {

@@ -209,6 +209,7 @@ impl Explore {
             lease: self.lease.or(replayed.and_then(|kept| kept.lease)),
             base: base.path().to_owned(),
             settle_time: replayed.map_or(Duration::ZERO, |kept| kept.settle_time),
+            server: None,
             interrupted: &NEVER,
         };
         let found = match replayed {
