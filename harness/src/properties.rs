@@ -99,14 +99,15 @@ mod tests {
             processor in proptest::option::of("[a-z0-9_]{1,9}"),
             servers in proptest::option::of("[a-z]{1,9}"),
             server in proptest::option::of("[a-z]{1,5}(://[a-z]{1,5})?:[1-9][0-9]{0,4}"),
-            choices in vec(0..4_usize, 0..64),
+            actors in vec(0..4_usize, 0..64),
         ) {
             let milliseconds = |number: u32| Duration::from_millis(number.into());
             let lease = lease.map(milliseconds);
             let settle_time = milliseconds(rest);
             let example = Counterexample {
                 lock, scenario, workers, rounds, seed, lease, settle_time, patient, processor,
-                servers, server, choices,
+                servers, server,
+                moves: actors.into_iter().map(crate::explore::Move::Step).collect(),
             };
             is_read_as_written(&example, &why);
         }

@@ -12,7 +12,7 @@ use super::values::{engine, explorable, strategy};
 #[derive(Args, Clone, Debug)]
 #[command(
     mut_arg("scenario", |arg| arg
-        .help("Scenario to run: contend, die, respawn, remove or unlink; repeatable or \
+        .help("Scenario to run: contend, die, crash, respawn, remove or unlink; repeatable or \
              comma-separated [default: all that the lock supports, except unlink]")
         .value_parser(explorable)),
     mut_arg("duration", |arg| arg
@@ -33,6 +33,15 @@ pub struct ExploreOptions {
         help_heading = "Trial"
     )]
     pub rounds: u16,
+    /// Maximum number of crashes in a schedule of the scenario `crash`
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=8),
+        help_heading = "Trial"
+    )]
+    pub crashes: u16,
     /// Search strategy: mix (all of them in turn), delays, pct, random or depth-first
     #[arg(
         long,

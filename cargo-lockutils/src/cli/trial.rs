@@ -7,7 +7,7 @@ use clap::Args;
 use lockutils_harness::model::Scenario;
 
 use super::lock::LockOptions;
-use super::values::{scenario, seed, time};
+use super::values::{seed, stressable, time};
 
 /// The lock, the limits of the trial, and the reports.
 #[derive(Args, Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct TrialOptions {
         long,
         value_delimiter = ',',
         value_name = "NAME",
-        value_parser = scenario,
+        value_parser = stressable,
         help_heading = "Trial"
     )]
     pub scenario: Vec<Scenario>,

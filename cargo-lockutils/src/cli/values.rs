@@ -34,7 +34,7 @@ pub fn seed(text: &str) -> Result<u64, String> {
     .map_err(|_| "a seed is a whole number, such as 4711 or 0x5eed".to_owned())
 }
 
-pub fn scenario(text: &str) -> Result<Scenario, String> {
+fn scenario(text: &str) -> Result<Scenario, String> {
     one_of("scenario", text, &Scenario::ALL, |scenario| scenario.word())
 }
 
@@ -42,13 +42,28 @@ pub fn strategy(text: &str) -> Result<Choice, String> {
     one_of("strategy", text, &Choice::ALL, |choice| choice.word())
 }
 
+/// Parses a scenario that `stress` supports.
+pub fn stressable(text: &str) -> Result<Scenario, String> {
+    among(text, Scenario::stressable(), "explore", "stress")
+}
+
 /// Parses a scenario that `explore` supports.
 pub fn explorable(text: &str) -> Result<Scenario, String> {
-    let all: Vec<Scenario> = Scenario::explorable().collect();
+    among(text, Scenario::explorable(), "stress", "explore")
+}
+
+/// Parses one of the scenarios of this command; the others belong to `other`.
+fn among(
+    text: &str,
+    all: impl Iterator<Item = Scenario>,
+    other: &str,
+    command: &str,
+) -> Result<Scenario, String> {
+    let all: Vec<Scenario> = all.collect();
     if scenario(text).is_ok_and(|known| !all.contains(&known)) {
         let words: Vec<&str> = all.iter().map(|scenario| scenario.word()).collect();
         return Err(format!(
-            "only `stress` has this scenario; `explore` has: {}",
+            "only `{other}` has this scenario; `{command}` has: {}",
             words.join(", ")
         ));
     }
@@ -128,6 +143,12 @@ mod tests {
             assert!(time(text).is_err(), "{text}");
         }
         assert_eq!((seed("0x5eed"), seed("12")), (Ok(0x5eed), Ok(12)));
-        assert!(seed("soon").is_err() && scenario("explode").is_err());
+        assert!(seed("soon").is_err() && stressable("explode").is_err());
+        let crash = stressable("crash").unwrap_err();
+        assert!(
+            crash.starts_with("only `explore` has this scenario; `stress` has: contend, "),
+            "{crash}"
+        );
+        assert_eq!(explorable("crash"), Ok(Scenario::Crash));
     }
 }

@@ -70,7 +70,7 @@ enum OneOrMore {
 }
 
 pub fn scenarios<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scenario>, D::Error> {
-    all(deserializer, values::scenario)
+    all(deserializer, values::stressable)
 }
 
 pub fn explorable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scenario>, D::Error> {
@@ -80,7 +80,9 @@ pub fn explorable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scen
 pub fn expected_of_scenarios<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<Scenario, Expected>, D::Error> {
-    Ok(keyed(deserializer, values::scenario)?.into_iter().collect())
+    Ok(keyed(deserializer, values::stressable)?
+        .into_iter()
+        .collect())
 }
 
 pub fn expected_of_explorable<'de, D: Deserializer<'de>>(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workers::{LockUnderTest, UsageError};
 
-use super::schedule::{from_text, to_text};
+use super::moves::{Move, from_text, to_text};
 use super::story::{ending, story};
 use super::trace::Trace;
 use crate::model::Scenario;
@@ -36,8 +36,8 @@ pub struct Counterexample {
     pub servers: Option<String>,
     /// The address of a running server, if it was found with that.
     pub server: Option<String>,
-    /// The actor of each step.
-    pub choices: Vec<usize>,
+    /// The moves of the scheduler.
+    pub moves: Vec<Move>,
 }
 
 const FIRST_LINE: &str = "lockutils counterexample 1";
@@ -96,7 +96,7 @@ impl Counterexample {
             self.workers,
             self.rounds,
             self.seed,
-            to_text(&self.choices)
+            to_text(&self.moves)
         )
     }
 
@@ -162,7 +162,7 @@ impl Counterexample {
             },
             servers: word("servers")?,
             server: word("server")?,
-            choices: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
+            moves: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
 
@@ -244,7 +244,7 @@ mod tests {
             processor: Some("aarch64".into()),
             servers: Some("redis".into()),
             server: Some("redis://db:6379".into()),
-            choices: vec![0, 0, 1, 1, 1, 0],
+            moves: [0, 0, 1, 1, 1, 0].map(Move::Step).to_vec(),
         };
         let trace = Trace {
             steps: Vec::new(),

@@ -86,6 +86,12 @@ pub enum FailureReason {
     /// The others look again and again while one is in the section.
     #[error("no waiter makes progress while one worker is in the section")]
     NoProgress,
+    /// A worker is still there after SIGKILL.
+    #[error("worker {worker} was killed and has not ended")]
+    NotKilled {
+        /// The worker's number.
+        worker: usize,
+    },
     /// A worker computes without end.
     #[error(
         "worker {worker} has computed for {} s without an answer or a system call that matters to \

@@ -11,6 +11,7 @@ pub mod counterexample;
 mod end;
 mod error;
 mod found;
+mod moves;
 mod outcome;
 #[cfg_attr(
     not(target_os = "linux"),
@@ -51,8 +52,8 @@ pub use controller::Controller;
 pub use end::{End, FailureReason, StuckReason};
 pub use error::ExploreError;
 pub use found::Found;
+pub use moves::{Move, switches};
 pub use outcome::{Saved, outcome};
-pub use schedule::switches;
 pub use search::{Budget, Progress, Search};
 pub use strategy::Choice;
 pub use trace::Trace;

@@ -3,7 +3,7 @@
 use crate::model::{Counterexample, Evidence, Outcome, Quoted, Role, Search as Extent, Verdict};
 
 use super::found::Found;
-use super::schedule::switches;
+use super::moves::switches;
 use super::search::Search;
 use super::story::{ending, lines};
 
@@ -25,7 +25,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
     let counterexample = found.counterexample.as_ref().zip(saved);
     let counterexample = counterexample.map(|(trace, saved)| Counterexample {
         ending: ending(&trace.end),
-        switches: switches(&trace.choices()),
+        switches: switches(&trace.moves()),
         same: found.replayed.0,
         runs: found.replayed.1,
         steps: lines(trace),

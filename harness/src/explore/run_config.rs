@@ -17,4 +17,6 @@ pub struct RunConfig {
     pub patient: bool,
     /// Real time for which a dead holder is left: some times of a file cannot be set back.
     pub settle_time: Duration,
+    /// Maximum number of faults that the scheduler may choose.
+    pub faults: usize,
 }

@@ -1,8 +1,9 @@
-//! Schedules: the actor of each step, and the steps themselves.
+//! The steps of a schedule.
 
 use crate::protocol::Answer;
 
 use super::command::Command;
+use super::moves::{Fault, Move};
 use super::syscalls::{Call, Effect, Footprint};
 
 /// The readiness of an actor for its next step.
@@ -27,17 +28,19 @@ pub struct Candidate {
     pub next: Footprint,
 }
 
-/// One step of one actor.
+/// One step of one actor, or a fault that hits it.
 #[derive(Clone, Debug)]
 pub struct Step {
     pub actor: usize,
-    /// Number of steps that it had taken before.
+    /// Number of steps that the actor had taken before.
     pub nth: usize,
     pub action: Action,
     /// Its answers before its next step.
     pub answers: Vec<Answer>,
     /// All actors that could have taken the step.
     pub candidates: Vec<Candidate>,
+    /// All faults that could have taken its place.
+    pub faults: Vec<Fault>,
 }
 
 /// The content of a step.
@@ -53,6 +56,19 @@ pub enum Action {
     },
     /// The actor tried this call, which would have waited for a lock.
     Blocked { call: Call },
+    /// The worker was killed.
+    Crashed(Death),
+    /// The wrapper of the worker was killed.
+    WrapperKilled(Death),
+}
+
+/// The state of a worker at the moment of a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// The call before which it was stopped.
+    pub before: Option<Call>,
+    /// Set if it was in the section.
+    pub inside: bool,
 }
 
 impl Action {
@@ -65,15 +81,34 @@ impl Action {
         }
     }
 
+    /// Returns `true` for a call that may change what other workers observe.
+    pub fn may_change(&self) -> bool {
+        match self {
+            Action::Called { call, .. } => call.effect.changes(),
+            _ => false,
+        }
+    }
+
     fn call(&self) -> Option<&Call> {
         match self {
             Action::Called { call, .. } | Action::Blocked { call } => Some(call),
-            Action::Commanded(_) => None,
+            Action::Commanded(_) | Action::Crashed(_) | Action::WrapperKilled(_) => None,
         }
     }
 }
 
 impl Step {
+    /// The choice of the scheduler that led to the step.
+    pub fn made(&self) -> Move {
+        match self.action {
+            Action::Commanded(_) | Action::Called { .. } | Action::Blocked { .. } => {
+                Move::Step(self.actor)
+            }
+            Action::Crashed(_) => Move::Crash(self.actor),
+            Action::WrapperKilled(_) => Move::KillWrapper(self.actor),
+        }
+    }
+
     /// The rank of a delay before this step; the lowest rank is tried first.
     pub fn priority(&self) -> u32 {
         const OF_COMMAND: u32 = 5;
@@ -90,68 +125,9 @@ impl Step {
     /// The footprint of the step.
     pub fn footprint(&self) -> Footprint {
         match self.action.call() {
+            _ if self.made().is_fault() => Footprint::of_fault(),
             Some(call) => Footprint::of(call, !self.answers.is_empty()),
             None => Footprint::of_command(),
         }
-    }
-}
-
-/// Number of context switches: steps by another actor than the previous one.
-pub fn switches(choices: &[usize]) -> usize {
-    choices.windows(2).filter(|pair| pair[0] != pair[1]).count()
-}
-
-/// The schedule as text, such as `0*5 1*12 0`.
-pub fn to_text(choices: &[usize]) -> String {
-    segments(choices)
-        .into_iter()
-        .map(|(actor, count)| match count {
-            1 => actor.to_string(),
-            count => format!("{actor}*{count}"),
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// Maximum number of steps in a file, checked before they fill the memory.
-const MOST_STEPS: usize = 100_000;
-
-/// Parses the output of [`to_text`]; `None` for any other text.
-pub fn from_text(text: &str) -> Option<Vec<usize>> {
-    let mut choices = Vec::new();
-    for word in text.split_whitespace() {
-        let (actor, count) = word.split_once('*').unwrap_or((word, "1"));
-        let (actor, count): (usize, usize) = (actor.parse().ok()?, count.parse().ok()?);
-        if count > MOST_STEPS - choices.len() {
-            return None;
-        }
-        choices.extend(std::iter::repeat_n(actor, count));
-    }
-    Some(choices)
-}
-
-/// Actors, each with the number of its consecutive steps.
-pub fn segments(choices: &[usize]) -> Vec<(usize, usize)> {
-    let mut segments: Vec<(usize, usize)> = Vec::new();
-    for &actor in choices {
-        match segments.last_mut() {
-            Some((last, count)) if *last == actor => *count += 1,
-            _ => segments.push((actor, 1)),
-        }
-    }
-    segments
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_schedule_is_read_as_it_was_written() {
-        let choices = vec![0, 0, 0, 1, 2, 2, 0];
-        assert_eq!(to_text(&choices), "0*3 1 2*2 0");
-        assert_eq!(from_text(&to_text(&choices)), Some(choices.clone()));
-        assert_eq!(switches(&choices), 3);
-        assert_eq!((from_text("0*x"), from_text("0*9999999999")), (None, None));
     }
 }

@@ -14,6 +14,7 @@ use super::counterexample::Counterexample;
 use super::end::End;
 use super::error::ExploreError;
 use super::found::Found;
+use super::moves::{Move, faults};
 use super::run::{RunConfig, run};
 use super::schedule::Step;
 use super::strategy::{Choice, Replay};
@@ -39,6 +40,8 @@ pub struct Search<'a> {
     pub workers: usize,
     /// Acquisitions per worker.
     pub rounds: usize,
+    /// Maximum number of crashes in a schedule, in the scenarios that have them.
+    pub crashes: usize,
     /// The search strategy.
     pub strategy: Choice,
     /// The seed of random strategies and of the lock's name.
@@ -97,7 +100,7 @@ impl<'a> Search<'a> {
             processor: Some(std::env::consts::ARCH.to_owned()),
             servers: self.server.and_then(Server::started_engine),
             server: self.server.and_then(Server::running_address),
-            choices: trace.choices(),
+            moves: trace.moves(),
         };
         Some(counterexample.to_text(trace))
     }
@@ -126,6 +129,7 @@ impl<'a> Search<'a> {
             lease: self.lease,
             patient,
             settle_time: self.settle_time,
+            faults: self.crashes,
         }
     }
 
@@ -229,12 +233,12 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Runs only these choices, once. If `patient`, checks in real time whether workers that poll
+    /// Makes only these moves, once. If `patient`, checks in real time whether workers that poll
     /// in vain get the lock.
-    pub(crate) fn only(&self, choices: &[usize], patient: bool) -> Result<Found, ExploreError> {
+    pub(crate) fn only(&self, moves: &[Move], patient: bool) -> Result<Found, ExploreError> {
         let began = Instant::now();
         let mut controller = self.controller()?;
-        let trace = self.follow(&mut controller, choices, patient)?;
+        let trace = self.follow(&mut controller, moves, patient)?;
         let mut found = Found::nothing(self.scenario, self.workers);
         found.schedules = 1;
         found.seconds = began.elapsed().as_secs_f64();
@@ -263,23 +267,23 @@ impl<'a> Search<'a> {
         controller: &mut Controller<'_>,
         trace: &Trace,
     ) -> Result<(usize, usize), ExploreError> {
-        let choices = trace.choices();
+        let moves = trace.moves();
         let mut same = 0;
         let began = Instant::now();
         for run in 0..REPLAYS {
             if run >= FEWEST_REPLAYS && began.elapsed() > REPLAY_TIME {
                 return Ok((same, run));
             }
-            let again = self.follow(controller, &choices, false)?;
+            let again = self.follow(controller, &moves, false)?;
             if again.end == End::Interrupted {
                 return Ok((same, run));
             }
-            same += usize::from(same_end(&again.end, &trace.end) && again.choices() == choices);
+            same += usize::from(same_end(&again.end, &trace.end) && again.moves() == moves);
         }
         Ok((same, REPLAYS))
     }
 
-    /// Runs these choices once. If `patient`, checks in real time whether workers that poll in vain
+    /// Makes these moves once. If `patient`, checks in real time whether workers that poll in vain
     /// get the lock.
     ///
     /// # Errors
@@ -287,10 +291,14 @@ impl<'a> Search<'a> {
     pub fn follow(
         &self,
         controller: &mut Controller<'_>,
-        choices: &[usize],
+        moves: &[Move],
         patient: bool,
     ) -> Result<Trace, ExploreError> {
-        run(controller, &self.config(patient), &mut Replay::new(choices))
+        let config = RunConfig {
+            faults: faults(moves),
+            ..self.config(patient)
+        };
+        run(controller, &config, &mut Replay::new(moves))
     }
 }
 

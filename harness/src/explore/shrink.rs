@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::controller::Controller;
 use super::end::End;
 use super::error::ExploreError;
-use super::schedule::{segments, switches};
+use super::moves::{Move, faults, segments, switches};
 use super::search::{Search, same_end};
 use super::trace::Trace;
 
@@ -14,8 +14,8 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// Time limit for a schedule that gets stuck, which is long by nature.
 const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
 
-/// Actors with numbers of consecutive steps.
-type Segments = Vec<(usize, usize)>;
+/// Moves, each with the number of times that it is made in a row.
+type Segments = Vec<(Move, usize)>;
 
 impl Search<'_> {
     /// The shortest schedule with the same end that is found in time.
@@ -32,7 +32,7 @@ impl Search<'_> {
         let began = Instant::now();
         let mut best = found;
         'again: loop {
-            let parts = segments(&best.choices());
+            let parts = segments(&best.moves());
             for candidate in shorter(&parts) {
                 if began.elapsed() > limit {
                     return Ok(best);
@@ -51,20 +51,25 @@ impl Search<'_> {
     }
 }
 
-fn size(trace: &Trace) -> (usize, usize) {
-    (switches(&trace.choices()), trace.steps.len())
+/// Number of faults, of context switches and of steps.
+fn size(trace: &Trace) -> (usize, usize, usize) {
+    size_of(&trace.moves())
 }
 
-fn flat(parts: &[(usize, usize)]) -> Vec<usize> {
+fn size_of(moves: &[Move]) -> (usize, usize, usize) {
+    (faults(moves), switches(moves), moves.len())
+}
+
+fn flat(parts: &[(Move, usize)]) -> Vec<Move> {
     parts
         .iter()
-        .flat_map(|&(actor, count)| std::iter::repeat_n(actor, count))
+        .flat_map(|&(made, count)| std::iter::repeat_n(made, count))
         .collect()
 }
 
-/// Schedules with fewer switches or steps: a segment is joined with an earlier or later one of the
-/// same actor, shortened, or removed.
-fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
+/// Schedules with fewer faults, switches or steps: a segment is joined with an earlier or later one
+/// of the same actor, shortened, or removed; a fault is moved elsewhere.
+fn shorter(parts: &Segments) -> Vec<Vec<Move>> {
     let mut all = Vec::new();
     // Joins all later segments of an actor with this one.
     for at in 0..parts.len() {
@@ -110,6 +115,25 @@ fn shorter(parts: &Segments) -> Vec<Vec<usize>> {
             all.push(flat(&without));
         }
     }
+    all.extend(with_a_fault_moved(parts));
+    all
+}
+
+/// The same segments with one fault between two others. That alone is not shorter, but its outcome
+/// may be.
+fn with_a_fault_moved(parts: &Segments) -> Vec<Vec<Move>> {
+    let mut all = Vec::new();
+    for from in 0..parts.len() {
+        if !parts[from].0.is_fault() {
+            continue;
+        }
+        for to in (0..parts.len()).filter(|to| *to != from) {
+            let mut moved = parts.clone();
+            let fault = moved.remove(from);
+            moved.insert(to, fault);
+            all.push(flat(&moved));
+        }
+    }
     all
 }
 
@@ -119,15 +143,27 @@ mod tests {
 
     #[test]
     fn every_candidate_is_shorter_in_some_way() {
-        let parts = vec![(0, 3), (1, 2), (0, 1), (2, 4)];
+        use Move::Step;
+        let parts = vec![(Step(0), 3), (Step(1), 2), (Step(0), 1), (Step(2), 4)];
         let before = flat(&parts);
         let all = shorter(&parts);
-        assert!(all.contains(&vec![0, 0, 0, 0, 1, 1, 2, 2, 2, 2]));
-        for choices in all {
-            assert!(
-                (switches(&choices), choices.len()) < (switches(&before), before.len()),
-                "{choices:?}"
-            );
+        let joined = [0, 0, 0, 0, 1, 1, 2, 2, 2, 2].map(Step);
+        assert!(all.contains(&joined.to_vec()));
+        for moves in all {
+            assert!(size_of(&moves) < size_of(&before), "{moves:?}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_dropped_and_moved() {
+        use Move::{Crash, Step};
+        let parts = vec![(Step(0), 1), (Step(1), 2), (Crash(0), 1), (Step(1), 1)];
+        let all = shorter(&parts);
+        let dropped = [0, 1, 1, 1].map(Step).to_vec();
+        let moved = vec![Step(0), Crash(0), Step(1), Step(1), Step(1)];
+        assert!(all.contains(&dropped) && all.contains(&moved), "{all:?}");
+        for moves in all {
+            assert!(size_of(&moves) <= size_of(&flat(&parts)), "{moves:?}");
         }
     }
 }

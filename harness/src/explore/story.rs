@@ -25,6 +25,9 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
         if step.answers.contains(&Answer::Acquired) {
             inside.insert(step.actor);
         }
+        if matches!(step.action, Action::Crashed(_)) {
+            inside.remove(&step.actor);
+        }
         let answers = step.answers.iter().map(|answer| match answer {
             Answer::Acquired => "ENTERS THE SECTION".to_owned(),
             Answer::Released => "releases the lock".to_owned(),
@@ -97,6 +100,8 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             let what = format!("{} {}", call.operation.word(), call.target());
             return (what, Some("held by another: waits".into()));
         }
+        Action::Crashed(_) => return ("is killed (SIGKILL)".into(), None),
+        Action::WrapperKilled(_) => return ("loses its wrapper (SIGKILL)".into(), None),
         Action::Called {
             call,
             result,

@@ -1,6 +1,7 @@
 //! The steps of a schedule that was run, and its end.
 
 use super::end::{End, StuckReason};
+use super::moves::Move;
 use super::schedule::Step;
 
 /// A schedule that was run.
@@ -20,8 +21,8 @@ impl Trace {
         matches!(self.end, End::Stuck(StuckReason::InRealTime { .. }))
     }
 
-    /// The actor of each step.
-    pub fn choices(&self) -> Vec<usize> {
-        self.steps.iter().map(|step| step.actor).collect()
+    /// The choices of the scheduler.
+    pub fn moves(&self) -> Vec<Move> {
+        self.steps.iter().map(Step::made).collect()
     }
 }

@@ -15,6 +15,8 @@ pub enum Scenario {
     Threads,
     /// The holder is killed (SIGKILL).
     Die,
+    /// A worker is killed (SIGKILL) at any step, in acquire and release too.
+    Crash,
     /// A worker exits after its release, and another starts.
     Respawn,
     /// The library's own removal of the lock.
@@ -47,8 +49,8 @@ struct Row {
     role: Role,
     /// The capability that a worker needs to take part.
     needs: Option<Capability>,
-    /// Description under `stress`.
-    stress: &'static str,
+    /// Description under `stress`, if it supports the scenario.
+    stress: Option<&'static str>,
     /// Share of the whole time of `stress`, compared with other scenarios.
     weight: u32,
     /// Description under `explore`, if it supports the scenario.
@@ -57,10 +59,11 @@ struct Row {
 
 impl Scenario {
     /// All scenarios, in the order of the report.
-    pub const ALL: [Scenario; 10] = [
+    pub const ALL: [Scenario; 11] = [
         Scenario::Contend,
         Scenario::Threads,
         Scenario::Die,
+        Scenario::Crash,
         Scenario::Respawn,
         Scenario::Remove,
         Scenario::Pause,
@@ -88,7 +91,7 @@ impl Scenario {
                 "contend",
                 Promise,
                 None,
-                "processes compete",
+                Some("processes compete"),
                 4,
                 Some("all acquire and release"),
             ),
@@ -96,7 +99,7 @@ impl Scenario {
                 "threads",
                 Promise,
                 Some(Threads),
-                "threads of one process compete",
+                Some("threads of one process compete"),
                 2,
                 None,
             ),
@@ -104,15 +107,23 @@ impl Scenario {
                 "die",
                 Promise,
                 None,
-                "holders are killed (SIGKILL)",
+                Some("holders are killed (SIGKILL)"),
                 4,
                 Some("one died in the section an hour ago; all others acquire and release"),
+            ),
+            Scenario::Crash => row(
+                "crash",
+                Promise,
+                None,
+                None,
+                0,
+                Some("all acquire and release, and one is killed at any step (SIGKILL)"),
             ),
             Scenario::Respawn => row(
                 "respawn",
                 Promise,
                 None,
-                "workers exit after release, and new ones start",
+                Some("workers exit after release, and new ones start"),
                 2,
                 Some("all acquire, release and exit; then new workers do the same"),
             ),
@@ -120,7 +131,7 @@ impl Scenario {
                 "remove",
                 Promise,
                 Some(Remove),
-                "the library's own removal of the lock runs",
+                Some("the library's own removal of the lock runs"),
                 2,
                 Some("all acquire, release, and run the library's own removal of the lock"),
             ),
@@ -128,7 +139,7 @@ impl Scenario {
                 "pause",
                 Hazard,
                 None,
-                "holders are stopped for a while (SIGSTOP)",
+                Some("holders are stopped for a while (SIGSTOP)"),
                 3,
                 None,
             ),
@@ -136,7 +147,7 @@ impl Scenario {
                 "unlink",
                 Hazard,
                 None,
-                "another program deletes the lock's files",
+                Some("another program deletes the lock's files"),
                 1,
                 Some("all acquire and release while another program deletes the lock's files"),
             ),
@@ -144,7 +155,7 @@ impl Scenario {
                 "fork",
                 Hazard,
                 Some(Fork),
-                "a child forked in the section releases the lock or exits",
+                Some("a child forked in the section releases the lock or exits"),
                 1,
                 None,
             ),
@@ -152,7 +163,7 @@ impl Scenario {
                 "reopen",
                 Hazard,
                 Some(Reopen),
-                "the holder opens and closes the lock file",
+                Some("the holder opens and closes the lock file"),
                 1,
                 None,
             ),
@@ -160,11 +171,18 @@ impl Scenario {
                 "wrapper-kill",
                 Hazard,
                 Some(Wrapper),
-                "only the wrapper is killed, and its command goes on",
+                Some("only the wrapper is killed, and its command goes on"),
                 1,
                 None,
             ),
         }
+    }
+
+    /// The scenarios that `stress` supports, in the order of the report.
+    pub fn stressable() -> impl Iterator<Item = Scenario> {
+        Scenario::ALL
+            .into_iter()
+            .filter(|scenario| scenario.row().stress.is_some())
     }
 
     /// The scenarios that `explore` supports, in the order of the report.
@@ -179,9 +197,11 @@ impl Scenario {
         self.row().word
     }
 
-    /// Description under `stress`, for a reader who has never seen the word.
+    /// Description under `stress`, for a reader who has never seen the word; that under `explore` if
+    /// `stress` does not support the scenario.
     pub fn meaning(self) -> &'static str {
-        self.row().stress
+        let row = self.row();
+        row.stress.or(row.explore).unwrap_or(row.word)
     }
 
     /// Description under `explore`; `None` if it does not support the scenario.

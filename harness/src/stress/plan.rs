@@ -78,8 +78,7 @@ impl Options {
 
     /// Divides the time among the requested scenarios that the worker supports.
     pub(super) fn shares(&self, capabilities: &Capabilities) -> Shares {
-        let requested: Vec<Scenario> = Scenario::ALL
-            .into_iter()
+        let requested: Vec<Scenario> = Scenario::stressable()
             .filter(|scenario| self.scenarios.is_empty() || self.scenarios.contains(scenario))
             .collect();
         let (able, unable): (Vec<_>, Vec<_>) = requested.into_iter().partition(|scenario| {
@@ -133,6 +132,7 @@ fn missing(scenario: Scenario) -> Option<NotAvailable> {
         Scenario::Contend
         | Scenario::Threads
         | Scenario::Die
+        | Scenario::Crash
         | Scenario::Respawn
         | Scenario::Remove
         | Scenario::Unlink
@@ -158,7 +158,7 @@ mod tests {
             whole.abs_diff(options.duration) < Duration::from_millis(500),
             "{whole:?}"
         );
-        assert_eq!(shares.len() + unable.len(), Scenario::ALL.len());
+        assert_eq!(shares.len() + unable.len(), Scenario::stressable().count());
         assert!(unable.contains(&(
             Scenario::Remove,
             "the worker does not offer `remove`".into()

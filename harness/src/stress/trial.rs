@@ -71,7 +71,7 @@ impl<'a> Trial<'a> {
         let running: Vec<Scenario> = able.iter().map(|(scenario, _)| *scenario).collect();
         on_event(TrialEvent::Started(&running));
         let mut outcomes = Vec::new();
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::stressable() {
             let outcome = if let Some((_, share)) = able.iter().find(|(s, _)| *s == scenario) {
                 if interrupted.load(Ordering::Relaxed) {
                     self.not_known(scenario, "interrupted before its turn".into())

@@ -78,6 +78,7 @@ impl super::Trial for Explore<'_> {
                 scenario,
                 workers,
                 rounds: self.chosen.rounds.into(),
+                crashes: self.chosen.crashes.into(),
                 strategy: self.chosen.strategy,
                 seed: run.seed,
                 lease,

@@ -54,7 +54,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     let broken = traces.iter().filter(broke).count();
     let same = traces
         .iter()
-        .filter(|trace| trace.choices() == example.choices)
+        .filter(|trace| trace.moves() == example.moves)
         .count();
     let times = traces.len();
     output::on_stdout(format_args!(
@@ -97,6 +97,7 @@ fn follow(
         scenario: example.scenario,
         workers: example.workers,
         rounds: example.rounds,
+        crashes: 0,
         strategy: Choice::Mix,
         seed: example.seed,
         lease: example.lease,
@@ -110,7 +111,7 @@ fn follow(
     let screen = Screen::new(false);
     for run in 1..=times {
         screen.show(format!("run {run} of {times}"));
-        let trace = search.follow(&mut controller, &example.choices, example.patient)?;
+        let trace = search.follow(&mut controller, &example.moves, example.patient)?;
         if trace.end == End::Interrupted {
             break;
         }

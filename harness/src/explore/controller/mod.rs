@@ -175,6 +175,32 @@ impl<'a> Controller<'a> {
     /// Kills workers and waits until all their tasks are gone; their zygotes stay.
     pub(super) fn end(&mut self, numbers: &[usize]) {
         let before = std::mem::replace(&mut self.unscheduled, true);
+        self.kill(numbers);
+        for &number in numbers {
+            let zygote = self.has_zygote(number);
+            self.workers[number].state = match zygote {
+                true => WorkerState::Active,
+                false => WorkerState::Gone,
+            };
+            self.let_zygote_reap(number);
+        }
+        self.unscheduled = before;
+    }
+
+    /// Kills one worker among others, which stay under the scheduler. Afterwards the kernel has
+    /// freed its locks, and its process is reaped. Returns `false` if it did not end in time.
+    pub(super) fn crash(&mut self, number: usize) -> bool {
+        let ended = self.kill(&[number]);
+        // Its zygote, if it has one, is there.
+        self.workers[number].state = WorkerState::Active;
+        self.read_answers(number);
+        let reaped = self.let_zygote_reap(number);
+        self.workers[number].state = WorkerState::Gone;
+        ended && reaped
+    }
+
+    /// Kills all tasks of workers except their zygotes. Returns `true` once all are gone.
+    fn kill(&mut self, numbers: &[usize]) -> bool {
         for &number in numbers {
             self.workers[number].clear();
         }
@@ -191,7 +217,7 @@ impl<'a> Controller<'a> {
                 .map(|(tid, _)| *tid)
                 .collect();
             if left.is_empty() || Instant::now() > deadline {
-                break;
+                return left.is_empty();
             }
             for tid in left {
                 let _ = kill(tid, Signal::SIGKILL);
@@ -202,19 +228,20 @@ impl<'a> Controller<'a> {
             self.tracer.wait(backoff.next());
             while self.pump() {}
         }
-        for &number in numbers {
-            let zygote = self.has_zygote(number);
-            self.workers[number].state = match zygote {
-                true => WorkerState::Active,
-                false => WorkerState::Gone,
-            };
-            if zygote && self.workers[number].main.is_some() {
-                let _ = self.wait_for(number, |worker| worker.readies >= 2, "become ready again");
-            }
-            self.workers[number].main = None;
-            self.workers[number].answers.clear();
-        }
-        self.unscheduled = before;
+    }
+
+    /// Waits until the zygote of a worker that was killed has reaped it. What the worker has
+    /// written is discarded. Returns `false` if the zygote did not do so in time.
+    fn let_zygote_reap(&mut self, number: usize) -> bool {
+        let is_ready = |worker: &Worker| worker.readies >= 2;
+        let reaped = !self.has_zygote(number)
+            || self.workers[number].main.is_none()
+            || self
+                .wait_for(number, is_ready, "become ready again")
+                .is_ok();
+        self.workers[number].main = None;
+        self.workers[number].answers.clear();
+        reaped
     }
 
     fn wait_for(

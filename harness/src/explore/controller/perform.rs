@@ -31,6 +31,13 @@ impl Controller<'_> {
         std::mem::take(&mut self.workers[number].answers)
     }
 
+    /// The call before which a worker is stopped.
+    pub fn next_call(&self, number: usize) -> Option<Call> {
+        let worker = &self.workers[number];
+        let place = worker.next_call()?;
+        Some(worker.parked[place].call.clone())
+    }
+
     /// The footprint of a worker's next step, as far as it is known in advance.
     pub fn next_footprint(&self, number: usize) -> Footprint {
         let worker = &self.workers[number];

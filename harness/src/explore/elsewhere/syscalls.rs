@@ -52,6 +52,11 @@ impl Footprint {
         Footprint(())
     }
 
+    /// The footprint of a fault.
+    pub fn of_fault() -> Self {
+        Footprint(())
+    }
+
     /// Two commands do not commute: the driver speaks in both.
     pub fn commutes_with(&self, _other: &Footprint) -> bool {
         false

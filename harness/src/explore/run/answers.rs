@@ -17,6 +17,9 @@ impl Run<'_, '_> {
     /// Handles all new answers. Returns the end of the schedule if they end it.
     pub(super) fn handle_answers(&mut self) -> Option<End> {
         for number in 0..self.workers.len() {
+            if self.workers[number].dead {
+                continue;
+            }
             for answer in self.controller.take_answers(number) {
                 let end = self.handle_answer(number, answer);
                 if end.is_some() {
@@ -113,7 +116,7 @@ impl Run<'_, '_> {
         let mut steps = self.steps.iter().rev().filter(|step| step.actor == number);
         steps.find_map(|step| match step.action {
             Action::Commanded(command) => Some(command),
-            Action::Called { .. } | Action::Blocked { .. } => None,
+            _ => None,
         })
     }
 }

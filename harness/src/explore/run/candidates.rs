@@ -37,7 +37,7 @@ impl Run<'_, '_> {
         let controlled = &self.controller.workers[number];
         let awaits_command = controlled.command.is_none() && !worker.script.is_empty();
         let can_step = controlled.can_step();
-        if controlled.state == WorkerState::Gone || !(awaits_command || can_step) {
+        if worker.dead || controlled.state == WorkerState::Gone || !(awaits_command || can_step) {
             return None;
         }
         let sleeps = controlled.sleeps_next();

@@ -2,6 +2,7 @@
 
 mod answers;
 mod candidates;
+mod faults;
 mod script;
 mod scripted_worker;
 mod step;
@@ -72,6 +73,7 @@ pub fn run(
         changed_at: 0,
         idle_rounds: 0,
         deletes_files: config.scenario == Scenario::Unlink,
+        faults_made: 0,
     };
     let end = match run.play(scheduler) {
         // An interruption cuts waits short.
@@ -119,6 +121,8 @@ struct Run<'a, 'b> {
     idle_rounds: usize,
     /// Set until the files are deleted by the outsider, an actor that is not a worker.
     deletes_files: bool,
+    /// Number of faults that the scheduler has chosen.
+    faults_made: usize,
 }
 
 impl Run<'_, '_> {
@@ -167,16 +171,18 @@ impl Run<'_, '_> {
                     return self.polls();
                 }
             }
+            let faults = self.faults();
             let view = View {
                 candidates: &candidates,
+                faults: &faults,
                 last: self.steps.last().map(|step| step.actor),
                 steps: &self.steps,
             };
-            let Some(actor) = scheduler.choose(&view) else {
+            let Some(made) = scheduler.choose(&view) else {
                 return End::Known;
             };
-            self.step(actor, candidates);
-            if let Some(end) = self.handle_answers() {
+            let end = self.make(made, candidates, faults);
+            if let Some(end) = end.or_else(|| self.handle_answers()) {
                 return end;
             }
         }

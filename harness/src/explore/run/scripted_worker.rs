@@ -23,6 +23,10 @@ pub struct ScriptedWorker {
     pub nth: usize,
     /// Its stay in the section, if it is inside.
     pub inside: Option<Hold>,
+    /// Set once it was killed.
+    pub dead: bool,
+    /// Set if its last step may have changed something for others.
+    changed: bool,
     /// The step after which it began to poll.
     woke_at: usize,
     /// Number of sleeps since the last answer of any worker.
@@ -47,6 +51,8 @@ impl ScriptedWorker {
             script,
             nth: 0,
             inside: None,
+            dead: false,
+            changed: false,
             woke_at: 0,
             naps: 0,
             calls: 0,
@@ -56,6 +62,7 @@ impl ScriptedWorker {
 
     /// Records the worker's step, the last of `steps`.
     pub fn did(&mut self, action: &Action, steps: usize) {
+        self.changed = action.may_change();
         match action {
             Action::Commanded(_) => self.wakes(steps),
             Action::Called { call, .. } if call.effect == Effect::Sleep => self.wakes(steps),
@@ -73,8 +80,20 @@ impl ScriptedWorker {
                     None => self.looks.push((call.clone(), *result, 1)),
                 }
             }
-            Action::Blocked { .. } => {}
+            Action::Blocked { .. } | Action::Crashed(_) | Action::WrapperKilled(_) => {}
         }
+    }
+
+    /// Records that the worker was killed.
+    pub fn die(&mut self) {
+        self.dead = true;
+        self.inside = None;
+        self.script.clear();
+    }
+
+    /// Returns `true` unless its death would mean the same as one before its last step.
+    pub fn is_fresh(&self) -> bool {
+        self.changed || self.inside.is_some()
     }
 
     fn wakes(&mut self, steps: usize) {

@@ -1,18 +1,36 @@
-//! Takes one step.
+//! Makes one move.
 
 use crate::model::Verb;
 
 use super::super::command::Command;
+use super::super::end::End;
+use super::super::moves::{Fault, Move};
 use super::super::schedule::{Action, Candidate, Step};
 use super::{Run, deletion};
 
 impl Run<'_, '_> {
-    /// Lets an actor take its next step.
-    pub(super) fn step(&mut self, actor: usize, candidates: Vec<Candidate>) {
-        if actor == self.outsider() {
-            self.delete_files(candidates);
-            return;
+    /// Makes a move. Returns the end of the schedule if that ends it.
+    pub(super) fn make(
+        &mut self,
+        made: Move,
+        candidates: Vec<Candidate>,
+        faults: Vec<Fault>,
+    ) -> Option<End> {
+        match made {
+            Move::Step(actor) if actor == self.outsider() => {
+                self.delete_files(candidates, faults);
+                None
+            }
+            Move::Step(actor) => {
+                self.step(actor, candidates, faults);
+                None
+            }
+            Move::Crash(_) | Move::KillWrapper(_) => self.fault(made, candidates, faults),
         }
+    }
+
+    /// Lets a worker take its next step.
+    fn step(&mut self, actor: usize, candidates: Vec<Candidate>, faults: Vec<Fault>) {
         let worker = &mut self.workers[actor];
         let nth = worker.nth;
         worker.nth += 1;
@@ -38,6 +56,7 @@ impl Run<'_, '_> {
             action,
             answers: Vec::new(),
             candidates,
+            faults,
         });
         if changed {
             self.note_change();
@@ -48,7 +67,7 @@ impl Run<'_, '_> {
 
     /// Returns `true` if other workers may observe a change after this action, and then wakes those
     /// that wait for a kernel lock.
-    fn has_changed(&mut self, actor: usize, action: &Action) -> bool {
+    pub(super) fn has_changed(&mut self, actor: usize, action: &Action) -> bool {
         let (may_change, mut changed) = match action {
             Action::Commanded(_) => (true, true),
             Action::Called { call, result, .. } => (
@@ -56,6 +75,7 @@ impl Run<'_, '_> {
                 *result >= 0 && call.operation.changes_holder(),
             ),
             Action::Blocked { .. } => (false, false),
+            Action::Crashed(_) | Action::WrapperKilled(_) => (true, true),
         };
         if may_change {
             for (other, worker) in self.controller.workers.iter_mut().enumerate() {
@@ -71,7 +91,7 @@ impl Run<'_, '_> {
     }
 
     /// The step of the outsider.
-    fn delete_files(&mut self, candidates: Vec<Candidate>) {
+    fn delete_files(&mut self, candidates: Vec<Candidate>, faults: Vec<Fault>) {
         self.controller.unlink();
         self.deletes_files = false;
         self.steps.push(Step {
@@ -80,6 +100,7 @@ impl Run<'_, '_> {
             action: Action::called(deletion(), 0),
             answers: Vec::new(),
             candidates,
+            faults,
         });
         for worker in &mut self.controller.workers {
             worker.unblock();

@@ -1,12 +1,13 @@
 //! Delay-bounded search: the default schedule, except that up to three times an actor is delayed
 //! before a step until no other can go on (after Emmi, Qadeer and Rakamarić, *Delay-bounded
-//! scheduling*, POPL 2011).
+//! scheduling*, POPL 2011). A fault counts like a delay.
 //!
 //! Delays before steps that remove a name or take a lock come first: a single such delay found
 //! every takeover race of the trial runs.
 
 use std::collections::{BinaryHeap, HashSet};
 
+use super::super::moves::{Fault, Move};
 use super::super::schedule::{Candidate, Readiness, Step};
 use super::scheduler::{Scheduler, Strategy};
 use super::view::View;
@@ -14,18 +15,33 @@ use super::view::View;
 /// Number of first steps of an actor before which it may be delayed.
 const STEPS: usize = 60;
 
-/// Default maximum number of delays in one schedule.
+/// Default maximum number of delays and faults in one schedule.
 pub const MOST: usize = 3;
+
+/// The rank of a fault among the delays.
+const PRIORITY_OF_FAULT: u32 = 1;
+/// Added to the rank of a delay in a schedule without a fault, if faults are possible.
+const WITHOUT_FAULT: u32 = 10;
 
 /// An actor, and the number of steps that it has taken.
 type Point = (usize, usize);
 
+/// A deviation from the default schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Change {
+    /// The actor is delayed.
+    Delay(Point),
+    /// The fault is chosen once its actor has taken this many steps: at once or, if `late`, when it
+    /// is the turn of the actor.
+    Fault { made: Move, nth: usize, late: bool },
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Plan {
-    /// Number of delays, sum of their priorities, number of the plan. The heap returns the largest
+    /// Number of changes, sum of their priorities, number of the plan. The heap returns the largest
     /// first.
     rank: std::cmp::Reverse<(usize, u32, usize)>,
-    delays: Vec<Point>,
+    changes: Vec<Change>,
     last_first: bool,
 }
 
@@ -34,13 +50,15 @@ struct Plan {
 pub struct Delays {
     most: usize,
     plans: BinaryHeap<Plan>,
-    seen: HashSet<(Vec<Point>, bool)>,
+    seen: HashSet<(Vec<Change>, bool)>,
     current: Option<Plan>,
     made: usize,
+    /// Set once a fault was possible.
+    has_faults: bool,
 }
 
 impl Delays {
-    /// The strategy with up to this many delays in a schedule.
+    /// The strategy with up to this many delays and faults in a schedule.
     pub fn new(most: usize) -> Self {
         let mut delays = Delays {
             most,
@@ -48,20 +66,34 @@ impl Delays {
             seen: HashSet::new(),
             current: None,
             made: 0,
+            has_faults: false,
         };
         delays.plan(Vec::new(), false, 0);
         delays
     }
 
-    fn plan(&mut self, delays: Vec<Point>, last_first: bool, priority: u32) {
-        if self.seen.insert((delays.clone(), last_first)) {
+    fn plan(&mut self, changes: Vec<Change>, last_first: bool, priority: u32) {
+        if self.seen.insert((changes.clone(), last_first)) {
             self.made += 1;
-            let rank = std::cmp::Reverse((delays.len(), priority, self.made));
+            let rank = std::cmp::Reverse((changes.len(), priority, self.made));
             self.plans.push(Plan {
                 rank,
-                delays,
+                changes,
                 last_first,
             });
+        }
+    }
+
+    /// Plans one more change.
+    fn extend(&mut self, plan: &Plan, change: Change, priority: u32) {
+        let mut changes = plan.changes.clone();
+        changes.push(change);
+        let is_delay = |change: &Change| matches!(change, Change::Delay(_));
+        let delays = changes.iter().filter(|change| is_delay(change)).count();
+        let priority = plan.rank.0.1 + priority;
+        self.plan(changes.clone(), false, priority);
+        if delays > 1 {
+            self.plan(changes, true, priority);
         }
     }
 }
@@ -71,7 +103,7 @@ impl Strategy for Delays {
         let plan = self.plans.pop()?;
         self.current = Some(plan.clone());
         Some(Box::new(Delaying {
-            to_come: plan.delays,
+            to_come: plan.changes,
             delayed: Vec::new(),
             last_first: plan.last_first,
         }))
@@ -81,54 +113,84 @@ impl Strategy for Delays {
         let Some(plan) = self
             .current
             .take()
-            .filter(|plan| plan.delays.len() < self.most)
+            .filter(|plan| plan.changes.len() < self.most)
         else {
             return;
         };
-        // Another plan has tried a delay before the last one of this plan.
-        let position = |point: &Point| {
-            trace
-                .iter()
-                .position(|step| (step.actor, step.nth) == *point)
+        // Another plan has tried a change before the last one of this plan.
+        let last = plan.changes.last();
+        let from = last.and_then(|change| change.position(trace)).unwrap_or(0);
+        let from = from.min(trace.len());
+        let offered = |steps: &[Step]| -> HashSet<(Move, usize)> {
+            let faults = steps.iter().flat_map(|step| &step.faults);
+            faults.map(|fault| (fault.made, fault.nth)).collect()
         };
-        let from = plan.delays.last().and_then(position).unwrap_or(0);
-        for step in &trace[from.min(trace.len())..] {
-            let point = (step.actor, step.nth);
-            if step.nth >= STEPS || step.priority() > 4 || plan.delays.contains(&point) {
+        let mut before = offered(&trace[..from]);
+        self.has_faults |= trace.iter().any(|step| !step.faults.is_empty());
+        for step in &trace[from..] {
+            for fault in step.faults.iter().filter(|fault| fault.fresh) {
+                let Fault { made, nth, .. } = *fault;
+                let is_new = before.insert((made, nth));
+                let in_turn = step.made() == Move::Step(made.actor());
+                if nth < STEPS && (is_new || in_turn) {
+                    let late = !is_new;
+                    self.extend(&plan, Change::Fault { made, nth, late }, PRIORITY_OF_FAULT);
+                }
+            }
+            let delay = Change::Delay((step.actor, step.nth));
+            let is_fault = step.made().is_fault();
+            let known = plan.changes.contains(&delay);
+            if is_fault || known || step.nth >= STEPS || step.priority() > 4 {
                 continue;
             }
-            let mut delays = plan.delays.clone();
-            delays.push(point);
-            let priority = plan.rank.0.1 + step.priority();
-            self.plan(delays.clone(), false, priority);
-            if delays.len() > 1 {
-                self.plan(delays, true, priority);
-            }
+            let without_fault = match step.faults.is_empty() {
+                true => 0,
+                false => WITHOUT_FAULT,
+            };
+            self.extend(&plan, delay, step.priority() + without_fault);
         }
     }
 
     fn complete(&self) -> Option<String> {
-        let fewest = self.plans.iter().map(|plan| plan.delays.len()).min();
+        let fewest = self.plans.iter().map(|plan| plan.changes.len()).min();
         let complete = match fewest {
             Some(fewest) => fewest.checked_sub(1)?,
             None => self.most,
         };
-        Some(match complete {
-            1 => "complete up to 1 delay".to_owned(),
-            complete => format!("complete up to {complete} delays"),
+        Some(match (complete, self.has_faults) {
+            (1, false) => "complete up to 1 delay".to_owned(),
+            (1, true) => "complete up to 1 delay or crash".to_owned(),
+            (complete, false) => format!("complete up to {complete} delays"),
+            (complete, true) => format!("complete up to {complete} delays and crashes"),
         })
     }
 }
 
+impl Change {
+    /// The number of the step at which the change took effect.
+    fn position(&self, trace: &[Step]) -> Option<usize> {
+        let (made, nth) = match *self {
+            Change::Delay((actor, nth)) => (Move::Step(actor), nth),
+            Change::Fault { made, nth, .. } => (made, nth),
+        };
+        trace
+            .iter()
+            .position(|step| step.made() == made && step.nth == nth)
+    }
+}
+
 struct Delaying {
-    to_come: Vec<Point>,
+    to_come: Vec<Change>,
     /// Delayed actors, each with the number of steps before the delay.
     delayed: Vec<(usize, usize)>,
     last_first: bool,
 }
 
 impl Scheduler for Delaying {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
+        if let Some(fault) = self.fault(view, |_, late| !late) {
+            return Some(fault);
+        }
         loop {
             let free: Vec<Candidate> = view
                 .candidates
@@ -144,26 +206,46 @@ impl Scheduler for Delaying {
                 candidates: &free,
                 ..*view
             };
-            let chosen = match self.whose_turn(&free, view) {
-                Ok(actor) => actor,
-                Err(actor) => {
-                    self.delayed.retain(|(delayed, _)| *delayed != actor);
-                    return Some(actor);
-                }
+            let (chosen, was_delayed) = match self.whose_turn(&free, view) {
+                Ok(actor) => (actor, false),
+                Err(actor) => (actor, true),
             };
+            self.delayed.retain(|(delayed, _)| *delayed != chosen);
             let point = view.find(chosen).map(|candidate| (chosen, candidate.nth));
-            match self.to_come.iter().position(|delay| Some(*delay) == point) {
+            let is_due = |change: &Change| Some(*change) == point.map(Change::Delay);
+            let delay = self.to_come.iter().position(is_due);
+            match delay.filter(|_| !was_delayed) {
                 Some(place) => {
                     self.to_come.remove(place);
                     self.delayed.push((chosen, view.at()));
                 }
-                None => return Some(chosen),
+                None => {
+                    let fault = self.fault(view, |actor, late| late && actor == chosen);
+                    return Some(fault.unwrap_or(Move::Step(chosen)));
+                }
             }
         }
     }
 }
 
 impl Delaying {
+    /// A fault that is due, of those that meet the condition on their actor and on being late.
+    fn fault(&mut self, view: &View<'_>, is_meant: impl Fn(usize, bool) -> bool) -> Option<Move> {
+        let is_due = |change: &Change| match *change {
+            Change::Delay(_) => false,
+            Change::Fault { made, nth, late } => {
+                let mut possible = view.faults.iter();
+                is_meant(made.actor(), late)
+                    && possible.any(|fault| fault.made == made && fault.nth == nth)
+            }
+        };
+        let place = self.to_come.iter().position(is_due)?;
+        match self.to_come.remove(place) {
+            Change::Fault { made, .. } => Some(made),
+            Change::Delay(_) => None,
+        }
+    }
+
     /// An actor that is not delayed, or `Err` with a delayed one whose delay is over.
     fn whose_turn(&self, free: &View<'_>, all: &View<'_>) -> Result<usize, usize> {
         if free.ready().next().is_some() {
@@ -217,6 +299,7 @@ mod tests {
             action: Action::Commanded(Command::Leave),
             answers: Vec::new(),
             candidates: Vec::new(),
+            faults: Vec::new(),
         };
         vec![step; count]
     }
@@ -224,39 +307,43 @@ mod tests {
     #[test]
     fn who_is_held_up_goes_on_when_nobody_else_can() {
         let mut scheduler = Delaying {
-            to_come: vec![(0, 1)],
+            to_come: vec![Change::Delay((0, 1))],
             delayed: Vec::new(),
             last_first: false,
         };
         let mut choose = |list: &[(usize, usize, Readiness)], last, at| {
             scheduler.choose(&View {
                 candidates: &candidates(list),
+                faults: &[],
                 last,
                 steps: &steps(at),
             })
         };
         use Readiness::{Holding, Ready, Yielded};
-        assert_eq!(choose(&[(0, 0, Ready), (1, 0, Ready)], None, 0), Some(0));
+        assert_eq!(
+            choose(&[(0, 0, Ready), (1, 0, Ready)], None, 0),
+            Some(Move::Step(0))
+        );
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 0, Ready)], Some(0), 1),
-            Some(1),
+            Some(Move::Step(1)),
             "0 is delayed"
         );
         // Worker 1 is in the section; worker 0 continues meanwhile.
         assert_eq!(
             choose(&[(0, 1, Ready), (1, 1, Holding { since: 2 })], Some(1), 3),
-            Some(0)
+            Some(Move::Step(0))
         );
         assert_eq!(
             choose(&[(0, 2, Yielded), (1, 1, Holding { since: 2 })], Some(0), 4),
-            Some(1)
+            Some(Move::Step(1))
         );
     }
 
     #[test]
     fn who_was_inside_before_leaves_first() {
         let mut scheduler = Delaying {
-            to_come: vec![(1, 0)],
+            to_come: vec![Change::Delay((1, 0))],
             delayed: Vec::new(),
             last_first: false,
         };
@@ -267,10 +354,11 @@ mod tests {
         assert_eq!(
             scheduler.choose(&View {
                 candidates: &list,
+                faults: &[],
                 last: Some(0),
                 steps: &steps(5),
             }),
-            Some(0)
+            Some(Move::Step(0))
         );
     }
 }

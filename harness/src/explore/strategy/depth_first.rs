@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::super::moves::Move;
 use super::super::schedule::{Candidate, Readiness, Step};
 use super::super::syscalls::Footprint;
 use super::scheduler::{Scheduler, Strategy};
@@ -25,7 +26,7 @@ type Sleep = Vec<(usize, Footprint)>;
 
 #[derive(Debug)]
 struct Branch {
-    prefix: Vec<usize>,
+    prefix: Vec<Move>,
     /// The sleep set just before the last step of the prefix.
     sleep: Sleep,
     preemptions: usize,
@@ -40,6 +41,8 @@ pub struct DepthFirst {
     /// The sleep set before each step of the current schedule.
     slept: Rc<RefCell<Vec<Sleep>>>,
     cut_off: bool,
+    /// Set once a fault was possible.
+    has_faults: bool,
 }
 
 impl DepthFirst {
@@ -55,6 +58,7 @@ impl DepthFirst {
             current: None,
             slept: Rc::default(),
             cut_off: false,
+            has_faults: false,
         }
     }
 
@@ -98,24 +102,42 @@ impl Strategy for DepthFirst {
                 break;
             }
             let last = at.checked_sub(1).map(|before| trace[before].actor);
+            let prefix = |made: Move| {
+                let before = trace[..at].iter().map(Step::made);
+                before.chain([made]).collect::<Vec<Move>>()
+            };
+            // A fault depends on every step, so no step sleeps after it.
+            self.has_faults |= !step.faults.is_empty();
+            for fault in step.faults.iter().filter(|fault| fault.fresh) {
+                if fault.made != step.made() {
+                    made.push(Branch {
+                        prefix: prefix(fault.made),
+                        sleep: Vec::new(),
+                        preemptions: preemptions + 1,
+                    });
+                }
+            }
             let mut sleep = slept;
-            sleep.push((step.actor, step.footprint()));
+            if !step.made().is_fault() {
+                sleep.push((step.actor, step.footprint()));
+            }
             for other in &step.candidates {
                 let asleep = sleep.iter().any(|(actor, _)| *actor == other.actor);
                 if asleep || other.readiness == Readiness::Yielded {
                     continue;
                 }
-                let mut prefix: Vec<usize> = trace[..at].iter().map(|step| step.actor).collect();
-                prefix.push(other.actor);
                 made.push(Branch {
-                    prefix,
+                    prefix: prefix(Move::Step(other.actor)),
                     sleep: sleep.clone(),
                     preemptions: preemptions + cost(other, last, &step.candidates),
                 });
                 sleep.push((other.actor, other.next.clone()));
             }
             let chosen = step.candidates.iter().find(|one| one.actor == step.actor);
-            preemptions += chosen.map_or(0, |chosen| cost(chosen, last, &step.candidates));
+            preemptions += match step.made() {
+                Move::Step(_) => chosen.map_or(0, |chosen| cost(chosen, last, &step.candidates)),
+                _ => 1,
+            };
         }
         for branch in made {
             self.branches
@@ -126,12 +148,13 @@ impl Strategy for DepthFirst {
     }
 
     fn complete(&self) -> Option<String> {
-        match self.is_complete() {
-            true => {
-                Some("complete: every interleaving, up to the order of independent calls".into())
-            }
-            false => None,
+        if !self.is_complete() {
+            return None;
         }
+        let crashes = if self.has_faults { " and crash" } else { "" };
+        Some(format!(
+            "complete: every interleaving{crashes}, up to the order of independent calls"
+        ))
     }
 }
 
@@ -146,7 +169,7 @@ fn cost(chosen: &Candidate, last: Option<usize>, all: &[Candidate]) -> usize {
 }
 
 struct Walk {
-    prefix: Vec<usize>,
+    prefix: Vec<Move>,
     /// The sleep set just before the last step of the prefix.
     given: Sleep,
     sleep: Sleep,
@@ -167,7 +190,7 @@ impl Walk {
 }
 
 impl Scheduler for Walk {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
         let at = view.at();
         if at + 1 == self.prefix.len() {
             self.sleep = self.given_here(view);
@@ -179,8 +202,8 @@ impl Scheduler for Walk {
                 .retain(|(actor, asleep)| *actor != last.actor && asleep.commutes_with(&footprint));
         }
         self.slept.borrow_mut().push(self.sleep.clone());
-        if let Some(&actor) = self.prefix.get(at) {
-            return view.find(actor).map(|candidate| candidate.actor);
+        if let Some(&next) = self.prefix.get(at) {
+            return view.allows(next).then_some(next);
         }
         let awake: Vec<Candidate> = view
             .candidates
@@ -204,7 +227,7 @@ impl Scheduler for Walk {
             candidates: &awake,
             ..*view
         };
-        Some(awake.by_default())
+        Some(Move::Step(awake.by_default()))
     }
 }
 
@@ -241,10 +264,11 @@ mod tests {
                 }
                 let view = View {
                     candidates: &candidates,
+                    faults: &[],
                     last: steps.last().map(|step| step.actor),
                     steps: &steps,
                 };
-                let Some(actor) = scheduler.choose(&view) else {
+                let Some(Move::Step(actor)) = scheduler.choose(&view) else {
                     break true;
                 };
                 let nth = done[actor];
@@ -255,6 +279,7 @@ mod tests {
                     action: Action::called(call(actor, nth), 0),
                     answers: Vec::new(),
                     candidates,
+                    faults: Vec::new(),
                 });
             };
             search.learn(&steps);
@@ -306,16 +331,17 @@ mod tests {
         let candidates = [candidate(0, write.clone()), candidate(1, read)];
         let view = View {
             candidates: &candidates,
+            faults: &[],
             last: None,
             steps: &[],
         };
         let mut walk = Walk {
-            prefix: vec![0],
+            prefix: vec![Move::Step(0)],
             given: vec![(1, read_before)],
             sleep: Vec::new(),
             slept: Rc::default(),
         };
-        assert_eq!(walk.choose(&view), Some(0));
+        assert_eq!(walk.choose(&view), Some(Move::Step(0)));
         let [(1, asleep)] = &walk.sleep[..] else {
             panic!("{:?}", walk.sleep);
         };

@@ -2,6 +2,7 @@
 
 mod delays;
 mod depth_first;
+mod faults;
 mod mix;
 mod pct;
 mod random;

@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
+use super::super::moves::Move;
 use super::super::schedule::{Readiness, Step};
+use super::faults::{FaultPoints, Length};
 use super::scheduler::{Scheduler, Strategy};
 use super::view::View;
 use crate::model::Random;
@@ -16,8 +18,9 @@ pub const CHANGES: usize = 3;
 #[derive(Debug)]
 pub struct Pct {
     random: Random,
+    faults: Random,
     changes: usize,
-    length: usize,
+    length: Length,
 }
 
 impl Pct {
@@ -25,8 +28,9 @@ impl Pct {
     pub fn new(seed: u64, changes: usize) -> Self {
         Pct {
             random: Random::new(seed),
+            faults: Random::new(seed ^ 0xdead),
             changes,
-            length: 20,
+            length: Length::new(),
         }
     }
 }
@@ -34,7 +38,7 @@ impl Pct {
 impl Strategy for Pct {
     fn next(&mut self) -> Option<Box<dyn Scheduler>> {
         let at = (0..self.changes)
-            .map(|_| self.random.below(self.length as u64) as usize)
+            .map(|_| self.random.below(self.length.get() as u64) as usize)
             .collect();
         Some(Box::new(Priorities {
             random: self.random.split(),
@@ -42,11 +46,12 @@ impl Strategy for Pct {
             at,
             lowest: 0,
             entered: HashMap::new(),
+            faults: FaultPoints::new(self.faults.split(), self.length.get()),
         }))
     }
 
     fn learn(&mut self, trace: &[Step]) {
-        self.length = (3 * self.length + trace.len()).div_ceil(4).max(4);
+        self.length.learn(trace.len());
     }
 }
 
@@ -57,10 +62,11 @@ struct Priorities {
     lowest: i64,
     /// Actors whose priority was lowered in the section, with the step at which they entered it.
     entered: HashMap<usize, usize>,
+    faults: FaultPoints,
 }
 
 impl Scheduler for Priorities {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
         let most = view
             .candidates
             .iter()
@@ -96,7 +102,10 @@ impl Scheduler for Priorities {
                     self.lowest -= 1;
                     self.priorities[actor] = self.lowest;
                 }
-                None => return Some(actor),
+                None => {
+                    let fault = self.faults.due(view, actor);
+                    return Some(fault.unwrap_or(Move::Step(actor)));
+                }
             }
         }
     }

@@ -1,34 +1,62 @@
 //! A random walk: any actor may take the next step; holders and sleepers are chosen less often.
 
-use super::super::schedule::Readiness;
+use super::super::moves::Move;
+use super::super::schedule::{Readiness, Step};
+use super::faults::{FaultPoints, Length};
 use super::scheduler::{Scheduler, Strategy};
 use super::view::View;
 use crate::model::Random;
 
 /// The random walk.
 #[derive(Debug)]
-pub struct RandomWalk(Random);
+pub struct RandomWalk {
+    random: Random,
+    faults: Random,
+    length: Length,
+}
 
 impl RandomWalk {
     /// A walk with random numbers from this seed.
     pub fn new(seed: u64) -> Self {
-        RandomWalk(Random::new(seed))
+        RandomWalk {
+            random: Random::new(seed),
+            faults: Random::new(seed ^ 0xdead),
+            length: Length::new(),
+        }
     }
 }
 
 impl Strategy for RandomWalk {
     fn next(&mut self) -> Option<Box<dyn Scheduler>> {
-        Some(Box::new(Walk(self.0.split())))
+        Some(Box::new(Walk {
+            random: self.random.split(),
+            faults: FaultPoints::new(self.faults.split(), self.length.get()),
+        }))
+    }
+
+    fn learn(&mut self, trace: &[Step]) {
+        self.length.learn(trace.len());
     }
 }
 
-struct Walk(Random);
+struct Walk {
+    random: Random,
+    faults: FaultPoints,
+}
 
 impl Scheduler for Walk {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
+        let actor = self.actor(view);
+        let fault = self.faults.due(view, actor);
+        Some(fault.unwrap_or(Move::Step(actor)))
+    }
+}
+
+impl Walk {
+    fn actor(&mut self, view: &View<'_>) -> usize {
         let ready: Vec<usize> = view.ready().map(|candidate| candidate.actor).collect();
-        if !ready.is_empty() && !self.0.once_in(10) {
-            return Some(self.0.choose(&ready));
+        if !ready.is_empty() && !self.random.once_in(10) {
+            return self.random.choose(&ready);
         }
         let awake: Vec<usize> = view
             .candidates
@@ -36,9 +64,9 @@ impl Scheduler for Walk {
             .filter(|candidate| candidate.readiness != Readiness::Yielded)
             .map(|candidate| candidate.actor)
             .collect();
-        Some(match awake.is_empty() {
+        match awake.is_empty() {
             true => view.by_default(),
-            false => self.0.choose(&awake),
-        })
+            false => self.random.choose(&awake),
+        }
     }
 }

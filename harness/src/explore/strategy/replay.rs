@@ -1,34 +1,35 @@
-//! The steps of a known schedule, then default ones.
+//! The moves of a known schedule, then default steps.
 
+use super::super::moves::Move;
 use super::scheduler::Scheduler;
 use super::view::View;
 
 /// A scheduler that follows a known schedule.
 #[derive(Debug)]
 pub struct Replay {
-    choices: std::collections::VecDeque<usize>,
-    /// Number of steps that the actor could not take in its turn.
+    moves: std::collections::VecDeque<Move>,
+    /// Number of moves that were not possible in their turn.
     pub strayed: usize,
 }
 
 impl Replay {
-    /// A scheduler that follows these choices.
-    pub fn new(choices: &[usize]) -> Self {
+    /// A scheduler that makes these moves.
+    pub fn new(moves: &[Move]) -> Self {
         Replay {
-            choices: choices.iter().copied().collect(),
+            moves: moves.iter().copied().collect(),
             strayed: 0,
         }
     }
 }
 
 impl Scheduler for Replay {
-    fn choose(&mut self, view: &View<'_>) -> Option<usize> {
-        while let Some(actor) = self.choices.pop_front() {
-            if view.find(actor).is_some() {
-                return Some(actor);
+    fn choose(&mut self, view: &View<'_>) -> Option<Move> {
+        while let Some(next) = self.moves.pop_front() {
+            if view.allows(next) {
+                return Some(next);
             }
             self.strayed += 1;
         }
-        Some(view.by_default())
+        Some(Move::Step(view.by_default()))
     }
 }

@@ -1,13 +1,14 @@
 //! The interface of strategies.
 
+use super::super::moves::Move;
 use super::super::schedule::Step;
 use super::view::View;
 
-/// Chooses the steps of one schedule.
+/// Chooses the moves of one schedule.
 pub trait Scheduler {
-    /// The actor of the next step, one of the candidates; `None` if the rest of the schedule is not
+    /// The next move, one of those that the view allows; `None` if the rest of the schedule is not
     /// worth the time.
-    fn choose(&mut self, view: &View<'_>) -> Option<usize>;
+    fn choose(&mut self, view: &View<'_>) -> Option<Move>;
 }
 
 /// Creates schedules.

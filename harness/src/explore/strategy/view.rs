@@ -1,5 +1,6 @@
 //! The view of a schedule on which a scheduler bases its choice.
 
+use super::super::moves::{Fault, Move};
 use super::super::schedule::{Candidate, Readiness, Step};
 
 /// The state of a schedule before its next step.
@@ -7,6 +8,8 @@ use super::super::schedule::{Candidate, Readiness, Step};
 pub struct View<'a> {
     /// All actors that can take the step; never empty.
     pub candidates: &'a [Candidate],
+    /// All faults that may take its place.
+    pub faults: &'a [Fault],
     /// The actor that took the last step.
     pub last: Option<usize>,
     /// All steps so far.
@@ -23,6 +26,14 @@ impl View<'_> {
     pub fn find(&self, actor: usize) -> Option<&Candidate> {
         let mut candidates = self.candidates.iter();
         candidates.find(|candidate| candidate.actor == actor)
+    }
+
+    /// Returns `true` if the move is possible now.
+    pub fn allows(&self, made: Move) -> bool {
+        match made {
+            Move::Step(actor) => self.find(actor).is_some(),
+            fault => self.faults.iter().any(|possible| possible.made == fault),
+        }
     }
 
     /// The candidates that would continue by themselves.

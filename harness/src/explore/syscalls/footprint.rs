@@ -17,6 +17,8 @@ pub struct Footprint {
     writes: bool,
     /// Set if the driver reads or writes a line, or may do so.
     speaks: bool,
+    /// Set if the step may touch anything, as the death of a process does.
+    anything: bool,
 }
 
 impl Footprint {
@@ -29,6 +31,7 @@ impl Footprint {
             touched: call.request.as_ref().map(|request| request.touched.clone()),
             writes: call.effect.changes(),
             speaks,
+            anything: false,
         }
     }
 
@@ -41,12 +44,21 @@ impl Footprint {
             touched: None,
             writes: false,
             speaks: true,
+            anything: false,
+        }
+    }
+
+    /// The footprint of a fault. A death frees kernel locks and ends a process that others look for.
+    pub fn of_fault() -> Self {
+        Footprint {
+            anything: true,
+            ..Footprint::of_command()
         }
     }
 
     /// Returns `true` if the two steps lead to the same state in either order.
     pub fn commutes_with(&self, other: &Footprint) -> bool {
-        if self.speaks && other.speaks {
+        if self.anything || other.anything || (self.speaks && other.speaks) {
             return false;
         }
         if !self.writes && !other.writes {
@@ -115,5 +127,7 @@ mod tests {
         assert!(!footprint(Operation::Unlink, Effect::Claim, "c").commutes_with(&look));
         assert!(!Footprint::of_command().commutes_with(&Footprint::of_command()));
         assert!(Footprint::of_command().commutes_with(&make));
+        assert!(!Footprint::of_fault().commutes_with(&look));
+        assert!(!look.commutes_with(&Footprint::of_fault()));
     }
 }

@@ -61,6 +61,7 @@ pub struct Explore {
     scenario: Scenario,
     workers: usize,
     rounds: usize,
+    crashes: usize,
     schedules: usize,
     budget: Duration,
     seed: u64,
@@ -77,6 +78,7 @@ impl Explore {
             scenario: Scenario::Contend,
             workers: 3,
             rounds: 1,
+            crashes: 1,
             schedules: 1_000,
             budget: Duration::from_secs(60),
             seed: seed_from_environment().unwrap_or(1),
@@ -105,6 +107,12 @@ impl Explore {
     /// Calls of the body per worker, from 1 to 8; 1 by default.
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds.clamp(1, 8);
+        self
+    }
+
+    /// Maximum number of crashes in a schedule of [`Scenario::Crash`], from 1 to 8; 1 by default.
+    pub fn crashes(mut self, crashes: usize) -> Self {
+        self.crashes = crashes.clamp(1, 8);
         self
     }
 
@@ -204,6 +212,7 @@ impl Explore {
             scenario: replayed.map_or(self.scenario, |kept| kept.scenario),
             workers: replayed.map_or(self.workers, |kept| kept.workers),
             rounds: replayed.map_or(self.rounds, |kept| kept.rounds),
+            crashes: self.crashes,
             strategy: self.strategy,
             seed: replayed.map_or(self.seed, |kept| kept.seed),
             lease: self.lease.or(replayed.and_then(|kept| kept.lease)),
@@ -213,7 +222,7 @@ impl Explore {
             interrupted: &NEVER,
         };
         let found = match replayed {
-            Some(kept) => search.only(&kept.choices, kept.patient),
+            Some(kept) => search.only(&kept.moves, kept.patient),
             None => {
                 let budget = Budget {
                     time: self.budget,

@@ -1,0 +1,92 @@
+//! Faults that the scheduler chooses.
+
+use crate::model::{Scenario, Verb};
+
+use super::super::command::Command;
+use super::super::end::{End, FailureReason};
+use super::super::moves::{Fault, Move};
+use super::super::schedule::{Action, Candidate, Death, Step};
+use super::Run;
+
+impl Run<'_, '_> {
+    /// All faults that may take the place of the next step.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let kind = match self.config.scenario {
+            Scenario::Crash => Move::Crash,
+            _ => return Vec::new(),
+        };
+        if self.faults_made >= self.config.faults {
+            return Vec::new();
+        }
+        (0..self.workers.len())
+            .filter(|&number| self.may_crash(number))
+            .map(|number| Fault {
+                made: kind(number),
+                nth: self.workers[number].nth,
+                fresh: self.workers[number].is_fresh(),
+            })
+            .collect()
+    }
+
+    /// Returns `true` if the worker has begun and not finished, and another would notice its death.
+    fn may_crash(&self, number: usize) -> bool {
+        let worker = &self.workers[number];
+        let controlled = &self.controller.workers[number];
+        let is_finished = worker.script.is_empty() && controlled.command.is_none();
+        let mut others = self.workers.iter().enumerate();
+        !worker.dead
+            && worker.nth > 0
+            && (!is_finished || controlled.tidies_up())
+            && self.controller.lives(number)
+            && others.any(|(other, worker)| other != number && !worker.dead)
+    }
+
+    /// Makes a fault happen. Returns the end of the schedule if that fails.
+    pub(super) fn fault(
+        &mut self,
+        made: Move,
+        candidates: Vec<Candidate>,
+        faults: Vec<Fault>,
+    ) -> Option<End> {
+        let number = made.actor();
+        self.faults_made += 1;
+        let death = Death {
+            before: self.controller.next_call(number),
+            inside: self.workers[number].inside.is_some(),
+        };
+        if !self.controller.crash(number) {
+            return Some(End::Failed(FailureReason::NotKilled { worker: number }));
+        }
+        self.workers[number].die();
+        let action = Action::Crashed(death);
+        self.has_changed(number, &action);
+        self.last_progress = self.steps.len();
+        self.steps.push(Step {
+            actor: number,
+            nth: self.workers[number].nth,
+            action,
+            answers: Vec::new(),
+            candidates,
+            faults,
+        });
+        for worker in &mut self.workers {
+            worker.note_progress();
+        }
+        self.note_change();
+        self.try_once_more();
+        None
+    }
+
+    /// If no survivor will request the lock any more, one of them does so once more: otherwise
+    /// nobody would notice that the dead worker has left the lock unusable.
+    fn try_once_more(&mut self) {
+        let acquire = Command::Verb(Verb::Acquire);
+        let asks = |worker: &super::ScriptedWorker| worker.script.contains(&acquire);
+        if !self.workers.iter().any(asks)
+            && let Some(survivor) = self.workers.iter_mut().find(|worker| !worker.dead)
+        {
+            let section = [acquire, Command::Verb(Verb::Release)];
+            survivor.script.extend(section);
+        }
+    }
+}
