@@ -12,8 +12,8 @@ use super::values::{engine, explorable, strategy};
 #[derive(Args, Clone, Debug)]
 #[command(
     mut_arg("scenario", |arg| arg
-        .help("Scenario to run: contend, die, crash, respawn, remove or unlink; repeatable or \
-             comma-separated [default: all that the lock supports, except unlink]")
+        .help("Scenario to run: contend, die, crash, expire, respawn, remove or unlink; repeatable \
+             or comma-separated [default: all that the lock supports, except unlink]")
         .value_parser(explorable)),
     mut_arg("duration", |arg| arg
         .help("Time limit for each lock, all scenarios together [default: 60s]")),

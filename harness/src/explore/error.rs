@@ -31,6 +31,12 @@ pub enum ExploreError {
     /// The server cannot be used.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// No lease can be ended.
+    #[error(
+        "the scenario `expire` needs a server whose leases can be ended: name its engine by \
+         --servers ENGINE or --server ENGINE://HOST:PORT"
+    )]
+    NoLeases,
     /// A worker did not start.
     #[error(transparent)]
     Start(#[from] WorkerError),

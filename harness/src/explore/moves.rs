@@ -9,17 +9,23 @@ pub enum Move {
     Crash(usize),
     /// Only the wrapper of the worker is killed; the command that it runs goes on.
     KillWrapper(usize),
+    /// The leases of the worker on a server run out.
+    Expire(usize),
 }
 
 /// Marks of the moves that are not steps, as in `0!`.
 const CRASH: char = '!';
 const KILL_WRAPPER: char = '~';
+const EXPIRE: char = '%';
 
 impl Move {
     /// The actor that moves, or the worker that the fault hits.
     pub fn actor(self) -> usize {
         match self {
-            Move::Step(actor) | Move::Crash(actor) | Move::KillWrapper(actor) => actor,
+            Move::Step(actor)
+            | Move::Crash(actor)
+            | Move::KillWrapper(actor)
+            | Move::Expire(actor) => actor,
         }
     }
 
@@ -34,12 +40,16 @@ impl Move {
             Move::Step(actor) => actor.to_string(),
             Move::Crash(actor) => format!("{actor}{CRASH}"),
             Move::KillWrapper(actor) => format!("{actor}{KILL_WRAPPER}"),
+            Move::Expire(actor) => format!("{actor}{EXPIRE}"),
         }
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let marks: [(char, fn(usize) -> Move); 2] =
-            [(CRASH, Move::Crash), (KILL_WRAPPER, Move::KillWrapper)];
+        let marks: [(char, fn(usize) -> Move); 3] = [
+            (CRASH, Move::Crash),
+            (KILL_WRAPPER, Move::KillWrapper),
+            (EXPIRE, Move::Expire),
+        ];
         for (mark, fault) in marks {
             if let Some(actor) = text.strip_suffix(mark) {
                 return actor.parse().ok().map(fault);
@@ -128,6 +138,7 @@ mod tests {
         (0..4_usize, 0..6).prop_map(|(actor, kind)| match kind {
             0 => Move::Crash(actor),
             1 => Move::KillWrapper(actor),
+            2 => Move::Expire(actor),
             _ => Move::Step(actor),
         })
     }

@@ -65,6 +65,8 @@ const MARGIN: Duration = Duration::from_millis(200);
 const UNSEEN: &str = "no call that touches the lock was seen: it lies elsewhere (LOCKUTILS_DIR \
                       names its directory), on a server or in memory, or processes other than \
                       the workers make its calls";
+/// Maximum number of leases that run out in a schedule of the scenario `expire`.
+const EXPIRIES: usize = 1;
 /// Number of replays of a counterexample.
 const REPLAYS: usize = 10;
 /// Number of replays that are made however long they take.
@@ -111,6 +113,10 @@ impl<'a> Search<'a> {
     /// If the system or the processor is not supported, or there is no directory for the workers.
     pub fn controller(&self) -> Result<Controller<'a>, ExploreError> {
         Controller::check_system()?;
+        let has_leases = self.server.is_some_and(Server::has_leases);
+        if self.scenario == Scenario::Expire && !has_leases {
+            return Err(ExploreError::NoLeases);
+        }
         if !SUPPORTED {
             let architecture = std::env::consts::ARCH;
             return Err(ExploreError::Processor { architecture });
@@ -129,7 +135,10 @@ impl<'a> Search<'a> {
             lease: self.lease,
             patient,
             settle_time: self.settle_time,
-            faults: self.crashes,
+            faults: match self.scenario {
+                Scenario::Expire => EXPIRIES,
+                _ => self.crashes,
+            },
         }
     }
 

@@ -101,6 +101,10 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             return (what, Some("held by another: waits".into()));
         }
         Action::Crashed(_) => return ("is killed (SIGKILL)".into(), None),
+        Action::Expired(leases) => {
+            let means = format!("the server ends {}", leases.join(", "));
+            return ("its lease runs out".into(), Some(means));
+        }
         Action::WrapperKilled(_) => return ("loses its wrapper (SIGKILL)".into(), None),
         Action::Called {
             call,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use lockutils_harness::engines::Server;
 use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, outcome};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
@@ -66,7 +67,8 @@ impl super::Trial for Explore<'_> {
         let server = server.as_ref();
         let lock = on_server(&subject.lock, server);
         let can = offers(&lock, &base.join("first"), &run.interrupted)?;
-        let scenarios = scenarios(subject, &can);
+        let has_leases = server.is_some_and(Server::has_leases);
+        let scenarios = scenarios(subject, &can, has_leases);
         let budget = Budget {
             time: self.duration / scenarios.len() as u32,
             schedules: self.schedules,
@@ -133,13 +135,14 @@ impl super::Trial for Explore<'_> {
     }
 }
 
-/// The named scenarios, or else every promise that the worker supports.
-fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
+/// The named scenarios, or else every promise that the worker and the server support.
+fn scenarios(subject: &Subject<'_>, can: &Capabilities, has_leases: bool) -> Vec<Scenario> {
     if !subject.scenarios.is_empty() {
         return subject.scenarios.clone();
     }
     Scenario::explorable()
         .filter(|scenario| scenario.role() == model::Role::Promise)
+        .filter(|scenario| *scenario != Scenario::Expire || has_leases)
         .filter(|scenario| scenario.needs().is_none_or(|needs| can.has(needs)))
         .collect()
 }

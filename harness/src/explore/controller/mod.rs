@@ -196,6 +196,11 @@ impl<'a> Controller<'a> {
         self.read_answers(number);
         let reaped = self.let_zygote_reap(number);
         self.workers[number].state = WorkerState::Gone;
+        if self.servers.are_used() {
+            // The server notices the end of its connections.
+            self.servers.changed = true;
+            self.settle_servers();
+        }
         ended && reaped
     }
 

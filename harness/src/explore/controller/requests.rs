@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
+use crate::engines::{Lease, ServerError};
+
 use super::super::entry::Entry;
 use super::super::requests::{Access, Request};
 use super::super::syscalls::{self, Call, Operation, SystemCall};
@@ -142,6 +144,40 @@ impl Controller<'_> {
             self.tracer.resume(tid);
             self.settle(number, Duration::ZERO);
         }
+    }
+
+    /// All leases of the lock on the server that the user named.
+    pub fn leases(&self) -> Result<Vec<Lease>, ServerError> {
+        self.servers.leases(&self.spawner.name)
+    }
+
+    /// Ends a lease.
+    pub fn expire(&mut self, lease: &Lease) -> Result<(), ServerError> {
+        self.servers.changed = true;
+        self.servers.expire(lease, &self.spawner.name)
+    }
+
+    /// Ends all leases, as time does.
+    pub fn expire_all(&mut self) -> Result<(), ServerError> {
+        for lease in self.leases()? {
+            self.expire(&lease)?;
+        }
+        Ok(())
+    }
+
+    /// The worker whose connection has this port on its side.
+    pub fn owner_of_port(&self, port: u16) -> Option<usize> {
+        self.tracer.tasks.get(&self.servers.user_of(port)?).copied()
+    }
+
+    /// Returns `true` if the lock is on a server.
+    pub fn uses_servers(&self) -> bool {
+        self.servers.are_used()
+    }
+
+    /// Returns `true` if the server tells when each lease ends.
+    pub fn knows_leases(&self) -> bool {
+        self.servers.tell_leases()
     }
 
     /// Returns `true` if an answer lies ready for this task, so that a wait would be over at once.

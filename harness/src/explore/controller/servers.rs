@@ -34,6 +34,8 @@ pub struct Servers<'a> {
     seen: Vec<Peer>,
     /// The number of the server behind each connection, by the inode of its socket.
     connections: HashMap<u64, Option<usize>>,
+    /// The task that was first seen to use a connection, by the port on its side.
+    ports: HashMap<u16, Pid>,
     /// Set if a server may have changed since the waiting workers were looked at.
     pub changed: bool,
 }
@@ -45,6 +47,7 @@ impl<'a> Servers<'a> {
             addresses: named.map(Server::addresses).unwrap_or_default(),
             seen: Vec::new(),
             connections: HashMap::new(),
+            ports: HashMap::new(),
             changed: false,
         }
     }
@@ -52,6 +55,7 @@ impl<'a> Servers<'a> {
     /// Forgets the connections of the last schedule.
     pub fn clear(&mut self) {
         self.connections.clear();
+        self.ports.clear();
         self.changed = false;
     }
 
@@ -91,12 +95,30 @@ impl<'a> Servers<'a> {
             return *known;
         }
         // A socket that is not connected yet is looked at again.
-        let peer = Socket::of(tid, fd).ok()?.peer()?;
-        let number = self
-            .is_server(&peer, tid, workers)
-            .then(|| self.number(peer));
+        let socket = Socket::of(tid, fd).ok()?;
+        let peer = socket.peer()?;
+        let is_server = self.is_server(&peer, tid, workers);
+        let number = is_server.then(|| self.number(peer));
+        if let Some(port) = socket.port().filter(|_| is_server) {
+            self.ports.insert(port, tid);
+        }
         self.connections.insert(inode, number);
         number
+    }
+
+    /// The task that uses the connection from this port.
+    pub fn user_of(&self, port: u16) -> Option<Pid> {
+        self.ports.get(&port).copied()
+    }
+
+    /// Returns `true` if a worker was seen to use a server.
+    pub fn are_used(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
+    /// Returns `true` if the named server tells which leases there are.
+    pub fn tell_leases(&self) -> bool {
+        self.named.is_some_and(Server::has_leases)
     }
 
     /// The number of the server behind a connection that has been seen before.

@@ -13,6 +13,7 @@ impl Run<'_, '_> {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let kind = match self.config.scenario {
             Scenario::Crash => Move::Crash,
+            Scenario::Expire => return self.expiries(),
             _ => return Vec::new(),
         };
         if self.faults_made >= self.config.faults {

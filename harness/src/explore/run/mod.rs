@@ -3,12 +3,14 @@
 mod answers;
 mod candidates;
 mod faults;
+mod leases;
 mod script;
 mod scripted_worker;
 mod step;
 
 use std::time::{Duration, Instant};
 
+use leases::Leases;
 use script::script;
 use scripted_worker::ScriptedWorker;
 
@@ -74,12 +76,15 @@ pub fn run(
         idle_rounds: 0,
         deletes_files: config.scenario == Scenario::Unlink,
         faults_made: 0,
+        leases: Leases::default(),
+        has_expired: false,
     };
     let end = match run.play(scheduler) {
         // An interruption cuts waits short.
         End::Failed(_) | End::Stuck(_) | End::Polls(_) if run.controller.is_interrupted() => {
             End::Interrupted
         }
+        End::Clean if run.has_expired => End::LeaseExpired,
         end => end,
     };
     Ok(Trace {
@@ -101,6 +106,7 @@ fn set_up(controller: &mut Controller<'_>, config: &RunConfig) -> Result<(), Exp
         other => return Err(ExploreError::FirstWorker(other)),
     }
     controller.end(&[victim]);
+    controller.expire_all()?;
     controller.age_files(DEAD_FOR + config.lease.unwrap_or_default());
     controller.pause(config.settle_time);
     Ok(())
@@ -123,6 +129,9 @@ struct Run<'a, 'b> {
     deletes_files: bool,
     /// Number of faults that the scheduler has chosen.
     faults_made: usize,
+    leases: Leases,
+    /// Set if two workers were in the section, one of them after the end of its lease.
+    has_expired: bool,
 }
 
 impl Run<'_, '_> {
