@@ -136,11 +136,6 @@ impl Started {
         self.program.id()
     }
 
-    /// Returns `true` if it has ended.
-    pub fn is_over(&self) -> bool {
-        self.program.is_over()
-    }
-
     /// Reads what it has printed, so that it never waits for a reader.
     pub fn drain(&mut self) {
         const KEPT: usize = 8 * 1024;

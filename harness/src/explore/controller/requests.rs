@@ -42,9 +42,7 @@ impl Controller<'_> {
                 Some(bytes) => Request::of(server, &bytes),
                 None => Request::unknown(server),
             };
-            // What concerns the connection alone can happen at any time.
-            let matters = request.touched.access != Access::Nothing;
-            return matters.then(|| Call::request(entry.number, fd, request));
+            return Some(Call::request(entry.number, fd, request));
         }
         if system_call.closes() && self.servers.has_sessions() {
             let server = self.servers.known(tid, fd)?;
@@ -134,16 +132,33 @@ impl Controller<'_> {
             let Some(parked) = next.and_then(|place| worker.parked.remove(place)) else {
                 return;
             };
-            let mut part = parked.call;
-            let connection = self.before_request(tid, &part);
-            let result = self.make_call(tid).unwrap_or(0);
-            self.after_request(number, tid, &mut part, connection, result);
-            if let (Some(request), Some(part)) = (&mut call.request, part.request) {
+            if let (Some(request), Some(part)) = (&mut call.request, self.send(number, parked)) {
                 request.continued(part);
             }
-            self.tracer.resume(tid);
             self.settle(number, Duration::ZERO);
         }
+    }
+
+    /// Makes the next call of a worker if it is a request that concerns its connection alone: that
+    /// can happen at any time, and is not a step.
+    pub(super) fn send_silently(&mut self, number: usize) -> bool {
+        let worker = &mut self.workers[number];
+        let is_silent = |place: &usize| {
+            let request = worker.parked[*place].call.request.as_ref();
+            request.is_some_and(|request| request.touched.access == Access::Nothing)
+        };
+        let place = worker.next_call().filter(is_silent);
+        let parked = place.and_then(|place| worker.parked.remove(place));
+        parked.map(|parked| self.send(number, parked)).is_some()
+    }
+
+    fn send(&mut self, number: usize, parked: Parked) -> Option<Request> {
+        let Parked { tid, mut call, .. } = parked;
+        let connection = self.before_request(tid, &call);
+        let result = self.make_call(tid).unwrap_or(0);
+        self.after_request(number, tid, &mut call, connection, result);
+        self.tracer.resume(tid);
+        call.request
     }
 
     /// All leases of the lock on the server that the user named.
@@ -178,6 +193,21 @@ impl Controller<'_> {
     /// Returns `true` if the server tells when each lease ends.
     pub fn knows_leases(&self) -> bool {
         self.servers.tell_leases()
+    }
+
+    /// Lets the servers act before a worker counts as waiting: it may have connected to one. Returns
+    /// `true` if there is one.
+    pub(super) fn let_servers_act(&mut self, number: usize) -> bool {
+        let worker = &mut self.workers[number];
+        // Otherwise this was done when it sent its request.
+        if !self.servers.matter() || !worker.unanswered.is_empty() {
+            return false;
+        }
+        for wait in &mut worker.held_waits {
+            wait.idle = false;
+        }
+        self.settle_servers();
+        true
     }
 
     /// Returns `true` if an answer lies ready for this task, so that a wait would be over at once.

@@ -116,6 +116,11 @@ impl<'a> Servers<'a> {
         !self.seen.is_empty()
     }
 
+    /// Returns `true` if a worker may use a server.
+    pub fn matter(&self) -> bool {
+        self.named.is_some() || self.are_used()
+    }
+
     /// Returns `true` if the named server tells which leases there are.
     pub fn tell_leases(&self) -> bool {
         self.named.is_some_and(Server::has_leases)

@@ -105,6 +105,12 @@ impl Run<'_, '_> {
         all.filter(may_expire).map(fault).collect()
     }
 
+    /// A worker that was killed and still has a lease, which ends as time passes.
+    pub(super) fn dead_owner(&self) -> Option<usize> {
+        let mut all = 0..self.workers.len();
+        all.find(|&number| self.workers[number].dead && self.leases.of(number).next().is_some())
+    }
+
     /// Lets the leases of a worker run out.
     pub(super) fn expire(
         &mut self,
@@ -112,7 +118,6 @@ impl Run<'_, '_> {
         candidates: Vec<Candidate>,
         faults: Vec<Fault>,
     ) -> Option<End> {
-        self.faults_made += 1;
         let leases: Vec<Lease> = self.leases.of(owner).cloned().collect();
         for lease in &leases {
             if let Err(error) = self.controller.expire(lease) {

@@ -163,10 +163,13 @@ impl Run<'_, '_> {
             }
             if self.steps.len() - self.last_progress > NO_PROGRESS * self.workers.len() {
                 // While a worker is in the section, the others wait for good reason.
-                return match self.workers.iter().any(|worker| worker.inside.is_some()) {
-                    true => End::Failed(FailureReason::NoProgress),
-                    false => self.polls(),
-                };
+                if self.workers.iter().any(|worker| worker.inside.is_some()) {
+                    return End::Failed(FailureReason::NoProgress);
+                }
+                match self.polls() {
+                    Some(end) => return end,
+                    None => continue,
+                }
             }
             if self.steps.len() > MOST_STEPS {
                 return End::Failed(FailureReason::TooLong { limit: MOST_STEPS });
@@ -177,7 +180,10 @@ impl Run<'_, '_> {
             }) {
                 self.idle_rounds += 1;
                 if self.idle_rounds > IDLE_ROUNDS * self.workers.len() {
-                    return self.polls();
+                    match self.polls() {
+                        Some(end) => return end,
+                        None => continue,
+                    }
                 }
             }
             let faults = self.faults();
@@ -197,8 +203,16 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The end if all waiting workers poll and none is in the section.
-    fn polls(&mut self) -> End {
+    /// The end if all waiting workers poll and none is in the section; `None` if one may get the lock
+    /// after all.
+    fn polls(&mut self) -> Option<End> {
+        if let Some(dead) = self.dead_owner() {
+            return self.expire(dead, Vec::new(), Vec::new());
+        }
+        Some(self.polls_for_good())
+    }
+
+    fn polls_for_good(&mut self) -> End {
         if !self.config.patient {
             return End::Polls(None);
         }
@@ -235,7 +249,10 @@ impl Run<'_, '_> {
             return None;
         }
         if self.controller.is_timed() {
-            return Some(self.polls());
+            return self.polls();
+        }
+        if let Some(dead) = self.dead_owner() {
+            return self.expire(dead, Vec::new(), Vec::new());
         }
         let garbage = unfinished.iter().find_map(|&worker| {
             let line = self.controller.workers[worker].garbage.as_ref()?;

@@ -22,7 +22,10 @@ impl Run<'_, '_> {
                 None
             }
             Move::Step(actor) => self.step(actor, candidates, faults),
-            Move::Expire(owner) => self.expire(owner, candidates, faults),
+            Move::Expire(owner) => {
+                self.faults_made += 1;
+                self.expire(owner, candidates, faults)
+            }
             Move::Crash(_) | Move::KillWrapper(_) => self.fault(made, candidates, faults),
         }
     }
