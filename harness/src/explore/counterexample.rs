@@ -83,7 +83,7 @@ impl Counterexample {
             .lines()
             .map(|line| format!("# {line}\n"))
             .collect();
-        let end = ending(&trace.end).replace(['\n', '\r'], " ");
+        let end = ending(trace).replace(['\n', '\r'], " ");
         let lock = if self.lock.contains(['\n', '\r']) {
             format!("lock-json: {}", serde_json::Value::from(&*self.lock))
         } else {

@@ -92,6 +92,16 @@ pub enum FailureReason {
         /// The worker's number.
         worker: usize,
     },
+    /// The lease is longer than the explorer waits for its end.
+    #[error(
+        "all waiters poll after a crash, and --lease is too long to wait for: the explorer waits \
+         for leases of up to {} s",
+        .limit.as_secs()
+    )]
+    LongLease {
+        /// The longest lease that it waits for.
+        limit: Duration,
+    },
     /// A worker computes without end.
     #[error(
         "worker {worker} has computed for {} s without an answer or a system call that matters to \

@@ -30,6 +30,9 @@ pub struct Found {
     /// Number of schedules in which all waiters polled in vain; `stress` shows whether the lock is
     /// stuck.
     pub polls: usize,
+    /// Number of schedules in which the lock was free again only some time after a crash: in real
+    /// time, or once the files of the dead worker were old.
+    pub recoveries: usize,
     /// Real time for which a dead holder was left before the other workers began. Not zero if the
     /// lock checks times that cannot be set back.
     pub settle_time: Duration,
@@ -62,6 +65,7 @@ impl Found {
             replayed: (0, 0),
             expiries: 0,
             polls: 0,
+            recoveries: 0,
             settle_time: Duration::ZERO,
             errors: Vec::new(),
             problem: None,
@@ -72,7 +76,7 @@ impl Found {
     /// The verdict on the lock.
     pub fn verdict(&self) -> Verdict {
         match &self.counterexample {
-            Some(trace) => trace.end.verdict(),
+            Some(trace) => trace.verdict(),
             None if self.problem.is_some() => Verdict::NotKnown,
             None if self.schedules == self.polls => Verdict::NotKnown,
             None if self.expiries > 0 => Verdict::LeaseExpired,

@@ -8,6 +8,7 @@
 
 mod command;
 pub mod counterexample;
+mod deaths;
 mod end;
 mod error;
 mod found;

@@ -24,7 +24,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         .map(|saved| format!("cargo lockutils replay {}", saved.file));
     let counterexample = found.counterexample.as_ref().zip(saved);
     let counterexample = counterexample.map(|(trace, saved)| Counterexample {
-        ending: ending(&trace.end),
+        ending: ending(trace),
         switches: switches(&trace.moves()),
         same: found.replayed.0,
         runs: found.replayed.1,
@@ -39,7 +39,17 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
     let problem = problem.map(|problem| format!("a worker failed: {problem}"));
     let interrupted = (found.interrupted && found.schedules > 0)
         .then(|| "interrupted before the search was over".to_owned());
-    let notes = problem.into_iter().chain(interrupted);
+    let recovers = (found.recoveries > 0).then(|| {
+        let lease = match search.lease {
+            None => ": --lease explores what happens then",
+            Some(_) => "",
+        };
+        format!(
+            "in {} schedules, the lock was free again only some time after the crash{lease}",
+            found.recoveries
+        )
+    });
+    let notes = problem.into_iter().chain(recovers).chain(interrupted);
     Outcome {
         scenario: found.scenario,
         meaning: found

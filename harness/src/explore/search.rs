@@ -1,5 +1,6 @@
 //! Searches for a schedule in which two workers are in the section at once.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::workers::pool::WorkerSpawner;
 use super::arch::SUPPORTED;
 use super::controller::Controller;
 use super::counterexample::Counterexample;
+use super::deaths;
 use super::end::End;
 use super::error::ExploreError;
 use super::found::Found;
@@ -127,6 +129,11 @@ impl<'a> Search<'a> {
         Controller::new(spawner, self.server).map_err(ExploreError::Directory)
     }
 
+    /// Returns `true` if the scheduler may kill workers.
+    fn has_crashes(&self) -> bool {
+        matches!(self.scenario, Scenario::Crash)
+    }
+
     fn config(&self, patient: bool) -> RunConfig {
         RunConfig {
             scenario: self.scenario,
@@ -156,6 +163,8 @@ impl<'a> Search<'a> {
         let mut found = Found::nothing(self.scenario, self.workers);
         let mut errors = Quotes::default();
         let mut strategy = self.strategy.strategy(self.seed);
+        // Kinds of deaths after which all waiters polled and then got the lock in real time.
+        let mut asked = HashSet::new();
         // Set once a worker has touched the lock.
         let mut seen = false;
         while found.schedules < budget.schedules && began.elapsed() < budget.time {
@@ -169,7 +178,7 @@ impl<'a> Search<'a> {
                 break;
             };
             // One check in real time is enough.
-            let config = self.config(found.polls == 0);
+            let config = self.config(found.polls == 0 && !self.has_crashes());
             let trace = run(&mut controller, &config, scheduler.as_mut())?;
             if trace.end == End::Interrupted {
                 break;
@@ -186,6 +195,29 @@ impl<'a> Search<'a> {
                 errors.add(error);
             }
             match &trace.end {
+                End::Polls(None) if trace.has_fault() => {
+                    // Deaths of one kind lead to the same state.
+                    if !asked.insert(deaths::kinds(&trace)) {
+                        found.recoveries += 1;
+                        continue;
+                    }
+                    so_far.shrinks = true;
+                    progress(so_far);
+                    let short = self.shrink(&mut controller, trace)?;
+                    let replayed = self.replay(&mut controller, &short)?;
+                    let checked = self.follow(&mut controller, &short.moves(), true)?;
+                    match &checked.end {
+                        End::Stuck(_) => {
+                            found.counterexample = Some(checked);
+                            found.replayed = replayed;
+                            break;
+                        }
+                        End::Polls(Some(_)) => found.recoveries += 1,
+                        End::Interrupted => break,
+                        End::Failed(why) => drop(found.problem.get_or_insert(why.to_string())),
+                        _ => found.polls += 1,
+                    }
+                }
                 End::Clean | End::Known | End::Interrupted => {}
                 End::Polls(got_after) => {
                     found.polls += 1;
@@ -220,7 +252,7 @@ impl<'a> Search<'a> {
                         found.problem.get_or_insert_with(|| {
                             format!(
                                 "{}, but in {same} of {runs} runs only",
-                                super::story::ending(&short.end)
+                                super::story::ending(&short)
                             )
                         });
                         continue;

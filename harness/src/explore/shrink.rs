@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::controller::Controller;
+use super::deaths::is_change;
 use super::end::End;
 use super::error::ExploreError;
 use super::moves::{Move, faults, segments, switches};
+use super::schedule::Action;
 use super::search::{Search, same_end};
 use super::trace::Trace;
 
@@ -17,6 +19,9 @@ const LIMIT_IF_STUCK: Duration = Duration::from_secs(3);
 /// Moves, each with the number of times that it is made in a row.
 type Segments = Vec<(Move, usize)>;
 
+/// Maximum number of steps by which a crash is moved so that its story is complete.
+const LATER: usize = 8;
+
 impl Search<'_> {
     /// The shortest schedule with the same end that is found in time.
     pub(super) fn shrink(
@@ -25,17 +30,17 @@ impl Search<'_> {
         found: Trace,
     ) -> Result<Trace, ExploreError> {
         let limit = match found.end {
-            End::Stuck(_) => LIMIT_IF_STUCK,
+            End::Stuck(_) | End::Polls(_) => LIMIT_IF_STUCK,
             _ => LIMIT,
         };
         let limit = limit + 20 * self.settle_time;
         let began = Instant::now();
         let mut best = found;
         'again: loop {
-            let parts = segments(&best.moves());
+            let parts = segments(&essential(&best));
             for candidate in shorter(&parts) {
                 if began.elapsed() > limit {
-                    return Ok(best);
+                    break 'again;
                 }
                 let trace = self.follow(controller, &candidate, false)?;
                 if trace.end == End::Interrupted {
@@ -46,14 +51,59 @@ impl Search<'_> {
                     continue 'again;
                 }
             }
-            return Ok(best);
+            break;
         }
+        self.explain(controller, best)
     }
+
+    /// Moves the last crash of a worker to just before its next change, if the end stays the same:
+    /// what it only observes in between makes no difference, and the change is what is missing.
+    fn explain(&self, controller: &mut Controller<'_>, best: Trace) -> Result<Trace, ExploreError> {
+        let before_a_change = |trace: &Trace| {
+            let mut steps = trace.steps.iter().rev();
+            let death = steps.find_map(|step| match &step.action {
+                Action::Crashed(death) => Some(death),
+                _ => None,
+            });
+            death.is_none_or(|death| match &death.before {
+                Some(call) => is_change(call),
+                None => true,
+            })
+        };
+        let mut moves = essential(&best);
+        for _ in 0..LATER {
+            let last = moves.iter().rposition(|made| made.is_fault());
+            let Some(at) = last.filter(|_| !before_a_change(&best)) else {
+                break;
+            };
+            moves.insert(at, Move::Step(moves[at].actor()));
+            let trace = self.follow(controller, &moves, false)?;
+            if !same_end(&trace.end, &best.end) || !trace.moves().starts_with(&moves) {
+                break;
+            }
+            if before_a_change(&trace) {
+                return Ok(trace);
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// The moves that make a schedule what it is. After the last crash, workers that wait in vain do so
+/// by themselves.
+fn essential(trace: &Trace) -> Vec<Move> {
+    let mut moves = trace.moves();
+    if let End::Stuck(_) | End::Polls(_) = trace.end
+        && let Some(last) = moves.iter().rposition(|made| made.is_fault())
+    {
+        moves.truncate(last + 1);
+    }
+    moves
 }
 
 /// Number of faults, of context switches and of steps.
 fn size(trace: &Trace) -> (usize, usize, usize) {
-    size_of(&trace.moves())
+    size_of(&essential(trace))
 }
 
 fn size_of(moves: &[Move]) -> (usize, usize, usize) {

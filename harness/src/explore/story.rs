@@ -7,7 +7,9 @@ use crate::protocol::{Answer, Verb};
 use crate::report;
 
 use super::command::Command;
+use super::deaths;
 use super::end::End;
+use super::moves::Move;
 use super::schedule::{Action, Step};
 use super::syscalls::{Effect, Operation};
 use super::trace::Trace;
@@ -16,9 +18,10 @@ use super::trace::Trace;
 pub fn lines(trace: &Trace) -> Vec<Line> {
     let mut names = Names::new();
     let mut inside: HashSet<usize> = HashSet::new();
-    let line = |step: &Step| {
+    let line = |(at, step): (usize, &Step)| {
         let who = who(step.actor, trace);
         let (what, means) = describe(step, &mut names);
+        let means = means.or_else(|| deaths::predicate(trace, at));
         if step.action == Action::Commanded(Command::Verb(Verb::Release)) {
             inside.remove(&step.actor);
         }
@@ -35,6 +38,7 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
         });
         let means: Vec<String> = means.into_iter().chain(answers).collect();
         Line {
+            fault: fault(step.made()),
             worker: (who != OUTSIDER).then_some(step.actor),
             who,
             what,
@@ -42,12 +46,21 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
             inside: inside.contains(&step.actor),
         }
     };
-    trace.steps.iter().map(line).collect()
+    trace.steps.iter().enumerate().map(line).collect()
 }
 
 /// The steps and the end of a schedule as text.
 pub fn story(trace: &Trace) -> String {
-    report::steps(&lines(trace), &ending(&trace.end))
+    report::steps(&lines(trace), &ending(trace))
+}
+
+/// The name of a fault in the report.
+fn fault(made: Move) -> Option<&'static str> {
+    match made {
+        Move::Step(_) => None,
+        Move::Crash(_) => Some("crash"),
+        Move::KillWrapper(_) => Some("wrapper-kill"),
+    }
 }
 
 const OUTSIDER: &str = "outsider";
@@ -62,8 +75,8 @@ fn who(actor: usize, trace: &Trace) -> String {
 }
 
 /// The end of a schedule in a sentence.
-pub fn ending(end: &End) -> String {
-    match end {
+pub fn ending(trace: &Trace) -> String {
+    match &trace.end {
         End::Clean => "every worker was in the section, one after the other".into(),
         End::Overlap { first, second } => {
             format!("=> worker {first} and worker {second} are in the section at once")
@@ -74,7 +87,10 @@ pub fn ending(end: &End) -> String {
         End::Polls(_) => "=> all waiters keep polling".into(),
         End::Known => "=> already tried, in another order".into(),
         End::Interrupted => "=> interrupted".into(),
-        End::Stuck(why) => format!("=> stuck: {why}"),
+        End::Stuck(why) => match &deaths::sentences(trace)[..] {
+            [] => format!("=> stuck: {why}"),
+            deaths => format!("=> stuck after a crash: {}; {why}", deaths.join("; ")),
+        },
         End::Failed(why) => format!("=> {why}"),
     }
 }

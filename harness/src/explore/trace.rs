@@ -1,5 +1,7 @@
 //! The steps of a schedule that was run, and its end.
 
+use crate::model::Verdict;
+
 use super::end::{End, StuckReason};
 use super::moves::Move;
 use super::schedule::Step;
@@ -19,6 +21,19 @@ impl Trace {
     /// Returns `true` if no worker got the lock in real time either.
     pub fn looked_in_real_time(&self) -> bool {
         matches!(self.end, End::Stuck(StuckReason::InRealTime { .. }))
+    }
+
+    /// Returns `true` if a worker or a wrapper was killed.
+    pub fn has_fault(&self) -> bool {
+        self.steps.iter().any(|step| step.made().is_fault())
+    }
+
+    /// The verdict on a lock whose search ends with this schedule.
+    pub fn verdict(&self) -> Verdict {
+        match self.end.verdict() {
+            Verdict::Stuck if self.has_fault() => Verdict::StuckAfterCrash,
+            verdict => verdict,
+        }
     }
 
     /// The choices of the scheduler.

@@ -269,6 +269,9 @@ pub struct Step {
     pub worker: Option<usize>,
     /// The step.
     pub what: String,
+    /// The fault, if it is one that the scheduler chose: `crash` or `wrapper-kill`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<&'static str>,
     /// Its meaning for the lock.
     pub means: String,
     /// `true` if the worker holds the lock after the step.

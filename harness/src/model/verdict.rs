@@ -12,6 +12,8 @@ pub enum Verdict {
     Broken,
     /// No worker gets the lock any more.
     Stuck,
+    /// A worker was killed, and no other gets the lock any more.
+    StuckAfterCrash,
     /// One worker waits forever while others get the lock.
     Starved,
     /// A holder that was stopped beyond the lock's lease overlapped with the next one; not a race.
@@ -29,12 +31,13 @@ const SIGINT: u8 = 2;
 
 impl Verdict {
     /// All verdicts, from good to bad, and *not known*.
-    pub const ALL: [Verdict; 8] = [
+    pub const ALL: [Verdict; 9] = [
         Verdict::Held,
         Verdict::LeaseExpired,
         Verdict::Errors,
         Verdict::WrongAnswer,
         Verdict::Starved,
+        Verdict::StuckAfterCrash,
         Verdict::Stuck,
         Verdict::Broken,
         Verdict::NotKnown,
@@ -46,6 +49,7 @@ impl Verdict {
             Verdict::Held => "held",
             Verdict::Broken => "broken",
             Verdict::Stuck => "stuck",
+            Verdict::StuckAfterCrash => "stuck-after-crash",
             Verdict::Starved => "starved",
             Verdict::LeaseExpired => "lease-expired",
             Verdict::WrongAnswer => "wrong-answer",
@@ -60,6 +64,7 @@ impl Verdict {
             Verdict::Held => "held",
             Verdict::Broken => "BROKEN",
             Verdict::Stuck => "stuck",
+            Verdict::StuckAfterCrash => "stuck after a crash",
             Verdict::Starved => "starved",
             Verdict::LeaseExpired => "lease expired",
             Verdict::WrongAnswer => "wrong answer",
@@ -74,7 +79,11 @@ impl Verdict {
         match self {
             Verdict::Held | Verdict::LeaseExpired => 0,
             Verdict::Broken => 1,
-            Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer | Verdict::Errors => 3,
+            Verdict::Stuck
+            | Verdict::StuckAfterCrash
+            | Verdict::Starved
+            | Verdict::WrongAnswer
+            | Verdict::Errors => 3,
             Verdict::NotKnown => 2,
         }
     }
@@ -99,8 +108,9 @@ impl Verdict {
             Verdict::Errors => 3,
             Verdict::WrongAnswer => 4,
             Verdict::Starved => 5,
-            Verdict::Stuck => 6,
-            Verdict::Broken => 7,
+            Verdict::StuckAfterCrash => 6,
+            Verdict::Stuck => 7,
+            Verdict::Broken => 8,
         }
     }
 

@@ -70,7 +70,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     }
     if broken == 0 {
         match &last.end {
-            End::Failed(_) | End::Polls(None) => output::warning(ending(&last.end)),
+            End::Failed(_) | End::Polls(None) => output::warning(ending(last)),
             _ if elsewhere.is_some() => {}
             _ => output::note(
                 "this schedule no longer leads to a violation: the lock was repaired, or is not \
@@ -78,7 +78,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
             ),
         }
     }
-    Ok(last.end.verdict().exit_status().into())
+    Ok(last.verdict().exit_status().into())
 }
 
 fn follow(

@@ -14,7 +14,14 @@ use super::Controller;
 impl Controller<'_> {
     /// Sets the times of all files in the directory back by this duration.
     pub fn age_files(&self, by: Duration) {
-        age(self.files.directory(), by);
+        age_all(self.files.directory(), by);
+    }
+
+    /// Sets the times of these files, relative to the directory, back by this duration.
+    pub fn age(&self, names: &[&str], by: Duration) {
+        for name in names {
+            age(&self.files.directory().join(name), by);
+        }
     }
 
     /// Name, inode and size of each file in the directory.
@@ -40,18 +47,22 @@ impl Controller<'_> {
     }
 }
 
-fn age(directory: &Path, by: Duration) {
+fn age_all(directory: &Path, by: Duration) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            age(&path, by);
+            age_all(&path, by);
         }
-        let since_1970 = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let then = TimeSpec::from_duration(since_1970.saturating_sub(by));
-        // For a symbolic link, changes the times of the link itself.
-        let flags = UtimensatFlags::NoFollowSymlink;
-        let _ = utimensat(AT_FDCWD, &path, &then, &then, flags);
+        age(&path, by);
     }
+}
+
+fn age(path: &Path, by: Duration) {
+    let since_1970 = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let then = TimeSpec::from_duration(since_1970.saturating_sub(by));
+    // For a symbolic link, changes the times of the link itself.
+    let flags = UtimensatFlags::NoFollowSymlink;
+    let _ = utimensat(AT_FDCWD, path, &then, &then, flags);
 }

@@ -2,9 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::protocol::Answer;
+
 use super::Controller;
 use super::backoff::Backoff;
 use super::worker::WorkerState;
+
+fn is_no_error(answer: &Answer) -> bool {
+    !matches!(answer, Answer::Error(_))
+}
 
 /// Time within which a worker that has answered begins to clean up, if at all.
 const TIDIES_UP: Duration = Duration::from_millis(20);
@@ -72,8 +78,8 @@ impl Controller<'_> {
             .any(|worker| worker.wakes_at.is_some_and(|then| then > now))
     }
 
-    /// Lets all workers run unscheduled until one answers. Returns `true` if one did within this
-    /// time.
+    /// Lets all workers run unscheduled until one gets the lock, or all have given up with an error.
+    /// Returns `true` if that happened within this time.
     pub fn run_unscheduled(&mut self, time: Duration) -> bool {
         self.unscheduled = true;
         for number in 0..self.workers.len() {
@@ -89,8 +95,9 @@ impl Controller<'_> {
             while self.pump() {}
             for number in 0..self.workers.len() {
                 self.read_answers(number);
-                answered |= !self.workers[number].answers.is_empty();
+                answered |= self.workers[number].answers.iter().any(is_no_error);
             }
+            answered |= self.workers.iter().all(|worker| worker.command.is_none());
             self.tracer.wait(Duration::from_millis(1));
         }
         answered

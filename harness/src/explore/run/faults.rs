@@ -6,7 +6,7 @@ use super::super::command::Command;
 use super::super::end::{End, FailureReason};
 use super::super::moves::{Fault, Move};
 use super::super::schedule::{Action, Candidate, Death, Step};
-use super::Run;
+use super::{DEAD_FOR, Run};
 
 impl Run<'_, '_> {
     /// All faults that may take the place of the next step.
@@ -73,9 +73,28 @@ impl Run<'_, '_> {
         for worker in &mut self.workers {
             worker.note_progress();
         }
+        self.is_aged = false;
         self.note_change();
         self.try_once_more();
         None
+    }
+
+    /// Sets the times of all files back that a dead worker was the last to change.
+    pub(super) fn age_files_of_the_dead(&mut self) {
+        self.is_aged = true;
+        let names = self.changers.iter();
+        let of_the_dead = names.filter(|(_, actor)| {
+            let worker = self.workers.get(**actor);
+            worker.is_some_and(|worker| worker.dead)
+        });
+        let names: Vec<&str> = of_the_dead.map(|(name, _)| name.as_str()).collect();
+        let age = DEAD_FOR + self.config.lease.unwrap_or_default();
+        self.controller.age(&names, age);
+        self.last_progress = self.steps.len();
+        for worker in &mut self.workers {
+            worker.note_progress();
+        }
+        self.note_change();
     }
 
     /// If no survivor will request the lock any more, one of them does so once more: otherwise

@@ -8,6 +8,7 @@ mod script;
 mod scripted_worker;
 mod step;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use leases::Leases;
@@ -40,6 +41,10 @@ const ELSEWHERE: Duration = Duration::from_secs(3);
 const MOST_WAIT: Duration = Duration::from_secs(12);
 /// Real time after which a worker without the lock will not get it.
 const IN_REAL_TIME: Duration = Duration::from_secs(12);
+/// Real time beyond its lease after which a lock is not freed any more.
+const AFTER_LEASE: Duration = Duration::from_secs(2);
+/// Maximum real time for the question whether a lock is stuck after a crash.
+const LONGEST_CHECK: Duration = Duration::from_secs(62);
 /// The age that a dead holder's files are given, as far as times can be set back.
 const DEAD_FOR: Duration = Duration::from_secs(3600);
 
@@ -78,6 +83,8 @@ pub fn run(
         faults_made: 0,
         leases: Leases::default(),
         has_expired: false,
+        changers: HashMap::new(),
+        is_aged: false,
     };
     let end = match run.play(scheduler) {
         // An interruption cuts waits short.
@@ -132,6 +139,10 @@ struct Run<'a, 'b> {
     leases: Leases,
     /// Set if two workers were in the section, one of them after the end of its lease.
     has_expired: bool,
+    /// The actor that last changed each file, by name.
+    changers: HashMap<String, usize>,
+    /// Set once the files of the dead have been made old, until the next fault.
+    is_aged: bool,
 }
 
 impl Run<'_, '_> {
@@ -179,11 +190,10 @@ impl Run<'_, '_> {
                     && !self.workers[candidate.actor].takes_long()
             }) {
                 self.idle_rounds += 1;
-                if self.idle_rounds > IDLE_ROUNDS * self.workers.len() {
-                    match self.polls() {
-                        Some(end) => return end,
-                        None => continue,
-                    }
+                if self.idle_rounds > IDLE_ROUNDS * self.workers.len()
+                    && let Some(end) = self.polls()
+                {
+                    return end;
                 }
             }
             let faults = self.faults();
@@ -203,25 +213,36 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The end if all waiting workers poll and none is in the section; `None` if one may get the lock
-    /// after all.
+    /// The end if all waiting workers poll and none is in the section; `None` if they have not seen
+    /// the files of the dead grow old yet.
     fn polls(&mut self) -> Option<End> {
         if let Some(dead) = self.dead_owner() {
             return self.expire(dead, Vec::new(), Vec::new());
         }
-        Some(self.polls_for_good())
-    }
-
-    fn polls_for_good(&mut self) -> End {
+        let lease = self.config.lease;
+        let crashed = self.faults_made > 0;
+        if crashed && lease.is_some() && !self.is_aged {
+            self.age_files_of_the_dead();
+            return None;
+        }
         if !self.config.patient {
-            return End::Polls(None);
+            return Some(End::Polls(None));
         }
-        if self.controller.run_unscheduled(IN_REAL_TIME) {
-            return End::Polls(Some(self.set_up_at.elapsed()));
+        let mut waited = IN_REAL_TIME;
+        if crashed {
+            // It may be free after its lease, or once the files are old. Otherwise it is stuck.
+            waited = waited.max(lease.unwrap_or_default() + AFTER_LEASE);
+            if waited > LONGEST_CHECK {
+                return Some(End::Failed(FailureReason::LongLease {
+                    limit: LONGEST_CHECK - AFTER_LEASE,
+                }));
+            }
+            self.age_files_of_the_dead();
         }
-        End::Stuck(StuckReason::InRealTime {
-            waited: IN_REAL_TIME,
-        })
+        if self.controller.run_unscheduled(waited) {
+            return Some(End::Polls(Some(self.set_up_at.elapsed())));
+        }
+        Some(End::Stuck(StuckReason::InRealTime { waited }))
     }
 
     /// The number of the outsider.
@@ -248,11 +269,16 @@ impl Run<'_, '_> {
         if self.controller.wait_elsewhere(ELSEWHERE, MOST_WAIT) {
             return None;
         }
-        if self.controller.is_timed() {
-            return self.polls();
-        }
         if let Some(dead) = self.dead_owner() {
             return self.expire(dead, Vec::new(), Vec::new());
+        }
+        // After a crash, what waits outside the scheduler may still learn of it in time.
+        let may_learn = self.faults_made > 0
+            && unfinished.iter().any(|&worker| {
+                self.controller.workers[worker].state == WorkerState::WaitingElsewhere
+            });
+        if self.controller.is_timed() || may_learn {
+            return self.polls();
         }
         let garbage = unfinished.iter().find_map(|&worker| {
             let line = self.controller.workers[worker].garbage.as_ref()?;

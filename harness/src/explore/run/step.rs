@@ -3,9 +3,11 @@
 use crate::model::Verb;
 
 use super::super::command::Command;
+use super::super::deaths::is_change;
 use super::super::end::End;
 use super::super::moves::{Fault, Move};
 use super::super::schedule::{Action, Candidate, Step};
+use super::super::syscalls::Operation;
 use super::{Run, deletion};
 
 impl Run<'_, '_> {
@@ -59,6 +61,7 @@ impl Run<'_, '_> {
             None => self.controller.perform(actor),
         };
         let changed = self.has_changed(actor, &action);
+        self.note_changer(actor, &action, changed);
         self.steps.push(Step {
             actor,
             nth,
@@ -100,6 +103,21 @@ impl Run<'_, '_> {
             self.fingerprint = fingerprint;
         }
         changed
+    }
+
+    /// Records whose files those of a call are now.
+    fn note_changer(&mut self, actor: usize, action: &Action, changed: bool) {
+        if let Action::Called { call, result, .. } = action
+            && *result >= 0
+            && is_change(call)
+            && !call.operation.is_kernel_lock()
+            // O_CREAT on a file that exists changes nothing.
+            && (call.operation != Operation::Open || changed)
+        {
+            for name in &call.targets {
+                self.changers.insert(name.clone(), actor);
+            }
+        }
     }
 
     /// The step of the outsider.

@@ -14,7 +14,11 @@ pub const STRONG: Style = Style::new().bold();
 pub fn style(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Held => GOOD,
-        Verdict::Broken | Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer => BAD,
+        Verdict::Broken
+        | Verdict::Stuck
+        | Verdict::StuckAfterCrash
+        | Verdict::Starved
+        | Verdict::WrongAnswer => BAD,
         Verdict::Errors | Verdict::LeaseExpired => DOUBTFUL,
         Verdict::NotKnown => FAINT,
     }
@@ -24,7 +28,11 @@ pub fn style(verdict: Verdict) -> Style {
 pub fn mark(verdict: Verdict) -> char {
     match verdict {
         Verdict::Held => '✔',
-        Verdict::Broken | Verdict::Stuck | Verdict::Starved | Verdict::WrongAnswer => '✘',
+        Verdict::Broken
+        | Verdict::Stuck
+        | Verdict::StuckAfterCrash
+        | Verdict::Starved
+        | Verdict::WrongAnswer => '✘',
         Verdict::Errors | Verdict::LeaseExpired => '!',
         Verdict::NotKnown => '-',
     }
