@@ -54,7 +54,7 @@ pub struct ExploreOptions {
     /// Maximum number of schedules per scenario [default: 5000]
     #[arg(long, value_name = "N", help_heading = "Trial")]
     pub schedules: Option<usize>,
-    /// Start a server of this engine for the workers and schedule their requests: redis. Workers
+    /// Start a server of this engine for the workers and schedule their requests: redis, memcached or postgres. Workers
     /// find it in LOCKUTILS_SERVERS (HOST:PORT); {server} in the command is replaced by it
     #[arg(
         long,

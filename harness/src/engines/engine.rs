@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// The data files.
-const FILES: &[&str] = &[include_str!("redis.toml")];
+const FILES: &[&str] = &[
+    include_str!("redis.toml"),
+    include_str!("memcached.toml"),
+    include_str!("postgres.toml"),
+];
 
 /// An engine: the data with which its servers are started, asked and reset.
 ///
@@ -58,6 +62,10 @@ pub struct Engine {
 pub(super) enum Protocol {
     /// That of Redis.
     Resp,
+    /// That of memcached.
+    Memcached,
+    /// That of PostgreSQL: a command is one statement.
+    Postgres,
 }
 
 /// A name that no engine has.
@@ -111,7 +119,7 @@ mod tests {
         assert_eq!(Engine::names().len(), FILES.len());
         let unknown = Engine::find("rediss").unwrap_err().to_string();
         assert!(
-            unknown.contains("`rediss`") && unknown.contains("are redis"),
+            unknown.contains("`rediss`") && unknown.contains("are redis, "),
             "{unknown}"
         );
     }

@@ -169,8 +169,8 @@ fn last_line(output: &[u8]) -> String {
     last.unwrap_or("it printed nothing").trim().to_owned()
 }
 
-/// The user as which a program runs that refuses to run as root: name, user and group number.
-struct Unprivileged(Option<(String, u32, u32)>);
+/// The user as which a program runs that refuses to run as root: user and group number.
+struct Unprivileged(Option<(u32, u32)>);
 
 impl Unprivileged {
     /// The engine's user, if this process is root.
@@ -192,7 +192,7 @@ impl Unprivileged {
     /// A new directory that the user can reach: below `base`, unless it is another user.
     #[cfg(unix)]
     fn directory(&self, base: &Path) -> io::Result<tempfile::TempDir> {
-        let Some((_, uid, gid)) = &self.0 else {
+        let Some((uid, gid)) = &self.0 else {
             fs::create_dir_all(base)?;
             return tempfile::tempdir_in(base);
         };
@@ -208,28 +208,28 @@ impl Unprivileged {
     }
 
     fn command(&self, program: PathBuf) -> Command {
-        let Some((user, ..)) = &self.0 else {
+        let Some((uid, gid)) = &self.0 else {
             return Command::new(program);
         };
         let mut command = Command::new("setpriv");
         command
-            .arg(format!("--reuid={user}"))
-            .arg(format!("--regid={user}"))
+            .arg(format!("--reuid={uid}"))
+            .arg(format!("--regid={gid}"))
             // A change of user cancels the signal that ends the server with this process.
-            .args(["--init-groups", "--pdeathsig=KILL", "--"])
+            .args(["--clear-groups", "--pdeathsig=KILL", "--"])
             .arg(program);
         command
     }
 }
 
-/// Name, user and group number of a user, from /etc/passwd.
+/// User and group number of a user, from /etc/passwd.
 #[cfg(unix)]
-fn account(user: &str) -> io::Result<(String, u32, u32)> {
+fn account(user: &str) -> io::Result<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd")?;
     let found = users.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let number = |at: usize| fields.get(at)?.parse().ok();
-        (fields.first() == Some(&user)).then(|| Some((user.to_owned(), number(2)?, number(3)?)))?
+        (fields.first() == Some(&user)).then(|| Some((number(2)?, number(3)?)))?
     });
     found.ok_or_else(|| {
         io::Error::new(

@@ -60,6 +60,7 @@ fn fault(made: Move) -> Option<&'static str> {
         Move::Step(_) => None,
         Move::Crash(_) => Some("crash"),
         Move::KillWrapper(_) => Some("wrapper-kill"),
+        Move::Expire(_) => Some("expiry"),
     }
 }
 

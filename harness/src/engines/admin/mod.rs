@@ -1,5 +1,7 @@
 //! Connections for administrative commands.
 
+mod memcached;
+mod postgres;
 mod resp;
 
 use std::io;
@@ -15,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub enum Admin {
     Resp(resp::Connection),
+    Memcached(memcached::Connection),
+    Postgres(postgres::Connection),
 }
 
 /// The rows that a command returns.
@@ -26,6 +30,8 @@ impl Admin {
         let stream = stream(address)?;
         Ok(match protocol {
             Protocol::Resp => Admin::Resp(resp::Connection::new(stream)),
+            Protocol::Memcached => Admin::Memcached(memcached::Connection::new(stream)),
+            Protocol::Postgres => Admin::Postgres(postgres::Connection::new(stream)?),
         })
     }
 
@@ -36,6 +42,8 @@ impl Admin {
     pub fn run(&mut self, words: &[String]) -> io::Result<Rows> {
         match self {
             Admin::Resp(connection) => connection.run(words),
+            Admin::Memcached(connection) => connection.run(words),
+            Admin::Postgres(connection) => connection.run(words),
         }
     }
 }

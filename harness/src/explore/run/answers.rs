@@ -100,13 +100,15 @@ impl Run<'_, '_> {
             true => self.may_have_expired(worker),
             false => rule.may_be_over(nanoseconds(age(worker)), false),
         };
-        Some(match may_be_over(first) || (on_server && may_be_over(number)) {
-            true => End::LeaseExpired,
-            false => End::Overlap {
-                first,
-                second: number,
+        Some(
+            match may_be_over(first) || (on_server && may_be_over(number)) {
+                true => End::LeaseExpired,
+                false => End::Overlap {
+                    first,
+                    second: number,
+                },
             },
-        })
+        )
     }
 
     /// Starts a fresh worker in place of one that left on command. A worker that ended by itself

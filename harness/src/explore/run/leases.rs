@@ -78,7 +78,10 @@ impl Leases {
 
     /// The leases of a worker.
     pub fn of(&self, worker: usize) -> impl Iterator<Item = &Lease> {
-        let owned = self.0.iter().filter(move |lease| lease.owner == Some(worker));
+        let owned = self
+            .0
+            .iter()
+            .filter(move |lease| lease.owner == Some(worker));
         owned.map(|owned| &owned.lease)
     }
 
@@ -193,20 +196,35 @@ mod tests {
         let now = Instant::now();
         let nobody = |_| None;
         let got = |workers: &[usize]| (workers.to_vec(), Vec::new());
-        assert_eq!(leases.learn(vec![lease("a", "1", None)], 0, nobody, now), got(&[0]));
+        assert_eq!(
+            leases.learn(vec![lease("a", "1", None)], 0, nobody, now),
+            got(&[0])
+        );
         // Another worker's request changes nothing about it, until it is granted anew.
-        assert_eq!(leases.learn(vec![lease("a", "1", None)], 1, nobody, now), got(&[]));
+        assert_eq!(
+            leases.learn(vec![lease("a", "1", None)], 1, nobody, now),
+            got(&[])
+        );
         assert_eq!((leases.of(0).count(), leases.of(1).count()), (1, 0));
-        assert_eq!(leases.learn(vec![lease("a", "2", None)], 1, nobody, now), got(&[1]));
+        assert_eq!(
+            leases.learn(vec![lease("a", "2", None)], 1, nobody, now),
+            got(&[1])
+        );
         assert_eq!((leases.of(0).count(), leases.of(1).count()), (0, 1));
         // A server that knows the port of the owner is believed.
         let owner = |port| (port == 40_000).then_some(2);
-        assert_eq!(leases.learn(vec![lease("b", "", Some(40_000))], 0, owner, now), got(&[2]));
+        assert_eq!(
+            leases.learn(vec![lease("b", "", Some(40_000))], 0, owner, now),
+            got(&[2])
+        );
         let later = now + Duration::from_secs(1);
         assert!(!leases.is_over(2, now) && leases.is_over(2, later));
         // What is gone too early was removed by somebody.
         let mut removed = leases.clone();
         assert_eq!(removed.learn(Vec::new(), 0, nobody, now), got(&[]));
-        assert_eq!(leases.learn(Vec::new(), 0, nobody, later), (vec![], vec![2]));
+        assert_eq!(
+            leases.learn(Vec::new(), 0, nobody, later),
+            (vec![], vec![2])
+        );
     }
 }
