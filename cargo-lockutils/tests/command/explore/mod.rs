@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod reports;
+mod servers;
 mod spinning;
 mod threads;
 mod workers;

@@ -98,6 +98,10 @@ impl<'a> Controller<'a> {
         self.end(&all);
         self.workers.truncate(workers);
         self.spawner.delete_files();
+        if self.servers.are_used() {
+            // The server still has to notice the end of the last connections.
+            self.settle_servers();
+        }
         self.servers.clear();
         self.servers.reset(&self.spawner.name)?;
         for number in 0..workers {

@@ -15,8 +15,11 @@ use super::socket::{Peer, Socket};
 
 /// Time for which a server of the run must stand still before a request counts as unanswered.
 const QUIET: Duration = Duration::from_millis(2);
-/// The same for another server, of which only the answers are seen.
+/// The same for another server: it may be behind a proxy, so that the process that listens tells
+/// little.
 const QUIET_ELSEWHERE: Duration = Duration::from_millis(25);
+/// Maximum time for which another server is waited for, which others may keep busy.
+const BUSY_ELSEWHERE: Duration = Duration::from_millis(500);
 /// Maximum time for which a busy server is waited for.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
 
@@ -36,6 +39,8 @@ pub struct Servers<'a> {
     connections: HashMap<u64, Option<usize>>,
     /// The task that was first seen to use a connection, by the port on its side.
     ports: HashMap<u16, Pid>,
+    /// The processes that listen on this machine for the servers that were not started for the run.
+    listeners: Vec<Pid>,
     /// Set if a server may have changed since the waiting workers were looked at.
     pub changed: bool,
 }
@@ -48,6 +53,7 @@ impl<'a> Servers<'a> {
             seen: Vec::new(),
             connections: HashMap::new(),
             ports: HashMap::new(),
+            listeners: Vec::new(),
             changed: false,
         }
     }
@@ -98,7 +104,7 @@ impl<'a> Servers<'a> {
         let socket = Socket::of(tid, fd).ok()?;
         let peer = socket.peer()?;
         let is_server = self.is_server(&peer, tid, workers);
-        let number = is_server.then(|| self.number(peer));
+        let number = is_server.then(|| self.number(peer, tid));
         if let Some(port) = socket.port().filter(|_| is_server) {
             self.ports.insert(port, tid);
         }
@@ -135,9 +141,12 @@ impl<'a> Servers<'a> {
         *self.connections.get(&inode)?
     }
 
-    fn number(&mut self, peer: Peer) -> usize {
+    fn number(&mut self, peer: Peer, tid: Pid) -> usize {
         let known = self.seen.iter().position(|seen| *seen == peer);
         known.unwrap_or_else(|| {
+            if self.process().is_none() {
+                self.listeners.extend(listeners(&peer, tid));
+            }
             self.seen.push(peer);
             self.seen.len() - 1
         })
@@ -185,7 +194,7 @@ impl<'a> Servers<'a> {
             if socket.received() != before || over {
                 return true;
             }
-            if quiet.lasts(self.process()) || began.elapsed() > HANGS {
+            if self.are_quiet(&mut quiet) || began.elapsed() > HANGS {
                 return false;
             }
             rest(match unread {
@@ -200,13 +209,22 @@ impl<'a> Servers<'a> {
         let began = Instant::now();
         let mut quiet = Quiet::new();
         let mut backoff = Backoff::new();
-        while !quiet.lasts(self.process()) && began.elapsed() < HANGS {
+        while !self.are_quiet(&mut quiet) && began.elapsed() < HANGS {
             rest(backoff.next());
         }
     }
 
-    /// The process of a server of the run. Of another one it is not known which process does the
-    /// work: it may be behind a proxy.
+    fn are_quiet(&self, quiet: &mut Quiet) -> bool {
+        match self.process() {
+            Some(process) => quiet.lasts(&[process], QUIET),
+            None => {
+                let lasts = quiet.lasts(&self.listeners, QUIET_ELSEWHERE);
+                lasts || quiet.began.elapsed() > BUSY_ELSEWHERE
+            }
+        }
+    }
+
+    /// The process of a server of the run.
     fn process(&self) -> Option<Pid> {
         let process = self.named.and_then(Server::process)?;
         Some(Pid::from_raw(process.cast_signed()))
@@ -230,6 +248,21 @@ fn hold(tasks: impl Iterator<Item = Pid>, sockets: &[u64]) -> bool {
     })
 }
 
+/// The processes on this machine that listen for this peer.
+fn listeners(peer: &Peer, tid: Pid) -> Vec<Pid> {
+    match peer {
+        Peer::Unix(_, listener) => vec![*listener],
+        Peer::Tcp(address) => {
+            let sockets = procfs::listening(tid, address.port());
+            let holds = |process: &Pid| hold(std::iter::once(*process), &sockets);
+            match address.ip().is_loopback() && !sockets.is_empty() {
+                true => procfs::all().filter(holds).collect(),
+                false => Vec::new(),
+            }
+        }
+    }
+}
+
 /// The states and context switches of the threads of a server.
 type Scan = Vec<(Pid, char, u64)>;
 
@@ -247,19 +280,15 @@ impl Quiet {
         }
     }
 
-    /// Returns `true` once all threads of the server have slept for a while. Without a process, the
-    /// time alone decides.
-    fn lasts(&mut self, process: Option<Pid>) -> bool {
-        let Some(process) = process else {
-            return self.began.elapsed() > QUIET_ELSEWHERE;
-        };
-        let scan = scan(process);
+    /// Returns `true` once all threads of these processes have slept for this time.
+    fn lasts(&mut self, processes: &[Pid], time: Duration) -> bool {
+        let scan: Scan = processes.iter().flat_map(|process| scan(*process)).collect();
         if scan.iter().any(|(_, state, _)| matches!(state, 'R' | 'D')) {
             self.since = None;
             return false;
         }
         match &self.since {
-            Some((since, before)) if *before == scan => since.elapsed() > QUIET,
+            Some((since, before)) if *before == scan => since.elapsed() > time,
             _ => {
                 self.since = Some((Instant::now(), scan));
                 false
@@ -268,8 +297,12 @@ impl Quiet {
     }
 }
 
-/// All threads of a process and its descendants.
+/// All threads of a process and its descendants, except this process and its own descendants: the
+/// workers.
 fn scan(process: Pid) -> Scan {
+    if process == Pid::this() {
+        return Scan::new();
+    }
     let threads = procfs::threads(process).into_iter().flatten();
     let own = threads.filter_map(|thread| {
         let status = Status::of(thread.id())?;

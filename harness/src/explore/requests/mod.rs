@@ -3,6 +3,7 @@
 //! A request whose protocol is not known touches everything on its server.
 
 mod commands;
+mod postgres;
 mod resp;
 mod text;
 mod touched;
@@ -30,6 +31,7 @@ impl Request {
         let commands = resp::commands(bytes);
         let touched = match &commands {
             Some(commands) => commands::touched(server, commands),
+            None if postgres::begins_session(bytes) => Touched::nothing(server),
             None => Touched::everything(server),
         };
         let text = match &commands {
