@@ -13,6 +13,9 @@ pub enum Move {
     Expire(usize),
 }
 
+/// A mark, and the move that it makes of an actor.
+type Mark = (char, fn(usize) -> Move);
+
 /// Marks of the moves that are not steps, as in `0!`.
 const CRASH: char = '!';
 const KILL_WRAPPER: char = '~';
@@ -45,7 +48,7 @@ impl Move {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let marks: [(char, fn(usize) -> Move); 3] = [
+        let marks: [Mark; 3] = [
             (CRASH, Move::Crash),
             (KILL_WRAPPER, Move::KillWrapper),
             (EXPIRE, Move::Expire),

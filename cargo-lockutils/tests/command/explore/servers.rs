@@ -78,7 +78,9 @@ fn answer(
             "get" => "free",
             "add" if keys.contains_key(key) => "no",
             "wait" => {
-                keys = freed.wait_while(keys, |keys| keys.contains_key(key)).unwrap();
+                keys = freed
+                    .wait_while(keys, |keys| keys.contains_key(key))
+                    .unwrap();
                 keys.insert(key.to_owned(), number);
                 "yes"
             }
@@ -106,7 +108,14 @@ fn explored(acquire: &str, address: &str, timeout: &str, options: &[&str]) -> (P
         .replace("TIMEOUT", timeout);
     let project = project(&(worker + "serve(Lock)\n"));
     // A slow machine is not to blame: without a lease, long holds are excused.
-    let common = ["--scenario", "contend", "--duration", "60s", "--lease", "20s"];
+    let common = [
+        "--scenario",
+        "contend",
+        "--duration",
+        "60s",
+        "--lease",
+        "20s",
+    ];
     let common = [&common[..], &["--save", "found.txt"]].concat();
     let output = explore_worker(&project, &[&common[..], options].concat());
     (project, output)

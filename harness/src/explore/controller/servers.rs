@@ -282,7 +282,10 @@ impl Quiet {
 
     /// Returns `true` once all threads of these processes have slept for this time.
     fn lasts(&mut self, processes: &[Pid], time: Duration) -> bool {
-        let scan: Scan = processes.iter().flat_map(|process| scan(*process)).collect();
+        let scan: Scan = processes
+            .iter()
+            .flat_map(|process| scan(*process))
+            .collect();
         if scan.iter().any(|(_, state, _)| matches!(state, 'R' | 'D')) {
             self.since = None;
             return false;
