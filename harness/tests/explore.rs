@@ -7,16 +7,24 @@ use std::fs::{File, OpenOptions, hard_link, remove_file};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::panic::catch_unwind;
+use std::thread::sleep;
 use std::time::Duration;
 
 use lockutils_harness::testing::explore::{Choice, Explore, ExploreWorker, Scenario};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use oslo_concurrency::lockutils;
 
 #[test]
 fn our_external_lock_has_no_race() {
     for fair in [false, true] {
         let lock = lockutils::lock("counter").external(true).fair(fair);
-        for scenario in [Scenario::Contend, Scenario::Die, Scenario::Respawn] {
+        for scenario in [
+            Scenario::Contend,
+            Scenario::Die,
+            Scenario::Crash,
+            Scenario::Respawn,
+        ] {
             let exploration = Explore::new()
                 .scenario(scenario)
                 .schedules(schedules())
@@ -124,6 +132,70 @@ fn a_race_is_replayed_on_another_processor() {
         assert!(again.contains("\nsteps: 2*2 0*6 2 1*3\n"), "{again}");
     }
 }
+
+/// Creates a file, then writes its process id to it. A file whose process is dead is removed; an
+/// empty one never is.
+fn writes_its_id_too_late(worker: &ExploreWorker) {
+    let path = worker.directory().join("lock");
+    loop {
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => break write!(file, "{}", std::process::id()).unwrap(),
+            Err(_) => remove_if_dead(&path),
+        }
+        sleep(Duration::from_millis(1));
+    }
+    worker.section(|| ());
+    remove_file(&path).unwrap();
+}
+
+fn remove_if_dead(path: &std::path::Path) {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    if let Ok(process) = text.parse()
+        && kill(Pid::from_raw(process), None).is_err()
+    {
+        let _ = remove_file(path);
+    }
+}
+
+#[test]
+fn a_crash_within_acquire_leaves_a_lock_stuck() {
+    let found = Explore::new()
+        .scenario(Scenario::Crash)
+        .workers(2)
+        .schedules(200)
+        .run(writes_its_id_too_late);
+    let Some(counterexample) = found.counterexample() else {
+        found.assert_exclusive();
+        Explore::new().replay(STUCK).run(writes_its_id_too_late);
+        Explore::new().replay(STUCK).run(leaves_the_file);
+        unreachable!("nothing was found in {} schedules", found.schedules());
+    };
+    let story = found.story().unwrap();
+    let death = "stuck after a crash: worker 0 died in acquire, between creating lock and writing \
+                 to it; no worker is in the section";
+    assert!(story.contains(death), "{story}");
+    assert!(story.contains("is killed (SIGKILL)"), "{story}");
+    let moves = counterexample
+        .lines()
+        .find(|line| line.starts_with("steps: "));
+    assert!(
+        moves.is_some_and(|moves| moves.contains(" 0! 1")),
+        "{moves:?}"
+    );
+    let again = Explore::new()
+        .replay(counterexample)
+        .run(writes_its_id_too_late);
+    assert!(again.story().is_some_and(|story| story.contains(death)));
+    // With a lock that the kernel frees, the same crash does no harm.
+    Explore::new()
+        .replay(counterexample)
+        .run(leaves_the_file)
+        .assert_exclusive();
+}
+
+/// As [`COUNTEREXAMPLE`].
+const STUCK: &str = "lockutils counterexample 1\nlock: -- x\n\
+    scenario: crash\nparties: 2\nrounds: 1\nseed: 0x1\nsteps: 0 0!\n";
 
 #[test]
 fn a_body_that_fails_is_reported() {

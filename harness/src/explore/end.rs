@@ -86,8 +86,8 @@ pub enum FailureReason {
     /// The others look again and again while one is in the section.
     #[error("no waiter makes progress while one worker is in the section")]
     NoProgress,
-    /// A worker is still there after SIGKILL.
-    #[error("worker {worker} was killed and has not ended")]
+    /// A worker is still there after SIGKILL, if only as a zombie.
+    #[error("worker {worker} was killed, and its processes have not ended or were not reaped")]
     NotKilled {
         /// The worker's number.
         worker: usize,
@@ -101,6 +101,21 @@ pub enum FailureReason {
     LongLease {
         /// The longest lease that it waits for.
         limit: Duration,
+    },
+    /// Processes of a killed wrapper are left, and do not run the command.
+    #[error(
+        "the wrapper of worker {worker} was killed, and processes that it has left neither run its \
+         command nor end"
+    )]
+    Orphaned {
+        /// The worker's number.
+        worker: usize,
+    },
+    /// The command of a killed wrapper has ended with it.
+    #[error("the command of worker {worker} ended when its wrapper was killed")]
+    CommandEnded {
+        /// The worker's number.
+        worker: usize,
     },
     /// A worker computes without end.
     #[error(

@@ -30,6 +30,8 @@ pub struct Found {
     /// Number of schedules in which all waiters polled in vain; `stress` shows whether the lock is
     /// stuck.
     pub polls: usize,
+    /// Number of schedules in which a worker or a wrapper was killed, in the scenarios for that.
+    pub crashes: Option<usize>,
     /// Number of schedules in which the lock was free again only some time after a crash: in real
     /// time, or once the files of the dead worker were old.
     pub recoveries: usize,
@@ -65,6 +67,7 @@ impl Found {
             replayed: (0, 0),
             expiries: 0,
             polls: 0,
+            crashes: None,
             recoveries: 0,
             settle_time: Duration::ZERO,
             errors: Vec::new(),
@@ -77,7 +80,7 @@ impl Found {
     pub fn verdict(&self) -> Verdict {
         match &self.counterexample {
             Some(trace) => trace.verdict(),
-            None if self.problem.is_some() => Verdict::NotKnown,
+            None if self.problem.is_some() || self.crashes == Some(0) => Verdict::NotKnown,
             None if self.schedules == self.polls => Verdict::NotKnown,
             None if self.expiries > 0 => Verdict::LeaseExpired,
             None if !self.errors.is_empty() => Verdict::Errors,
@@ -94,6 +97,14 @@ impl Found {
             (Some(problem), _) => problem.clone(),
             (None, 0) if self.interrupted => "interrupted before a schedule was run".to_owned(),
             (None, 0) => "no schedule was run in this time".to_owned(),
+            (None, _) if self.crashes == Some(0) => match self.scenario {
+                Scenario::WrapperKill => {
+                    "no wrapper to kill: it replaces itself with the command, \
+                                          or ends before it"
+                        .to_owned()
+                }
+                _ => "no worker was killed in this time".to_owned(),
+            },
             (None, _) => {
                 "all waiters polled in vain in every schedule; `stress` shows whether the lock is \
                  stuck then"

@@ -55,6 +55,6 @@ pub use error::ExploreError;
 pub use found::Found;
 pub use moves::{Move, switches};
 pub use outcome::{Saved, outcome};
-pub use search::{Budget, Progress, Search};
+pub use search::{Budget, Progress, Search, adopt_orphans};
 pub use strategy::Choice;
 pub use trace::Trace;

@@ -71,6 +71,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
             known: found.known,
             complete: found.complete.clone(),
             expiries: found.expiries,
+            crashes: found.crashes,
             polls: found.polls,
             rest_ms: found.settle_time.as_millis() as u64,
             counterexample,

@@ -76,6 +76,12 @@ const FEWEST_REPLAYS: usize = 3;
 /// Time limit of the remaining replays.
 const REPLAY_TIME: Duration = Duration::from_secs(6);
 
+/// Makes this process the parent of processes whose own parents are killed in a search, so that it
+/// can reap them. For a program that does nothing else.
+pub fn adopt_orphans() {
+    crate::sys::program::adopt_orphans();
+}
+
 /// The progress of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -131,7 +137,7 @@ impl<'a> Search<'a> {
 
     /// Returns `true` if the scheduler may kill workers.
     fn has_crashes(&self) -> bool {
-        matches!(self.scenario, Scenario::Crash)
+        matches!(self.scenario, Scenario::Crash | Scenario::WrapperKill)
     }
 
     fn config(&self, patient: bool) -> RunConfig {
@@ -191,6 +197,9 @@ impl<'a> Search<'a> {
                 continue;
             }
             found.schedules += 1;
+            if self.has_crashes() {
+                *found.crashes.get_or_insert(0) += usize::from(trace.has_fault());
+            }
             for error in &trace.errors {
                 errors.add(error);
             }

@@ -122,7 +122,7 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             let means = format!("the server ends {}", leases.join(", "));
             return ("its lease runs out".into(), Some(means));
         }
-        Action::WrapperKilled(_) => return ("loses its wrapper (SIGKILL)".into(), None),
+        Action::WrapperKilled(_) => return ("its wrapper is killed (SIGKILL)".into(), None),
         Action::Called {
             call,
             result,

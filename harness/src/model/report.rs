@@ -233,6 +233,9 @@ pub struct Search {
     pub complete: Option<String>,
     /// Schedules in which a lease may have expired.
     pub expiries: usize,
+    /// Schedules in which a worker or a wrapper was killed; only in the scenarios for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crashes: Option<usize>,
     /// Schedules in which all waiters polled in vain.
     pub polls: usize,
     /// Real time for which a dead holder was left before each schedule, in milliseconds.

@@ -184,7 +184,9 @@ impl Scenario {
                 Some(Wrapper),
                 Some("only the wrapper is killed, and its command goes on"),
                 1,
-                None,
+                Some(
+                    "all acquire and release; one wrapper is killed at any step, and its command goes on",
+                ),
             ),
         }
     }

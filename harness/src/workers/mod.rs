@@ -3,7 +3,7 @@
 pub mod check;
 mod error;
 mod lock_under_test;
-mod names;
+pub(crate) mod names;
 pub(crate) mod pool;
 pub(crate) mod spawner;
 #[cfg(unix)]

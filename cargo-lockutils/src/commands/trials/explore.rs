@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use lockutils_harness::engines::Server;
-use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, outcome};
+use lockutils_harness::explore::{Budget, Found, Progress, Saved, Search, adopt_orphans, outcome};
 use lockutils_harness::model::{self, Began, Conditions, Outcome, Report, Scenario, Verdict};
 use lockutils_harness::protocol::Capabilities;
 use lockutils_harness::report;
@@ -22,6 +22,7 @@ pub fn run(chosen: &ExploreOptions) -> Result<Status> {
     if let Some(why) = NO_EXPLORE {
         bail!("`explore` is not available on this system: {why}");
     }
+    adopt_orphans();
     super::run(&chosen.trial, |run| Explore {
         chosen,
         duration: chosen

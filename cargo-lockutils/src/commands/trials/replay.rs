@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use lockutils_harness::engines::{Engine, ServerError};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Choice, End, Search, Trace};
+use lockutils_harness::explore::{Choice, End, Search, Trace, adopt_orphans};
 use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
@@ -26,6 +26,7 @@ pub fn run(file: &Path, times: Option<usize>) -> Result<Status> {
     if let Some(why) = NO_EXPLORE {
         bail!("`replay` is not available on this system: {why}");
     }
+    adopt_orphans();
     screen::unless_interrupted(run_until_interrupted(file, times))
 }
 
@@ -37,15 +38,23 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
         }
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
-    let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
+    let times = times.unwrap_or(TIMES);
     let lock = example.lock(std::env::current_exe()?)?;
     let interrupted = interrupted()?;
     let traces = LockDirectory::with_fresh(|lock_path| {
         follow(&example, &lock, lock_path, times, &interrupted)
     })?;
     let traces = traces?;
-    let broke = |trace: &&Trace| matches!(trace.end, End::Overlap { .. } | End::Stuck(_));
-    let Some(last) = traces.iter().rev().find(broke).or(traces.last()) else {
+    // Only the first run waits in real time. Others that take the same steps end in the same state.
+    let is_stuck = |trace: &Trace| matches!(trace.end, End::Stuck(_));
+    let first_is_stuck = traces.first().is_some_and(is_stuck);
+    let broke = |trace: &&Trace| match trace.end {
+        End::Overlap { .. } | End::Stuck(_) => true,
+        End::Polls(None) => first_is_stuck && trace.moves() == example.moves,
+        _ => false,
+    };
+    let told = traces.iter().find(|trace| is_stuck(trace));
+    let Some(last) = told.or(traces.iter().rev().find(broke)).or(traces.last()) else {
         bail!("interrupted before the first run ended");
     };
     output::on_stdout(lock.title());
@@ -111,7 +120,8 @@ fn follow(
     let screen = Screen::new(false);
     for run in 1..=times {
         screen.show(format!("run {run} of {times}"));
-        let trace = search.follow(&mut controller, &example.moves, example.patient)?;
+        let patient = example.patient && run == 1;
+        let trace = search.follow(&mut controller, &example.moves, patient)?;
         if trace.end == End::Interrupted {
             break;
         }

@@ -11,11 +11,13 @@ mod settle;
 mod socket;
 mod waiting;
 mod worker;
+mod wrapper;
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use backoff::Backoff;
@@ -27,8 +29,10 @@ use crate::engines::Server;
 use crate::procfs;
 use crate::workers::pool::{WorkerSpawner, stderr_of};
 
+use super::command::Command;
 use super::error::ExploreError;
 use super::lock_files::LockFiles;
+use super::syscalls::is_first_thread;
 use super::tracer::Tracer;
 
 /// Maximum time that the scheduler waits for a silent worker.
@@ -192,13 +196,16 @@ impl<'a> Controller<'a> {
     }
 
     /// Kills one worker among others, which stay under the scheduler. Afterwards the kernel has
-    /// freed its locks, and its process is reaped. Returns `false` if it did not end in time.
+    /// freed its locks, and its processes are reaped. Returns `false` if that takes too long.
     pub(super) fn crash(&mut self, number: usize) -> bool {
+        let tasks = self.tracer.tasks_of(number);
+        let dying = tasks.filter(|tid| !self.workers[number].zygote.contains(tid));
+        let processes: Vec<Pid> = dying.filter(|tid| is_first_thread(*tid)).collect();
         let ended = self.kill(&[number]);
         // Its zygote, if it has one, is there.
         self.workers[number].state = WorkerState::Active;
         self.read_answers(number);
-        let reaped = self.let_zygote_reap(number);
+        let reaped = self.let_zygote_reap(number) && are_reaped(&processes);
         self.workers[number].state = WorkerState::Gone;
         if self.servers.are_used() {
             // The server notices the end of its connections.
@@ -288,6 +295,24 @@ impl<'a> Controller<'a> {
         let worker = &self.workers[number];
         !worker.is_gone() && worker.main.is_some_and(procfs::lives)
     }
+}
+
+/// Waits until these processes are gone. One whose parent was killed as well may be a child of this
+/// process by now; a zombie would count as alive for others.
+fn are_reaped(processes: &[Pid]) -> bool {
+    let deadline = Instant::now() + HANGS;
+    let mut backoff = Backoff::new();
+    let exists = |pid: &Pid| {
+        let _ = waitpid(*pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL));
+        procfs::state(*pid).is_some()
+    };
+    while processes.iter().any(exists) {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(backoff.next());
+    }
+    true
 }
 
 /// Binds this thread and its children to one processor. Only one of them runs at a time, and a stop

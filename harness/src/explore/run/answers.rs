@@ -47,6 +47,12 @@ impl Run<'_, '_> {
         let worker = &mut self.workers[number];
         match answer {
             Answer::Acquired => return self.enter(number),
+            // Its command was not run, or its wrapper did not exit as it should: we killed it.
+            Answer::Error(_) if worker.torn => {
+                if worker.script.front() == Some(&Command::Verb(Verb::Release)) {
+                    worker.script.clear();
+                }
+            }
             Answer::Error(text) => {
                 // A worker whose lease was ended has good reason to fail.
                 if !worker.stale {
@@ -86,6 +92,10 @@ impl Run<'_, '_> {
             .partition(|&other| self.workers[other].stale || self.workers[number].stale);
         self.has_expired |= !stale.is_empty();
         let first = *valid.first()?;
+        // The command may have ended with its wrapper (PR_SET_PDEATHSIG).
+        if self.workers[first].torn && !self.controller.command_lives(first) {
+            return Some(End::Failed(FailureReason::CommandEnded { worker: first }));
+        }
         let rule = LeaseRule {
             lease: self.config.lease.map(nanoseconds),
         };

@@ -13,18 +13,28 @@ impl Run<'_, '_> {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let kind = match self.config.scenario {
             Scenario::Crash => Move::Crash,
-            Scenario::Expire => return self.expiries(),
+            Scenario::Expire => Move::Expire,
+            Scenario::WrapperKill => Move::KillWrapper,
             _ => return Vec::new(),
         };
         if self.faults_made >= self.config.faults {
             return Vec::new();
         }
         (0..self.workers.len())
-            .filter(|&number| self.may_crash(number))
-            .map(|number| Fault {
-                made: kind(number),
-                nth: self.workers[number].nth,
-                fresh: self.workers[number].is_fresh(),
+            .map(kind)
+            .filter(|made| match *made {
+                Move::Step(_) => false,
+                Move::Crash(number) => self.may_crash(number),
+                Move::KillWrapper(number) => self.may_lose_its_wrapper(number),
+                Move::Expire(number) => self.may_expire(number),
+            })
+            .map(|made| {
+                let worker = &self.workers[made.actor()];
+                // A step of the wrapper may have started the command, and one that only reads may
+                // be the last that still finds the lease.
+                let fresh = !matches!(made, Move::Crash(_)) || worker.is_fresh();
+                let nth = worker.nth;
+                Fault { made, nth, fresh }
             })
             .collect()
     }
@@ -42,6 +52,11 @@ impl Run<'_, '_> {
             && others.any(|(other, worker)| other != number && !worker.dead)
     }
 
+    fn may_lose_its_wrapper(&self, number: usize) -> bool {
+        let worker = &self.workers[number];
+        !worker.dead && !worker.torn && worker.nth > 0 && self.controller.wrapper(number).is_some()
+    }
+
     /// Makes a fault happen. Returns the end of the schedule if that fails.
     pub(super) fn fault(
         &mut self,
@@ -55,11 +70,20 @@ impl Run<'_, '_> {
             before: self.controller.next_call(number),
             inside: self.workers[number].inside.is_some(),
         };
-        if !self.controller.crash(number) {
+        let (action, killed) = match made {
+            Move::KillWrapper(_) => {
+                self.workers[number].torn = true;
+                let killed = self.controller.kill_wrapper(number);
+                (Action::WrapperKilled(death), killed)
+            }
+            _ => {
+                self.workers[number].die();
+                (Action::Crashed(death), self.controller.crash(number))
+            }
+        };
+        if !killed {
             return Some(End::Failed(FailureReason::NotKilled { worker: number }));
         }
-        self.workers[number].die();
-        let action = Action::Crashed(death);
         self.has_changed(number, &action);
         self.last_progress = self.steps.len();
         self.steps.push(Step {
@@ -77,6 +101,14 @@ impl Run<'_, '_> {
         self.note_change();
         self.try_once_more();
         None
+    }
+
+    /// The worker whose wrapper was killed before it ran its command, if other processes of the
+    /// wrapper are left. They may hold the lock, and nobody knows for how long.
+    pub(super) fn orphaned(&self) -> Option<usize> {
+        (0..self.workers.len()).find(|&number| {
+            self.workers[number].torn && self.controller.workers[number].command.is_some()
+        })
     }
 
     /// Sets the times of all files back that a dead worker was the last to change.

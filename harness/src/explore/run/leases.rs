@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::engines::Lease;
 
 use super::super::end::{End, FailureReason};
-use super::super::moves::{Fault, Move};
+use super::super::moves::Fault;
 use super::super::schedule::{Action, Candidate, Step};
 use super::Run;
 
@@ -93,19 +93,10 @@ impl Leases {
 }
 
 impl Run<'_, '_> {
-    /// All leases that may run out instead of the next step.
-    pub(super) fn expiries(&self) -> Vec<Fault> {
-        let all = 0..self.workers.len();
-        let may_expire = |&number: &usize| {
-            let worker = &self.workers[number];
-            !worker.dead && !worker.stale && self.leases.of(number).next().is_some()
-        };
-        let fault = |number: usize| Fault {
-            made: Move::Expire(number),
-            nth: self.workers[number].nth,
-            fresh: true,
-        };
-        all.filter(may_expire).map(fault).collect()
+    /// Returns `true` if the worker has a lease that may run out.
+    pub(super) fn may_expire(&self, number: usize) -> bool {
+        let worker = &self.workers[number];
+        !worker.dead && !worker.stale && self.leases.of(number).next().is_some()
     }
 
     /// A worker that was killed and still has a lease, which ends as time passes.

@@ -219,6 +219,9 @@ impl Run<'_, '_> {
         if let Some(dead) = self.dead_owner() {
             return self.expire(dead, Vec::new(), Vec::new());
         }
+        if let Some(worker) = self.orphaned() {
+            return Some(End::Failed(FailureReason::Orphaned { worker }));
+        }
         let lease = self.config.lease;
         let crashed = self.faults_made > 0;
         if crashed && lease.is_some() && !self.is_aged {
@@ -271,6 +274,9 @@ impl Run<'_, '_> {
         }
         if let Some(dead) = self.dead_owner() {
             return self.expire(dead, Vec::new(), Vec::new());
+        }
+        if let Some(worker) = self.orphaned() {
+            return Some(End::Failed(FailureReason::Orphaned { worker }));
         }
         // After a crash, what waits outside the scheduler may still learn of it in time.
         let may_learn = self.faults_made > 0

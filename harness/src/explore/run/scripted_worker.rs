@@ -29,6 +29,8 @@ pub struct ScriptedWorker {
     pub stale: bool,
     /// Set once it was killed.
     pub dead: bool,
+    /// Set once its wrapper was killed.
+    pub torn: bool,
     /// Set if its last step may have changed something for others.
     changed: bool,
     /// The step after which it began to poll.
@@ -58,6 +60,7 @@ impl ScriptedWorker {
             requested: Instant::now(),
             stale: false,
             dead: false,
+            torn: false,
             changed: false,
             woke_at: 0,
             naps: 0,

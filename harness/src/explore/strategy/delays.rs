@@ -117,17 +117,17 @@ impl Strategy for Delays {
         else {
             return;
         };
-        // Another plan has tried a change before the last one of this plan.
+        // Other plans have tried a change before the last one of this plan takes effect.
         let last = plan.changes.last();
-        let from = last.and_then(|change| change.position(trace)).unwrap_or(0);
-        let from = from.min(trace.len());
+        let since = last.map_or(0, |change| change.begins(trace));
+        let since = since.min(trace.len());
         let offered = |steps: &[Step]| -> HashSet<(Move, usize)> {
             let faults = steps.iter().flat_map(|step| &step.faults);
             faults.map(|fault| (fault.made, fault.nth)).collect()
         };
-        let mut before = offered(&trace[..from]);
+        let mut before = offered(&trace[..since]);
         self.has_faults |= trace.iter().any(|step| !step.faults.is_empty());
-        for step in &trace[from..] {
+        for step in &trace[since..] {
             for fault in step.faults.iter().filter(|fault| fault.fresh) {
                 let Fault { made, nth, .. } = *fault;
                 let is_new = before.insert((made, nth));
@@ -143,9 +143,10 @@ impl Strategy for Delays {
             if is_fault || known || step.nth >= STEPS || step.priority() > 4 {
                 continue;
             }
-            let without_fault = match step.faults.is_empty() {
-                true => 0,
-                false => WITHOUT_FAULT,
+            let is_delay = |change: &Change| matches!(change, Change::Delay(_));
+            let without_fault = match self.has_faults && plan.changes.iter().all(is_delay) {
+                true => WITHOUT_FAULT,
+                false => 0,
             };
             self.extend(&plan, delay, step.priority() + without_fault);
         }
@@ -167,6 +168,16 @@ impl Strategy for Delays {
 }
 
 impl Change {
+    /// The number of the step from which on the change makes a difference.
+    fn begins(&self, trace: &[Step]) -> usize {
+        let before = match *self {
+            Change::Delay((actor, nth)) => nth.checked_sub(1).map(|nth| (actor, nth)),
+            Change::Fault { .. } => return self.position(trace).unwrap_or(0),
+        };
+        let previous = before.and_then(|point| Change::Delay(point).position(trace));
+        previous.map_or(0, |previous| previous + 1)
+    }
+
     /// The number of the step at which the change took effect.
     fn position(&self, trace: &[Step]) -> Option<usize> {
         let (made, nth) = match *self {

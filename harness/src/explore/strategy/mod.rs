@@ -8,6 +8,8 @@ mod pct;
 mod random;
 mod replay;
 mod scheduler;
+#[cfg(all(test, target_os = "linux"))]
+mod simulation;
 mod view;
 
 use delays::Delays;

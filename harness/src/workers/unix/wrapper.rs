@@ -5,10 +5,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::probe;
@@ -99,6 +101,9 @@ impl Wrapper {
                 File::options().read(true).write(true),
             )?,
         );
+        // Readable once no process of the wrapper is left, since all inherit the other end.
+        let (left, alive) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&alive, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let mut child = Command::new(&self.words[0])
             .args(&self.words[1..])
             .stdin(Stdio::null())
@@ -106,6 +111,7 @@ impl Wrapper {
             .stderr(File::create(&errors)?)
             .spawn()
             .map_err(|error| format!("cannot run {}: {error}", self.words[0]))?;
+        drop(alive);
         let end = end_of(&child)?;
         let (mut output, mut status) = (String::new(), None);
         while status.is_none() && !read_line(&mut pipe, &mut output)? {
@@ -119,7 +125,12 @@ impl Wrapper {
             if status.code().is_some() && status.code() == self.busy_status.map(i32::from) {
                 return Ok(None);
             }
-            if !(status.success() && starts_later(&mut pipe, &mut output)?) {
+            let was_killed = status.signal() == Some(nix::libc::SIGKILL);
+            let starts = match was_killed {
+                true => starts_without(&left, &mut pipe, &mut output)?,
+                false => status.success() && starts_later(&mut pipe, &mut output)?,
+            };
+            if !starts {
                 return Err(self.without_the_command(status, &errors).into());
             }
         }
@@ -169,6 +180,20 @@ fn starts_later(pipe: &mut File, output: &mut String) -> io::Result<bool> {
     let limit = limit(BACKGROUND)?;
     loop {
         let first = wait(&[limit.as_fd(), pipe.as_fd()])?;
+        if read_line(pipe, output)? {
+            return Ok(true);
+        }
+        if first == 0 {
+            return Ok(false);
+        }
+    }
+}
+
+/// Returns `true` if the command enters although its wrapper was killed; `false` once no process is
+/// left that could run it.
+fn starts_without(left: &OwnedFd, pipe: &mut File, output: &mut String) -> io::Result<bool> {
+    loop {
+        let first = wait(&[left.as_fd(), pipe.as_fd()])?;
         if read_line(pipe, output)? {
             return Ok(true);
         }

@@ -35,6 +35,9 @@ struct Options {
     /// Explore interleavings instead, where the table has an expectation
     #[arg(long)]
     explore: bool,
+    /// Explore only this scenario, with --explore
+    #[arg(long)]
+    scenario: Option<String>,
     /// Maximum number of schedules per scenario, with --explore
     #[arg(long, default_value_t = 5000)]
     schedules: usize,
