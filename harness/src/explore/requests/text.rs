@@ -52,6 +52,6 @@ mod tests {
         assert_eq!(of_bytes(b"\0\x01\x02"), "");
         let script = "return\n".repeat(50);
         let text = of_commands(&[vec![b"EVAL", script.as_bytes(), b"1", b"key"], vec![b"GET"]]);
-        assert_eq!(text, "EVAL return return return re… 1 key (+1)");
+        assert_eq!(text, "EVAL return return return ret… 1 key (+1)");
     }
 }
