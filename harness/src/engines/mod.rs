@@ -3,11 +3,13 @@
 
 mod admin;
 mod engine;
+mod error;
 mod lease;
 mod programs;
 mod server;
 mod started;
 
 pub use engine::{Engine, UnknownEngine};
+pub use error::ServerError;
 pub use lease::Lease;
-pub use server::{Server, ServerError};
+pub use server::Server;

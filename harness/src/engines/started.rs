@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
+use super::error::ServerError;
 use super::programs;
-use super::server::ServerError;
 use crate::sys::program::{Program, describe, wait_for};
 
 /// Time within which a server must be ready.

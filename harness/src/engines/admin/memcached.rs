@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Rows;
+use super::rows::Rows;
 
 /// A connection to memcached.
 ///

@@ -3,10 +3,13 @@
 mod memcached;
 mod postgres;
 mod resp;
+mod rows;
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
+
+pub use rows::Rows;
 
 use super::engine::Protocol;
 
@@ -20,9 +23,6 @@ pub enum Admin {
     Memcached(memcached::Connection),
     Postgres(postgres::Connection),
 }
-
-/// The rows that a command returns.
-pub type Rows = Vec<Vec<String>>;
 
 impl Admin {
     /// Connects to a server.

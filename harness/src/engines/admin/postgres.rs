@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::Rows;
+use super::rows::Rows;
 
 /// Maximum length of a message.
 const LONGEST: usize = 16 << 20;

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use super::Rows;
+use super::rows::Rows;
 
 /// Maximum length of a string in an answer.
 const LONGEST: usize = 16 << 20;

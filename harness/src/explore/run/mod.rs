@@ -2,6 +2,7 @@
 
 mod answers;
 mod candidates;
+mod expiry;
 mod faults;
 mod leases;
 mod script;
