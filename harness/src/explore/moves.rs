@@ -13,9 +13,6 @@ pub enum Move {
     Expire(usize),
 }
 
-/// A mark, and the move that it makes of an actor.
-type Mark = (char, fn(usize) -> Move);
-
 /// Marks of the moves that are not steps, as in `0!`.
 const CRASH: char = '!';
 const KILL_WRAPPER: char = '~';
@@ -48,15 +45,14 @@ impl Move {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let marks: [Mark; 3] = [
-            (CRASH, Move::Crash),
-            (KILL_WRAPPER, Move::KillWrapper),
-            (EXPIRE, Move::Expire),
-        ];
-        for (mark, fault) in marks {
-            if let Some(actor) = text.strip_suffix(mark) {
-                return actor.parse().ok().map(fault);
-            }
+        if let Some(actor) = text.strip_suffix(CRASH) {
+            return actor.parse().ok().map(Move::Crash);
+        }
+        if let Some(actor) = text.strip_suffix(KILL_WRAPPER) {
+            return actor.parse().ok().map(Move::KillWrapper);
+        }
+        if let Some(actor) = text.strip_suffix(EXPIRE) {
+            return actor.parse().ok().map(Move::Expire);
         }
         text.parse().ok().map(Move::Step)
     }

@@ -38,7 +38,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
         }
     };
     let example = Counterexample::from_text(&text).with_context(|| file.display().to_string())?;
-    let times = times.unwrap_or(TIMES);
+    let times = times.unwrap_or(if example.patient { 1 } else { TIMES });
     let lock = example.lock(std::env::current_exe()?)?;
     let interrupted = interrupted()?;
     let traces = LockDirectory::with_fresh(|lock_path| {

@@ -1,5 +1,6 @@
 //! `explore` on locks with a known race, and on locks without one.
 
+mod crashes;
 mod interrupted;
 mod reports;
 mod servers;
@@ -189,7 +190,7 @@ fn what_cannot_be_explored_or_replayed_says_why() {
         ),
         (
             &["explore", "--scenario", "pause", "--builtin", "flock"],
-            "contend, die, respawn, remove, unlink",
+            "contend, die, crash, expire, respawn, remove, unlink, wrapper-kill",
         ),
     ] {
         let output = project.run(arguments);

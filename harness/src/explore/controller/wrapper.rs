@@ -79,9 +79,14 @@ impl Controller<'_> {
             while self.pump() {}
             self.tracer.wait(Duration::from_millis(1));
         }
-        let main = self.workers[number].main;
-        let mut others = self.tracer.tasks_of(number);
-        others.any(|tid| Some(tid) != main && procfs::lives(tid))
+        let worker = &self.workers[number];
+        let of_the_worker = |process| Some(process) == worker.main;
+        // Neither the zygote nor the worker, which may have several threads, is the command.
+        let tasks = self.tracer.tasks_of(number);
+        let mut others = tasks
+            .filter(|tid| !worker.zygote.contains(tid))
+            .filter_map(procfs::Status::of);
+        others.any(|task| !of_the_worker(task.process) && procfs::lives(task.process))
     }
 }
 
