@@ -36,6 +36,9 @@
 //! Linux. The feature `explore` also needs x86-64 or aarch64.
 
 #[cfg(feature = "explore")]
+#[doc(hidden)]
+pub mod engines;
+#[cfg(feature = "explore")]
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "no step is ever taken there")

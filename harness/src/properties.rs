@@ -97,6 +97,8 @@ mod tests {
             (workers, rounds, seed) in (1..100_usize, 1..100_usize, any::<u64>()),
             (lease, rest, patient) in (any::<Option<u32>>(), any::<u32>(), any::<bool>()),
             processor in proptest::option::of("[a-z0-9_]{1,9}"),
+            servers in proptest::option::of("[a-z]{1,9}"),
+            server in proptest::option::of("[a-z]{1,5}(://[a-z]{1,5})?:[1-9][0-9]{0,4}"),
             actors in vec(0..4_usize, 0..64),
         ) {
             let milliseconds = |number: u32| Duration::from_millis(number.into());
@@ -104,6 +106,7 @@ mod tests {
             let settle_time = milliseconds(rest);
             let example = Counterexample {
                 lock, scenario, workers, rounds, seed, lease, settle_time, patient, processor,
+                servers, server,
                 moves: actors.into_iter().map(crate::explore::Move::Step).collect(),
             };
             is_read_as_written(&example, &why);

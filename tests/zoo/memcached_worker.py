@@ -9,7 +9,9 @@ from pymemcache.client.base import Client
 class Lock:
     def __init__(self, directory, name):
         self.name = name
-        self.client = Client(("127.0.0.1", int(os.environ["ZOO_MEMCACHED_PORT"])))
+        server = os.environ.get("LOCKUTILS_SERVERS", "127.0.0.1:0")
+        port = os.environ.get("ZOO_MEMCACHED_PORT", server.rsplit(":", 1)[1])
+        self.client = Client(("127.0.0.1", int(port)))
 
     def try_acquire(self):
         return self.client.add(self.name, b"held", expire=2, noreply=False)

@@ -11,8 +11,11 @@ class Lock:
     forks = False
 
     def __init__(self, directory, name):
-        port = os.environ["ZOO_POSTGRES_PORT"]
-        session = psycopg2.connect(host="127.0.0.1", port=port, user="zoo", dbname="postgres")
+        if "LOCKUTILS_SERVERS" in os.environ:
+            session = psycopg2.connect("")  # as PGHOST and its like say
+        else:
+            port = os.environ["ZOO_POSTGRES_PORT"]
+            session = psycopg2.connect(host="127.0.0.1", port=port, user="zoo", dbname="postgres")
         session.autocommit = True
         self.cursor, self.key = session.cursor(), zlib.crc32(name.encode())
 

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lockutils_harness::engines::Engine;
 use lockutils_harness::explore::{Choice, Shard};
 
 use super::trial::TrialOptions;
-use super::values::{explorable, strategy};
+use super::values::{engine, explorable, strategy};
 
 #[derive(Args, Clone, Debug)]
 #[command(
     mut_arg("scenario", |arg| arg
-        .help("Scenario to run: contend, die, crash, respawn, remove, unlink or wrapper-kill; \
+        .help("Scenario to run: contend, die, crash, expire, respawn, remove, unlink or wrapper-kill; \
              repeatable or comma-separated [default: all that the lock supports, except unlink and \
              wrapper-kill]")
         .value_parser(explorable)),
@@ -75,6 +76,21 @@ pub struct ExploreOptions {
     /// the run ends, even if it is interrupted
     #[arg(long, value_name = "FILE", help_heading = "Trial")]
     pub resume: Option<PathBuf>,
+    /// Start a server of this engine for the workers and schedule their requests: redis, memcached or
+    /// postgres. Workers find it in LOCKUTILS_SERVERS (HOST:PORT); {server} in the command is replaced
+    /// by it
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_parser = engine,
+        conflicts_with = "server",
+        help_heading = "Server"
+    )]
+    pub servers: Option<Engine>,
+    /// Use this running server instead: HOST:PORT, or ENGINE://HOST:PORT if the port is not the usual
+    /// one. Between schedules, what bears the name of the lock is removed from it
+    #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
+    pub server: Option<String>,
     /// File for the counterexample [default: lockutils-SCENARIO.txt]
     #[arg(
         long,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockutils_harness::engines::Engine;
 use lockutils_harness::explore::Choice;
 use lockutils_harness::model::Scenario;
 
@@ -82,6 +83,15 @@ fn one_of<T: Copy>(
             let known: Vec<&str> = all.iter().map(|one| word(*one)).collect();
             unknown(what, text, &known)
         })
+}
+
+/// The engine of servers with this name.
+pub fn engine(text: &str) -> Result<Engine, String> {
+    Engine::find(text).map_err(|_| {
+        let known = Engine::names();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        unknown("engine", text, &known)
+    })
 }
 
 /// The message for an unknown word: the likely one, and all known ones.

@@ -32,6 +32,10 @@ pub struct Counterexample {
     /// The processor on which it was found, as in [`std::env::consts::ARCH`]; `None` in files of
     /// older versions.
     pub processor: Option<String>,
+    /// The engine of a server that a replay starts, if the workers need one.
+    pub servers: Option<String>,
+    /// The address of a running server, if it was found with that.
+    pub server: Option<String>,
     /// The moves of the scheduler.
     pub moves: Vec<Move>,
 }
@@ -70,6 +74,11 @@ impl Counterexample {
             .processor
             .as_ref()
             .map_or_else(String::new, |name| format!("processor: {name}\n"));
+        let line = |name: &str, value: &Option<String>| {
+            let value = value.as_ref();
+            value.map_or_else(String::new, |value| format!("{name}: {value}\n"))
+        };
+        let servers = line("servers", &self.servers) + &line("server", &self.server);
         let story: String = story(trace)
             .lines()
             .map(|line| format!("# {line}\n"))
@@ -82,7 +91,7 @@ impl Counterexample {
         };
         format!(
             "{FIRST_LINE}\n# {end}\n{lock}\nscenario: {}\nparties: {}\nrounds: {}\nseed: {:#x}\n\
-             {lease}{rest}{patient}{processor}steps: {}\n{story}",
+             {lease}{rest}{patient}{processor}{servers}steps: {}\n{story}",
             self.scenario.word(),
             self.workers,
             self.rounds,
@@ -113,6 +122,11 @@ impl Counterexample {
         let few = |name| match number(name)? {
             number @ 1..100 => Ok(number),
             _ => Err(FileError::Line(name)),
+        };
+        let word = |name| match field(name) {
+            Ok(word) if is_word(word) => Ok(Some(word.to_owned())),
+            Ok(_) => Err(FileError::Line(name)),
+            Err(_) => Ok(None),
         };
         let scenario = field("scenario")?;
         let seed = field("seed")?;
@@ -146,6 +160,8 @@ impl Counterexample {
                 Ok(_) => return Err(FileError::Line("processor")),
                 Err(_) => None,
             },
+            servers: word("servers")?,
+            server: word("server")?,
             moves: from_text(field("steps")?).ok_or(FileError::Line("steps"))?,
         })
     }
@@ -164,6 +180,10 @@ impl Counterexample {
     pub fn lock(&self, ours: PathBuf) -> Result<LockUnderTest, UsageError> {
         LockUnderTest::from_arguments(&self.lock, ours)
     }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn is_processor(name: &str) -> bool {
@@ -222,6 +242,8 @@ mod tests {
             settle_time: Duration::from_millis(2100),
             patient: true,
             processor: Some("aarch64".into()),
+            servers: Some("redis".into()),
+            server: Some("redis://db:6379".into()),
             moves: [0, 0, 1, 1, 1, 0].map(Move::Step).to_vec(),
         };
         let trace = Trace {

@@ -158,6 +158,9 @@ pub enum FailureReason {
         /// The end of its standard error, as part of the sentence.
         stderr: String,
     },
+    /// The server failed.
+    #[error("{0}")]
+    Server(String),
     /// No fresh worker could be started in place of one that left.
     #[error("{0}")]
     NotReplaced(String),

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::engines::ServerError;
 use crate::protocol::Answer;
 use crate::workers::WorkerError;
 
@@ -27,6 +28,15 @@ pub enum ExploreError {
     /// The directory for the workers could not be created or read.
     #[error("the directory for the workers cannot be created or read: {0}")]
     Directory(#[source] io::Error),
+    /// The server cannot be used.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// No lease can be ended.
+    #[error(
+        "the scenario `expire` needs a server whose leases can be ended: name its engine by \
+         --servers ENGINE or --server ENGINE://HOST:PORT"
+    )]
+    NoLeases,
     /// A worker did not start.
     #[error(transparent)]
     Start(#[from] WorkerError),

@@ -1,12 +1,16 @@
 //! Explorers: threads that each run schedules with workers of their own.
 //!
-//! Each has its own directory, lock name and processor. The first one also checks, shortens and
-//! replays, so that a counterexample does not depend on their number.
+//! Each has its own directory, lock name and processor, and its own server if one is started for the
+//! run. The first one also checks, shortens and replays, so that a counterexample does not depend on
+//! their number.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::engines::{Server, ServerError};
+use crate::workers::LockUnderTest;
 
 use super::controller::Controller;
 use super::error::ExploreError;
@@ -129,10 +133,10 @@ impl Search<'_> {
             changed: Condvar::new(),
             left: Condvar::new(),
             ends_at: began.checked_add(budget.time),
-            at_work: AtomicUsize::new(self.jobs.max(1)),
+            at_work: AtomicUsize::new(self.explorers()),
         };
         thread::scope(|scope| {
-            for number in 0..self.jobs.max(1) {
+            for number in 0..self.explorers() {
                 let shared = &shared;
                 scope.spawn(move || self.explore(number, shared));
             }
@@ -175,25 +179,59 @@ impl Search<'_> {
         Ok(found)
     }
 
+    /// Number of explorers: on a server that was not started for the run, they would meet.
+    fn explorers(&self) -> usize {
+        match self.server {
+            Some(server) if !server.is_ours() => 1,
+            _ => self.jobs.max(1),
+        }
+    }
+
     /// Works until the search is over.
     fn explore(&self, number: usize, shared: &Shared<'_>) {
         let _leaves = Leaves(shared);
-        let mut controller = None;
-        while let Some((task, settle_time)) = self.next_task(number, shared) {
+        let Some(first) = self.next_task(number, shared) else {
+            return;
+        };
+        let own = match self.own_server(number) {
+            Ok(own) => own,
+            Err(error) => return shared.lock().fail(error.into()),
+        };
+        let search = match &own {
+            Some((server, lock)) => Search {
+                server: Some(server),
+                lock,
+                ..self.clone()
+            },
+            None => self.clone(),
+        };
+        let mut controller = match search.controller_of(number) {
+            Ok(controller) => controller,
+            Err(error) => return shared.lock().fail(error),
+        };
+        let mut next = Some(first);
+        while let Some((task, settle_time)) = next {
             let search = Search {
                 settle_time,
-                ..self.clone()
+                ..search.clone()
             };
-            let controller = match &mut controller {
-                Some(controller) => controller,
-                none => match self.controller_of(number) {
-                    Ok(new) => none.insert(new),
-                    Err(error) => return shared.lock().fail(error),
-                },
-            };
-            search.perform(number, task, controller, shared);
+            self.perform(&search, number, task, &mut controller, shared);
             shared.changed.notify_all();
+            next = self.next_task(number, shared);
         }
+    }
+
+    /// The server of an explorer that cannot use that of the first one, and the lock on it. It ends
+    /// with the thread that starts it.
+    fn own_server(&self, explorer: usize) -> Result<Option<(Server, LockUnderTest)>, ServerError> {
+        let engine = self.server.and_then(Server::engine);
+        let Some(engine) = engine.filter(|_| explorer > 0) else {
+            return Ok(None);
+        };
+        let server = Server::start(engine, &self.base.join(format!("server-{explorer}")))?;
+        let lock = self.lock.clone();
+        let lock = lock.on_server(server.address(), server.environment());
+        Ok(Some((server, lock)))
     }
 
     /// Waits for work.
@@ -214,8 +252,10 @@ impl Search<'_> {
         }
     }
 
+    /// Lets an explorer with this search of its own do a piece of work.
     fn perform(
         &self,
+        search: &Search<'_>,
         explorer: usize,
         task: Task,
         controller: &mut Controller<'_>,
@@ -227,30 +267,33 @@ impl Search<'_> {
                 plan,
                 restarts,
             } => {
-                let mut trace = run(controller, &self.config(false), plan.scheduler().as_mut());
+                let mut trace = run(controller, &search.config(false), plan.scheduler().as_mut());
                 if let Ok(trace) = &mut trace {
                     for error in &mut trace.errors {
-                        *error = self.as_by_the_first(explorer, error);
+                        *error = self.as_by_the_first(explorer, search.server, error);
                     }
                 }
                 let mut coordinator = shared.lock();
                 if let Some(why) = controller.starts_afresh() {
                     coordinator.start_afresh(why);
                 }
+                if search.server.is_none() && controller.uses_servers() {
+                    coordinator.go_on_alone();
+                }
                 coordinator.ran(number, restarts, trace);
             }
             Task::CheckInRealTime(first) => {
-                let checked = self.follow(controller, &first.moves(), true);
+                let checked = search.follow(controller, &first.moves(), true);
                 shared.lock().checked_in_real_time(first, checked);
             }
             Task::Confirm(first) => {
-                let short = self.confirm(controller, first.clone());
+                let short = search.confirm(controller, first.clone());
                 shared.lock().confirmed(first, short);
             }
             Task::ConfirmInRealTime(first) => {
-                let checked = self.confirm(controller, first.clone());
+                let checked = search.confirm(controller, first.clone());
                 let checked = checked.and_then(|(short, replayed)| {
-                    Ok((self.follow(controller, &short.moves(), true)?, replayed))
+                    Ok((search.follow(controller, &short.moves(), true)?, replayed))
                 });
                 shared.lock().confirmed_in_real_time(first, checked);
             }

@@ -15,6 +15,11 @@ mod explorers;
 mod found;
 mod moves;
 mod outcome;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, reason = "no request is ever seen there")
+)]
+mod requests;
 mod run_config;
 mod schedule;
 mod schedules;

@@ -11,17 +11,23 @@ pub enum Move {
     Crash(usize),
     /// Only the wrapper of the worker is killed; the command that it runs goes on.
     KillWrapper(usize),
+    /// The leases of the worker on a server run out.
+    Expire(usize),
 }
 
 /// Marks of the moves that are not steps, as in `0!`.
 const CRASH: char = '!';
 const KILL_WRAPPER: char = '~';
+const EXPIRE: char = '%';
 
 impl Move {
     /// The actor that moves, or the worker that the fault hits.
     pub fn actor(self) -> usize {
         match self {
-            Move::Step(actor) | Move::Crash(actor) | Move::KillWrapper(actor) => actor,
+            Move::Step(actor)
+            | Move::Crash(actor)
+            | Move::KillWrapper(actor)
+            | Move::Expire(actor) => actor,
         }
     }
 
@@ -36,6 +42,7 @@ impl Move {
             Move::Step(actor) => actor.to_string(),
             Move::Crash(actor) => format!("{actor}{CRASH}"),
             Move::KillWrapper(actor) => format!("{actor}{KILL_WRAPPER}"),
+            Move::Expire(actor) => format!("{actor}{EXPIRE}"),
         }
     }
 
@@ -45,6 +52,9 @@ impl Move {
         }
         if let Some(actor) = text.strip_suffix(KILL_WRAPPER) {
             return actor.parse().ok().map(Move::KillWrapper);
+        }
+        if let Some(actor) = text.strip_suffix(EXPIRE) {
+            return actor.parse().ok().map(Move::Expire);
         }
         text.parse().ok().map(Move::Step)
     }
@@ -129,6 +139,7 @@ mod tests {
         (0..4_usize, 0..6).prop_map(|(actor, kind)| match kind {
             0 => Move::Crash(actor),
             1 => Move::KillWrapper(actor),
+            2 => Move::Expire(actor),
             _ => Move::Step(actor),
         })
     }

@@ -60,6 +60,8 @@ pub enum Action {
     Crashed(Death),
     /// The wrapper of the worker was killed.
     WrapperKilled(Death),
+    /// These leases of the worker ran out.
+    Expired(Vec<String>),
 }
 
 /// The state of a worker at the moment of a fault.
@@ -92,7 +94,10 @@ impl Action {
     fn call(&self) -> Option<&Call> {
         match self {
             Action::Called { call, .. } | Action::Blocked { call } => Some(call),
-            Action::Commanded(_) | Action::Crashed(_) | Action::WrapperKilled(_) => None,
+            Action::Commanded(_)
+            | Action::Crashed(_)
+            | Action::WrapperKilled(_)
+            | Action::Expired(_) => None,
         }
     }
 }
@@ -106,6 +111,7 @@ impl Step {
             }
             Action::Crashed(_) => Move::Crash(self.actor),
             Action::WrapperKilled(_) => Move::KillWrapper(self.actor),
+            Action::Expired(_) => Move::Expire(self.actor),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use crate::engines::Server;
 use crate::stress::statistics::Quotes;
 use crate::workers::LockUnderTest;
 use crate::workers::pool::WorkerSpawner;
@@ -58,9 +59,14 @@ pub struct Search<'a> {
     /// Real time for which a dead holder is left before the other workers begin. The search finds
     /// out whether this is needed.
     pub settle_time: Duration,
+    /// The server that the workers use, if the user named one.
+    pub server: Option<&'a Server>,
     /// Ends the search soon after it is set.
     pub interrupted: &'a AtomicBool,
 }
+
+/// Maximum number of leases that run out in a schedule of the scenario `expire`.
+const EXPIRIES: usize = 1;
 
 /// Makes this process the parent of processes whose own parents are killed in a search, so that it
 /// can reap them. For a program that does nothing else.
@@ -98,6 +104,8 @@ impl<'a> Search<'a> {
             settle_time: found.settle_time,
             patient: trace.looked_in_real_time(),
             processor: Some(std::env::consts::ARCH.to_owned()),
+            servers: self.server.and_then(Server::started_engine),
+            server: self.server.and_then(Server::running_address),
             moves: trace.moves(),
         };
         Some(counterexample.to_text(trace))
@@ -114,6 +122,10 @@ impl<'a> Search<'a> {
     /// The controller of the workers of one explorer.
     pub(super) fn controller_of(&self, explorer: usize) -> Result<Controller<'a>, ExploreError> {
         Controller::check_system()?;
+        let has_leases = self.server.is_some_and(Server::has_leases);
+        if self.scenario == Scenario::Expire && !has_leases {
+            return Err(ExploreError::NoLeases);
+        }
         if !SUPPORTED {
             let architecture = std::env::consts::ARCH;
             return Err(ExploreError::Processor { architecture });
@@ -121,7 +133,7 @@ impl<'a> Search<'a> {
         let (base, name) = self.place(explorer);
         let spawner =
             WorkerSpawner::new(self.lock, base, name, 1, self.seed)?.stop_when(self.interrupted);
-        Controller::new(spawner, explorer).map_err(ExploreError::Directory)
+        Controller::new(spawner, explorer, self.server).map_err(ExploreError::Directory)
     }
 
     /// The directory of an explorer, and the name of its lock: a lock that lies elsewhere may be known
@@ -137,13 +149,23 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A message of a worker of this explorer, with the names that the first explorer would use.
-    pub(super) fn as_by_the_first(&self, explorer: usize, message: &str) -> String {
+    /// A message of a worker of the explorer with this server, with the names that the first explorer
+    /// would use. This is the search of the first one.
+    pub(super) fn as_by_the_first(
+        &self,
+        explorer: usize,
+        server: Option<&Server>,
+        message: &str,
+    ) -> String {
         let ((base, name), (first_base, first_name)) = (self.place(explorer), self.place(0));
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        message
+        let message = message
             .replace(&text(base), &text(first_base))
-            .replace(&name, &first_name)
+            .replace(&name, &first_name);
+        match (server, self.server) {
+            (Some(server), Some(first)) => message.replace(server.address(), first.address()),
+            _ => message,
+        }
     }
 
     /// Returns `true` if the scheduler may kill workers.
@@ -159,7 +181,10 @@ impl<'a> Search<'a> {
             lease: self.lease,
             patient,
             settle_time: self.settle_time,
-            faults: self.crashes,
+            faults: match self.scenario {
+                Scenario::Expire => EXPIRIES,
+                _ => self.crashes,
+            },
         }
     }
 

@@ -60,6 +60,7 @@ fn fault(made: Move) -> Option<&'static str> {
         Move::Step(_) => None,
         Move::Crash(_) => Some("crash"),
         Move::KillWrapper(_) => Some("wrapper-kill"),
+        Move::Expire(_) => Some("expiry"),
     }
 }
 
@@ -117,6 +118,10 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
             return (what, Some("held by another: waits".into()));
         }
         Action::Crashed(_) => return ("is killed (SIGKILL)".into(), None),
+        Action::Expired(leases) => {
+            let means = format!("the server ends {}", leases.join(", "));
+            return ("its lease runs out".into(), Some(means));
+        }
         Action::WrapperKilled(_) => return ("its wrapper is killed (SIGKILL)".into(), None),
         Action::Called {
             call,
@@ -193,6 +198,11 @@ fn describe(step: &Step, names: &mut Names) -> (String, Option<String>) {
         }),
         Operation::Exchange => Some("swaps the two names".into()),
         Operation::Sleep => Some("then checks again".into()),
+        Operation::Request => Some(match call.answer() {
+            Some(answer) => format!("the server answers {answer}"),
+            None => "the server does not answer yet".into(),
+        }),
+        Operation::Disconnect => Some("ends its session".into()),
         _ => None,
     };
     (what, means)

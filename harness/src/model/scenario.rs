@@ -18,6 +18,8 @@ pub enum Scenario {
     Die,
     /// A worker is killed (SIGKILL) at any step, in acquire and release too.
     Crash,
+    /// The lease of a worker on a server runs out at any step.
+    Expire,
     /// A worker exits after its release, and another starts.
     Respawn,
     /// The library's own removal of the lock.
@@ -60,11 +62,12 @@ struct Row {
 
 impl Scenario {
     /// All scenarios, in the order of the report.
-    pub const ALL: [Scenario; 11] = [
+    pub const ALL: [Scenario; 12] = [
         Scenario::Contend,
         Scenario::Threads,
         Scenario::Die,
         Scenario::Crash,
+        Scenario::Expire,
         Scenario::Respawn,
         Scenario::Remove,
         Scenario::Pause,
@@ -119,6 +122,14 @@ impl Scenario {
                 None,
                 0,
                 Some("all acquire and release, and one is killed at any step (SIGKILL)"),
+            ),
+            Scenario::Expire => row(
+                "expire",
+                Promise,
+                None,
+                None,
+                0,
+                Some("all acquire and release, and the lease of one runs out at any step"),
             ),
             Scenario::Respawn => row(
                 "respawn",

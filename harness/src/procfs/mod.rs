@@ -14,6 +14,7 @@ mod processes;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod properties;
+mod sockets;
 mod stat;
 mod status;
 mod system_call;
@@ -30,6 +31,7 @@ pub use locks::{LockLine, read_locks};
 pub use mappings::shared_memory;
 pub use process_table::{ProcessRow, ProcessTable};
 pub use processes::{all, children, children_of, with_files_in, with_lock_path_in};
+pub use sockets::{listening, parse_listening, socket_inode};
 pub use stat::{Stat, age, lives, state};
 pub use status::Status;
 pub use system_call::SystemCall;

@@ -1,8 +1,12 @@
 //! Counters of a thread (proc_pid_status(5)).
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 use nix::unistd::Pid;
+
+/// Room for such a file: its fields are few and short.
+const LONGEST: usize = 8 * 1024;
 
 /// Fields of the file `status` of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +22,11 @@ pub struct Status {
 impl Status {
     /// Reads the file of a thread; `None` if it is gone.
     pub fn of(tid: Pid) -> Option<Self> {
-        Status::parse(&fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
+        let mut file = File::open(format!("/proc/{tid}/status")).ok()?;
+        // The kernel makes the whole text anew for each read, so one read must be enough.
+        let mut text = [0; LONGEST];
+        let length = file.read(&mut text).ok()?;
+        Status::parse(&String::from_utf8_lossy(&text[..length]))
     }
 
     /// The contents of the file.

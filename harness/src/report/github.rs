@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(lines.len(), MOST_ANNOTATIONS);
         assert!(lines[0].starts_with("::error ") && lines[1].starts_with("::error "));
         assert!(lines[2].starts_with("::warning "));
-        assert!(lines[9].contains("13 more findings"), "{}", lines[9]);
+        assert!(lines[9].contains("15 more findings"), "{}", lines[9]);
     }
 
     #[test]

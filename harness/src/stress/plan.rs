@@ -133,6 +133,7 @@ fn missing(scenario: Scenario) -> Option<NotAvailable> {
         | Scenario::Threads
         | Scenario::Die
         | Scenario::Crash
+        | Scenario::Expire
         | Scenario::Respawn
         | Scenario::Remove
         | Scenario::Unlink

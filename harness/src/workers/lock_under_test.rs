@@ -16,6 +16,10 @@ pub struct LockUnderTest {
     words: Vec<String>,
     /// The program that acts as adapter of a wrapper, as worker of a built-in lock and as probe.
     ours: PathBuf,
+    /// Host and port of the server that the workers use.
+    server: Option<String>,
+    /// Further variables for the workers.
+    environment: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +125,17 @@ impl LockUnderTest {
             kind: Kind::Builtin,
             words: vec![name.to_owned()],
             ours,
+            server: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Tells the workers of a server, whose host and port replace `{server}`.
+    pub fn on_server(self, address: &str, environment: Vec<(String, String)>) -> Self {
+        LockUnderTest {
+            server: Some(address.to_owned()),
+            environment,
+            ..self
         }
     }
 
@@ -154,7 +169,13 @@ impl LockUnderTest {
         if !program.contains('{') {
             check_program(program)?;
         }
-        Ok(LockUnderTest { kind, words, ours })
+        Ok(LockUnderTest {
+            kind,
+            words,
+            ours,
+            server: None,
+            environment: Vec::new(),
+        })
     }
 
     /// The arguments of `cargo lockutils stress` that name the lock, quoted for a shell.
@@ -199,7 +220,12 @@ impl LockUnderTest {
 
     /// The command that starts a worker.
     pub fn command(&self, config: &WorkerConfig) -> Command {
-        let mut words = self.words.iter().map(|word| fill(word, config));
+        let server = self.server.as_deref().unwrap_or("{server}");
+        let words = self
+            .words
+            .iter()
+            .map(|word| word.replace("{server}", server));
+        let mut words = words.map(|word| fill(&word, config));
         let mut command = match &self.kind {
             Kind::Worker => Command::new(words.next().unwrap_or_default()),
             Kind::Wrapper { busy_status } => {
@@ -219,6 +245,7 @@ impl LockUnderTest {
         };
         command
             .args(words)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("OSLO_LOCK_PATH", &config.directory)
             .env("LOCKUTILS_DIR", &config.directory)
             .env("LOCKUTILS_NAME", &config.name)

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use lockutils_harness::engines::Server;
 use lockutils_harness::explore::{
     Budget, Found, Progress, Saved, Search, Shard, adopt_orphans, outcome,
 };
@@ -15,6 +16,7 @@ use lockutils_harness::report;
 use lockutils_harness::stress::offers;
 
 use super::resume::{ResumeFile, ScenarioState, SearchConditions};
+use super::server::{on_server, server};
 use super::{Run, Subject, reports, screen};
 use crate::cli::ExploreOptions;
 use crate::seed::fresh_seed;
@@ -83,10 +85,19 @@ impl super::Trial for Explore<'_> {
         let title = subject.lock.title();
         run.screen.line(&report::headline(&title, &how));
         run.screen.show("starting a worker".to_owned());
-        let can = offers(&subject.lock, &base.join("first"), &run.interrupted)?;
-        let scenarios = scenarios(subject, &can);
+        let server = server(
+            self.chosen.servers.as_ref(),
+            self.chosen.server.as_deref(),
+            base,
+        )?;
+        let server = server.as_ref();
+        let lock = on_server(&subject.lock, server);
+        let can = offers(&lock, &base.join("first"), &run.interrupted)?;
+        let has_leases = server.is_some_and(Server::has_leases);
+        let scenarios = scenarios(subject, &can, has_leases);
         let conditions = SearchConditions {
             lock: subject.lock.arguments(),
+            server: server.and_then(|server| server.started_engine().or(server.running_address())),
             seed: run.seed,
             workers,
             rounds: self.chosen.rounds.into(),
@@ -102,7 +113,7 @@ impl super::Trial for Explore<'_> {
         };
         let of_scenario = |scenario: Scenario| {
             let search = Search {
-                lock: &subject.lock,
+                lock: &lock,
                 scenario,
                 workers,
                 rounds: conditions.rounds,
@@ -114,6 +125,7 @@ impl super::Trial for Explore<'_> {
                 shard: conditions.shard,
                 base: base.join(scenario.word()),
                 settle_time: Duration::ZERO,
+                server,
                 interrupted: &run.interrupted,
             };
             let known = saved.iter().position(|(known, _)| *known == scenario);
@@ -166,13 +178,14 @@ impl super::Trial for Explore<'_> {
     }
 }
 
-/// The named scenarios, or else every promise that the worker supports.
-fn scenarios(subject: &Subject<'_>, can: &Capabilities) -> Vec<Scenario> {
+/// The named scenarios, or else every promise that the worker and the server support.
+fn scenarios(subject: &Subject<'_>, can: &Capabilities, has_leases: bool) -> Vec<Scenario> {
     if !subject.scenarios.is_empty() {
         return subject.scenarios.clone();
     }
     Scenario::explorable()
         .filter(|scenario| scenario.role() == model::Role::Promise)
+        .filter(|scenario| *scenario != Scenario::Expire || has_leases)
         .filter(|scenario| scenario.needs().is_none_or(|needs| can.has(needs)))
         .collect()
 }

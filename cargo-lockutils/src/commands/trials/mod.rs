@@ -7,6 +7,7 @@ pub mod replay;
 mod reports;
 mod resume;
 mod screen;
+mod server;
 pub mod stress;
 mod target;
 

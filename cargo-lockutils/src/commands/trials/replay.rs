@@ -5,14 +5,16 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
+use lockutils_harness::engines::{Engine, ServerError};
 use lockutils_harness::explore::counterexample::Counterexample;
 use lockutils_harness::explore::story::{ending, story};
-use lockutils_harness::explore::{Choice, End, ExploreError, Search, Shard, Trace, adopt_orphans};
+use lockutils_harness::explore::{Choice, End, Search, Shard, Trace, adopt_orphans};
 use lockutils_harness::report;
 use lockutils_harness::workers::LockUnderTest;
 
 use super::screen::{self, Screen, interrupted};
+use super::server::{on_server, server};
 use crate::lock_directory::LockDirectory;
 use crate::output;
 use crate::sys::{NO_EXPLORE, Status};
@@ -42,7 +44,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     let traces = LockDirectory::with_fresh(|lock_path| {
         follow(&example, &lock, lock_path, times, &interrupted)
     })?;
-    let traces = traces.map_err(|why| anyhow!("{why}"))?;
+    let traces = traces?;
     // Only the first run waits in real time. Others that take the same steps end in the same state.
     let is_stuck = |trace: &Trace| matches!(trace.end, End::Stuck(_));
     let first_is_stuck = traces.first().is_some_and(is_stuck);
@@ -94,9 +96,13 @@ fn follow(
     base: &Path,
     times: usize,
     interrupted: &AtomicBool,
-) -> Result<Vec<Trace>, ExploreError> {
+) -> Result<Vec<Trace>> {
+    let engine = example.servers.as_deref().map(Engine::find).transpose();
+    let engine = engine.map_err(ServerError::from)?;
+    let server = server(engine.as_ref(), example.server.as_deref(), base)?;
+    let lock = on_server(lock, server.as_ref());
     let search = Search {
-        lock,
+        lock: &lock,
         scenario: example.scenario,
         workers: example.workers,
         rounds: example.rounds,
@@ -108,6 +114,7 @@ fn follow(
         shard: Shard::WHOLE,
         base: base.join(example.scenario.word()),
         settle_time: example.settle_time,
+        server: server.as_ref(),
         interrupted,
     };
     let mut controller = search.controller()?;

@@ -20,6 +20,8 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchConditions {
     pub lock: String,
+    /// The engine or the address of the server that the user named.
+    pub server: Option<String>,
     pub seed: u64,
     pub workers: usize,
     pub rounds: usize,
@@ -109,8 +111,8 @@ impl ResumeFile {
     ) -> Result<Vec<(Scenario, ScenarioState)>> {
         match self.contents.borrow_mut().locks.remove(key) {
             Some(state) if state.conditions != *conditions => Err(anyhow!(
-                "the search in {} is another one ({}): its lock, --workers, --rounds, --crashes, --lease, \
-                 --strategy and --shard must be the same",
+                "the search in {} is another one ({}): its lock, --servers, --server, --workers, --rounds, \
+                 --crashes, --lease, --strategy and --shard must be the same",
                 self.path.display(),
                 differences(&state.conditions, conditions)
             )),
@@ -169,6 +171,7 @@ fn differences(saved: &SearchConditions, now: &SearchConditions) -> String {
             .map_or_else(|| "no".to_owned(), |ms| format!("{ms} ms"));
         [
             format!("lock {}", one.lock),
+            format!("server {}", one.server.as_deref().unwrap_or("none")),
             format!("seed {:#x}", one.seed),
             format!("{} workers", one.workers),
             format!("{} rounds", one.rounds),

@@ -5,6 +5,7 @@ mod crashes;
 mod interrupted;
 mod jobs;
 mod reports;
+mod servers;
 mod spinning;
 mod threads;
 mod workers;
@@ -191,7 +192,7 @@ fn what_cannot_be_explored_or_replayed_says_why() {
         ),
         (
             &["explore", "--scenario", "pause", "--builtin", "flock"],
-            "contend, die, crash, respawn, remove, unlink, wrapper-kill",
+            "contend, die, crash, expire, respawn, remove, unlink, wrapper-kill",
         ),
     ] {
         let output = project.run(arguments);

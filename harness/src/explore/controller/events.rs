@@ -80,6 +80,7 @@ impl Controller<'_> {
         system_call: &SystemCall,
         entry: &Entry,
     ) -> bool {
+        let is_answered = self.has_answer(tid, number);
         let worker = &mut self.workers[number];
         // If naps of a runtime's own threads were steps, every schedule would be different.
         if !worker.participants.contains(&tid) && syscalls::is_helper_nap(tid, system_call, entry) {
@@ -94,6 +95,7 @@ impl Controller<'_> {
             }
             // A worker without a command may be waiting for one, and threads of a runtime for each
             // other.
+            Some(Wait::Poll { .. }) if is_answered => {}
             Some(wait)
                 if worker.command.is_some()
                     && (matches!(wait, Wait::Poll { .. })
@@ -112,14 +114,15 @@ impl Controller<'_> {
             }
             _ => {}
         }
-        if !system_call.is_scheduling_point() {
-            return false;
-        }
         let identify = self.identifies_files;
-        let call = syscalls::decode(tid, system_call, entry, &mut self.files, identify);
+        let on_files = match system_call.is_scheduling_point() {
+            true => syscalls::decode(tid, system_call, entry, &mut self.files, identify),
+            false => None,
+        };
+        let call = on_files.or_else(|| self.request(tid, system_call, entry));
         let is_step = call.is_some();
         if let Some(call) = call {
-            worker.park(tid, entry, call, 0);
+            self.workers[number].park(tid, entry, call, 0);
         }
         is_step
     }
@@ -136,6 +139,7 @@ impl Controller<'_> {
         for worker in &mut self.workers {
             worker.parked.retain(|parked| parked.tid != tid);
             worker.held_waits.retain(|wait| wait.tid != tid);
+            worker.unanswered.retain(|one| one.tid != tid);
             worker.participants.remove(&tid);
             worker.helpers.remove(&tid);
             let forks = self.unscheduled && worker.is_zygote() && worker.readies == 0;

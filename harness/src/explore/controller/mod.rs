@@ -6,7 +6,10 @@ mod directory;
 mod events;
 mod held_waits;
 mod perform;
+mod requests;
+mod servers;
 mod settle;
+mod socket;
 mod waiting;
 mod worker;
 mod wrapper;
@@ -20,9 +23,11 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use backoff::Backoff;
+use servers::Servers;
 use worker::Worker;
 pub use worker::WorkerState;
 
+use crate::engines::Server;
 use crate::procfs;
 use crate::workers::pool::{WorkerSpawner, stderr_of};
 
@@ -55,6 +60,7 @@ pub struct Controller<'a> {
     no_templates: bool,
     /// The reason why workers start afresh for each schedule, if they do.
     starts_afresh: Option<String>,
+    servers: Servers<'a>,
 }
 
 impl Drop for Controller<'_> {
@@ -80,7 +86,11 @@ impl<'a> Controller<'a> {
     }
 
     /// The controller of this explorer, which has a processor of its own as far as there are enough.
-    pub(super) fn new(spawner: WorkerSpawner<'a>, explorer: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        spawner: WorkerSpawner<'a>,
+        explorer: usize,
+        server: Option<&'a Server>,
+    ) -> io::Result<Self> {
         on_one_processor(explorer);
         let files = LockFiles::new(&spawner.directory, &spawner.name)?;
         Ok(Controller {
@@ -95,6 +105,7 @@ impl<'a> Controller<'a> {
             other_lives: HashMap::new(),
             no_templates: false,
             starts_afresh: None,
+            servers: Servers::new(server),
         })
     }
 
@@ -116,6 +127,12 @@ impl<'a> Controller<'a> {
         self.first_lives();
         self.workers.truncate(workers);
         self.spawner.delete_files();
+        if self.servers.are_used() {
+            // The server still has to notice the end of the last connections.
+            self.settle_servers();
+        }
+        self.servers.clear();
+        self.servers.reset(&self.spawner.name)?;
         for number in 0..workers {
             if number == self.workers.len() {
                 let worker = self.start(number)?;
@@ -224,6 +241,11 @@ impl<'a> Controller<'a> {
         self.read_answers(number);
         let reaped = self.let_zygote_reap(number) && are_reaped(&processes);
         self.workers[number].state = WorkerState::Gone;
+        if self.servers.are_used() {
+            // The server notices the end of its connections.
+            self.servers.changed = true;
+            self.settle_servers();
+        }
         ended && reaped
     }
 

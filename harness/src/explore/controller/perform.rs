@@ -104,10 +104,11 @@ impl Controller<'_> {
         };
         let Parked { tid, entry, .. } = parked;
         // Resolved before the call is made: afterwards a name may refer to another file.
-        let call = match self.identifies_files {
+        let mut call = match self.identifies_files {
             true => parked.call.identified(self.files.directory()),
             false => parked.call,
         };
+        let connection = self.before_request(tid, &call);
         let sleeps = call.effect == Effect::Sleep;
         if sleeps {
             let _ = arch::skip_call(tid);
@@ -143,8 +144,10 @@ impl Controller<'_> {
         }
         let identified = self.identifies_files.then_some(());
         let inode = identified.and_then(|()| inode(tid, &call, result));
+        self.after_request(number, tid, &mut call, connection, result);
         self.tracer.resume(tid);
         self.settle(number, Duration::ZERO);
+        self.send_the_rest(number, tid, &mut call);
         Action::Called {
             call,
             result,

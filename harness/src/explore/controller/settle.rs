@@ -31,6 +31,7 @@ impl Controller<'_> {
         let began = Instant::now();
         let mut backoff = Backoff::new();
         let mut quiet_since: Option<(Instant, Scan)> = None;
+        let mut servers_acted = false;
         if !within.is_zero() {
             self.begin_held_waits(number);
         }
@@ -43,6 +44,9 @@ impl Controller<'_> {
                 return;
             }
             if !worker.parked.is_empty() || worker.is_gone() {
+                if self.send_silently(number) {
+                    continue;
+                }
                 return;
             }
             let stops = worker.stops;
@@ -53,6 +57,7 @@ impl Controller<'_> {
             }
             if self.workers[number].stops != stops {
                 quiet_since = None;
+                servers_acted = false;
                 backoff = Backoff::new();
                 continue;
             }
@@ -68,6 +73,11 @@ impl Controller<'_> {
                     }
                     if holds_waits && began.elapsed() < within {
                         self.begin_held_waits(number);
+                        continue;
+                    }
+                    if !servers_acted && self.let_servers_act(number) {
+                        servers_acted = true;
+                        quiet_since = None;
                         continue;
                     }
                     if holds_waits {

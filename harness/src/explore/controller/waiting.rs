@@ -22,6 +22,7 @@ impl Controller<'_> {
     /// Handles all pending events, and waits until each worker that they have woken settles.
     pub fn catch_up(&mut self) {
         while self.pump() {}
+        self.hear_from_servers();
         for number in 0..self.workers.len() {
             if self.workers[number].is_moving() {
                 self.settle(number, Duration::ZERO);
@@ -39,8 +40,8 @@ impl Controller<'_> {
             .collect();
         let time = match (waiting.is_empty(), self.is_timed()) {
             (true, _) => TIDIES_UP,
-            (false, false) => time,
-            (false, true) => most,
+            (false, false) if !self.awaits_answers() => time,
+            (false, _) => most,
         };
         let mut backoff = Backoff::new();
         while began.elapsed() < time && !self.is_interrupted() {
@@ -55,6 +56,13 @@ impl Controller<'_> {
             self.tracer.wait(backoff.next());
         }
         false
+    }
+
+    /// Returns `true` if a server makes a worker wait, for a time that only the server knows.
+    fn awaits_answers(&self) -> bool {
+        self.workers
+            .iter()
+            .any(|worker| !worker.unanswered.is_empty())
     }
 
     fn waits_elsewhere(&self, number: usize) -> bool {

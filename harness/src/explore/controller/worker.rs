@@ -52,6 +52,16 @@ pub struct HeldWait {
     pub idle: bool,
 }
 
+/// A request that was not answered at once: the server makes its client wait, or it is one part of
+/// several.
+#[derive(Clone, Copy, Debug)]
+pub struct Unanswered {
+    pub tid: Pid,
+    pub fd: i32,
+    /// What had been received before the request.
+    pub received: u64,
+}
+
 /// A worker process, its tasks, and its current command.
 #[derive(Debug)]
 pub struct Worker {
@@ -72,6 +82,10 @@ pub struct Worker {
     /// Tasks that have made no such call and have slept briefly in real time.
     pub helpers: HashSet<Pid>,
     pub held_waits: Vec<HeldWait>,
+    /// Requests to servers that were not answered at once.
+    pub unanswered: Vec<Unanswered>,
+    /// The task and the connection of the last request that was answered.
+    pub answered: Option<(Pid, i32)>,
     /// The command that has not been answered yet.
     pub command: Option<Command>,
     pub answers: Vec<Answer>,
@@ -105,6 +119,8 @@ impl Worker {
             participants: HashSet::new(),
             helpers: HashSet::new(),
             held_waits: Vec::new(),
+            unanswered: Vec::new(),
+            answered: None,
             command: None,
             answers: Vec::new(),
             wakes_at: None,
@@ -132,6 +148,8 @@ impl Worker {
         self.participants.clear();
         self.helpers.clear();
         self.held_waits.clear();
+        self.unanswered.clear();
+        self.answered = None;
         self.answers.clear();
         self.has_unread_input |= self.command.is_some();
         self.command = None;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::marker::PhantomData;
 
+use crate::engines::Server;
 use crate::workers::spawner::WorkerSpawner;
 
 use super::super::error::ExploreError;
@@ -21,12 +22,21 @@ impl<'a> Controller<'a> {
         Err(not_available())
     }
 
-    pub fn new(_spawner: WorkerSpawner<'a>, _explorer: usize) -> io::Result<Self> {
+    pub fn new(
+        _spawner: WorkerSpawner<'a>,
+        _explorer: usize,
+        _server: Option<&'a Server>,
+    ) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, not_available()))
     }
 
     /// The reason why workers start afresh for each schedule.
     pub fn starts_afresh(&self) -> Option<&str> {
+        match self.never {}
+    }
+
+    /// Returns `true` if the lock is on a server.
+    pub fn uses_servers(&self) -> bool {
         match self.never {}
     }
 

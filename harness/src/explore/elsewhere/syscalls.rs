@@ -28,6 +28,11 @@ impl Call {
         match self.never {}
     }
 
+    /// The answer of the server to a request, for display.
+    pub fn answer(&self) -> Option<&str> {
+        match self.never {}
+    }
+
     /// The name of the error of this result.
     pub fn error(&self, _result: i64) -> String {
         match self.never {}

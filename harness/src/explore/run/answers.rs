@@ -54,7 +54,10 @@ impl Run<'_, '_> {
                 }
             }
             Answer::Error(text) => {
-                self.errors.push(text);
+                // A worker whose lease was ended has good reason to fail.
+                if !worker.stale {
+                    self.errors.push(text);
+                }
                 // A lock that was not acquired is not released.
                 let release = Command::Verb(Verb::Release);
                 if worker.inside.is_none() && worker.script.front() == Some(&release) {
@@ -81,28 +84,41 @@ impl Run<'_, '_> {
             since: Instant::now(),
         });
         // A worker that has died no longer holds the lock.
-        let mut others = (0..self.workers.len()).filter(|&other| {
-            let worker = &self.workers[other];
-            other != number && worker.inside.is_some() && self.controller.lives(other)
-        });
-        let first = others.next()?;
-        let other = &self.workers[first];
+        let (stale, valid): (Vec<usize>, Vec<usize>) = (0..self.workers.len())
+            .filter(|&other| {
+                let is_inside = self.workers[other].inside.is_some();
+                other != number && is_inside && self.controller.lives(other)
+            })
+            .partition(|&other| self.workers[other].stale || self.workers[number].stale);
+        self.has_expired |= !stale.is_empty();
+        let first = *valid.first()?;
         // The command may have ended with its wrapper (PR_SET_PDEATHSIG).
-        if other.torn && !self.controller.command_lives(first) {
+        if self.workers[first].torn && !self.controller.command_lives(first) {
             return Some(End::Failed(FailureReason::CommandEnded { worker: first }));
         }
-        let other = &self.workers[first];
-        let held_for = nanoseconds(other.inside?.since.elapsed());
         let rule = LeaseRule {
             lease: self.config.lease.map(nanoseconds),
         };
-        Some(match rule.may_be_over(held_for, false) {
-            true => End::LeaseExpired,
-            false => End::Overlap {
-                first,
-                second: number,
+        // A lease counts from the request: its grant may arrive late, and so the stale one of two
+        // holders may be the second.
+        let on_server = self.controller.uses_servers();
+        let age = |worker: usize| match self.workers[worker].inside {
+            Some(hold) if !on_server => hold.since.elapsed(),
+            _ => self.workers[worker].requested.elapsed(),
+        };
+        let may_be_over = |worker: usize| match self.controller.knows_leases() {
+            true => self.may_have_expired(worker),
+            false => rule.may_be_over(nanoseconds(age(worker)), false),
+        };
+        Some(
+            match may_be_over(first) || (on_server && may_be_over(number)) {
+                true => End::LeaseExpired,
+                false => End::Overlap {
+                    first,
+                    second: number,
+                },
             },
-        })
+        )
     }
 
     /// Starts a fresh worker in place of one that left on command. A worker that ended by itself

@@ -13,6 +13,7 @@ impl Run<'_, '_> {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let kind = match self.config.scenario {
             Scenario::Crash => Move::Crash,
+            Scenario::Expire => Move::Expire,
             Scenario::WrapperKill => Move::KillWrapper,
             _ => return Vec::new(),
         };
@@ -25,11 +26,13 @@ impl Run<'_, '_> {
                 Move::Step(_) => false,
                 Move::Crash(number) => self.may_crash(number),
                 Move::KillWrapper(number) => self.may_lose_its_wrapper(number),
+                Move::Expire(number) => self.may_expire(number),
             })
             .map(|made| {
                 let worker = &self.workers[made.actor()];
-                // A step of the wrapper may have started the command.
-                let fresh = matches!(made, Move::KillWrapper(_)) || worker.is_fresh();
+                // A step of the wrapper may have started the command, and one that only reads may
+                // be the last that still finds the lease.
+                let fresh = !matches!(made, Move::Crash(_)) || worker.is_fresh();
                 let nth = worker.nth;
                 Fault { made, nth, fresh }
             })

@@ -2,7 +2,9 @@
 
 mod answers;
 mod candidates;
+mod expiry;
 mod faults;
+mod leases;
 mod script;
 mod scripted_worker;
 mod step;
@@ -10,6 +12,7 @@ mod step;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use leases::Leases;
 use script::script;
 use scripted_worker::ScriptedWorker;
 
@@ -80,6 +83,8 @@ pub fn run(
         idle_rounds: 0,
         deletes_files: config.scenario == Scenario::Unlink,
         faults_made: 0,
+        leases: Leases::default(),
+        has_expired: false,
         changers: HashMap::new(),
         is_aged: false,
     };
@@ -88,6 +93,7 @@ pub fn run(
         End::Failed(_) | End::Stuck(_) | End::Polls(_) if run.controller.is_interrupted() => {
             End::Interrupted
         }
+        End::Clean if run.has_expired => End::LeaseExpired,
         end => end,
     };
     Ok(Trace {
@@ -109,6 +115,7 @@ fn set_up(controller: &mut Controller<'_>, config: &RunConfig) -> Result<(), Exp
         other => return Err(ExploreError::FirstWorker(other)),
     }
     controller.end(&[victim]);
+    controller.expire_all()?;
     controller.age_files(DEAD_FOR + config.lease.unwrap_or_default());
     controller.pause(config.settle_time);
     Ok(())
@@ -131,6 +138,9 @@ struct Run<'a, 'b> {
     deletes_files: bool,
     /// Number of faults that the scheduler has chosen.
     faults_made: usize,
+    leases: Leases,
+    /// Set if two workers were in the section, one of them after the end of its lease.
+    has_expired: bool,
     /// The actor that last changed each file, by name.
     changers: HashMap<String, usize>,
     /// Set once the files of the dead have been made old, until the next fault.
@@ -208,6 +218,9 @@ impl Run<'_, '_> {
     /// The end if all waiting workers poll and none is in the section; `None` if they have not seen
     /// the files of the dead grow old yet.
     fn polls(&mut self) -> Option<End> {
+        if let Some(dead) = self.dead_owner() {
+            return self.expire(dead, Vec::new(), Vec::new());
+        }
         if let Some(worker) = self.orphaned() {
             return Some(End::Failed(FailureReason::Orphaned { worker }));
         }
@@ -260,6 +273,9 @@ impl Run<'_, '_> {
         }
         if self.controller.wait_elsewhere(ELSEWHERE, MOST_WAIT) {
             return None;
+        }
+        if let Some(dead) = self.dead_owner() {
+            return self.expire(dead, Vec::new(), Vec::new());
         }
         if let Some(worker) = self.orphaned() {
             return Some(End::Failed(FailureReason::Orphaned { worker }));

@@ -23,6 +23,10 @@ pub struct ScriptedWorker {
     pub nth: usize,
     /// Its stay in the section, if it is inside.
     pub inside: Option<Hold>,
+    /// The time of its last request for the lock.
+    pub requested: Instant,
+    /// Set if its lease was ended, until it gets a new one or requests the lock again.
+    pub stale: bool,
     /// Set once it was killed.
     pub dead: bool,
     /// Set once its wrapper was killed.
@@ -53,6 +57,8 @@ impl ScriptedWorker {
             script,
             nth: 0,
             inside: None,
+            requested: Instant::now(),
+            stale: false,
             dead: false,
             torn: false,
             changed: false,
@@ -83,8 +89,17 @@ impl ScriptedWorker {
                     None => self.looks.push((call.clone(), *result, 1)),
                 }
             }
-            Action::Blocked { .. } | Action::Crashed(_) | Action::WrapperKilled(_) => {}
+            Action::Blocked { .. }
+            | Action::Crashed(_)
+            | Action::WrapperKilled(_)
+            | Action::Expired(_) => {}
         }
+    }
+
+    /// Records that the worker requests the lock.
+    pub fn requests(&mut self) {
+        self.requested = Instant::now();
+        self.stale = false;
     }
 
     /// Records that the worker was killed.

@@ -23,16 +23,22 @@ impl Run<'_, '_> {
                 self.delete_files(candidates, faults);
                 None
             }
-            Move::Step(actor) => {
-                self.step(actor, candidates, faults);
-                None
+            Move::Step(actor) => self.step(actor, candidates, faults),
+            Move::Expire(owner) => {
+                self.faults_made += 1;
+                self.expire(owner, candidates, faults)
             }
             Move::Crash(_) | Move::KillWrapper(_) => self.fault(made, candidates, faults),
         }
     }
 
-    /// Lets a worker take its next step.
-    fn step(&mut self, actor: usize, candidates: Vec<Candidate>, faults: Vec<Fault>) {
+    /// Lets a worker take its next step. Returns the end of the schedule if the server fails.
+    fn step(
+        &mut self,
+        actor: usize,
+        candidates: Vec<Candidate>,
+        faults: Vec<Fault>,
+    ) -> Option<End> {
         let worker = &mut self.workers[actor];
         let nth = worker.nth;
         worker.nth += 1;
@@ -43,6 +49,9 @@ impl Run<'_, '_> {
         };
         if command == Some(Command::Verb(Verb::Release)) {
             worker.inside = None;
+        }
+        if command == Some(Command::Verb(Verb::Acquire)) {
+            worker.requests();
         }
         let action = match command {
             Some(command) => {
@@ -66,6 +75,7 @@ impl Run<'_, '_> {
         }
         let steps = self.steps.len();
         self.workers[actor].did(&self.steps[steps - 1].action, steps);
+        self.learn_leases(actor)
     }
 
     /// Returns `true` if other workers may observe a change after this action, and then wakes those
@@ -73,17 +83,19 @@ impl Run<'_, '_> {
     pub(super) fn has_changed(&mut self, actor: usize, action: &Action) -> bool {
         let may_change_files = match action {
             Action::Called { call, .. } => !call.operation.keeps_files(),
-            Action::Commanded(_) | Action::Blocked { .. } => false,
+            Action::Commanded(_) | Action::Blocked { .. } | Action::Expired(_) => false,
             Action::Crashed(_) | Action::WrapperKilled(_) => true,
         };
         let (may_change, mut changed) = match action {
             Action::Commanded(_) => (true, true),
             Action::Called { call, result, .. } => (
                 call.effect.changes(),
-                *result >= 0 && call.operation.changes_holder(),
+                *result >= 0
+                    && (call.operation.changes_holder()
+                        || (call.operation.is_on_server() && !call.was_in_vain())),
             ),
             Action::Blocked { .. } => (false, false),
-            Action::Crashed(_) | Action::WrapperKilled(_) => (true, true),
+            Action::Crashed(_) | Action::WrapperKilled(_) | Action::Expired(_) => (true, true),
         };
         if may_change {
             for (other, worker) in self.controller.workers.iter_mut().enumerate() {

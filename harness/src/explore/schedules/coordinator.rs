@@ -65,6 +65,10 @@ pub struct Coordinator<'a> {
     /// Number of the next schedule to hand out.
     next: usize,
     restarts: usize,
+    /// Number of schedules before this part of the search.
+    began_at: usize,
+    /// Set if workers use a server that all explorers share.
+    alone: bool,
     /// Results that were not judged.
     results: BTreeMap<usize, Result<Trace, ExploreError>>,
     tally: Tally,
@@ -79,14 +83,17 @@ pub struct Coordinator<'a> {
 impl<'a> Coordinator<'a> {
     /// Continues a search until it has run `most` schedules.
     pub fn new(planner: &'a mut Planner, scenario: Scenario, workers: usize, most: usize) -> Self {
+        let judged = planner.judged();
         Coordinator {
-            next: planner.judged(),
+            next: judged,
             tally: planner.tally(),
             planner,
             scenario,
             workers,
             most,
             restarts: 0,
+            began_at: judged,
+            alone: false,
             results: BTreeMap::new(),
             check: None,
             over: false,
@@ -98,7 +105,7 @@ impl<'a> Coordinator<'a> {
 
     /// Work for this explorer; `ends` is set once no more schedules may begin.
     pub fn offer(&mut self, explorer: usize, ends: bool) -> Offer {
-        if self.over {
+        if self.over || (self.alone && explorer != FIRST) {
             return Offer::Stop;
         }
         if let Some(check) = &mut self.check {
@@ -106,7 +113,9 @@ impl<'a> Coordinator<'a> {
             return task.map_or(Offer::Wait, Offer::Task);
         }
         let unjudged = self.next - self.planner.judged();
-        let may_begin = !ends && self.tally.schedules + unjudged < self.most;
+        // The first schedule shows whether workers use a server.
+        let is_first_run = unjudged > 0 && self.planner.judged() == self.began_at;
+        let may_begin = !ends && !is_first_run && self.tally.schedules + unjudged < self.most;
         if may_begin && (self.next < self.planner.planned() || self.planner.plan_next()) {
             let number = self.next;
             if let Some(plan) = self.planner.plan(number) {
@@ -162,9 +171,7 @@ impl<'a> Coordinator<'a> {
                 let settle_time = *after + MARGIN;
                 self.record(trace, record);
                 self.planner.restart(settle_time);
-                self.restarts += 1;
-                self.results.clear();
-                self.next = self.planner.judged();
+                self.run_again();
             }
             // Whatever the workers wait for is not scheduled.
             End::Stuck(_) if !with_this.touched => {
@@ -288,6 +295,23 @@ impl<'a> Coordinator<'a> {
                 Err(error) => self.fail(error),
             }
         }
+    }
+
+    /// Lets the first explorer go on alone, on a server that the others would share. What may have met
+    /// there is run again.
+    pub fn go_on_alone(&mut self) {
+        let others_run = self.next - self.planner.judged() > 1;
+        if !std::mem::replace(&mut self.alone, true) && others_run {
+            self.run_again();
+        }
+    }
+
+    /// Discards the results that were not judged.
+    fn run_again(&mut self) {
+        self.restarts += 1;
+        self.results.clear();
+        let is_checked = usize::from(self.check.is_some());
+        self.next = self.planner.judged() + is_checked;
     }
 
     /// Records why workers start afresh for each schedule.

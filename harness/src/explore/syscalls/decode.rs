@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use super::super::entry::Entry;
 use super::super::lock_files::LockFiles;
+use super::super::requests::{Access, Request};
 use super::effect::Effect;
 use super::memory;
 use super::operation::Operation;
@@ -23,6 +24,8 @@ pub struct Call {
     /// For a lock call that would wait: the argument to change so that it does not wait, and its
     /// new value.
     pub blocking: Option<(usize, u64)>,
+    /// The request, if it sends one to a server.
+    pub request: Option<Request>,
     /// The descriptor that it operates on.
     pub fd: Option<i32>,
     /// The files of its descriptors.
@@ -39,6 +42,7 @@ impl Call {
             effect,
             targets: Vec::new(),
             blocking: None,
+            request: None,
             fd: None,
             described: Resources::default(),
             resources: Resources::default(),
@@ -59,13 +63,52 @@ impl Call {
         Call::new(Operation::Sleep, Effect::Sleep, number)
     }
 
+    /// A request to a server through this descriptor.
+    pub fn request(number: u64, fd: i32, request: Request) -> Self {
+        let effect = match request.touched.access {
+            Access::Nothing | Access::Reads => Effect::Observe,
+            Access::Writes => Effect::Modify,
+            Access::Removes => Effect::Claim,
+        };
+        Call {
+            request: Some(request),
+            fd: Some(fd),
+            ..Call::new(Operation::Request, effect, number)
+        }
+    }
+
+    /// The close of a connection to a server that keeps sessions.
+    pub fn disconnect(number: u64, fd: i32, server: usize) -> Self {
+        Call {
+            request: Some(Request::end_of_session(server)),
+            fd: Some(fd),
+            ..Call::new(Operation::Disconnect, Effect::Release, number)
+        }
+    }
+
     /// The target of the call, for display.
     pub fn target(&self) -> String {
-        self.targets.join(" -> ")
+        match &self.request {
+            Some(request) => request.text.clone(),
+            None => self.targets.join(" -> "),
+        }
+    }
+
+    /// The answer of the server to a request, for display.
+    pub fn answer(&self) -> Option<&str> {
+        self.request.as_ref()?.answer.as_deref()
+    }
+
+    /// Returns `true` if the answer of a server shows that the call changed nothing.
+    pub fn was_in_vain(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.in_vain)
     }
 
     /// The same call with the files and places that its names refer to now.
     pub fn identified(mut self, directory: &Path) -> Self {
+        if self.operation.is_on_server() {
+            return self;
+        }
         self.resources = Resources::of_names(directory, &self.targets);
         self.resources.files.extend(&self.described.files);
         self
@@ -75,7 +118,7 @@ impl Call {
     pub fn descriptor_after(&self, result: i64) -> Option<i32> {
         match self.operation {
             Operation::Open => i32::try_from(result).ok().filter(|fd| *fd >= 0),
-            Operation::Close => None,
+            Operation::Close | Operation::Request | Operation::Disconnect => None,
             _ => self.fd,
         }
     }

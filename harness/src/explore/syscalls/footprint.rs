@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::requests::Touched;
 use super::decode::Call;
 use super::resources::Resources;
 
@@ -15,6 +16,8 @@ pub struct Footprint {
     /// one run, and not saved.
     #[serde(skip)]
     resources: Resources,
+    /// What it touches on a server.
+    touched: Option<Touched>,
     writes: bool,
     /// Set if the driver reads or writes a line, or may do so.
     speaks: bool,
@@ -29,6 +32,7 @@ impl Footprint {
             any_file: call.operation.rebinds_names() && !call.targets.is_empty(),
             targets: call.targets.clone(),
             resources: call.resources.clone(),
+            touched: call.request.as_ref().map(|request| request.touched.clone()),
             writes: call.effect.changes(),
             speaks,
             anything: false,
@@ -41,6 +45,7 @@ impl Footprint {
             any_file: false,
             targets: Vec::new(),
             resources: Resources::default(),
+            touched: None,
             writes: false,
             speaks: true,
             anything: false,
@@ -66,6 +71,11 @@ impl Footprint {
         if (self.any_file && other.touches_files()) || (other.any_file && self.touches_files()) {
             return false;
         }
+        if let (Some(one), Some(other)) = (&self.touched, &other.touched)
+            && !one.commutes_with(other)
+        {
+            return false;
+        }
         if self.resources.overlap(&other.resources) {
             return false;
         }
@@ -74,12 +84,16 @@ impl Footprint {
         !targets.any(|one| other.targets.iter().any(|two| clash(one, two)))
     }
 
-    /// The same footprint with the names and files that the step touches in another run, perhaps by
-    /// another explorer, whose lock has another name.
+    /// The same footprint with the names, files and keys that the step touches in another run, perhaps
+    /// by another explorer, whose lock has another name.
     pub fn with_resources_of(self, step: &Footprint) -> Self {
         Footprint {
             targets: step.targets.clone(),
             resources: step.resources.clone(),
+            touched: match (self.touched, &step.touched) {
+                (Some(slept), Some(here)) => Some(slept.with_keys_of(here)),
+                (slept, here) => slept.or_else(|| here.clone()),
+            },
             ..self
         }
     }

@@ -10,6 +10,8 @@ use nix::sys::time::TimeSpec;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
+use super::super::entry::Entry;
+use super::table::Sends;
 use crate::procfs::{self, Status};
 
 /// The two bytes at this address.
@@ -45,6 +47,46 @@ fn read(tid: Pid, address: u64, buffer: &mut [u8]) -> Option<usize> {
         len: buffer.len(),
     }];
     process_vm_readv(tid, &mut [IoSliceMut::new(buffer)], &remote).ok()
+}
+
+/// Maximum number of bytes of a request that are looked at.
+const MOST_SENT: usize = 64 * 1024;
+
+/// The bytes that a call is about to send; `None` if they are too many or cannot be read.
+pub fn sent(tid: Pid, entry: &Entry, sends: Sends) -> Option<Vec<u8>> {
+    let arguments = entry.arguments;
+    match sends {
+        Sends::Buffer(address, length) => bytes(tid, arguments[address], arguments[length]),
+        Sends::Vector(address, count) => vector(tid, arguments[address], arguments[count]),
+        Sends::Message(message) => {
+            // `msg_iov` and `msg_iovlen` of `struct msghdr` (sendmsg(2), 64 bits).
+            let message = arguments[message];
+            let [address, count] = [long(tid, message + 16)?, long(tid, message + 24)?];
+            vector(tid, address, count)
+        }
+        Sends::Elsewhere => None,
+    }
+}
+
+fn bytes(tid: Pid, address: u64, length: u64) -> Option<Vec<u8>> {
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= MOST_SENT)?;
+    let mut bytes = vec![0; length];
+    (length == 0 || read(tid, address, &mut bytes)? == length).then_some(bytes)
+}
+
+/// The bytes behind an array of `struct iovec`: each an address and a length.
+fn vector(tid: Pid, address: u64, count: u64) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    for at in 0..count.min(libc::UIO_MAXIOV as u64) {
+        let part = address + 16 * at;
+        all.extend(bytes(tid, long(tid, part)?, long(tid, part + 8)?)?);
+        if all.len() > MOST_SENT {
+            return None;
+        }
+    }
+    Some(all)
 }
 
 /// Changes the bytes at this address.

@@ -18,7 +18,7 @@ pub use decode::{Call, decode};
 pub use effect::Effect;
 pub use footprint::Footprint;
 pub use memory::is_first as is_first_thread;
-pub use memory::write;
+pub use memory::{sent, write};
 pub use operation::Operation;
 pub use table::{Limit, Stops, SystemCall, TABLE};
 pub use wait::{Wait, is_helper_nap, limit, wait};

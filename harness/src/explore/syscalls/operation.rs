@@ -7,6 +7,7 @@ pub enum Operation {
     Chmod,
     Close,
     Copy,
+    Disconnect,
     Exchange,
     Fallocate,
     Flock,
@@ -25,6 +26,7 @@ pub enum Operation {
     Read,
     Readlink,
     Rename,
+    Request,
     Rmdir,
     Setxattr,
     Sleep,
@@ -45,6 +47,7 @@ impl Operation {
             Operation::Chmod => "chmod",
             Operation::Close => "close",
             Operation::Copy => "copy",
+            Operation::Disconnect => "disconnect",
             Operation::Exchange => "exchange",
             Operation::Fallocate => "fallocate",
             Operation::Flock => "flock",
@@ -63,6 +66,7 @@ impl Operation {
             Operation::Read => "read",
             Operation::Readlink => "readlink",
             Operation::Rename => "rename",
+            Operation::Request => "request",
             Operation::Rmdir => "rmdir",
             Operation::Setxattr => "setxattr",
             Operation::Sleep => "sleep",
@@ -107,6 +111,11 @@ impl Operation {
     /// Returns `true` if no listing of a directory can be different afterwards.
     pub fn keeps_files(self) -> bool {
         self.is_kernel_lock() || matches!(self, Operation::Close | Operation::Kill)
+    }
+
+    /// Returns `true` for operations on a server.
+    pub fn is_on_server(self) -> bool {
+        matches!(self, Operation::Request | Operation::Disconnect)
     }
 
     /// Returns `true` if repeated calls continue each other. Some programs, such as shells, read

@@ -23,6 +23,9 @@ pub struct SystemCall {
     pub blocking: Blocking,
     /// Set if it may write an answer to the driver.
     pub answers: bool,
+    /// The place of the bytes that it sends, if it may send any to a socket; the socket is the first
+    /// argument.
+    pub sends: Option<Sends>,
 }
 
 /// The filter's treatment of a call.
@@ -112,6 +115,19 @@ pub enum Blocking {
     Futex,
 }
 
+/// The place of the bytes that a call sends.
+#[derive(Clone, Copy, Debug)]
+pub enum Sends {
+    /// Address and length in these arguments.
+    Buffer(usize, usize),
+    /// Address and number of `struct iovec` in these arguments.
+    Vector(usize, usize),
+    /// A pointer to a `struct msghdr` in this argument.
+    Message(usize),
+    /// Somewhere else, as the contents of a file.
+    Elsewhere,
+}
+
 /// The location of a wait's time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -139,6 +155,11 @@ impl SystemCall {
             )
     }
 
+    /// Returns `true` if it closes the descriptor in its first argument.
+    pub fn closes(&self) -> bool {
+        matches!(self.cases, Cases::Always(Close, _)) && matches!(self.files, [Fd(0)])
+    }
+
     const fn blocks(mut self, blocking: Blocking) -> Self {
         self.blocking = blocking;
         self
@@ -146,6 +167,11 @@ impl SystemCall {
 
     const fn stops(mut self, stops: Stops) -> Self {
         self.stops = stops;
+        self
+    }
+
+    const fn sends(mut self, sends: Sends) -> Self {
+        self.sends = Some(sends);
         self
     }
 
@@ -181,6 +207,7 @@ const fn cases(
         cases,
         blocking: Blocking::Never,
         answers: false,
+        sends: None,
     }
 }
 
@@ -192,6 +219,7 @@ const fn waits(number: Option<c_long>, name: &'static str, blocking: Blocking) -
 use Argument::{Fd, Fds, Path, PathAt, Process};
 use Condition::{Bits, BitsBehind, Differ, OneOf, OneOfAndShort, Otherwise};
 use Limit::{Milliseconds, Pointer, PointerInPoll};
+use Sends::{Buffer, Elsewhere, Message, Vector};
 
 const CREATES: i32 = libc::O_CREAT | libc::O_TRUNC;
 const OPEN: Cases = Cases::First(&[(Bits(1, CREATES), Open, Modify), (Otherwise, Open, Observe)]);
@@ -291,14 +319,21 @@ pub static TABLE: &[SystemCall] = &[
     cases(Some(libc::SYS_io_uring_setup), "io_uring_setup", Cases::Nothing, &[])
         .stops(Stops::Refused(libc::ENOSYS)),
     call(Some(libc::SYS_read), "read", Read, Observe, &[Fd(0)]),
-    call(Some(libc::SYS_write), "write", Write, Modify, &[Fd(0)]).answers(),
+    call(Some(libc::SYS_write), "write", Write, Modify, &[Fd(0)])
+        .answers()
+        .sends(Buffer(1, 2)),
     call(Some(libc::SYS_pread64), "pread64", Read, Observe, &[Fd(0)]),
     call(Some(libc::SYS_pwrite64), "pwrite64", Write, Modify, &[Fd(0)]),
     call(Some(libc::SYS_readv), "readv", Read, Observe, &[Fd(0)]),
-    call(Some(libc::SYS_writev), "writev", Write, Modify, &[Fd(0)]).answers(),
+    call(Some(libc::SYS_writev), "writev", Write, Modify, &[Fd(0)])
+        .answers()
+        .sends(Vector(1, 2)),
     call(Some(libc::SYS_preadv), "preadv", Read, Observe, &[Fd(0)]),
     call(Some(libc::SYS_pwritev), "pwritev", Write, Modify, &[Fd(0)]),
-    call(Some(libc::SYS_sendfile), "sendfile", Copy, Modify, &[Fd(0), Fd(1)]),
+    call(Some(libc::SYS_sendfile), "sendfile", Copy, Modify, &[Fd(0), Fd(1)]).sends(Elsewhere),
+    cases(Some(libc::SYS_sendto), "sendto", Cases::Nothing, &[]).sends(Buffer(1, 2)),
+    cases(Some(libc::SYS_sendmsg), "sendmsg", Cases::Nothing, &[]).sends(Message(1)),
+    cases(Some(libc::SYS_sendmmsg), "sendmmsg", Cases::Nothing, &[]).sends(Message(1)),
     call(Some(libc::SYS_copy_file_range), "copy_file_range", Copy, Modify, &[Fd(0), Fd(2)]),
     cases(LEGACY.open, "open", OPEN, &[Path(0)]),
     cases(Some(libc::SYS_openat), "openat", OPENAT, &[PathAt(0, 1)]),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
@@ -139,6 +139,13 @@ impl Program {
 
     fn signal(&self, signal: Signal) {
         let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
+    }
+
+    /// Asks the process to end (SIGINT).
+    pub(crate) fn interrupt(&mut self) {
+        if !self.reaped && !self.is_over() {
+            let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT);
+        }
     }
 
     /// Stops its process group.

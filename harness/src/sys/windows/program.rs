@@ -223,6 +223,11 @@ impl Program {
         let _ = self.child.wait();
     }
 
+    /// Ends the process: no other request can be made of one without a console.
+    pub(crate) fn interrupt(&mut self) {
+        self.kill();
+    }
+
     /// Not available: the callers ask [`lacks`](super::lacks) first.
     pub(crate) fn stop(&self) {}
 

@@ -229,6 +229,7 @@ impl Explore {
             shard: Shard::WHOLE,
             base: base.path().to_owned(),
             settle_time: replayed.map_or(Duration::ZERO, |kept| kept.settle_time),
+            server: None,
             interrupted: &NEVER,
         };
         let found = match replayed {
