@@ -90,11 +90,23 @@ type Shown = (usize, usize, usize, Option<String>, Option<Vec<Move>>);
 /// Searches with several explorers, which finish in an order that follows from `order`. The search
 /// pauses after each of these numbers of finished tasks, and is saved.
 fn search(
+    planner: Planner,
+    explorers: usize,
+    order: &[usize],
+    pauses: &[usize],
+    limits: (usize, u64),
+) -> Shown {
+    search_on_server(planner, explorers, order, pauses, limits, None)
+}
+
+/// The same; that workers share a server is seen once more than `meet` tasks have finished.
+fn search_on_server(
     mut planner: Planner,
     explorers: usize,
     order: &[usize],
     pauses: &[usize],
     (most, broken): (usize, u64),
+    meet: Option<usize>,
 ) -> Shown {
     let mut finished = 0;
     let mut pauses = pauses.iter().copied();
@@ -130,7 +142,12 @@ fn search(
                     number,
                     plan,
                     restarts,
-                }) => coordinator.ran(number, restarts, Ok(run(&plan, broken))),
+                }) => {
+                    if meet.is_some_and(|meet| finished > meet) {
+                        coordinator.go_on_alone();
+                    }
+                    coordinator.ran(number, restarts, Ok(run(&plan, broken)));
+                }
                 Some(Task::Confirm(trace)) => {
                     coordinator.confirmed(trace.clone(), Ok((trace, (10, 10))));
                 }
@@ -170,13 +187,29 @@ proptest! {
         most in 1..250_usize,
         broken in prop_oneof![Just(1), 2..4_u64, 50..3_000_u64],
         shard in prop_oneof![Just("1/1"), Just("2/3")],
+        meet in proptest::option::of(0..90_usize),
     ) {
         let choice = Choice::ALL[choice];
         let limits = (most, broken);
         let alone = search(planner(choice, seed, shard), 1, &[0], &[], limits);
-        let shared = search(planner(choice, seed, shard), explorers, &order, &pauses, limits);
+        let of = planner(choice, seed, shard);
+        let shared = search_on_server(of, explorers, &order, &pauses, limits, meet);
         prop_assert_eq!(alone, shared);
     }
+}
+
+#[test]
+fn nobody_joins_in_before_it_is_known_whether_workers_share_a_server() {
+    let mut planner = planner(Choice::Random, 1, "1/1");
+    let mut coordinator = Coordinator::new(&mut planner, Scenario::Contend, ACTORS, 9);
+    let Offer::Task(Task::Run { number, plan, .. }) = coordinator.offer(1, false) else {
+        panic!("no work");
+    };
+    assert!(matches!(coordinator.offer(0, false), Offer::Wait));
+    coordinator.go_on_alone();
+    coordinator.ran(number, 0, Ok(run(&plan, u64::MAX)));
+    assert!(matches!(coordinator.offer(1, false), Offer::Stop));
+    assert!(matches!(coordinator.offer(0, false), Offer::Task(_)));
 }
 
 #[test]
