@@ -162,6 +162,7 @@ impl Search<'_> {
         found.expiries = tally.expiries;
         found.recoveries = tally.recoveries;
         found.crashes = (self.has_crashes() && tally.schedules > 0).then_some(tally.crashes);
+        found.could_crash = tally.could_crash;
         found.errors = tally.errors.all();
         found.problem = tally.problem;
         found.starts_afresh = starts_afresh;

@@ -32,6 +32,8 @@ pub struct Found {
     pub polls: usize,
     /// Number of schedules in which a worker or a wrapper was killed, in the scenarios for that.
     pub crashes: Option<usize>,
+    /// Set if one could have been killed.
+    pub could_crash: bool,
     /// Number of schedules in which the lock was free again only some time after a crash: in real
     /// time, or once the files of the dead worker were old.
     pub recoveries: usize,
@@ -70,6 +72,7 @@ impl Found {
             expiries: 0,
             polls: 0,
             crashes: None,
+            could_crash: false,
             recoveries: 0,
             settle_time: Duration::ZERO,
             errors: Vec::new(),
@@ -83,12 +86,22 @@ impl Found {
     pub fn verdict(&self) -> Verdict {
         match &self.counterexample {
             Some(trace) => trace.verdict(),
-            None if self.problem.is_some() || self.crashes == Some(0) => Verdict::NotKnown,
+            None if self.problem.is_some() || self.never_crashes() => Verdict::NotKnown,
             None if self.schedules == self.polls => Verdict::NotKnown,
             None if self.expiries > 0 => Verdict::LeaseExpired,
             None if !self.errors.is_empty() => Verdict::Errors,
             None => Verdict::Held,
         }
+    }
+
+    /// Returns `true` if there was nobody to kill, in a scenario for that.
+    fn never_crashes(&self) -> bool {
+        self.crashes == Some(0) && !self.could_crash
+    }
+
+    /// Returns `true` if a worker could have been killed, and in no schedule it was.
+    pub(super) fn lacks_crashes(&self) -> bool {
+        self.crashes == Some(0) && self.could_crash
     }
 
     /// The reason for the verdict *not known*; `None` for any other verdict.
@@ -100,13 +113,13 @@ impl Found {
             (Some(problem), _) => problem.clone(),
             (None, 0) if self.interrupted => "interrupted before a schedule was run".to_owned(),
             (None, 0) => "no schedule was run in this time".to_owned(),
-            (None, _) if self.crashes == Some(0) => match self.scenario {
+            (None, _) if self.never_crashes() => match self.scenario {
                 Scenario::WrapperKill => {
                     "no wrapper to kill: it replaces itself with the command, \
                                           or ends before it"
                         .to_owned()
                 }
-                _ => "no worker was killed in this time".to_owned(),
+                _ => "no worker could be killed".to_owned(),
             },
             (None, _) => {
                 "all waiters polled in vain in every schedule; `stress` shows whether the lock is \
@@ -114,5 +127,26 @@ impl Found {
                     .to_owned()
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_without_crashes_is_known_only_if_there_was_somebody_to_kill() {
+        let mut found = Found {
+            schedules: 1,
+            crashes: Some(0),
+            ..Found::nothing(Scenario::Crash, 2)
+        };
+        assert_eq!(found.verdict(), Verdict::NotKnown);
+        assert_eq!(found.reason().as_deref(), Some("no worker could be killed"));
+        found.could_crash = true;
+        assert_eq!(found.verdict(), Verdict::Held);
+        assert!(found.lacks_crashes());
+        found.crashes = Some(1);
+        assert!(!found.lacks_crashes());
     }
 }

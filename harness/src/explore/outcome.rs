@@ -1,6 +1,8 @@
 //! The outcome of a search, for the report.
 
-use crate::model::{Counterexample, Evidence, Outcome, Quoted, Role, Search as Extent, Verdict};
+use crate::model::{
+    Counterexample, Evidence, Outcome, Quoted, Role, Scenario, Search as Extent, Verdict,
+};
 
 use super::found::Found;
 use super::moves::switches;
@@ -51,8 +53,15 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
             found.recoveries
         )
     });
+    let spared = found.lacks_crashes().then(|| {
+        let who = match found.scenario {
+            Scenario::WrapperKill => "wrapper",
+            _ => "worker",
+        };
+        format!("no {who} was killed: too few schedules were run")
+    });
     let notes = problem.into_iter().chain(recovers).chain(interrupted);
-    let notes = notes.chain(afresh);
+    let notes = notes.chain(spared).chain(afresh);
     Outcome {
         scenario: found.scenario,
         meaning: found

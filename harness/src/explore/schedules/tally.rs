@@ -21,6 +21,8 @@ pub struct Record {
     polled: bool,
     /// Set if a worker was killed.
     crashed: bool,
+    /// Set if a worker could have been killed.
+    could_crash: bool,
     /// Set if all waiters polled after a crash, and one of them got the lock later.
     recovered: bool,
     /// The kinds of deaths after which all waiters polled.
@@ -40,6 +42,7 @@ impl Record {
             expired: trace.end == End::LeaseExpired,
             polled: matches!(trace.end, End::Polls(_)),
             crashed: trace.has_fault(),
+            could_crash: trace.steps.iter().any(|step| !step.faults.is_empty()),
             recovered: false,
             deaths: None,
             touched: trace.steps.iter().any(by_a_worker),
@@ -101,6 +104,8 @@ pub struct Tally {
     pub polls: usize,
     /// Number of schedules in which a worker was killed.
     pub crashes: usize,
+    /// Set once a worker could have been killed.
+    pub could_crash: bool,
     /// Number of schedules in which the lock was free again only some time after a crash.
     pub recoveries: usize,
     /// The kinds of deaths of which it is known what happens in real time.
@@ -115,6 +120,7 @@ pub struct Tally {
 impl Tally {
     pub fn add(&mut self, record: &Record) {
         self.touched |= record.touched;
+        self.could_crash |= record.could_crash;
         if record.known {
             self.known += 1;
             return;
