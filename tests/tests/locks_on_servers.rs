@@ -7,6 +7,16 @@ use lockutils_tests::{debian, python};
 
 /// Explores a lock on Redis in one scenario. The lease of the locks is 10 s.
 fn explore(kind: &str, scenario: &str, schedules: &str, found: &std::path::Path) -> Output {
+    explore_with(kind, scenario, schedules, found, &[])
+}
+
+fn explore_with(
+    kind: &str,
+    scenario: &str,
+    schedules: &str,
+    found: &std::path::Path,
+    options: &[&str],
+) -> Output {
     debian::provide("redis-server", "redis-server").expect("redis-server");
     Command::new(folder().join("cargo-lockutils"))
         .args([
@@ -27,6 +37,7 @@ fn explore(kind: &str, scenario: &str, schedules: &str, found: &std::path::Path)
             "--save",
         ])
         .arg(found)
+        .args(options)
         .arg("--")
         .arg(python::environment(&["redis==8.1.0"]))
         .args(["redis_locks_worker.py", kind])
@@ -88,4 +99,21 @@ fn an_overlap_with_a_stale_holder_alone_is_no_race() {
         assert_eq!(output.status.code(), Some(0), "{kind}: {printed}");
         assert!(printed.contains(tells), "{kind}: {printed}");
     }
+}
+
+/// Each explorer has a server of its own, which its workers have used before they were ready.
+#[test]
+fn the_result_does_not_depend_on_the_number_of_explorers() {
+    let base = tempfile::tempdir().expect("a folder");
+    let counts = |jobs: &str| {
+        let options = ["--strategy", "depth-first", "--jobs", jobs];
+        let found = base.path().join("found.txt");
+        let output = explore_with("library", "expire", "60", &found, &options);
+        let printed = text(&output);
+        let count = printed.lines().find(|line| line.contains("the lease had"));
+        count
+            .map(str::to_owned)
+            .unwrap_or_else(|| panic!("{printed}"))
+    };
+    assert_eq!(counts("1"), counts("3"));
 }

@@ -133,17 +133,24 @@ impl<'a> Controller<'a> {
         }
         self.servers.clear();
         self.servers.reset(&self.spawner.name)?;
+        let mut stays = false;
         for number in 0..workers {
             if number == self.workers.len() {
                 let worker = self.start(number)?;
                 self.workers.push(worker);
-                self.attach(number)?;
-                self.make_template(number)?;
             } else if !self.has_zygote(number) {
                 self.workers[number] = self.start(number)?;
-                self.attach(number)?;
-                self.make_template(number)?;
+            } else {
+                continue;
             }
+            self.attach(number)?;
+            self.make_template(number)?;
+            stays |= self.has_zygote(number);
+        }
+        if stays {
+            // What such a worker has done on the server before it was ready is not done again in later
+            // schedules.
+            self.servers.reset(&self.spawner.name)?;
         }
         let zygotes: Vec<usize> = (0..workers)
             .filter(|&number| self.workers[number].is_zygote())
