@@ -156,7 +156,7 @@ fn other_correct_locks_are_not_accused() {
     }
 }
 
-/// Asserts that 150 random programs find a violation with all `parts`.
+/// Asserts that 150 random programs find a violation with all `parts`; `|` separates alternatives.
 #[cfg(feature = "proptest")]
 fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
     use proptest::prelude::*;
@@ -177,7 +177,8 @@ fn is_found_by_programs<L: Lock>(make: impl Fn(&Path) -> L, parts: &[&str]) {
         Err(TestError::Fail(why, _)) => {
             println!("programs: found after {:.1} s: {why}", took.as_secs_f64());
             for part in parts {
-                assert!(why.message().contains(part), "{part} is missing in {why}");
+                let found = part.split('|').any(|one| why.message().contains(one));
+                assert!(found, "{part} is missing in {why}");
             }
         }
         // The test has passed in a process of its own, which observed the failure.
@@ -212,7 +213,9 @@ mod by_programs {
 
     #[test]
     fn loses_a_wake_up() {
-        is_found_by_programs(loses_a_wake_up::make, &["stuck"]);
+        // The death of its holder leaves it held, too. If the machine is slow, the run may end before
+        // the waiter counts as stuck; then it is found held although nothing holds it.
+        is_found_by_programs(loses_a_wake_up::make, &["stuck|orphan"]);
     }
 
     #[test]
