@@ -28,11 +28,10 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     folders
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn a_program_is_found_in_path_and_in_folders() {
         assert!(find("sh", &[]).is_some());
