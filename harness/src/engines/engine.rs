@@ -34,6 +34,7 @@ pub struct Engine {
     #[serde(default)]
     pub(super) folders: Vec<String>,
     /// The user as which it runs if the command runs as root.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has it"))]
     pub(super) user: Option<String>,
     /// Programs that prepare the directory, in order.
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::probe;
@@ -102,7 +102,7 @@ impl Wrapper {
             )?,
         );
         // Readable once no process of the wrapper is left, since all inherit the other end.
-        let (left, alive) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let (left, alive) = io::pipe()?;
         fcntl(&alive, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let mut child = Command::new(&self.words[0])
             .args(&self.words[1..])
@@ -191,7 +191,7 @@ fn starts_later(pipe: &mut File, output: &mut String) -> io::Result<bool> {
 
 /// Returns `true` if the command enters although its wrapper was killed; `false` once no process is
 /// left that could run it.
-fn starts_without(left: &OwnedFd, pipe: &mut File, output: &mut String) -> io::Result<bool> {
+fn starts_without(left: &PipeReader, pipe: &mut File, output: &mut String) -> io::Result<bool> {
     loop {
         let first = wait(&[left.as_fd(), pipe.as_fd()])?;
         if read_line(pipe, output)? {
