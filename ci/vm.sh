@@ -35,7 +35,9 @@ vm_need() {
   esac
   if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
   make_target
-  if [ "$(cat "$vm/packages" 2>/dev/null)" != "${vm_packages[*]}" ]; then
+  local contents
+  contents="${vm_packages[*]} $(vm_init | cksum)"
+  if [ "$(cat "$vm/contents" 2>/dev/null)" != "$contents" ]; then
     step "a system for $1"
     rm -rf "$vm/root" && mkdir -p "$vm/root"/{bin,sbin,etc,root,proc,sys,dev,mnt,tmp,run,usr/bin,usr/sbin}
     unpack_all_for "$1" "$vm/root" "${vm_packages[@]}"
@@ -49,7 +51,7 @@ vm_need() {
     echo '127.0.0.1 localhost' >"$vm/root/etc/hosts"
     (cd "$vm/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$vm/base.cpio.new"
     mv "$vm/base.cpio.new" "$vm/base.cpio"
-    echo "${vm_packages[*]}" >"$vm/packages"
+    echo "$contents" >"$vm/contents"
   fi
   vm_kernel "linux-image-$1"
   vm_devices=()
@@ -90,7 +92,9 @@ mount -t devtmpfs dev /dev
 mkdir -p /dev/shm /dev/pts
 mount -t tmpfs -o mode=1777 tmp /dev/shm
 mount -t devpts pts /dev/pts
-mount -t tmpfs -o mode=1777 tmp /tmp
+# Unless files of the other machine are there.
+chmod 1777 /tmp
+[ -n "$(ls -A /tmp)" ] || mount -t tmpfs -o mode=1777 tmp /tmp
 ln -sf /proc/self/fd /dev/fd
 ip link set lo up
 while read -r module; do insmod "/$module"; done </modules
@@ -109,7 +113,8 @@ vm_add() { printf '%s\n' "$@" >>"$vm_files"; }
 vm_module_files() {
   local list
   list=$(mktemp -d)
-  (cd "$vm_boots" && modprobe -d . -S "$vm_version" --show-depends --ignore-install -a "${vm_loads[@]}" |
+  : >"$list/modules"
+  [ ${#vm_loads[@]} = 0 ] || (cd "$vm_boots" && modprobe -d . -S "$vm_version" --show-depends --ignore-install -a "${vm_loads[@]}" |
     sed -n 's|^insmod .*/\(lib/modules/.*\.ko[^ ]*\).*|\1|p' | awk '!seen[$0]++') >"$list/modules"
   [ -s "$list/modules" ] || [ ${#vm_loads[@]} = 0 ] || fail "the kernel has no modules ${vm_loads[*]}"
   (cd "$list" && echo modules | cpio --quiet -o -H newc -R 0:0)
