@@ -1,16 +1,12 @@
 //! Locks on a server: requests are steps.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::Output;
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
 
 use super::{explore_worker, is_replayed, project, tells};
 use crate::project::{Project, stderr, stdout};
 
-/// A lock on the server of [`serve`]: `first` looks whether it is free, `then` takes it.
+/// A lock on [`SERVER`]; the tests fill in the words in capitals.
 const WORKER: &str = "
 import os, socket, time
 from lockutils_worker import serve
@@ -42,63 +38,73 @@ const WAITS: &str = "
         self.ask('wait')
 ";
 
-/// Starts a server in this process. It grants keys to connections: a key is free when its connection
-/// has closed. Returns its address.
-fn serve() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let keys: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
-    let freed = Arc::new(std::sync::Condvar::new());
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let (keys, freed) = (Arc::clone(&keys), Arc::clone(&freed));
-            thread::spawn(move || {
-                let _ = answer(number, &stream.unwrap(), &keys, &freed);
-                keys.lock().unwrap().retain(|_, owner| *owner != number);
-                freed.notify_all();
-            });
-        }
-    });
-    address
+/// Grants keys to connections: a key is free when its connection has closed. Ends with its input.
+const SERVER: &str = "
+import os, socketserver, sys, threading
+keys, freed = {}, threading.Condition()
+class Connection(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            request, key = line.split()
+            with freed:
+                # In one piece: the kernel may hold back a second one (tcp(7), TCP_NODELAY).
+                self.wfile.write(self.answer(request.decode(), key) + b'\\n')
+    def answer(self, request, key):
+        if request == 'get':
+            return b'held' if key in keys else b'free'
+        if request == 'delete':
+            keys.pop(key, None)
+            freed.notify_all()
+            return b'deleted'
+        if request == 'add' and key in keys:
+            return b'no'
+        if request == 'wait':
+            freed.wait_for(lambda: key not in keys)
+        keys[key] = self
+        return b'yes'
+    def finish(self):
+        with freed:
+            for key in [key for key, owner in keys.items() if owner is self]:
+                del keys[key]
+            freed.notify_all()
+socketserver.ThreadingTCPServer.daemon_threads = True
+server = socketserver.ThreadingTCPServer(('127.0.0.1', 0), Connection)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print('%s:%d' % server.server_address, flush=True)
+sys.stdin.read()
+os._exit(0)
+";
+
+/// A server in a process of its own: the explorer waits until the process behind a server is idle,
+/// and this one runs other tests.
+struct TestServer {
+    process: Child,
+    address: String,
 }
 
-fn answer(
-    number: usize,
-    stream: &TcpStream,
-    keys: &Mutex<HashMap<String, usize>>,
-    freed: &std::sync::Condvar,
-) -> std::io::Result<()> {
-    let mut writer = stream.try_clone()?;
-    for line in BufReader::new(stream).lines() {
-        let line = line?;
-        let (request, key) = line.split_once(' ').unwrap();
-        let mut keys = keys.lock().unwrap();
-        let answer = match request {
-            "get" if keys.contains_key(key) => "held",
-            "get" => "free",
-            "add" if keys.contains_key(key) => "no",
-            "wait" => {
-                keys = freed
-                    .wait_while(keys, |keys| keys.contains_key(key))
-                    .unwrap();
-                keys.insert(key.to_owned(), number);
-                "yes"
-            }
-            "add" | "set" => {
-                keys.insert(key.to_owned(), number);
-                "yes"
-            }
-            _ => {
-                keys.remove(key);
-                freed.notify_all();
-                "deleted"
-            }
-        };
-        drop(keys);
-        // In one piece: the kernel may hold back a second one (tcp(7), TCP_NODELAY).
-        writer.write_all(format!("{answer}\n").as_bytes())?;
+impl TestServer {
+    fn start() -> Self {
+        let mut process = Command::new("python3")
+            .args(["-c", SERVER])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        let stdout = process.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut address).unwrap();
+        TestServer {
+            process,
+            address: address.trim().to_owned(),
+        }
     }
-    Ok(())
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
 }
 
 fn explored(acquire: &str, address: &str, timeout: &str, options: &[&str]) -> (Project, Output) {
@@ -123,13 +129,13 @@ fn explored(acquire: &str, address: &str, timeout: &str, options: &[&str]) -> (P
 
 #[test]
 fn a_race_between_two_requests_is_found_and_replayed() {
-    let address = serve();
+    let server = TestServer::start();
     for (timeout, options) in [
         ("None", vec!["--schedules", "40"]),
         // With a time limit, the client waits by poll(2).
-        ("20", vec!["--schedules", "40", "--server", &address]),
+        ("20", vec!["--schedules", "40", "--server", &server.address]),
     ] {
-        let (project, output) = explored(LOOKS_THEN_SETS, &address, timeout, &options);
+        let (project, output) = explored(LOOKS_THEN_SETS, &server.address, timeout, &options);
         tells(
             &output,
             1,
@@ -146,18 +152,18 @@ fn a_race_between_two_requests_is_found_and_replayed() {
 
 #[test]
 fn a_lock_that_the_server_grants_in_one_request_holds() {
-    let address = serve();
+    let server = TestServer::start();
     for acquire in [ADDS, WAITS] {
-        let (_, output) = explored(acquire, &address, "None", &["--schedules", "25"]);
+        let (_, output) = explored(acquire, &server.address, "None", &["--schedules", "25"]);
         tells(&output, 0, &["no violation found: 25 schedules"]);
     }
 }
 
 #[test]
 fn other_connections_are_no_steps_if_the_server_is_named() {
-    let (address, other) = (serve(), serve());
-    let options = ["--schedules", "3", "--server", &other];
-    let (_, output) = explored(ADDS, &address, "None", &options);
+    let (server, other) = (TestServer::start(), TestServer::start());
+    let options = ["--schedules", "3", "--server", &other.address];
+    let (_, output) = explored(ADDS, &server.address, "None", &options);
     tells(&output, 2, &["no call that touches the lock was seen"]);
 }
 
