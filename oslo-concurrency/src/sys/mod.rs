@@ -97,8 +97,9 @@ impl RawLockFile {
         self.0.try_lock(mode)
     }
 
-    /// Waits for the lock on the whole file, in the system and not by asking again; on FreeBSD a
-    /// wait with `until` or `cancel` asks again, each 5 ms at least.
+    /// Waits for the lock on the whole file, in the system and not by asking again. Exceptions: on
+    /// FreeBSD a wait with `until` or `cancel` asks again, each 5 ms at least; on Linux a wait on
+    /// NFS or 9p, whose servers may not wake it, ends after 100 ms at most.
     ///
     /// Returns `true` if the lock was acquired. Returns `false` if `until` has passed, if `cancel`
     /// is cancelled, or for no reason at all: the caller checks, and calls again. A wait that has
