@@ -52,8 +52,8 @@ pub fn changes(trace: &Trace) -> Vec<Change> {
         all.push(later_fault(&moves, at));
     }
     let switches = (1..moves.len()).rev().filter(|&at| {
-        let is_step = |made: Move| !made.is_fault();
-        moves[at] != moves[at - 1] && is_step(moves[at - 1])
+        let pair = [moves[at - 1], moves[at]];
+        pair[0] != pair[1] && !pair.iter().any(|made| made.is_fault())
     });
     for at in switches {
         all.extend(later_switch(trace, &moves, at));
@@ -173,9 +173,10 @@ fn earlier_switch(trace: &Trace, moves: &[Move], at: usize) -> Option<Change> {
 
 /// Returns `true` if the worker is in the section before step `at`.
 fn is_inside(trace: &Trace, actor: usize, at: usize) -> bool {
-    let mut own = trace.steps[..at].iter().rev();
-    own.find(|step| step.actor == actor)
-        .is_some_and(|step| step.answers.contains(&Answer::Acquired))
+    let own = trace.steps[..at].iter().filter(|step| step.actor == actor);
+    own.fold(false, |inside, step| {
+        (inside && !is_release(step)) || step.answers.contains(&Answer::Acquired)
+    })
 }
 
 fn is_release(step: &Step) -> bool {
