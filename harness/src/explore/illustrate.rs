@@ -33,7 +33,6 @@ impl Search<'_> {
         };
         let search = Search {
             settle_time: found.settle_time,
-            base: self.base.join("again"),
             ..self.clone()
         };
         // The controller pins its thread to a processor.

@@ -118,7 +118,11 @@ function filesNow(snapshot, before, short) {
       ...(file.content ? [' ', make('code', {}, `${file.kind === 'symlink' ? '→ ' : ''}${file.content}`)] : []), ...use,
     ];
   };
-  return compared('Files', snapshot.files, before?.files, (file) => `${file.name}/${file.nameless}/${file.inode}`, row, 'none');
+  // A file that loses its name is the same one, unless it has several.
+  const times = (files, inode) => (files ?? []).filter((file) => file.inode === inode).length;
+  const isOnce = (inode) => times(snapshot.files, inode) < 2 && times(before?.files, inode) < 2;
+  const nameOf = (file) => isOnce(file.inode) ? String(file.inode) : `${file.inode} ${file.name}`;
+  return compared('Files', snapshot.files, before?.files, nameOf, row, 'none');
 }
 
 function keysNow(snapshot, before) {
@@ -131,6 +135,7 @@ function keysNow(snapshot, before) {
   return compared('On the server', snapshot.keys, before?.keys, (key) => key.name, row, 'nothing');
 }
 
+const faults = { crash: 'to the crash', 'wrapper-kill': 'to the crash', expiry: 'to the expiry' };
 let stepper = null;
 
 function steps(details, counterexample) {
@@ -142,6 +147,7 @@ function steps(details, counterexample) {
   if (nearest) sides.push(side('The nearest schedule that does not break the lock', `${nearest.difference}. In the end: ${ending(nearest)}.`, nearest, nearest.same, go));
   const last = Math.max(...sides.map(({ states }) => states.length - 1));
   const overlap = counterexample.overlap === undefined ? undefined : counterexample.overlap + 1;
+  const fault = counterexample.steps.findLastIndex((step) => step.fault) + 1;
   const slider = make('input', { type: 'range', min: 0, max: last, step: 1, 'aria-label': 'Step' });
   const number = make('output', { class: 'faint' }), live = make('p', { class: 'live', 'aria-live': 'polite' });
   const button = (text, label, act) => { const b = make('button', { type: 'button', 'aria-label': label }, text); b.onclick = act; return b; };
@@ -186,7 +192,8 @@ function steps(details, counterexample) {
     make('div', { class: 'controls' },
       make('div', { class: 'buttons' },
         button('|◀', 'First step', () => stepper.to(0)), button('◀', 'Back', () => stepper.by(-1)), play, button('▶', 'Forward', () => stepper.by(1)),
-        button('▶|', 'Last step', () => stepper.to(last)), ...(overlap === undefined ? [] : [button('to the overlap', 'To the overlap', () => stepper.to(overlap))]), number),
+        button('▶|', 'Last step', () => stepper.to(last)), ...(fault ? [button(faults[counterexample.steps[fault - 1].fault], 'To the fault', () => stepper.to(fault))] : []),
+        ...(overlap === undefined ? [] : [button('to the overlap', 'To the overlap', () => stepper.to(overlap))]), number),
       slider, live),
     make('div', { class: 'sides' }, ...sides.map((one) => one.element),
       ...(nearest ? [] : [make('section', { class: 'side' }, make('h3', {}, 'The nearest schedule that does not break the lock'), make('p', { class: 'about' },
@@ -194,7 +201,8 @@ function steps(details, counterexample) {
     make('p', { class: 'faint keys' }, 'Keys: ← and → step, Home and End go to the ends, space plays.'));
   details.append(element);
   shows();
-  stepper.go(overlap ?? counterexample.steps.length);
+  // The moment that matters.
+  stepper.go(overlap ?? (fault || counterexample.steps.length));
 }
 
 // Keys work unless another part of the page has the focus.
