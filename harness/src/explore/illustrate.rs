@@ -13,6 +13,7 @@ use super::found::Found;
 use super::neighbors::{Neighbor, Neighbors, changes};
 use super::search::{Search, same_end};
 use super::trace::Trace;
+use crate::model::Scenario;
 
 /// Maximum number of schedules that are tried.
 const TRIES: usize = 24;
@@ -89,8 +90,8 @@ impl Search<'_> {
                     nearest = Some(Neighbor { difference, trace });
                     break;
                 }
-                // Second best: two were in the section, for a good reason.
-                End::LeaseExpired if nearest.is_none() => {
+                // Second best: two are in the section, but one of them has lost its lease.
+                End::LeaseExpired if self.scenario == Scenario::Expire && nearest.is_none() => {
                     nearest = Some(Neighbor { difference, trace });
                 }
                 _ => {}

@@ -74,10 +74,7 @@ impl Controller<'_> {
         let directory = self.files.directory();
         for (number, worker) in self.workers.iter().enumerate() {
             let tasks = self.tracer.tasks_of(number);
-            let processes: Vec<Pid> = tasks
-                .filter(|tid| !worker.zygote.contains(tid) && is_first_thread(*tid))
-                .collect();
-            for process in processes {
+            for process in tasks.filter(|tid| !worker.zygote.contains(tid) && has_files(*tid)) {
                 let Ok(infos) = procfs::descriptor_infos(process) else {
                     continue;
                 };
@@ -138,6 +135,13 @@ impl Users {
             locks: locks.map_or_else(Vec::new, |locks| locks.iter().cloned().collect()),
         }
     }
+}
+
+/// Returns `true` for one thread of each process, or for more if the first one has ended: then it has
+/// no descriptors any more.
+fn has_files(tid: Pid) -> bool {
+    is_first_thread(tid)
+        || procfs::Status::of(tid).is_some_and(|status| procfs::state(status.process) == Some('Z'))
 }
 
 fn id(meta: &Metadata) -> Id {

@@ -1,6 +1,7 @@
 //! Records the state after each step.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use crate::engines::Key;
 use crate::model::{KeySnapshot, Phase, Snapshot, Verb, WorkerSnapshot};
@@ -16,11 +17,23 @@ use super::Run;
 const LONGEST: usize = 64;
 
 impl Run<'_, '_> {
-    /// Records the state if a step was taken since the last time, or none yet.
+    /// Records the state if a step was taken since the last time, or none yet. The time that it
+    /// takes does not count as time in the section.
     pub(super) fn observe(&mut self) {
-        while self.config.observes && self.snapshots.len() <= self.steps.len() {
+        if !self.config.observes {
+            return;
+        }
+        let began = Instant::now();
+        while self.snapshots.len() <= self.steps.len() {
             let snapshot = self.snapshot();
             self.snapshots.push(snapshot);
+        }
+        let spent = began.elapsed();
+        for worker in &mut self.workers {
+            worker.requested += spent;
+            if let Some(hold) = &mut worker.inside {
+                hold.since += spent;
+            }
         }
     }
 
