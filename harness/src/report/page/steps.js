@@ -17,24 +17,30 @@ function statesOf(schedule) {
   return states;
 }
 
-// Inodes as small numbers, in the order in which they appear.
-function shortInodes(schedule) {
-  const known = new Map();
-  const short = (inode) => known.get(inode) ?? known.set(inode, known.size + 1).get(inode);
-  const inText = (text) => text.replace(/\binode (\d+)/g, (_, inode) => `inode #${short(Number(inode))}`);
-  schedule.before?.files.forEach((file) => short(file.inode));
-  for (const step of schedule.steps) {
-    inText(`${step.what} ${step.means}`);
-    step.after?.files.forEach((file) => short(file.inode));
+// Inodes as small numbers, in the order in which they appear, for each state. One that was gone and
+// appears again is another file: file systems use inodes again.
+function shortInodes(states) {
+  const known = new Map(), numbers = [];
+  let next = 1;
+  const meet = (inode) => known.has(inode) || known.set(inode, next++);
+  for (const { step, snapshot } of states) {
+    for (const [, inode] of `${step?.what} ${step?.means}`.matchAll(INODE)) meet(Number(inode));
+    snapshot?.files.forEach((file) => meet(file.inode));
+    numbers.push(new Map(known));
+    const left = new Set(snapshot?.files.map((file) => file.inode) ?? known.keys());
+    for (const inode of known.keys()) if (!left.has(inode)) known.delete(inode);
   }
+  const short = (inode, at) => numbers[at].get(inode);
+  const inText = (text, at) => text.replace(INODE, (_, inode) => `inode #${short(Number(inode), at)}`);
   return { short, inText };
 }
 
+const INODE = /\binode (\d+)/g;
 const workerName = (number) => `worker ${number}`;
 
 // One schedule: workers, files and keys as they are after the current step, and all steps.
 function side(title, about, schedule, same, go) {
-  const states = statesOf(schedule), { short, inText } = shortInodes(schedule);
+  const states = statesOf(schedule), { short, inText } = shortInodes(states);
   const workers = [...new Set(schedule.steps.map((step) => step.worker))].filter((worker) => worker !== null).sort((a, b) => a - b);
   const now = make('div', { class: 'now' }), list = make('ol', { class: 'walk' });
   const rows = states.slice(1).map(({ step, inside }, at) => {
@@ -43,7 +49,7 @@ function side(title, about, schedule, same, go) {
     }));
     const row = make('li', {},
       make('span', { class: 'number' }, String(at + 1)), make('span', { class: 'lanes', 'aria-hidden': 'true' }, ...lanes),
-      make('span', { class: 'text' }, make('b', {}, step.who), ' ', make('code', {}, inText(step.what)), ...(step.means ? [make('small', {}, inText(step.means))] : [])));
+      make('span', { class: 'text' }, make('b', {}, step.who), ' ', make('code', {}, inText(step.what, at + 1)), ...(step.means ? [make('small', {}, inText(step.means, at + 1))] : [])));
     row.classList.toggle('switch', at > 0 && states[at].step.who !== step.who);
     row.classList.toggle('two', inside.length > 1);
     row.classList.toggle('differs', at === same);
@@ -54,8 +60,9 @@ function side(title, about, schedule, same, go) {
   const element = make('section', { class: 'side' }, make('h3', {}, title), make('p', { class: 'about' }, about), now, list);
   const show = (at) => {
     at = Math.min(at, states.length - 1);
-    const { snapshot, inside } = states[at];
-    now.replaceChildren(workersNow(workers, snapshot, inside), ...filesNow(snapshot, at ? states[at - 1].snapshot : undefined, short), ...keysNow(snapshot, at ? states[at - 1].snapshot : undefined));
+    const { snapshot, inside } = states[at], before = states[at - 1]?.snapshot;
+    const numbered = (snapshot, at) => snapshot?.files.map((file) => ({ ...file, number: short(file.inode, at) }));
+    now.replaceChildren(workersNow(workers, snapshot, inside), ...filesNow(snapshot, numbered(snapshot, at), numbered(before, at - 1)), ...keysNow(snapshot, before));
     rows.forEach((row, number) => {
       row.classList.toggle('later', number >= at);
       number === at - 1 ? row.setAttribute('aria-current', 'step') : row.removeAttribute('aria-current');
@@ -100,9 +107,9 @@ function compared(title, things, before, nameOf, row, none) {
 
 const age = (seconds) => seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 
-function filesNow(snapshot, before, short) {
+function filesNow(snapshot, files, before) {
   if (!snapshot) return [make('p', { class: 'faint' }, 'The states were not recorded: no replay took the same steps.')];
-  if (snapshot.keys && !snapshot.files.length && !before?.files.length) return [];
+  if (snapshot.keys && !files.length && !before?.length) return [];
   const row = (file) => {
     const users = [...new Set([...file.open ?? [], ...(file.locks ?? []).map((lock) => lock.worker)])].sort((a, b) => a - b);
     const use = users.map((worker) => {
@@ -112,17 +119,17 @@ function filesNow(snapshot, before, short) {
     return [
       make('b', {}, file.name), file.nameless ? ' (has no name any more)' : '', ' ',
       make('span', { class: 'faint', title: `inode ${file.inode}` }, [
-        file.kind === 'file' ? '' : file.kind, `#${short(file.inode)}`, file.kind === 'file' ? counted(file.size, 'bytes') : '', file.mode,
+        file.kind === 'file' ? '' : file.kind, `#${file.number}`, file.kind === 'file' ? counted(file.size, 'bytes') : '', file.mode,
         file.age_s ? `${age(file.age_s)} old` : '',
       ].filter(Boolean).join(', ')),
       ...(file.content ? [' ', make('code', {}, `${file.kind === 'symlink' ? '→ ' : ''}${file.content}`)] : []), ...use,
     ];
   };
   // A file that loses its name is the same one, unless it has several.
-  const times = (files, inode) => (files ?? []).filter((file) => file.inode === inode).length;
-  const isOnce = (inode) => times(snapshot.files, inode) < 2 && times(before?.files, inode) < 2;
-  const nameOf = (file) => isOnce(file.inode) ? String(file.inode) : `${file.inode} ${file.name}`;
-  return compared('Files', snapshot.files, before?.files, nameOf, row, 'none');
+  const times = (all, number) => (all ?? []).filter((file) => file.number === number).length;
+  const isOnce = (number) => times(files, number) < 2 && times(before, number) < 2;
+  const nameOf = (file) => isOnce(file.number) ? String(file.number) : `${file.number} ${file.name}`;
+  return compared('Files', files, before, nameOf, row, 'none');
 }
 
 function keysNow(snapshot, before) {
@@ -159,7 +166,7 @@ function steps(details, counterexample) {
     if (!step) return 'Before the first step.';
     if (at >= sides[0].states.length) return `Only the other schedule goes on. This one has ended: ${ending(counterexample)}.`;
     const two = inside.length > 1 ? ` Now ${inside.map(workerName).join(' and ')} are in the section.` : '';
-    return `${step.who}: ${sides[0].inText(step.what)}${step.means ? ` (${sides[0].inText(step.means)})` : ''}.${two}`;
+    return `${step.who}: ${sides[0].inText(step.what, at)}${step.means ? ` (${sides[0].inText(step.means, at)})` : ''}.${two}`;
   };
   stepper = {
     go(to) {
