@@ -126,14 +126,25 @@ fn plain_outcome(outcome: &Outcome) -> String {
 
 fn plain_counterexample(counterexample: &Counterexample) -> String {
     let mut html = plain_schedule(&counterexample.steps, &counterexample.ending);
-    let comparison = counterexample.comparison.as_ref();
-    if let Some(nearest) = comparison.and_then(|comparison| comparison.nearest.as_ref()) {
-        let _ = writeln!(
-            html,
-            "<h3>The nearest schedule that does not break the lock</h3>\n<p>{}.</p>",
-            escape(&nearest.difference)
-        );
-        html += &plain_schedule(&nearest.steps, &nearest.ending);
+    let Some(comparison) = &counterexample.comparison else {
+        return html;
+    };
+    match &comparison.nearest {
+        Some(nearest) => {
+            let _ = writeln!(
+                html,
+                "<h3>The nearest schedule that does not break the lock</h3>\n<p>{}.</p>",
+                escape(&nearest.difference)
+            );
+            html += &plain_schedule(&nearest.steps, &nearest.ending);
+        }
+        None => {
+            let _ = writeln!(
+                html,
+                "<p>Schedules tried with one change, of which none ended better: {}.</p>",
+                comparison.tried
+            );
+        }
     }
     html
 }

@@ -188,4 +188,6 @@ fn where_no_change_helps_the_report_says_so() {
     assert!(tried > 0, "{found:#}");
     assert!(found["comparison"].get("nearest").is_none(), "{found:#}");
     assert!(!page.contains("The nearest schedule that does not break the lock</h3>"));
+    let told = format!("Schedules tried with one change, of which none ended better: {tried}.");
+    assert!(page.contains(&told), "{page}");
 }

@@ -204,7 +204,7 @@ function steps(details, counterexample) {
       slider, live),
     make('div', { class: 'sides' }, ...sides.map((one) => one.element),
       ...(nearest ? [] : [make('section', { class: 'side' }, make('h3', {}, 'The nearest schedule that does not break the lock'), make('p', { class: 'about' },
-        tried === undefined ? 'None was looked for.' : tried ? `None was found: ${counted(tried, 'schedules')} with one change to this one did not hold either.` : 'None was tried.'))])),
+        tried ? `None was found: ${counted(tried, 'schedules')} with one change to this one ended no better.` : 'None was looked for.'))])),
     make('p', { class: 'faint keys' }, 'Keys: ← and → step, Home and End go to the ends, space plays.'));
   details.append(element);
   shows();
