@@ -86,6 +86,42 @@ fn a_stale_holder_that_deletes_the_lock_of_the_next_one_lets_a_third_in() {
     is_broken_and_replayed("get-then-del", "expire", &story);
 }
 
+/// The report has the keys as they are after each step, and whose they are.
+#[test]
+fn the_states_have_the_keys_of_the_server() {
+    let base = tempfile::tempdir().expect("a folder");
+    let found = base.path().join("found.txt");
+    let output = explore_with("get-then-del", "expire", "100", &found, &["--json"]);
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    let found = &report["outcomes"][0]["counterexample"];
+    let steps = found["steps"].as_array().expect("steps");
+    let mut keys = found["before"]["keys"].clone();
+    assert_eq!(keys.as_array().map(Vec::len), Some(0), "{found:#}");
+    let mut owners = Vec::new();
+    for step in steps {
+        let before = keys.clone();
+        if let Some(after) = step.get("after") {
+            keys = after["keys"].clone();
+        }
+        let owned = |keys: &serde_json::Value| keys[0]["owner"].as_u64();
+        if step["fault"] == "expiry" {
+            let worker = step["worker"].as_u64();
+            assert!(worker.is_some() && owned(&before) == worker, "{found:#}");
+            assert_eq!(keys.as_array().map(Vec::len), Some(0), "{found:#}");
+            assert_eq!(step["after"]["workers"][0]["lease_over"], true);
+        }
+        if owned(&keys).is_some() && owned(&keys) != owned(&before) {
+            owners.extend(owned(&keys));
+            assert!(keys[0]["left_s"].as_u64().is_some_and(|left| left <= 10));
+            assert_ne!(keys[0]["value"], "");
+        }
+    }
+    // The third gets in although the second has a lease.
+    owners.sort_unstable();
+    assert_eq!(owners, [0, 1, 2], "{found:#}");
+}
+
 #[test]
 fn an_overlap_with_a_stale_holder_alone_is_no_race() {
     let base = tempfile::tempdir().expect("a folder");

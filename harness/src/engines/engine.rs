@@ -50,6 +50,9 @@ pub struct Engine {
     pub(super) reset_shared: Vec<Vec<String>>,
     /// A command with one row for each lease, as [`Lease`](super::Lease) reads it.
     pub(super) leases: Option<Vec<String>>,
+    /// A command with one row for each key, as [`Key`](super::Key) reads it. Without it, leases are
+    /// shown in reports.
+    pub(super) keys: Option<Vec<String>>,
     /// A command that ends a lease.
     pub(super) expire: Option<Vec<String>>,
     /// Variables for the workers.

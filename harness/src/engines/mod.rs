@@ -4,6 +4,7 @@
 mod admin;
 mod engine;
 mod error;
+mod key;
 mod lease;
 mod programs;
 mod server;
@@ -11,5 +12,6 @@ mod started;
 
 pub use engine::{Engine, UnknownEngine};
 pub use error::ServerError;
+pub use key::Key;
 pub use lease::Lease;
 pub use server::Server;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::admin::{Admin, Rows};
 use super::engine::Engine;
 use super::error::ServerError;
+use super::key::Key;
 use super::lease::Lease;
 use super::started::Started;
 
@@ -169,6 +170,29 @@ impl Server {
         };
         let rows = self.run(command, name, "", "asked for its leases")?;
         Ok(rows.iter().filter_map(|row| Lease::from_row(row)).collect())
+    }
+
+    /// All keys of the lock, or its leases; `None` if the engine lists neither.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be reached or refuses.
+    pub fn keys(&self, name: &str) -> Result<Option<Vec<Key>>, ServerError> {
+        match self.engine.as_ref() {
+            Some(Engine {
+                keys: Some(command),
+                ..
+            }) => {
+                let rows = self.run(command, name, "", "asked for its keys")?;
+                Ok(Some(
+                    rows.iter().filter_map(|row| Key::from_row(row)).collect(),
+                ))
+            }
+            Some(engine) if engine.leases.is_some() => {
+                let leases = self.leases(name)?;
+                Ok(Some(leases.into_iter().map(Key::from).collect()))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Ends a lease.

@@ -219,6 +219,7 @@ pub mod properties {
             steps: Vec::new(),
             end: End::Failed(FailureReason::NotReplaced(why.to_owned())),
             errors: Vec::new(),
+            snapshots: Vec::new(),
         };
         let again = Counterexample::from_text(&example.to_text(&trace));
         assert_eq!(again.as_ref().ok(), Some(example), "{again:?}");
@@ -253,6 +254,7 @@ mod tests {
                 second: 1,
             },
             errors: Vec::new(),
+            snapshots: Vec::new(),
         };
         let text = example.to_text(&trace);
         assert_eq!(Counterexample::from_text(&text).unwrap(), example);

@@ -196,6 +196,7 @@ mod tests {
             steps,
             end: End::Clean,
             errors: Vec::new(),
+            snapshots: Vec::new(),
         };
         sentences(&trace).join("; ")
     }

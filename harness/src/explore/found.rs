@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::{Quoted, Scenario, Verdict};
 
+use super::neighbors::Neighbors;
 use super::trace::Trace;
 
 /// The result of a search.
@@ -23,6 +24,8 @@ pub struct Found {
     pub complete: Option<String>,
     /// The shortest schedule found that breaks the lock or gets it stuck.
     pub counterexample: Option<Trace>,
+    /// Schedules with one change to it, once it is illustrated.
+    pub(super) neighbors: Option<Neighbors>,
     /// Number of replays with the same steps and end, and number of all replays.
     pub replayed: (usize, usize),
     /// Number of schedules in which a lease may have expired.
@@ -68,6 +71,7 @@ impl Found {
             known: 0,
             complete: None,
             counterexample: None,
+            neighbors: None,
             replayed: (0, 0),
             expiries: 0,
             polls: 0,

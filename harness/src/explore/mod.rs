@@ -13,7 +13,9 @@ mod end;
 mod error;
 mod explorers;
 mod found;
+mod illustrate;
 mod moves;
+mod neighbors;
 mod outcome;
 #[cfg_attr(
     not(target_os = "linux"),
@@ -37,6 +39,8 @@ mod controller;
 mod entry;
 #[cfg(target_os = "linux")]
 mod lock_files;
+#[cfg(target_os = "linux")]
+mod printable;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]

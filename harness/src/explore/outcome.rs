@@ -1,13 +1,16 @@
 //! The outcome of a search, for the report.
 
 use crate::model::{
-    Counterexample, Evidence, Outcome, Quoted, Role, Scenario, Search as Extent, Verdict,
+    Comparison, Counterexample, Evidence, Nearest, Outcome, Quoted, Role, Scenario,
+    Search as Extent, Verdict,
 };
 
 use super::found::Found;
 use super::moves::switches;
+use super::neighbors::{Neighbors, common_steps};
 use super::search::Search;
 use super::story::{ending, lines};
+use super::trace::Trace;
 
 /// A counterexample as saved.
 #[derive(Clone, Debug)]
@@ -30,7 +33,13 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         switches: switches(&trace.moves()),
         same: found.replayed.0,
         runs: found.replayed.1,
+        before: trace.snapshots.first().cloned(),
         steps: lines(trace),
+        overlap: trace.overlap(),
+        comparison: found
+            .neighbors
+            .as_ref()
+            .map(|neighbors| comparison(trace, neighbors)),
         replay: input(&saved.text),
         file: saved.file,
     });
@@ -90,6 +99,20 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
             counterexample,
         })),
         again,
+    }
+}
+
+fn comparison(trace: &Trace, neighbors: &Neighbors) -> Comparison {
+    let nearest = neighbors.nearest.as_ref();
+    Comparison {
+        tried: neighbors.tried,
+        nearest: nearest.map(|neighbor| Nearest {
+            difference: neighbor.difference.clone(),
+            same: common_steps(trace, &neighbor.trace),
+            ending: ending(&neighbor.trace),
+            before: neighbor.trace.snapshots.first().cloned(),
+            steps: lines(&neighbor.trace),
+        }),
     }
 }
 

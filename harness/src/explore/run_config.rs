@@ -19,4 +19,6 @@ pub struct RunConfig {
     pub settle_time: Duration,
     /// Maximum number of faults that the scheduler may choose.
     pub faults: usize,
+    /// Set if the state after each step is recorded, which takes time.
+    pub observes: bool,
 }

@@ -185,6 +185,7 @@ impl<'a> Search<'a> {
                 Scenario::Expire => EXPIRIES,
                 _ => self.crashes,
             },
+            observes: false,
         }
     }
 
@@ -229,6 +230,20 @@ impl<'a> Search<'a> {
         let config = RunConfig {
             faults: faults(moves),
             ..self.config(patient)
+        };
+        run(controller, &config, &mut Replay::new(moves))
+    }
+
+    /// Makes these moves once and records the state after each step.
+    pub(super) fn observe(
+        &self,
+        controller: &mut Controller<'_>,
+        moves: &[Move],
+    ) -> Result<Trace, ExploreError> {
+        let config = RunConfig {
+            faults: faults(moves),
+            observes: true,
+            ..self.config(false)
         };
         run(controller, &config, &mut Replay::new(moves))
     }

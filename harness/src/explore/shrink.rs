@@ -37,7 +37,7 @@ impl Search<'_> {
         let began = Instant::now();
         let mut best = found;
         'again: loop {
-            let parts = segments(&essential(&best));
+            let parts = segments(&best.essential_moves());
             for candidate in shorter(&parts) {
                 if began.elapsed() > limit {
                     break 'again;
@@ -70,7 +70,7 @@ impl Search<'_> {
                 None => true,
             })
         };
-        let mut moves = essential(&best);
+        let mut moves = best.essential_moves();
         for _ in 0..LATER {
             let last = moves.iter().rposition(|made| made.is_fault());
             let Some(at) = last.filter(|_| !before_a_change(&best)) else {
@@ -89,21 +89,9 @@ impl Search<'_> {
     }
 }
 
-/// The moves that make a schedule what it is. After the last crash, workers that wait in vain do so
-/// by themselves.
-fn essential(trace: &Trace) -> Vec<Move> {
-    let mut moves = trace.moves();
-    if let End::Stuck(_) | End::Polls(_) = trace.end
-        && let Some(last) = moves.iter().rposition(|made| made.is_fault())
-    {
-        moves.truncate(last + 1);
-    }
-    moves
-}
-
 /// Number of faults, of context switches and of steps.
 fn size(trace: &Trace) -> (usize, usize, usize) {
-    size_of(&essential(trace))
+    size_of(&trace.essential_moves())
 }
 
 fn size_of(moves: &[Move]) -> (usize, usize, usize) {

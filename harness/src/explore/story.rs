@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::Step as Line;
+use crate::model::{Snapshot, Step as Line};
 use crate::protocol::{Answer, Verb};
 use crate::report;
 
@@ -44,6 +44,7 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
             what,
             means: means.join("; "),
             inside: inside.contains(&step.actor),
+            after: changed(&trace.snapshots, at),
         }
     };
     trace.steps.iter().enumerate().map(line).collect()
@@ -52,6 +53,12 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
 /// The steps and the end of a schedule as text.
 pub fn story(trace: &Trace) -> String {
     report::steps(&lines(trace), &ending(trace))
+}
+
+/// The state after a step, if it differs from the one before.
+fn changed(snapshots: &[Snapshot], step: usize) -> Option<Snapshot> {
+    let after = snapshots.get(step + 1)?;
+    (snapshots.get(step) != Some(after)).then(|| after.clone())
 }
 
 /// The name of a fault in the report.
@@ -66,7 +73,8 @@ fn fault(made: Move) -> Option<&'static str> {
 
 const OUTSIDER: &str = "outsider";
 
-fn who(actor: usize, trace: &Trace) -> String {
+/// The name of an actor.
+pub fn who(actor: usize, trace: &Trace) -> String {
     match trace.steps.iter().any(|step| {
         step.actor == actor && matches!(step.action, Action::Commanded(Command::Verb(_)))
     }) {

@@ -1,6 +1,7 @@
 //! The steps of a schedule that was run, and its end.
 
-use crate::model::Verdict;
+use crate::model::{Snapshot, Verdict};
+use crate::protocol::Answer;
 
 use super::end::{End, StuckReason};
 use super::moves::Move;
@@ -15,6 +16,8 @@ pub struct Trace {
     pub end: End,
     /// Errors of the library.
     pub errors: Vec<String>,
+    /// The states before the first step and after each, if they were recorded.
+    pub(super) snapshots: Vec<Snapshot>,
 }
 
 impl Trace {
@@ -34,6 +37,27 @@ impl Trace {
             Verdict::Stuck if self.has_fault() => Verdict::StuckAfterCrash,
             verdict => verdict,
         }
+    }
+
+    /// The moves that make a schedule what it is. After the last crash, workers that wait in vain do
+    /// so by themselves.
+    pub(super) fn essential_moves(&self) -> Vec<Move> {
+        let mut moves = self.moves();
+        if let End::Stuck(_) | End::Polls(_) = self.end
+            && let Some(last) = moves.iter().rposition(|made| made.is_fault())
+        {
+            moves.truncate(last + 1);
+        }
+        moves
+    }
+
+    /// The step with which two workers are in the section.
+    pub(super) fn overlap(&self) -> Option<usize> {
+        let End::Overlap { second, .. } = self.end else {
+            return None;
+        };
+        let enters = |step: &Step| step.actor == second && step.answers.contains(&Answer::Acquired);
+        self.steps.iter().rposition(enters)
     }
 
     /// The choices of the scheduler.

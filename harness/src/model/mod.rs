@@ -14,6 +14,8 @@ mod random;
 mod report;
 #[cfg(feature = "stress")]
 mod scenario;
+#[cfg(feature = "stress")]
+mod snapshot;
 #[cfg(feature = "protocol")]
 mod verb;
 #[cfg(feature = "stress")]
@@ -35,6 +37,10 @@ pub(crate) use random::after;
 pub use report::*;
 #[cfg(feature = "stress")]
 pub use scenario::{Role, Scenario};
+#[cfg(feature = "stress")]
+pub use snapshot::{
+    FileKind, FileSnapshot, HeldLock, KeySnapshot, Phase, Snapshot, WorkerSnapshot,
+};
 #[cfg(feature = "protocol")]
 pub use verb::Verb;
 #[cfg(feature = "stress")]

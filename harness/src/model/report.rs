@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Role, Scenario, Verdict};
+use super::{Role, Scenario, Snapshot, Verdict};
 
 /// The version of the JSON. It grows when a field is removed or changes its meaning, not when one
 /// is added.
@@ -282,12 +282,47 @@ pub struct Counterexample {
     pub same: usize,
     /// Number of replays.
     pub runs: usize,
+    /// The state before the first step, if the states were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Snapshot>,
     /// Step by step.
     pub steps: Vec<Step>,
+    /// The index in `steps` of the step with which two workers are in the section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<usize>,
+    /// The search for a schedule that does not break the lock, with one change to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// The file in which it was saved, as given on the command line.
     pub file: String,
     /// The contents of that file without comments: input of `replay`.
     pub replay: String,
+}
+
+/// The search for the nearest schedule that does not break the lock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Number of schedules tried, each with one change to the counterexample.
+    pub tried: usize,
+    /// The nearest one that does not break the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
+}
+
+/// A schedule that differs from a counterexample by one change and does not break the lock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Nearest {
+    /// The change, in a sentence.
+    pub difference: String,
+    /// Number of its first steps that are those of the counterexample.
+    pub same: usize,
+    /// The result.
+    pub ending: String,
+    /// The state before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Snapshot>,
+    /// Step by step.
+    pub steps: Vec<Step>,
 }
 
 /// One step of a counterexample.
@@ -306,6 +341,9 @@ pub struct Step {
     pub means: String,
     /// `true` if the worker holds the lock after the step.
     pub inside: bool,
+    /// The state after the step, if the states were recorded and it differs from the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Snapshot>,
 }
 
 impl Outcome {

@@ -273,7 +273,7 @@ impl Explore<'_> {
         let found = one.search.go_on(planner, budget, &mut |progress| {
             run.screen.show(running(scenario, budget, &progress));
         });
-        let found = match found {
+        let mut found = match found {
             // Keep the outcomes of earlier scenarios.
             Err(why) if !is_first => Found::failed(scenario, one.search.workers, why),
             found => found.map_err(|why| anyhow!("{scenario}: {why}"))?,
@@ -281,6 +281,15 @@ impl Explore<'_> {
         one.is_over = found.schedules < budget.schedules
             && began.elapsed() < budget.time
             && !found.interrupted;
+        if found.counterexample.is_some() && (run.has_detailed_reports() || self.resume.is_some()) {
+            run.screen.show(format!(
+                "{scenario}: recording the states of the counterexample"
+            ));
+            if let Err(why) = one.search.illustrate(&mut found) {
+                run.screen
+                    .line(&format!("  the report has no states of its steps: {why}"));
+            }
+        }
         let text = one
             .search
             .counterexample_file(&found, subject.lock.arguments());

@@ -133,6 +133,12 @@ fn run_until_interrupted<T: Trial>(
 }
 
 impl Run<'_> {
+    /// Returns `true` if a report has more than the terminal shows.
+    fn has_detailed_reports(&self) -> bool {
+        let reports = &self.options.reports;
+        reports.json || reports.html.is_some() || self.artifacts.is_some()
+    }
+
     /// Tests the configured locks, one after the other.
     fn all<T: Trial>(&self, trial: &T, locks: &[&ConfiguredLock]) -> Result<Vec<CheckedReport>> {
         let mut reports = Vec::new();

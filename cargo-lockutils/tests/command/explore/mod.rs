@@ -7,6 +7,7 @@ mod jobs;
 mod reports;
 mod servers;
 mod spinning;
+mod states;
 mod threads;
 mod workers;
 

@@ -9,6 +9,7 @@ mod perform;
 mod requests;
 mod servers;
 mod settle;
+mod snapshots;
 mod socket;
 mod waiting;
 mod worker;

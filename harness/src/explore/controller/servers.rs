@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::engines::{Lease, Server, ServerError};
+use crate::engines::{Key, Lease, Server, ServerError};
 use crate::procfs::{self, Status};
 
 use super::backoff::Backoff;
@@ -74,6 +74,11 @@ impl<'a> Servers<'a> {
     pub fn leases(&self, name: &str) -> Result<Vec<Lease>, ServerError> {
         self.named
             .map_or(Ok(Vec::new()), |server| server.leases(name))
+    }
+
+    /// All keys of the named server; `None` if it cannot list them.
+    pub fn keys(&self, name: &str) -> Result<Option<Vec<Key>>, ServerError> {
+        self.named.map_or(Ok(None), |server| server.keys(name))
     }
 
     /// Ends a lease.

@@ -7,6 +7,7 @@ mod faults;
 mod leases;
 mod script;
 mod scripted_worker;
+mod snapshots;
 mod step;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use leases::Leases;
 use script::script;
 use scripted_worker::ScriptedWorker;
 
-use crate::model::{Scenario, Verb};
+use crate::model::{Scenario, Snapshot, Verb};
 use crate::protocol::{Answer, excerpt};
 
 use super::controller::{Controller, HANGS, WorkerState};
@@ -61,6 +62,7 @@ pub fn run(
                 end: End::Interrupted,
                 steps: Vec::new(),
                 errors: Vec::new(),
+                snapshots: Vec::new(),
             }),
             false => Err(error),
         };
@@ -87,8 +89,11 @@ pub fn run(
         has_expired: false,
         changers: HashMap::new(),
         is_aged: false,
+        snapshots: Vec::new(),
     };
-    let end = match run.play(scheduler) {
+    let end = run.play(scheduler);
+    run.observe();
+    let end = match end {
         // An interruption cuts waits short.
         End::Failed(_) | End::Stuck(_) | End::Polls(_) if run.controller.is_interrupted() => {
             End::Interrupted
@@ -100,6 +105,7 @@ pub fn run(
         end,
         steps: run.steps,
         errors: run.errors,
+        snapshots: run.snapshots,
     })
 }
 
@@ -145,6 +151,8 @@ struct Run<'a, 'b> {
     changers: HashMap<String, usize>,
     /// Set once the files of the dead have been made old, until the next fault.
     is_aged: bool,
+    /// The states before the first step and after each, if they are recorded.
+    snapshots: Vec<Snapshot>,
 }
 
 impl Run<'_, '_> {
@@ -161,6 +169,7 @@ impl Run<'_, '_> {
             if let Some(end) = self.handle_answers() {
                 return end;
             }
+            self.observe();
             if let Some(worker) = self.computing() {
                 return End::Failed(FailureReason::Computes {
                     worker,
@@ -209,7 +218,9 @@ impl Run<'_, '_> {
                 return End::Known;
             };
             let end = self.make(made, candidates, faults);
-            if let Some(end) = end.or_else(|| self.handle_answers()) {
+            let end = end.or_else(|| self.handle_answers());
+            self.observe();
+            if let Some(end) = end {
                 return end;
             }
         }

@@ -81,6 +81,7 @@ fn run(plan: &Plan, broken: u64) -> Trace {
         end,
         steps,
         errors: Vec::new(),
+        snapshots: Vec::new(),
     }
 }
 
