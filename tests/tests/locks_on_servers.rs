@@ -87,11 +87,23 @@ fn a_stale_holder_that_deletes_the_lock_of_the_next_one_lets_a_third_in() {
 }
 
 #[test]
+fn a_token_that_is_drawn_after_the_lock_breaks_the_fence() {
+    let story = [
+        "FENCE BROKEN after",
+        "its lease runs out",
+        "ENTERS THE SECTION with token 2",
+        "worker 0 has token 2 (step 7), and worker 1",
+    ];
+    is_broken_and_replayed("token-after", "expire", &story);
+}
+
+#[test]
 fn an_overlap_with_a_stale_holder_alone_is_no_race() {
     let base = tempfile::tempdir().expect("a folder");
     for (kind, scenario, tells) in [
         ("script", "contend", "no violation found: 30 schedules"),
         ("library", "expire", "lease expired: 30 schedules"),
+        ("token-in-script", "expire", "lease expired: 30 schedules"),
         ("script", "crash", "no violation found: 30 schedules"),
     ] {
         let output = explore(kind, scenario, "30", &base.path().join("found.txt"));

@@ -18,6 +18,7 @@ use scripted_worker::ScriptedWorker;
 
 use crate::model::{Scenario, Verb};
 use crate::protocol::{Answer, excerpt};
+use crate::stress::judge::Fence;
 
 use super::controller::{Controller, HANGS, WorkerState};
 use super::end::{End, FailureReason, StuckReason};
@@ -84,6 +85,7 @@ pub fn run(
         deletes_files: config.scenario == Scenario::Unlink,
         faults_made: 0,
         leases: Leases::default(),
+        fence: Fence::new(),
         has_expired: false,
         changers: HashMap::new(),
         is_aged: false,
@@ -111,7 +113,7 @@ fn set_up(controller: &mut Controller<'_>, config: &RunConfig) -> Result<(), Exp
     let victim = config.workers;
     controller.set_up(config.workers + 1)?;
     match controller.run_command(victim, Verb::Acquire)? {
-        Answer::Acquired => {}
+        Answer::Acquired(_) => {}
         other => return Err(ExploreError::FirstWorker(other)),
     }
     controller.end(&[victim]);
@@ -139,6 +141,8 @@ struct Run<'a, 'b> {
     /// Number of faults that the scheduler has chosen.
     faults_made: usize,
     leases: Leases,
+    /// The fencing tokens so far.
+    fence: Fence<usize>,
     /// Set if two workers were in the section, one of them after the end of its lease.
     has_expired: bool,
     /// The actor that last changed each file, by name.
