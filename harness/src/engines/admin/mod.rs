@@ -1,9 +1,13 @@
 //! Connections for administrative commands.
 
+mod base64;
+mod etcd;
+mod mariadb;
 mod memcached;
 mod postgres;
 mod resp;
 mod rows;
+mod zookeeper;
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -22,6 +26,9 @@ pub enum Admin {
     Resp(resp::Connection),
     Memcached(memcached::Connection),
     Postgres(postgres::Connection),
+    Etcd(etcd::Connection),
+    Mariadb(mariadb::Connection),
+    Zookeeper(zookeeper::Connection),
 }
 
 impl Admin {
@@ -32,6 +39,9 @@ impl Admin {
             Protocol::Resp => Admin::Resp(resp::Connection::new(stream)),
             Protocol::Memcached => Admin::Memcached(memcached::Connection::new(stream)),
             Protocol::Postgres => Admin::Postgres(postgres::Connection::new(stream)?),
+            Protocol::Etcd => Admin::Etcd(etcd::Connection::new(stream)),
+            Protocol::Mariadb => Admin::Mariadb(mariadb::Connection::new(stream)?),
+            Protocol::Zookeeper => Admin::Zookeeper(zookeeper::Connection::new(stream)?),
         })
     }
 
@@ -44,6 +54,9 @@ impl Admin {
             Admin::Resp(connection) => connection.run(words),
             Admin::Memcached(connection) => connection.run(words),
             Admin::Postgres(connection) => connection.run(words),
+            Admin::Etcd(connection) => connection.run(words),
+            Admin::Mariadb(connection) => connection.run(words),
+            Admin::Zookeeper(connection) => connection.run(words),
         }
     }
 }

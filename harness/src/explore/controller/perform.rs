@@ -92,10 +92,14 @@ impl Controller<'_> {
 
     /// Makes the call before which a worker is stopped, and lets it run to the next one.
     pub fn perform(&mut self, number: usize) -> Action {
+        let is_on_server = self.uses_servers();
         let worker = &mut self.workers[number];
         let next = worker.next_call();
         let Some(parked) = next.and_then(|place| worker.parked.remove(place)) else {
             let within = match worker.state {
+                WorkerState::Dozing if worker.waits_for_a_server(NAP) && is_on_server => {
+                    Duration::ZERO
+                }
                 WorkerState::Dozing => NAP,
                 _ => Duration::ZERO,
             };

@@ -198,6 +198,13 @@ impl Worker {
         }
     }
 
+    /// Returns `true` if all of its waits have longer limits: what ends one of them sooner comes from a
+    /// server, and arrives while that acts.
+    pub fn waits_for_a_server(&self, longer_than: Duration) -> bool {
+        let mut waits = self.held_waits.iter();
+        !self.held_waits.is_empty() && waits.all(|wait| wait.limit > longer_than)
+    }
+
     /// Keeps a task stopped before a call that becomes a step.
     pub fn park(&mut self, tid: Pid, entry: &Entry, call: Call, result: i64) {
         self.add_participant(tid);

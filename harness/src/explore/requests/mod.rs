@@ -3,10 +3,13 @@
 //! A request whose protocol is not known touches everything on its server.
 
 mod commands;
+mod http;
+mod mariadb;
 mod postgres;
 mod resp;
 mod text;
 mod touched;
+mod zookeeper;
 
 pub use touched::{Access, Touched};
 
@@ -29,14 +32,17 @@ impl Request {
     /// The request that these bytes make to the server with this number.
     pub fn of(server: usize, bytes: &[u8]) -> Self {
         let commands = resp::commands(bytes);
-        let touched = match &commands {
-            Some(commands) => commands::touched(server, commands),
-            None if postgres::begins_session(bytes) => Touched::nothing(server),
-            None => Touched::everything(server),
+        let http = http::Http::parse(bytes);
+        let touched = match (&commands, &http) {
+            (Some(commands), _) => commands::touched(server, commands),
+            (None, Some(http)) => http.touched(server),
+            (None, None) if concerns_the_connection(bytes) => Touched::nothing(server),
+            (None, None) => Touched::everything(server),
         };
-        let text = match &commands {
-            Some(commands) => text::of_commands(commands),
-            None => text::of_bytes(bytes),
+        let text = match (&commands, &http) {
+            (Some(commands), _) => text::of_commands(commands),
+            (None, Some(http)) => http.text(),
+            (None, None) => text::of_bytes(bytes),
         };
         Request {
             touched,
@@ -77,11 +83,16 @@ impl Request {
     /// Records the bytes of the answer.
     pub fn answered(&mut self, bytes: &[u8]) {
         self.in_vain = resp::is_refusal(bytes);
-        self.answer = Some(match resp::answer(bytes) {
-            Some(text) => text,
-            None => text::of_bytes(bytes),
-        });
+        let text = resp::answer(bytes).or_else(|| http::answer(bytes));
+        self.answer = Some(text.unwrap_or_else(|| text::of_bytes(bytes)));
     }
+}
+
+/// Returns `true` for a request that begins a session, or only keeps it alive.
+fn concerns_the_connection(bytes: &[u8]) -> bool {
+    postgres::begins_session(bytes)
+        || mariadb::begins_session(bytes)
+        || zookeeper::concerns_the_session(bytes)
 }
 
 /// FNV-1a, 64 bits: the same in every run.
