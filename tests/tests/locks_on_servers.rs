@@ -150,7 +150,6 @@ fn a_token_that_is_drawn_after_the_lock_breaks_the_fence() {
 
 #[test]
 fn an_overlap_with_a_stale_holder_alone_is_no_race() {
-    let base = tempfile::tempdir().expect("a folder");
     for (kind, scenario, tells) in [
         ("script", "contend", "no violation found: 30 schedules"),
         ("library", "expire", "lease expired: 30 schedules"),
@@ -166,11 +165,7 @@ const LOOKS_THEN_PUTS: [&str; 3] = ["request", "the server answers", "ENTERS THE
 #[test]
 fn on_etcd_a_transaction_holds_and_a_look_before_a_put_does_not() {
     let range = "request POST /v3/kv/range {\"key\":";
-    let story = [
-        &LOOKS_THEN_PUTS[..],
-        &[range, "the server answers 200 OK {"],
-    ]
-    .concat();
+    let story = [&LOOKS_THEN_PUTS[..], &[range, "the server answers 200 OK"]].concat();
     is_broken_and_replayed(etcd("look-then-put"), "contend", &story);
     holds(etcd("library"), "contend", "no violation found: 30");
     holds(etcd("transaction"), "expire", "lease expired: 30 schedules");

@@ -161,6 +161,15 @@ pub enum FailureReason {
         /// The end of its standard error, as part of the sentence.
         stderr: String,
     },
+    /// A worker got the lock by requests that no command has caused, as far as their tasks show.
+    #[error(
+        "worker {worker} got the lock by requests of a thread that was at work before the command, so \
+         their order is not known"
+    )]
+    NotOrdered {
+        /// The worker's number.
+        worker: usize,
+    },
     /// The server failed.
     #[error("{0}")]
     Server(String),

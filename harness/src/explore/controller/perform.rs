@@ -54,7 +54,9 @@ impl Controller<'_> {
     /// Sends a command to a worker, and lets it run to its first call that matters.
     pub fn give(&mut self, number: usize, command: Command) -> Action {
         self.begin_held_waits(number);
+        self.let_others_sleep(number);
         let worker = &mut self.workers[number];
+        worker.background.begins_command();
         worker.command = Some(command);
         worker.stir();
         let written = match command {

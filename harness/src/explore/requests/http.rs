@@ -42,11 +42,18 @@ impl<'a> Http<'a> {
 pub fn answer(bytes: &[u8]) -> Option<String> {
     let (head, body) = split(bytes)?;
     let status = head.lines().next()?.strip_prefix("HTTP/1.1 ")?;
-    Some(
-        format!("{status} {}", text::of_bytes(body))
-            .trim_end()
-            .to_owned(),
-    )
+    let body = text::of_bytes(without_header(body));
+    Some(format!("{status} {body}").trim_end().to_owned())
+}
+
+/// A body without the header of etcd's gateway, which names the cluster.
+fn without_header(body: &[u8]) -> &[u8] {
+    const HEADER: &[u8] = b"{\"header\":{";
+    let end = body.iter().position(|byte| *byte == b'}');
+    match end.filter(|_| body.starts_with(HEADER)) {
+        Some(end) => body.get(end + 2..).unwrap_or_default(),
+        None => body,
+    }
 }
 
 fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
@@ -73,6 +80,8 @@ mod tests {
         assert!(Http::parse(b"GET / HTTP/2\r\n\r\n").is_none());
         let ok = b"HTTP/1.1 200 OK\r\nDate: now\r\n\r\n{}";
         assert_eq!(answer(ok).unwrap(), "200 OK {}");
+        let etcd = b"HTTP/1.1 200 OK\r\n\r\n{\"header\":{\"revision\":\"1\"},\"count\":\"1\"}";
+        assert_eq!(answer(etcd).unwrap(), "200 OK \"count\":\"1\"}");
     }
 
     proptest! {

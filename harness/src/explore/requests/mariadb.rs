@@ -6,6 +6,8 @@
 const LOGIN: usize = 32;
 /// Bytes before the body: its length, and the number of the packet.
 const HEAD: usize = 4;
+/// The command of a query as text.
+const QUERY: u8 = 3;
 
 /// Returns `true` for the answer to the greeting. Every command is the packet with the number 0.
 pub fn begins_session(bytes: &[u8]) -> bool {
@@ -15,6 +17,14 @@ pub fn begins_session(bytes: &[u8]) -> bool {
     let length = u32::from_le_bytes([*one, *two, *three, 0]) as usize;
     // With TLS, the second is the same without the end.
     *number == 1 && length == body.len() && length >= LOGIN
+}
+
+/// The statement of a query.
+pub fn statement(bytes: &[u8]) -> Option<&[u8]> {
+    let ([one, two, three, number], body) = bytes.split_first_chunk::<HEAD>()?;
+    let length = u32::from_le_bytes([*one, *two, *three, 0]) as usize;
+    let statement = body.strip_prefix(&[QUERY])?;
+    (*number == 0 && length == body.len()).then_some(statement)
 }
 
 #[cfg(test)]
@@ -32,13 +42,16 @@ mod tests {
         };
         assert!(begins_session(&packet(1, 32)) && begins_session(&packet(1, 90)));
         assert!(!begins_session(&packet(0, 90)) && !begins_session(&packet(1, 5)));
-        assert!(!begins_session(b"\x09\0\0\0\x03SELECT 1"));
+        let query = b"\x09\0\0\0\x03SELECT 1";
+        assert!(!begins_session(query));
+        assert_eq!(statement(query), Some(&b"SELECT 1"[..]));
+        assert_eq!((statement(&query[..8]), statement(b"")), (None, None));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..50)) {
-            let _ = begins_session(&bytes);
+            let _ = (begins_session(&bytes), statement(&bytes));
         }
     }
 }

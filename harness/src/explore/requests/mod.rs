@@ -3,6 +3,7 @@
 //! A request whose protocol is not known touches everything on its server.
 
 mod commands;
+mod framing;
 mod http;
 mod mariadb;
 mod postgres;
@@ -42,7 +43,7 @@ impl Request {
         let text = match (&commands, &http) {
             (Some(commands), _) => text::of_commands(commands),
             (None, Some(http)) => http.text(),
-            (None, None) => text::of_bytes(bytes),
+            (None, None) => text::of_bytes(mariadb::statement(bytes).unwrap_or(bytes)),
         };
         Request {
             touched,
@@ -75,6 +76,7 @@ impl Request {
     /// Adds a further part of the same request.
     pub fn continued(&mut self, part: Request) {
         self.touched = Touched::everything(self.touched.server);
+        self.text = text::joined(&self.text, &part.text);
         self.digest = self.digest.rotate_left(1) ^ part.digest;
         self.answer = part.answer;
         self.in_vain = part.in_vain;
@@ -93,6 +95,7 @@ fn concerns_the_connection(bytes: &[u8]) -> bool {
     postgres::begins_session(bytes)
         || mariadb::begins_session(bytes)
         || zookeeper::concerns_the_session(bytes)
+        || framing::is_control(bytes)
 }
 
 /// FNV-1a, 64 bits: the same in every run.

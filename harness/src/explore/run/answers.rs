@@ -85,12 +85,22 @@ impl Run<'_, '_> {
             since: Instant::now(),
             token,
         });
+        if self.controller.has_made_own_requests(number) && !self.has_stepped(number) {
+            return Some(End::Failed(FailureReason::NotOrdered { worker: number }));
+        }
         let end = self.overlap(number);
         if let Some(End::Overlap { .. } | End::Failed(_)) = end {
             return end;
         }
         let broken = token.and_then(|token| self.check_token(number, token));
         broken.map(End::FenceBroken).or(end)
+    }
+
+    /// Returns `true` if the worker has taken a step that may change something since its last command.
+    fn has_stepped(&self, number: usize) -> bool {
+        let steps = self.steps.iter().rev().filter(|step| step.actor == number);
+        let mut steps = steps.take_while(|step| !matches!(step.action, Action::Commanded(_)));
+        steps.any(|step| step.action.may_change())
     }
 
     /// Compares the token of a worker that has just entered with those of the others.
@@ -171,6 +181,12 @@ impl Run<'_, '_> {
                 return Some(End::Failed(FailureReason::NotReplaced(error.to_string())));
             }
             self.note_change();
+            // What it did on a server before it was ready is no step.
+            if self.controller.uses_servers()
+                && let Some(end) = self.look_up_leases(number)
+            {
+                return Some(end);
+            }
         }
         let worker = &mut self.controller.workers[number];
         worker.is_gone().then(|| {

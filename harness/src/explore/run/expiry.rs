@@ -50,7 +50,19 @@ impl Run<'_, '_> {
         changes.then(|| self.look_up_leases(by)).flatten()
     }
 
-    fn look_up_leases(&mut self, by: usize) -> Option<End> {
+    /// Looks up the leases after requests that tasks of workers have made by themselves.
+    pub(super) fn learn_from_others(&mut self) -> Option<End> {
+        for worker in self.controller.take_acted() {
+            self.note_change();
+            let end = self.look_up_leases(worker);
+            if end.is_some() {
+                return end;
+            }
+        }
+        None
+    }
+
+    pub(super) fn look_up_leases(&mut self, by: usize) -> Option<End> {
         let leases = match self.controller.leases() {
             Ok(leases) => leases,
             Err(error) => return Some(End::Failed(FailureReason::Server(error.to_string()))),

@@ -162,6 +162,9 @@ impl Run<'_, '_> {
                 return End::Failed(FailureReason::TooSlow { limit: MOST_TIME });
             }
             self.controller.catch_up();
+            if let Some(end) = self.learn_from_others() {
+                return end;
+            }
             if let Some(end) = self.handle_answers() {
                 return end;
             }
