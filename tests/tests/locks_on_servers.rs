@@ -1,8 +1,12 @@
 //! `explore` on locks of the zoo that are on a server which the command starts.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use lockutils_harness::testing::explore::{Explore, ExploreWorker};
 use lockutils_tests::command::{folder, text, workspace};
 use lockutils_tests::{debian, python};
 
@@ -211,4 +215,44 @@ fn the_result_does_not_depend_on_the_number_of_explorers() {
             .unwrap_or_else(|| panic!("{printed}"))
     };
     assert_eq!(counts("1"), counts("3"));
+}
+
+/// Takes a key of Redis; the answer to `look` says whether it may.
+fn takes_a_key(worker: &ExploreWorker, look: &str, free: &str) {
+    let address = worker.server().expect("a server");
+    let mut server = BufReader::new(TcpStream::connect(address).expect("it listens"));
+    let mut ask = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request += &format!("${}\r\n{word}\r\n", word.len());
+        }
+        let stream = server.get_mut();
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let mut answer = String::new();
+        server.read_line(&mut answer).expect("it answers");
+        answer.trim().to_owned()
+    };
+    while ask(look) != free {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    ask("SET key taken");
+    worker.section(|| ());
+    ask("DEL key");
+}
+
+#[test]
+fn a_test_in_rust_has_a_server() {
+    debian::provide("redis-server", "redis-server").expect("redis-server");
+    let explore = || Explore::new().schedules(40).seed(7).servers("redis");
+    // A worker of the second exploration has none from the first.
+    let found = explore().run(|worker| takes_a_key(worker, "EXISTS key", ":0"));
+    let kept = found.counterexample().unwrap_or_default();
+    let again = Explore::new().replay(kept);
+    let again = again.run(|worker| takes_a_key(worker, "EXISTS key", ":0"));
+    let sound = explore().run(|worker| takes_a_key(worker, "SET key taken NX", "+OK"));
+    let story = found.story().expect("a counterexample");
+    assert!(story.contains("request EXISTS key"), "{story}");
+    assert!(again.story().is_some());
+    sound.assert_exclusive();
 }

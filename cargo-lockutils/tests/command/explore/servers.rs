@@ -1,5 +1,6 @@
 //! Locks on a server: requests are steps.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -314,5 +315,35 @@ fn what_a_fresh_worker_does_before_it_is_ready_is_no_step() {
         let (_, output) = explored_as(WARMS_UP, acquire, &server.address, "None", &options);
         tells(&output, status, &[told]);
         assert!(!stdout(&output).contains("warm"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_configured_lock_has_its_server() {
+    let server = TestServer::start();
+    let worker = WORKER
+        .replace("ACQUIRE", LOOKS_THEN_SETS.trim())
+        .replace("'ADDRESS'", "os.environ['LOCKUTILS_SERVERS']")
+        .replace("TIMEOUT", "None");
+    let project = project(&(worker + "serve(Lock)\n"));
+    let manifest = fs::read_to_string(project.folder().join("Cargo.toml")).unwrap();
+    let explored = |keys: &str| {
+        let lock = format!(
+            "\n[[package.metadata.lockutils.lock]]\nname = \"jobs\"\nlease = \"20s\"\n\
+             worker = \"python3 worker.py\"\nexplore = {{ scenarios = [\"contend\"], {keys} }}\n"
+        );
+        project.write("p/Cargo.toml", &format!("{manifest}{lock}"));
+        project.run(&["explore", "--lock", "jobs", "--schedules", "40"])
+    };
+    let found = explored(&format!("server = \"{}\"", server.address));
+    tells(&found, 1, &["BROKEN after", "request get lock-"]);
+    for (keys, why) in [
+        ("servers = \"rediss\"", "did you mean `redis`?"),
+        ("server = \"somewhere\"", "ENGINE://HOST:PORT"),
+        ("servers = \"redis\", server = \"127.0.0.1:9\"", "not both"),
+    ] {
+        let refused = explored(keys);
+        assert_eq!(refused.status.code(), Some(2), "{keys}");
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
     }
 }

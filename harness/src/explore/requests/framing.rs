@@ -37,7 +37,7 @@ fn frame(bytes: &[u8]) -> Option<usize> {
     let length = u32::from_be_bytes([0, one, two, three]) as usize;
     let is_right = match kind {
         // For the whole connection.
-        4 => length % 6 == 0,
+        4 => length.is_multiple_of(6),
         6 => length == 8,
         7 => length >= 8,
         2 => length == 5,
