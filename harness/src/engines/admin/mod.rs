@@ -7,18 +7,15 @@ mod memcached;
 mod postgres;
 mod resp;
 mod rows;
+mod stream;
 mod zookeeper;
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
 pub use rows::Rows;
+use stream::stream;
 
 use super::engine::Protocol;
-
-/// Time limit of a command.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection for administrative commands.
 #[derive(Debug)]
@@ -59,20 +56,4 @@ impl Admin {
             Admin::Zookeeper(connection) => connection.run(words),
         }
     }
-}
-
-fn stream(address: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, LIMIT) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(LIMIT))?;
-                stream.set_write_timeout(Some(LIMIT))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::rows::Rows;
+use super::stream::stream;
 
 /// Maximum length of an answer.
 const LONGEST: usize = 16 << 20;
@@ -109,7 +110,7 @@ impl Connection {
     /// Closes a session in its own name: the server derives its password from its number
     /// (`ZooKeeperServer.generatePasswd`).
     fn close(&mut self, session: i64) -> io::Result<()> {
-        let stream = super::stream(&self.address.to_string())?;
+        let stream = stream(&self.address.to_string())?;
         match Self::join(stream, self.address, session) {
             Ok(mut owner) => owner.ask(CLOSE, &[]).map(drop),
             Err(error) if error.kind() == io::ErrorKind::Other => Ok(()),

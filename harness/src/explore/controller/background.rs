@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use super::Controller;
-use super::worker::{Parked, Worker};
+use super::super::syscalls::is_first_thread;
+use super::parked::Parked;
 
 /// The longest wait that may be one of a runtime, which says nothing about the task: a thread of Python
 /// waits for the interpreter for 5 ms at a time (`sys.getswitchinterval`).
@@ -112,7 +112,7 @@ impl Background {
     pub fn are_undecided(&self, parked: &VecDeque<Parked>) -> bool {
         let is_undecided = |one: &Parked| {
             self.undecided.contains_key(&one.tid)
-                || one.call.is_sleep() && !super::is_first_thread(one.tid)
+                || one.call.is_sleep() && !is_first_thread(one.tid)
         };
         let nobody_obeys = !self.is_decided && self.obedient.is_empty();
         nobody_obeys && !parked.is_empty() && parked.iter().all(is_undecided)
@@ -141,7 +141,7 @@ impl Background {
     }
 
     /// Returns `true` if a task has not obeyed the commands that others have obeyed.
-    fn is_stranger(&self, task: Pid) -> bool {
+    pub fn is_stranger(&self, task: Pid) -> bool {
         !self.obedient.is_empty() && !self.obedient.contains(&task)
     }
 
@@ -150,101 +150,49 @@ impl Background {
         std::mem::take(&mut self.requests)
     }
 
+    /// Keeps a request of a task that acts by itself.
+    pub fn hold(&mut self, request: Parked) {
+        self.requests.push_back(request);
+    }
+
+    /// The next request that is to be made.
+    pub fn next_request(&mut self) -> Option<Parked> {
+        let request = self.requests.pop_front()?;
+        self.made += usize::from(!request.call.is_silent());
+        Some(request)
+    }
+
+    /// Number of requests that were made since the last command.
+    pub fn made(&self) -> usize {
+        self.made
+    }
+
+    /// Takes the requests of tasks that turn out to act by themselves: they have waited before, and
+    /// others obey the command.
+    pub fn set_aside(&mut self, parked: &mut VecDeque<Parked>) {
+        if self.undecided.is_empty() || self.obedient.is_empty() {
+            return;
+        }
+        let mut rest = VecDeque::new();
+        for one in parked.drain(..) {
+            let is_undecided = self.undecided.contains_key(&one.tid);
+            if is_undecided && self.waits.contains_key(&one.tid) {
+                self.tasks.insert(one.tid);
+                self.requests.push_back(one);
+            } else {
+                rest.push_back(one);
+            }
+        }
+        *parked = rest;
+        self.decide_waiting();
+    }
+
     pub fn forget(&mut self, task: Pid) {
         self.waits.remove(&task);
         self.tasks.remove(&task);
         self.obedient.remove(&task);
         self.undecided.remove(&task);
         self.requests.retain(|request| request.tid != task);
-    }
-}
-
-impl Controller<'_> {
-    /// Keeps a task stopped before a request of its own.
-    pub(super) fn hold_own_request(&mut self, number: usize, request: Parked) {
-        self.workers[number].background.requests.push_back(request);
-    }
-
-    /// Sets aside the requests of tasks that turn out to act by themselves: they have waited before,
-    /// and others obey the command.
-    pub(super) fn set_own_requests_aside(&mut self, number: usize) {
-        let Worker {
-            background, parked, ..
-        } = &mut self.workers[number];
-        if background.undecided.is_empty() || background.obedient.is_empty() {
-            return;
-        }
-        let mut rest = VecDeque::new();
-        for one in parked.drain(..) {
-            let connection = background.undecided.get(&one.tid).copied();
-            match connection.filter(|_| background.waits.contains_key(&one.tid)) {
-                Some(_) => {
-                    background.tasks.insert(one.tid);
-                    background.requests.push_back(one);
-                }
-                None => rest.push_back(one),
-            }
-        }
-        *parked = rest;
-        background.decide_waiting();
-    }
-
-    /// Lets tasks that sleep when their worker gets a command sleep in real time: they do not obey it.
-    pub(super) fn let_others_sleep(&mut self, number: usize) {
-        self.let_sleep(number, |_, _| true);
-    }
-
-    /// The same for tasks that have obeyed no command.
-    pub(super) fn let_strangers_sleep(&mut self, number: usize) {
-        self.let_sleep(number, Background::is_stranger);
-    }
-
-    fn let_sleep(&mut self, number: usize, which: impl Fn(&Background, Pid) -> bool) {
-        let worker = &mut self.workers[number];
-        let is_meant = |parked: &Parked| {
-            parked.call.is_sleep()
-                && which(&worker.background, parked.tid)
-                && !super::is_first_thread(parked.tid)
-        };
-        let (asleep, parked) = std::mem::take(&mut worker.parked)
-            .into_iter()
-            .partition(is_meant);
-        worker.parked = parked;
-        let asleep: VecDeque<Parked> = asleep;
-        for parked in asleep {
-            self.tracer.resume(parked.tid);
-        }
-    }
-
-    /// Makes the next request of a task that acts by itself. Returns `true` if there was one.
-    pub(super) fn send_own_request(&mut self, number: usize) -> bool {
-        let Some(parked) = self.workers[number].background.requests.pop_front() else {
-            return false;
-        };
-        if !self.tracer.tasks.contains_key(&parked.tid) {
-            return true;
-        }
-        let worker = &mut self.workers[number];
-        if !parked.call.is_silent() {
-            worker.background.made += 1;
-            worker.has_acted = true;
-        }
-        self.send(number, parked);
-        true
-    }
-
-    /// The workers of which a task has acted by itself since the last time.
-    pub fn take_acted(&mut self) -> Vec<usize> {
-        let mut workers = self.workers.iter_mut().enumerate();
-        let acted = workers.by_ref();
-        acted
-            .filter_map(|(number, worker)| std::mem::take(&mut worker.has_acted).then_some(number))
-            .collect()
-    }
-
-    /// Returns `true` if tasks of this worker have made requests by themselves since its last command.
-    pub fn has_made_own_requests(&self, number: usize) -> bool {
-        self.workers[number].background.made > 0
     }
 }
 

@@ -12,7 +12,8 @@ use super::super::entry::Entry;
 use super::super::syscalls::{self, Call, Operation, SystemCall, Wait};
 use super::super::tracer::Stop;
 use super::Controller;
-use super::worker::{HeldWait, Parked, WorkerState};
+use super::parked::Parked;
+use super::worker::{HeldWait, WorkerState};
 
 impl Controller<'_> {
     /// Handles one stop, if there is one.

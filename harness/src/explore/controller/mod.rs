@@ -6,6 +6,8 @@ mod copies;
 mod directory;
 mod events;
 mod held_waits;
+mod own_requests;
+mod parked;
 mod perform;
 mod requests;
 mod servers;

@@ -16,8 +16,9 @@ use super::super::schedule::Action;
 use super::super::syscalls::{Call, Effect, Footprint};
 use super::Controller;
 use super::backoff::Backoff;
+use super::parked::Parked;
 use super::settle::QUIET;
-use super::worker::{Parked, WorkerState};
+use super::worker::WorkerState;
 
 /// Maximum real time for which a dozing worker sleeps.
 const NAP: Duration = Duration::from_secs(2);

@@ -13,8 +13,9 @@ use super::super::entry::Entry;
 use super::super::requests::Request;
 use super::super::syscalls::{self, Call, Operation, SystemCall};
 use super::Controller;
+use super::parked::Parked;
 use super::socket::Socket;
-use super::worker::{Parked, Unanswered};
+use super::worker::Unanswered;
 
 /// Maximum number of writes of one request.
 const MOST_PARTS: usize = 100;

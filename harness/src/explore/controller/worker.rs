@@ -13,6 +13,7 @@ use super::super::entry::Entry;
 use super::super::syscalls::{Call, Wait};
 use super::super::tracer::Template;
 use super::background::Background;
+use super::parked::Parked;
 
 /// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,16 +30,6 @@ pub enum WorkerState {
     Computing,
     /// The process that takes the lock has ended.
     Gone,
-}
-
-/// A task that is stopped before a call that matters.
-#[derive(Clone, Debug)]
-pub struct Parked {
-    pub tid: Pid,
-    pub entry: Entry,
-    pub call: Call,
-    /// The result of the call if it is a sleep, which is skipped.
-    pub result: i64,
 }
 
 /// A task that is held before a wait with a time limit.
