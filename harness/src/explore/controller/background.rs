@@ -101,6 +101,7 @@ impl Background {
             true => drop(self.tasks.insert(task)),
             // Another one may be on its way.
             false if obeys && self.obedient.is_empty() => {
+                self.tasks.remove(&task);
                 self.undecided.insert(task, connection);
             }
             false => self.obeys(task, connection),
