@@ -11,8 +11,9 @@
 //
 // Either acquire or tryAcquire is enough: without acquire, tryAcquire is repeated every two
 // milliseconds. Optional members add capabilities: acquireTimeout(milliseconds) -> boolean, read(),
-// tryRead() -> boolean, remove(), and `path`, the lock's file, for `reopen`. Call `lost(reason)` if
-// the library reports that a held lock was lost.
+// tryRead() -> boolean, remove(), and `path`, the lock's file, for `reopen`, and `fencingToken`, the
+// number that the lock gave with the last acquisition. Call `lost(reason)` if the library reports
+// that a held lock was lost.
 //
 // `serve(() => ({ … }))`, with a function, also offers `threads`: each slot is a task of this
 // process with its own object. Output of console.log goes to standard error.
@@ -29,27 +30,30 @@ async function acquire(lock) {
   else while (!(await lock.tryAcquire())) await sleep(2);
 }
 
+const acquired = (lock) =>
+  lock.fencingToken == null ? 'acquired' : `acquired token=${lock.fencingToken}`;
+
 async function obey(lock, verb, argument) {
   switch (verb) {
     case 'acquire':
       await acquire(lock);
-      return 'acquired';
+      return acquired(lock);
     case 'try':
-      if (lock.tryAcquire) return (await lock.tryAcquire()) ? 'acquired' : 'busy';
+      if (lock.tryAcquire) return (await lock.tryAcquire()) ? acquired(lock) : 'busy';
       break;
     case 'release':
       await lock.release();
       return 'released';
     case 'acquire-timeout':
       if (lock.acquireTimeout) {
-        return (await lock.acquireTimeout(Number(argument))) ? 'acquired' : 'timeout';
+        return (await lock.acquireTimeout(Number(argument))) ? acquired(lock) : 'timeout';
       }
       break;
     case 'read':
-      if (lock.read) return await lock.read(), 'acquired';
+      if (lock.read) return await lock.read(), acquired(lock);
       break;
     case 'try-read':
-      if (lock.tryRead) return (await lock.tryRead()) ? 'acquired' : 'busy';
+      if (lock.tryRead) return (await lock.tryRead()) ? acquired(lock) : 'busy';
       break;
     case 'remove':
       if (lock.remove) return await lock.remove(), 'removed';

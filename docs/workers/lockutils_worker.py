@@ -14,7 +14,8 @@ Needs Python 3.8 or newer, and nothing else.
 
 Either acquire or try_acquire is enough: without acquire, try_acquire is repeated every two
 milliseconds. Optional methods add capabilities: acquire_timeout(seconds) -> bool, read(),
-try_read() -> bool, remove(). The attribute `path`, the lock's file, adds `reopen`.
+try_read() -> bool, remove(). The attribute `path`, the lock's file, adds `reopen`. The attribute
+`fencing_token`, if it is set, is the number that the lock gave with the last acquisition.
 
 Each slot is a thread with its own object, created in that thread. Set `threads = False` if the
 library does not support threads, and `forks = False` if it must not be forked. Output of the
@@ -70,22 +71,27 @@ def _release_and_exit(lock):
         os._exit(0)
 
 
+def _acquired(lock):
+    token = getattr(lock, "fencing_token", None)
+    return "acquired" if token is None else "acquired token=%d" % token
+
+
 def _obey(lock, verb, argument):
     if verb == "acquire":
         _acquire(lock)
-        return "acquired"
+        return _acquired(lock)
     if verb == "try" and hasattr(lock, "try_acquire"):
-        return "acquired" if lock.try_acquire() else "busy"
+        return _acquired(lock) if lock.try_acquire() else "busy"
     if verb == "release":
         lock.release()
         return "released"
     if verb == "acquire-timeout" and hasattr(lock, "acquire_timeout"):
-        return "acquired" if lock.acquire_timeout(int(argument) / 1000) else "timeout"
+        return _acquired(lock) if lock.acquire_timeout(int(argument) / 1000) else "timeout"
     if verb == "read" and hasattr(lock, "read"):
         lock.read()
-        return "acquired"
+        return _acquired(lock)
     if verb == "try-read" and hasattr(lock, "try_read"):
-        return "acquired" if lock.try_read() else "busy"
+        return _acquired(lock) if lock.try_read() else "busy"
     if verb == "remove" and hasattr(lock, "remove"):
         lock.remove()
         return "removed"

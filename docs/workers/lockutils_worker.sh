@@ -8,7 +8,8 @@
 #
 # Either `acquire` or `try` is enough: without `acquire`, `try` is repeated every five milliseconds.
 # Any other failure has a status above 1. The functions `read_lock` and `try_read` (together),
-# `remove` and `reopen` add capabilities. Their output goes to standard error.
+# `remove` and `reopen` add capabilities. Their output goes to standard error. `acquire` and `try` may
+# set `fencing_token` to the number that the lock gave with the acquisition.
 
 exec 3>&1 1>&2
 
@@ -16,7 +17,8 @@ _has() { case $(command -v "$1") in */* | '') return 1 ;; esac; }
 
 _answer() { # the word for status 0, the word for status 1, the status
   case $3 in
-    0) echo "0 $1" >&3 ;;
+    0) [ "$1" = acquired ] && set -- "$1${fencing_token:+ token=$fencing_token}"
+      echo "0 $1" >&3 ;;
     1) echo "0 $2" >&3 ;;
     *) echo "0 error status $3" >&3 ;;
   esac
@@ -41,6 +43,7 @@ _has try || _offers="$_offers no-try"
 echo "ready$_offers" >&3
 
 while read -r _slot _verb _rest; do
+  fencing_token=
   case $_verb in
     acquire) _acquire 3>&-; _answer acquired 'error acquire gave up' $? ;;
     try) try 3>&-; _answer acquired busy $? ;;

@@ -1,46 +1,91 @@
 //! `explore` on locks of the zoo that are on a server which the command starts.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use lockutils_harness::testing::explore::{Explore, ExploreWorker};
 use lockutils_tests::command::{folder, text, workspace};
 use lockutils_tests::{debian, python};
 
-/// Explores a lock on Redis in one scenario. The lease of the locks is 10 s.
-fn explore(kind: &str, scenario: &str, schedules: &str, found: &std::path::Path) -> Output {
-    explore_with(kind, scenario, schedules, found, &[])
+/// A lock of the zoo.
+#[derive(Clone, Copy)]
+struct Lock {
+    engine: &'static str,
+    /// A program of the engine, and its Debian package.
+    program: (&'static str, &'static str),
+    /// The package of its client on PyPI.
+    client: &'static str,
+    worker: &'static str,
+    kind: &'static str,
+}
+
+/// A lock on Redis. The lease of each is 10 s.
+fn redis(kind: &'static str) -> Lock {
+    Lock {
+        engine: "redis",
+        program: ("redis-server", "redis-server"),
+        client: "redis==8.1.0",
+        worker: "redis_locks_worker.py",
+        kind,
+    }
+}
+
+fn etcd(kind: &'static str) -> Lock {
+    Lock {
+        engine: "etcd",
+        program: ("etcd", "etcd-server"),
+        client: "etcd3gw==2.7.0",
+        worker: "etcd_worker.py",
+        kind,
+    }
+}
+
+fn mariadb(kind: &'static str) -> Lock {
+    Lock {
+        engine: "mariadb",
+        program: ("mariadbd", "mariadb-server"),
+        client: "PyMySQL==1.2.4",
+        worker: "mariadb_worker.py",
+        kind,
+    }
+}
+
+fn zookeeper(kind: &'static str) -> Lock {
+    Lock {
+        engine: "zookeeper",
+        program: ("zooinspector", "zookeeper"),
+        client: "kazoo==2.11.0",
+        worker: "zookeeper_worker.py",
+        kind,
+    }
+}
+
+/// Explores a lock in one scenario, on a server of its own.
+fn explore(lock: Lock, scenario: &str, schedules: &str, found: &Path) -> Output {
+    explore_with(lock, scenario, schedules, found, &[])
 }
 
 fn explore_with(
-    kind: &str,
+    lock: Lock,
     scenario: &str,
     schedules: &str,
-    found: &std::path::Path,
+    found: &Path,
     options: &[&str],
 ) -> Output {
-    debian::provide("redis-server", "redis-server").expect("redis-server");
+    let (program, package) = lock.program;
+    debian::provide(program, package).expect(package);
     Command::new(folder().join("cargo-lockutils"))
-        .args([
-            "lockutils",
-            "explore",
-            "--servers",
-            "redis",
-            "--scenario",
-            scenario,
-        ])
-        .args([
-            "--schedules",
-            schedules,
-            "--duration",
-            "120s",
-            "--seed",
-            "7",
-            "--save",
-        ])
+        .args(["lockutils", "explore", "--servers", lock.engine])
+        .args(["--scenario", scenario, "--schedules", schedules])
+        .args(["--duration", "120s", "--seed", "7", "--save"])
         .arg(found)
         .args(options)
         .arg("--")
-        .arg(python::environment(&["redis==8.1.0"]))
-        .args(["redis_locks_worker.py", kind])
+        .arg(python::environment(&[lock.client]))
+        .args([lock.worker, lock.kind])
         .env("PYTHONPATH", workspace().join("docs/workers"))
         .current_dir(workspace().join("tests/zoo"))
         .output()
@@ -48,10 +93,10 @@ fn explore_with(
 }
 
 #[track_caller]
-fn is_broken_and_replayed(kind: &str, scenario: &str, story: &[&str]) {
+fn is_broken_and_replayed(lock: Lock, scenario: &str, story: &[&str]) {
     let base = tempfile::tempdir().expect("a folder");
     let found = base.path().join("found.txt");
-    let output = explore(kind, scenario, "100", &found);
+    let output = explore(lock, scenario, "100", &found);
     let printed = text(&output);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     for part in story {
@@ -71,10 +116,20 @@ fn is_broken_and_replayed(kind: &str, scenario: &str, story: &[&str]) {
     );
 }
 
+/// Asserts that a lock has no race in a few schedules.
+#[track_caller]
+fn holds(lock: Lock, scenario: &str, tells: &str) {
+    let base = tempfile::tempdir().expect("a folder");
+    let output = explore(lock, scenario, "30", &base.path().join("found.txt"));
+    let printed = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{}: {printed}", lock.kind);
+    assert!(printed.contains(tells), "{}: {printed}", lock.kind);
+}
+
 #[test]
 fn a_watch_without_a_transaction_lets_two_in() {
     is_broken_and_replayed(
-        "watch",
+        redis("watch"),
         "contend",
         &["request WATCH", "the server answers nil"],
     );
@@ -83,7 +138,18 @@ fn a_watch_without_a_transaction_lets_two_in() {
 #[test]
 fn a_stale_holder_that_deletes_the_lock_of_the_next_one_lets_a_third_in() {
     let story = ["its lease runs out", "request DEL", "ENTERS THE SECTION"];
-    is_broken_and_replayed("get-then-del", "expire", &story);
+    is_broken_and_replayed(redis("get-then-del"), "expire", &story);
+}
+
+#[test]
+fn a_token_that_is_drawn_after_the_lock_breaks_the_fence() {
+    let story = [
+        "FENCE BROKEN after",
+        "its lease runs out",
+        "ENTERS THE SECTION with token 2",
+        "worker 0 has token 2 (step 7), and worker 1",
+    ];
+    is_broken_and_replayed(redis("token-after"), "expire", &story);
 }
 
 /// The report has the keys as they are after each step, and whose they are.
@@ -91,7 +157,7 @@ fn a_stale_holder_that_deletes_the_lock_of_the_next_one_lets_a_third_in() {
 fn the_states_have_the_keys_of_the_server() {
     let base = tempfile::tempdir().expect("a folder");
     let found = base.path().join("found.txt");
-    let output = explore_with("get-then-del", "expire", "100", &found, &["--json"]);
+    let output = explore_with(redis("get-then-del"), "expire", "100", &found, &["--json"]);
     let report: serde_json::Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
     let found = &report["outcomes"][0]["counterexample"];
@@ -124,17 +190,50 @@ fn the_states_have_the_keys_of_the_server() {
 
 #[test]
 fn an_overlap_with_a_stale_holder_alone_is_no_race() {
-    let base = tempfile::tempdir().expect("a folder");
     for (kind, scenario, tells) in [
         ("script", "contend", "no violation found: 30 schedules"),
         ("library", "expire", "lease expired: 30 schedules"),
+        ("token-in-script", "expire", "lease expired: 30 schedules"),
         ("script", "crash", "no violation found: 30 schedules"),
     ] {
-        let output = explore(kind, scenario, "30", &base.path().join("found.txt"));
-        let printed = text(&output);
-        assert_eq!(output.status.code(), Some(0), "{kind}: {printed}");
-        assert!(printed.contains(tells), "{kind}: {printed}");
+        holds(redis(kind), scenario, tells);
     }
+}
+
+const LOOKS_THEN_PUTS: [&str; 3] = ["request", "the server answers", "ENTERS THE SECTION"];
+
+#[test]
+fn on_etcd_a_transaction_holds_and_a_look_before_a_put_does_not() {
+    let range = "request POST /v3/kv/range {\"key\":";
+    let story = [&LOOKS_THEN_PUTS[..], &[range, "the server answers 200 OK"]].concat();
+    is_broken_and_replayed(etcd("look-then-put"), "contend", &story);
+    holds(etcd("library"), "contend", "no violation found: 30");
+    holds(etcd("transaction"), "expire", "lease expired: 30 schedules");
+    holds(etcd("transaction"), "crash", "no violation found: 30");
+}
+
+#[test]
+fn on_mariadb_sessions_hold_and_a_look_before_a_put_does_not() {
+    let story = [&LOOKS_THEN_PUTS[..], &["request REPLACE INTO locks"]].concat();
+    is_broken_and_replayed(mariadb("look-then-put"), "contend", &story);
+    holds(mariadb("get-lock"), "expire", "lease expired: 30 schedules");
+    holds(mariadb("get-lock"), "crash", "no violation found: 30");
+    holds(
+        mariadb("for-update"),
+        "expire",
+        "lease expired: 30 schedules",
+    );
+}
+
+#[test]
+fn on_zookeeper_the_recipe_holds_and_a_look_before_a_put_does_not() {
+    is_broken_and_replayed(zookeeper("look-then-put"), "contend", &LOOKS_THEN_PUTS);
+    holds(zookeeper("library"), "contend", "no violation found: 30");
+    holds(
+        zookeeper("library"),
+        "expire",
+        "lease expired: 30 schedules",
+    );
 }
 
 /// Each explorer has a server of its own, which its workers have used before they were ready.
@@ -144,7 +243,7 @@ fn the_result_does_not_depend_on_the_number_of_explorers() {
     let counts = |jobs: &str| {
         let options = ["--strategy", "depth-first", "--jobs", jobs];
         let found = base.path().join("found.txt");
-        let output = explore_with("library", "expire", "60", &found, &options);
+        let output = explore_with(redis("library"), "expire", "60", &found, &options);
         let printed = text(&output);
         let count = printed.lines().find(|line| line.contains("the lease had"));
         count
@@ -152,4 +251,44 @@ fn the_result_does_not_depend_on_the_number_of_explorers() {
             .unwrap_or_else(|| panic!("{printed}"))
     };
     assert_eq!(counts("1"), counts("3"));
+}
+
+/// Takes a key of Redis; the answer to `look` says whether it may.
+fn takes_a_key(worker: &ExploreWorker, look: &str, free: &str) {
+    let address = worker.server().expect("a server");
+    let mut server = BufReader::new(TcpStream::connect(address).expect("it listens"));
+    let mut ask = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request += &format!("${}\r\n{word}\r\n", word.len());
+        }
+        let stream = server.get_mut();
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let mut answer = String::new();
+        server.read_line(&mut answer).expect("it answers");
+        answer.trim().to_owned()
+    };
+    while ask(look) != free {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    ask("SET key taken");
+    worker.section(|| ());
+    ask("DEL key");
+}
+
+#[test]
+fn a_test_in_rust_has_a_server() {
+    debian::provide("redis-server", "redis-server").expect("redis-server");
+    let explore = || Explore::new().schedules(40).seed(7).servers("redis");
+    // A worker of the second exploration has none from the first.
+    let found = explore().run(|worker| takes_a_key(worker, "EXISTS key", ":0"));
+    let kept = found.counterexample().unwrap_or_default();
+    let again = Explore::new().replay(kept);
+    let again = again.run(|worker| takes_a_key(worker, "EXISTS key", ":0"));
+    let sound = explore().run(|worker| takes_a_key(worker, "SET key taken NX", "+OK"));
+    let story = found.story().expect("a counterexample");
+    assert!(story.contains("request EXISTS key"), "{story}");
+    assert!(again.story().is_some());
+    sound.assert_exclusive();
 }

@@ -9,6 +9,12 @@ import redis
 from lockutils_worker import serve
 
 LEASE = 10_000  # milliseconds
+TAKE = """
+if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+    return redis.call('incr', KEYS[2])
+end
+return false
+"""
 RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
@@ -84,6 +90,25 @@ class Script(Lock):
         self.client.eval(RELEASE, 1, self.key, self.mine)
 
 
+class TokenAfter(Script):
+    """Takes the key, and then draws a fencing token: the lease may run out in between."""
+
+    def try_acquire(self):
+        if not self.take():
+            return False
+        self.fencing_token = self.client.incr(self.key + "-token")
+        return True
+
+
+class TokenInScript(Script):
+    """Takes the key and draws a fencing token in one script."""
+
+    def try_acquire(self):
+        key, token = self.key, self.key + "-token"
+        self.fencing_token = self.client.eval(TAKE, 2, key, token, self.mine, LEASE)
+        return self.fencing_token is not None
+
+
 class Library(Lock):
     """redis-py's own lock."""
 
@@ -107,6 +132,8 @@ KINDS = {
     "watch": Watch,
     "setnx-expire": SetnxExpire,
     "script": Script,
+    "token-after": TokenAfter,
+    "token-in-script": TokenInScript,
     "library": Library,
 }
 

@@ -76,9 +76,9 @@ pub struct ExploreOptions {
     /// the run ends, even if it is interrupted
     #[arg(long, value_name = "FILE", help_heading = "Trial")]
     pub resume: Option<PathBuf>,
-    /// Start a server of this engine for the workers and schedule their requests: redis, memcached or
-    /// postgres. Workers find it in LOCKUTILS_SERVERS (HOST:PORT); {server} in the command is replaced
-    /// by it
+    /// Start a server of this engine for the workers and schedule their requests: redis, memcached,
+    /// postgres, mariadb, etcd or zookeeper. Workers find it in LOCKUTILS_SERVERS (HOST:PORT); {server}
+    /// in the command is replaced by it
     #[arg(
         long,
         value_name = "ENGINE",

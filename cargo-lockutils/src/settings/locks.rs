@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_metadata::{Metadata, PackageId};
+use lockutils_harness::engines::{Engine, Server};
 use lockutils_harness::model::Scenario;
 use lockutils_harness::model::Verdict;
 use lockutils_harness::workers::LockUnderTest;
@@ -14,6 +15,7 @@ use super::example;
 use super::model::{LockSettings, PackageSettings};
 use super::read::read;
 use super::words::{Expected, Words};
+use crate::cli::values;
 
 /// A lock of the configuration.
 #[derive(Clone, Debug)]
@@ -24,6 +26,10 @@ pub struct ConfiguredLock {
     pub lease: Option<Duration>,
     pub stress: ConfiguredTrial,
     pub explore: ConfiguredTrial,
+    /// The engine of the server that `explore` starts.
+    pub servers: Option<Engine>,
+    /// The running server that it uses instead.
+    pub server: Option<String>,
     kind: Kind,
 }
 
@@ -91,6 +97,15 @@ impl ConfiguredLock {
                 "`explore.workers` must be from 2 to 16, not {workers}"
             );
         }
+        ensure!(
+            explore.servers.is_none() || explore.server.is_none(),
+            "set `explore.servers` or `explore.server`, not both"
+        );
+        let servers = explore.servers.map(|name| values::engine(&name));
+        let servers = servers.transpose().map_err(anyhow::Error::msg)?;
+        if let Some(address) = &explore.server {
+            Server::at(address).context("`explore.server`")?;
+        }
         for scenario in settings.expect.keys() {
             ensure!(
                 settings.scenarios.is_empty() || settings.scenarios.contains(scenario),
@@ -119,6 +134,8 @@ impl ConfiguredLock {
                 scenarios: explore.scenarios,
                 expect: verdicts(explore.expect),
             },
+            servers,
+            server: explore.server,
             kind,
         })
     }

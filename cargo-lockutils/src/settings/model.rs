@@ -59,6 +59,8 @@ pub struct ExploreSettings {
     pub skip: bool,
     #[serde(alias = "parties")]
     pub workers: Option<u16>,
+    pub servers: Option<String>,
+    pub server: Option<String>,
     #[serde(deserialize_with = "super::words::explorable")]
     pub scenarios: Vec<Scenario>,
     #[serde(deserialize_with = "super::words::expected_of_explorable")]

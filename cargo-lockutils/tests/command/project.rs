@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -113,6 +113,27 @@ impl Project {
             .map(|entry| entry.expect("an entry").path())
             .filter(|path| name(path).starts_with("cargo-lockutils"))
             .collect()
+    }
+
+    /// Sends a signal to a command once it is `ready`. Returns its output, and the time that it took
+    /// to end; nothing may be left behind.
+    pub fn ended_by(
+        &self,
+        which: Signal,
+        command: &mut Command,
+        ready: impl FnOnce(),
+    ) -> (Output, Duration) {
+        let command = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        ready();
+        let began = Instant::now();
+        signal(&command, which);
+        let output = command.wait_with_output().unwrap();
+        assert_eq!(self.left_behind(), NOTHING);
+        (output, began.elapsed())
     }
 
     /// Waits until a run of the scenario `contend` has created the file of the lock.

@@ -1,6 +1,7 @@
 //! The data file of an engine.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -9,6 +10,9 @@ const FILES: &[&str] = &[
     include_str!("redis.toml"),
     include_str!("memcached.toml"),
     include_str!("postgres.toml"),
+    include_str!("mariadb.toml"),
+    include_str!("etcd.toml"),
+    include_str!("zookeeper.toml"),
 ];
 
 /// An engine: the data with which its servers are started, asked and reset.
@@ -33,6 +37,9 @@ pub struct Engine {
     /// Folders with its programs beside PATH; `*` stands for any name.
     #[serde(default)]
     pub(super) folders: Vec<String>,
+    /// Other files that it needs.
+    #[serde(default)]
+    pub(super) files: Vec<PathBuf>,
     /// The user as which it runs if the command runs as root.
     #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has it"))]
     pub(super) user: Option<String>,
@@ -53,6 +60,9 @@ pub struct Engine {
     /// A command with one row for each key, as [`Key`](super::Key) reads it. Without it, leases are
     /// shown in reports.
     pub(super) keys: Option<Vec<String>>,
+    /// Set if leases are known only on a server that was started for the run.
+    #[serde(default)]
+    pub(super) leases_if_started: bool,
     /// A command that ends a lease.
     pub(super) expire: Option<Vec<String>>,
     /// Variables for the workers.
@@ -70,6 +80,12 @@ pub(super) enum Protocol {
     Memcached,
     /// That of PostgreSQL: a command is one statement.
     Postgres,
+    /// That of MariaDB: a command is one statement.
+    Mariadb,
+    /// The JSON gateway of etcd.
+    Etcd,
+    /// That of ZooKeeper.
+    Zookeeper,
 }
 
 /// A name that no engine has.

@@ -14,8 +14,8 @@ pub enum ServerError {
     /// The address is malformed.
     #[error("`{0}` is not a server: write HOST:PORT or ENGINE://HOST:PORT")]
     Address(String),
-    /// A program is not installed.
-    #[error("{engine} needs the program `{program}`: install the Debian package {package}")]
+    /// A program, or another file, is not installed.
+    #[error("{engine} needs `{program}`: install the Debian package {package}")]
     Missing {
         engine: String,
         program: String,

@@ -120,7 +120,12 @@ impl Server {
 
     /// Returns `true` if its leases can be ended.
     pub fn has_leases(&self) -> bool {
-        self.engine.as_ref().is_some_and(Engine::has_leases)
+        self.engine_with_leases().is_some_and(Engine::has_leases)
+    }
+
+    fn engine_with_leases(&self) -> Option<&Engine> {
+        let is_known = |engine: &&Engine| self.is_ours() || !engine.leases_if_started;
+        self.engine.as_ref().filter(is_known)
     }
 
     /// Variables for the workers.
@@ -161,10 +166,8 @@ impl Server {
     /// # Errors
     /// Returns an error if the server cannot be reached or refuses.
     pub fn leases(&self, name: &str) -> Result<Vec<Lease>, ServerError> {
-        let command = self
-            .engine
-            .as_ref()
-            .and_then(|engine| engine.leases.as_ref());
+        let engine = self.engine_with_leases();
+        let command = engine.and_then(|engine| engine.leases.as_ref());
         let Some(command) = command else {
             return Ok(Vec::new());
         };
@@ -275,7 +278,9 @@ mod tests {
         for text in ["db", "db:", ":7000", "db:0", "db:70000", "x://db:1"] {
             assert!(at(text).is_err(), "{text}");
         }
-        assert!(!Server::at("db:7000").unwrap().has_leases());
+        let has_leases = |text: &str| Server::at(text).unwrap().has_leases();
+        assert!(!has_leases("db:7000") && has_leases("etcd://db:7000"));
+        assert!(!has_leases("zookeeper://db:7000"));
     }
 
     #[test]
@@ -288,5 +293,10 @@ mod tests {
             .to_string();
         assert!(error.contains("`no-such-server`"), "{error}");
         assert!(error.contains("package redis-server"), "{error}");
+        engine.files.push("/no/such/file.jar".into());
+        let error = Server::start(&engine, folder.path())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`/no/such/file.jar`"), "{error}");
     }
 }

@@ -70,6 +70,9 @@ impl Started {
             engine: engine.name.clone(),
             error,
         };
+        if let Some(file) = engine.files.iter().find(|file| !file.exists()) {
+            return Err(missing(engine, &file.to_string_lossy()));
+        }
         let user = Unprivileged::of(engine).map_err(failed)?;
         let directory = user.directory(base).map_err(failed)?;
         let port = free_port().map_err(failed)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::Verdict;
 use crate::protocol::Answer;
+use crate::stress::judge::BrokenFence;
 
 use super::command::Command;
 
@@ -19,6 +20,8 @@ pub enum End {
         /// The worker that entered while the first was inside.
         second: usize,
     },
+    /// The fencing token of a worker is not greater than that of one that acquired the lock before.
+    FenceBroken(BrokenFence<usize>),
     /// Two workers were in the section at once, but the first may have outlived its lease in real
     /// time.
     LeaseExpired,
@@ -158,6 +161,15 @@ pub enum FailureReason {
         /// The end of its standard error, as part of the sentence.
         stderr: String,
     },
+    /// A worker got the lock by requests that no command has caused, as far as their tasks show.
+    #[error(
+        "worker {worker} got the lock by requests of a thread that was at work before the command, so \
+         their order is not known"
+    )]
+    NotOrdered {
+        /// The worker's number.
+        worker: usize,
+    },
     /// The server failed.
     #[error("{0}")]
     Server(String),
@@ -171,6 +183,7 @@ impl End {
     pub fn verdict(&self) -> Verdict {
         match self {
             End::Overlap { .. } => Verdict::Broken,
+            End::FenceBroken(_) => Verdict::FenceBroken,
             End::Stuck(_) => Verdict::Stuck,
             End::Clean | End::LeaseExpired | End::Polls(Some(_)) | End::Known => Verdict::Held,
             End::Polls(None) | End::Failed(_) | End::Interrupted => Verdict::NotKnown,

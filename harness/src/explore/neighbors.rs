@@ -6,7 +6,6 @@ use super::schedule::{Action, Step};
 use super::story::who;
 use super::trace::Trace;
 use crate::model::Verb;
-use crate::protocol::Answer;
 
 /// The search for the nearest schedule that does not break the lock.
 #[derive(Clone, Debug)]
@@ -175,7 +174,7 @@ fn earlier_switch(trace: &Trace, moves: &[Move], at: usize) -> Option<Change> {
 fn is_inside(trace: &Trace, actor: usize, at: usize) -> bool {
     let own = trace.steps[..at].iter().filter(|step| step.actor == actor);
     own.fold(false, |inside, step| {
-        (inside && !is_release(step)) || step.answers.contains(&Answer::Acquired)
+        (inside && !is_release(step)) || step.enters()
     })
 }
 
@@ -192,6 +191,7 @@ mod tests {
     use super::super::end::End;
     use super::super::schedule::Death;
     use super::*;
+    use crate::protocol::Answer;
 
     fn step(actor: usize, action: Action, answers: Vec<Answer>) -> Step {
         Step {
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_worker_in_the_section_stays_there() {
         let mut enters = asks(0);
-        enters.answers.push(Answer::Acquired);
+        enters.answers.push(Answer::Acquired(None));
         let trace = trace(vec![enters, asks(1)]);
         let all = changes(&trace);
         let moves: Vec<Vec<Move>> = all.into_iter().map(|change| change.moves).collect();

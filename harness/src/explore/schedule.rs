@@ -115,6 +115,12 @@ impl Step {
         }
     }
 
+    /// Returns `true` if the worker is in the section with this step.
+    pub fn enters(&self) -> bool {
+        let acquired = |answer: &Answer| matches!(answer, Answer::Acquired(_));
+        self.answers.iter().any(acquired)
+    }
+
     /// The rank of a delay before this step; the lowest rank is tried first.
     pub fn priority(&self) -> u32 {
         const OF_COMMAND: u32 = 5;

@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
         }
         found.errors = errors.all();
         match &trace.end {
-            End::Overlap { .. } | End::Stuck(_) => {
+            End::Overlap { .. } | End::FenceBroken(_) | End::Stuck(_) => {
                 found.replayed = (1, 1);
                 found.counterexample = Some(trace);
             }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::model::{Snapshot, Step as Line};
 use crate::protocol::{Answer, Verb};
 use crate::report;
+use crate::stress::judge::BrokenFence;
 
 use super::command::Command;
 use super::deaths;
@@ -25,14 +26,15 @@ pub fn lines(trace: &Trace) -> Vec<Line> {
         if step.action == Action::Commanded(Command::Verb(Verb::Release)) {
             inside.remove(&step.actor);
         }
-        if step.answers.contains(&Answer::Acquired) {
+        if step.enters() {
             inside.insert(step.actor);
         }
         if matches!(step.action, Action::Crashed(_)) {
             inside.remove(&step.actor);
         }
         let answers = step.answers.iter().map(|answer| match answer {
-            Answer::Acquired => "ENTERS THE SECTION".to_owned(),
+            Answer::Acquired(None) => "ENTERS THE SECTION".to_owned(),
+            Answer::Acquired(Some(token)) => format!("ENTERS THE SECTION with token {token}"),
             Answer::Released => "releases the lock".to_owned(),
             other => other.to_string(),
         });
@@ -90,6 +92,11 @@ pub fn ending(trace: &Trace) -> String {
         End::Overlap { first, second } => {
             format!("=> worker {first} and worker {second} are in the section at once")
         }
+        End::FenceBroken(BrokenFence { earlier, later }) => format!(
+            "=> fence broken: worker {} has token {} (step {}), and worker {}, which acquired the \
+             lock after it, has token {} (step {})",
+            earlier.holder, earlier.token, earlier.began, later.holder, later.token, later.began
+        ),
         End::LeaseExpired => {
             "=> two workers are in the section, but the first may have outlived its lease".into()
         }

@@ -1,7 +1,6 @@
 //! The steps of a schedule that was run, and its end.
 
 use crate::model::{Snapshot, Verdict};
-use crate::protocol::Answer;
 
 use super::end::{End, StuckReason};
 use super::moves::Move;
@@ -56,8 +55,9 @@ impl Trace {
         let End::Overlap { second, .. } = self.end else {
             return None;
         };
-        let enters = |step: &Step| step.actor == second && step.answers.contains(&Answer::Acquired);
-        self.steps.iter().rposition(enters)
+        self.steps
+            .iter()
+            .rposition(|step| step.actor == second && step.enters())
     }
 
     /// The choices of the scheduler.

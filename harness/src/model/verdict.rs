@@ -10,6 +10,8 @@ pub enum Verdict {
     Held,
     /// Two workers held the lock at once.
     Broken,
+    /// The fencing token of a holder is not greater than that of an earlier one.
+    FenceBroken,
     /// No worker gets the lock any more.
     Stuck,
     /// A worker was killed, and no other gets the lock any more.
@@ -31,7 +33,7 @@ const SIGINT: u8 = 2;
 
 impl Verdict {
     /// All verdicts, from good to bad, and *not known*.
-    pub const ALL: [Verdict; 9] = [
+    pub const ALL: [Verdict; 10] = [
         Verdict::Held,
         Verdict::LeaseExpired,
         Verdict::Errors,
@@ -39,6 +41,7 @@ impl Verdict {
         Verdict::Starved,
         Verdict::StuckAfterCrash,
         Verdict::Stuck,
+        Verdict::FenceBroken,
         Verdict::Broken,
         Verdict::NotKnown,
     ];
@@ -48,6 +51,7 @@ impl Verdict {
         match self {
             Verdict::Held => "held",
             Verdict::Broken => "broken",
+            Verdict::FenceBroken => "fence-broken",
             Verdict::Stuck => "stuck",
             Verdict::StuckAfterCrash => "stuck-after-crash",
             Verdict::Starved => "starved",
@@ -63,6 +67,7 @@ impl Verdict {
         match self {
             Verdict::Held => "held",
             Verdict::Broken => "BROKEN",
+            Verdict::FenceBroken => "FENCE BROKEN",
             Verdict::Stuck => "stuck",
             Verdict::StuckAfterCrash => "stuck after a crash",
             Verdict::Starved => "starved",
@@ -78,7 +83,7 @@ impl Verdict {
     pub fn exit_status(self) -> u8 {
         match self {
             Verdict::Held | Verdict::LeaseExpired => 0,
-            Verdict::Broken => 1,
+            Verdict::Broken | Verdict::FenceBroken => 1,
             Verdict::Stuck
             | Verdict::StuckAfterCrash
             | Verdict::Starved
@@ -110,7 +115,8 @@ impl Verdict {
             Verdict::Starved => 5,
             Verdict::StuckAfterCrash => 6,
             Verdict::Stuck => 7,
-            Verdict::Broken => 8,
+            Verdict::FenceBroken => 8,
+            Verdict::Broken => 9,
         }
     }
 

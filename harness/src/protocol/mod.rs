@@ -13,8 +13,8 @@ pub use crate::model::{Capabilities, Capability, Verb};
 /// The answer of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The slot has acquired the lock.
-    Acquired,
+    /// The slot has acquired the lock, with its fencing token if the lock gives one.
+    Acquired(Option<u64>),
     /// Another slot holds the lock.
     Busy,
     /// The lock was held for the whole time of the wait.
@@ -36,7 +36,8 @@ pub enum Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Answer::Acquired => f.write_str("acquired"),
+            Answer::Acquired(None) => f.write_str("acquired"),
+            Answer::Acquired(Some(token)) => write!(f, "acquired {TOKEN}{token}"),
             Answer::Busy => f.write_str("busy"),
             Answer::TimedOut => f.write_str("timeout"),
             Answer::Released => f.write_str("released"),
@@ -58,7 +59,10 @@ impl FromStr for Answer {
         let answer = match word {
             "error" => return Ok(Answer::Error(rest.trim().to_owned())),
             "lost" => return Ok(Answer::Lost(rest.trim().to_owned())),
-            "acquired" => Answer::Acquired,
+            "acquired" if !rest.trim().is_empty() => {
+                return token(rest.trim()).map(|token| Answer::Acquired(Some(token)));
+            }
+            "acquired" => Answer::Acquired(None),
             "busy" => Answer::Busy,
             "timeout" => Answer::TimedOut,
             "released" => Answer::Released,
@@ -68,6 +72,18 @@ impl FromStr for Answer {
             _ => return Err(()),
         };
         rest.trim().is_empty().then_some(answer).ok_or(())
+    }
+}
+
+/// The word before a fencing token, as in `acquired token=17`.
+const TOKEN: &str = "token=";
+
+fn token(text: &str) -> Result<u64, ()> {
+    let digits = text.strip_prefix(TOKEN).ok_or(())?;
+    // `parse` would accept a sign.
+    match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().map_err(drop),
+        false => Err(()),
     }
 }
 
@@ -190,7 +206,9 @@ mod tests {
             assert_eq!(verb.to_string().parse(), Ok(verb));
         }
         for answer in [
-            Answer::Acquired,
+            Answer::Acquired(None),
+            Answer::Acquired(Some(0)),
+            Answer::Acquired(Some(u64::MAX)),
             Answer::Busy,
             Answer::TimedOut,
             Answer::Released,
@@ -217,6 +235,13 @@ mod tests {
             "acquired",
             "0",
             "0 acquired now",
+            "0 acquired token=",
+            "0 acquired token=-1",
+            "0 acquired token=+1",
+            "0 acquired token=0x11",
+            "0 acquired token=1 2",
+            "0 acquired token=18446744073709551616",
+            "0 busy token=1",
             "-1 busy",
             "Traceback",
             "readyish",

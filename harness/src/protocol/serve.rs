@@ -72,6 +72,11 @@ pub trait Slot {
         Err("unsupported".into())
     }
 
+    /// The fencing token of the lock, which this slot has just acquired; `None` if the lock gives none.
+    fn fencing_token(&mut self) -> Option<u64> {
+        None
+    }
+
     /// Performs a verb that only some locks support; `None` if this one does not.
     fn other(&mut self, _verb: Verb) -> Option<Result<(), Box<dyn Error>>> {
         None
@@ -184,20 +189,20 @@ fn answer(number: usize, slot: &mut impl Slot, text: &str) -> io::Result<()> {
 
 fn perform(slot: &mut impl Slot, verb: Verb) -> Answer {
     let result = match verb {
-        Verb::Acquire => slot.acquire().map(|()| Answer::Acquired),
+        Verb::Acquire => slot.acquire().map(|()| acquired(slot)),
         Verb::Try => slot
             .try_acquire()
-            .map(|got| if got { Answer::Acquired } else { Answer::Busy }),
+            .map(|got| if got { acquired(slot) } else { Answer::Busy }),
         Verb::AcquireTimeout(ms) => slot.acquire_timeout(Duration::from_millis(ms)).map(|got| {
             if got {
-                Answer::Acquired
+                acquired(slot)
             } else {
                 Answer::TimedOut
             }
         }),
         Verb::Read | Verb::TryRead => slot
             .read(verb == Verb::Read)
-            .map(|got| if got { Answer::Acquired } else { Answer::Busy }),
+            .map(|got| if got { acquired(slot) } else { Answer::Busy }),
         Verb::Release => slot.release().map(|()| Answer::Released),
         Verb::Remove => match slot.other(verb) {
             Some(result) => result.map(|()| Answer::Removed),
@@ -214,6 +219,10 @@ fn perform(slot: &mut impl Slot, verb: Verb) -> Answer {
         Some(Failure::Lost(why)) => Answer::Lost(why.clone()),
         None => Answer::Error(error.to_string()),
     })
+}
+
+fn acquired(slot: &mut impl Slot) -> Answer {
+    Answer::Acquired(slot.fencing_token())
 }
 
 fn write_line(line: fmt::Arguments<'_>) -> io::Result<()> {

@@ -12,6 +12,9 @@ use crate::protocol::{Answer, Capabilities, Capability, Verb};
 /// Time limit of an answer while no other process uses the lock.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
+/// The answer to a request for the lock, to which a worker may add a token.
+const ACQUIRED: Answer = Answer::Acquired(None);
+
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolCheck {
@@ -104,15 +107,18 @@ impl Check {
             Ok(()) => answer_of(worker, slot, WAIT_LIMIT),
             Err(_) => None,
         };
-        if answer == Some(Answer::Acquired) && *expected != Answer::Acquired {
+        let is_acquired = matches!(answer, Some(Answer::Acquired(_)));
+        if is_acquired && *expected != ACQUIRED {
             // Otherwise the next checks would fail for this reason alone.
             let _ = worker.send(slot, Verb::Release);
             answer_of(worker, slot, WAIT_LIMIT);
         }
         let wrong = match &answer {
+            // With or without a token.
+            Some(Answer::Acquired(_)) if *expected == ACQUIRED => None,
             Some(answer) if answer == expected => None,
             Some(Answer::Error(error)) => Some(format!("the library failed: {error}")),
-            Some(Answer::Acquired) => Some(format!(
+            Some(Answer::Acquired(_)) => Some(format!(
                 "it answered `{slot} acquired` instead of `{slot} {expected}`: do both workers \
                  use one lock, in LOCKUTILS_DIR and named LOCKUTILS_NAME? \
                  If they do, the lock does not exclude other processes; `stress` shows more"
@@ -139,13 +145,7 @@ impl Check {
 
     fn basics(&mut self, capabilities: &Capabilities) {
         use By::{First, Second};
-        self.expect(
-            First,
-            0,
-            Verb::Acquire,
-            &Answer::Acquired,
-            "acquires a free lock",
-        );
+        self.expect(First, 0, Verb::Acquire, &ACQUIRED, "acquires a free lock");
         if !capabilities.has(Capability::NoTry) {
             self.expect(
                 Second,
@@ -160,18 +160,12 @@ impl Check {
             Second,
             0,
             Verb::Acquire,
-            &Answer::Acquired,
+            &ACQUIRED,
             "acquires it in another worker afterwards",
         );
         self.expect(Second, 0, Verb::Release, &Answer::Released, "releases it");
         if !capabilities.has(Capability::NoTry) {
-            self.expect(
-                First,
-                0,
-                Verb::Try,
-                &Answer::Acquired,
-                "acquires a free lock",
-            );
+            self.expect(First, 0, Verb::Try, &ACQUIRED, "acquires a free lock");
             self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         }
     }
@@ -183,7 +177,7 @@ impl Check {
                 First,
                 0,
                 Verb::AcquireTimeout(1000),
-                &Answer::Acquired,
+                &ACQUIRED,
                 "acquires a free lock",
             );
             self.expect(
@@ -196,18 +190,12 @@ impl Check {
             self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
         }
         if capabilities.has(Capability::Shared) {
-            self.expect(
-                First,
-                0,
-                Verb::Read,
-                &Answer::Acquired,
-                "shares a free lock",
-            );
+            self.expect(First, 0, Verb::Read, &ACQUIRED, "shares a free lock");
             self.expect(
                 Second,
                 0,
                 Verb::TryRead,
-                &Answer::Acquired,
+                &ACQUIRED,
                 "shares it with another",
             );
             self.expect(Second, 0, Verb::Release, &Answer::Released, "releases it");
@@ -221,13 +209,7 @@ impl Check {
                 );
             }
             self.expect(First, 0, Verb::Release, &Answer::Released, "releases it");
-            self.expect(
-                First,
-                0,
-                Verb::Acquire,
-                &Answer::Acquired,
-                "acquires a free lock",
-            );
+            self.expect(First, 0, Verb::Acquire, &ACQUIRED, "acquires a free lock");
             self.expect(
                 Second,
                 0,
@@ -252,13 +234,7 @@ impl Check {
             (Capability::Wrapper, &[Verb::KillWrapper]),
         ] {
             for verb in verbs.iter().filter(|_| capabilities.has(capability)) {
-                self.expect(
-                    First,
-                    0,
-                    Verb::Acquire,
-                    &Answer::Acquired,
-                    "acquires a free lock",
-                );
+                self.expect(First, 0, Verb::Acquire, &ACQUIRED, "acquires a free lock");
                 self.expect(
                     First,
                     0,
@@ -284,7 +260,7 @@ impl Check {
             First,
             1,
             Verb::Acquire,
-            &Answer::Acquired,
+            &ACQUIRED,
             "acquires a free lock in the second slot",
         );
         let sent = self
@@ -298,13 +274,17 @@ impl Check {
         let what = [
             (
                 0,
-                Answer::Acquired,
+                ACQUIRED,
                 "slot 0 waits for the lock, and gets it when slot 1 releases it",
             ),
             (1, Answer::Released, "slot 1 is served while slot 0 waits"),
         ];
         for ((slot, expected, what), answer) in what.into_iter().zip(answers) {
-            let wrong = (answer.as_ref() != Some(&expected)).then(|| match answer {
+            let is_right = match (&answer, &expected) {
+                (Some(Answer::Acquired(_)), Answer::Acquired(_)) => true,
+                (answer, expected) => answer.as_ref() == Some(expected),
+            };
+            let wrong = (!is_right).then(|| match answer {
                 Some(answer) => format!("slot {slot} answered `{answer}`"),
                 None => format!(
                     "slot {slot} did not answer within {} s; does each slot have a thread of its \
@@ -327,7 +307,7 @@ impl Check {
             By::First,
             0,
             Verb::Acquire,
-            &Answer::Acquired,
+            &ACQUIRED,
             "still works after that",
         );
         self.expect(

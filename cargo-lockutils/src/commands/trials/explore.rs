@@ -85,11 +85,11 @@ impl super::Trial for Explore<'_> {
         let title = subject.lock.title();
         run.screen.line(&report::headline(&title, &how));
         run.screen.show("starting a worker".to_owned());
-        let server = server(
-            self.chosen.servers.as_ref(),
-            self.chosen.server.as_deref(),
-            base,
-        )?;
+        // An option overrides both keys of the configuration.
+        let server = match (&self.chosen.servers, &self.chosen.server, configured) {
+            (None, None, Some(lock)) => server(lock.servers.as_ref(), lock.server.as_deref(), base),
+            (engine, address, _) => server(engine.as_ref(), address.as_deref(), base),
+        }?;
         let server = server.as_ref();
         let lock = on_server(&subject.lock, server);
         let can = offers(&lock, &base.join("first"), &run.interrupted)?;

@@ -49,7 +49,7 @@ fn run_until_interrupted(file: &Path, times: Option<usize>) -> Result<Status> {
     let is_stuck = |trace: &Trace| matches!(trace.end, End::Stuck(_));
     let first_is_stuck = traces.first().is_some_and(is_stuck);
     let broke = |trace: &&Trace| match trace.end {
-        End::Overlap { .. } | End::Stuck(_) => true,
+        End::Overlap { .. } | End::FenceBroken(_) | End::Stuck(_) => true,
         End::Polls(None) => first_is_stuck && trace.moves() == example.moves,
         _ => false,
     };

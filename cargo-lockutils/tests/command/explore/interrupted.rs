@@ -1,32 +1,25 @@
 //! Ctrl-C: findings are reported soon, and nothing stays.
 
-use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Output;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::project::{NOTHING, Project, signal, stdout};
+use crate::project::{Project, stdout};
 
 /// A schedule may take far longer.
 const SOON: Duration = Duration::from_secs(8);
 
 /// Explores until a file of the lock exists, interrupts the command, and returns its output.
 fn interrupted(project: &Project, lock: &[&str]) -> Output {
-    let command = project
-        .command(&["explore", "--scenario", "contend", "--schedules", "100000"])
-        .args(["--duration", "10m"])
-        .args(lock)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    project.until_a_worker_gets_the_lock();
-    let began = Instant::now();
-    signal(&command, Signal::SIGINT);
-    let output = command.wait_with_output().unwrap();
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    let mut command =
+        project.command(&["explore", "--scenario", "contend", "--schedules", "100000"]);
+    let command = command.args(["--duration", "10m"]).args(lock);
+    let (output, took) = project.ended_by(Signal::SIGINT, command, || {
+        project.until_a_worker_gets_the_lock();
+    });
+    assert!(took < SOON, "{took:?}");
     assert_eq!(output.status.code(), Some(130), "{}", stdout(&output));
-    assert_eq!(project.left_behind(), NOTHING);
     output
 }
 

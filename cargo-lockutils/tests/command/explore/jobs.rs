@@ -1,13 +1,12 @@
 //! Several explorers at once, shards, and searches that continue.
 
 use std::fs;
-use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::{UNLINKS, explore_worker, project, race, tells};
-use crate::project::{NOTHING, Project, signal, stderr, stdout};
+use crate::project::{NOTHING, Project, stderr, stdout};
 
 /// The report of an exploration of the project's worker.
 fn report(project: &Project, options: &[&str]) -> Value {
@@ -107,17 +106,11 @@ fn a_search_that_is_interrupted_continues_to_the_same_result() {
     let options = ["--schedules", "600", "--jobs", "2"];
     let whole = essence(report(&project, &options));
     let resumed = [&options[..], &["--resume", "search.json"]].concat();
-    let command = project
-        .command(&["explore", "--scenario", "contend", "--seed", "7"])
-        .args(&resumed)
-        .args(["--", "python3", "worker.py"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    project.until_a_worker_gets_the_lock();
-    signal(&command, Signal::SIGINT);
-    let output = command.wait_with_output().unwrap();
+    let mut command = project.command(&["explore", "--scenario", "contend", "--seed", "7"]);
+    let command = command.args(&resumed).args(["--", "python3", "worker.py"]);
+    let (output, _) = project.ended_by(Signal::SIGINT, command, || {
+        project.until_a_worker_gets_the_lock();
+    });
     assert_eq!(output.status.code(), Some(130), "{}", stdout(&output));
     let state = fs::read_to_string(project.folder().join("search.json")).unwrap();
     assert!(state.contains("\"open\""), "{state}");

@@ -1,5 +1,6 @@
 //! Locks on a server: requests are steps.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -8,18 +9,22 @@ use crate::project::{Project, stderr, stdout};
 
 /// A lock on [`SERVER`]; the tests fill in the words in capitals.
 const WORKER: &str = "
-import os, socket, time
+import os, socket, threading, time
 from lockutils_worker import serve
+def connect():
+    host, port = 'ADDRESS'.split(':')
+    return socket.create_connection((host, int(port)), TIMEOUT).makefile('rw')
+def ask(server, request, name):
+    server.write(request + ' ' + name + '\\n')
+    server.flush()
+    return server.readline().strip()
 class Lock:
     def __init__(self, directory, name):
         self.name, self.server = name, None
     def ask(self, request):
         if self.server is None:
-            host, port = 'ADDRESS'.split(':')
-            self.server = socket.create_connection((host, int(port)), TIMEOUT).makefile('rw')
-        self.server.write(request + ' ' + self.name + '\\n')
-        self.server.flush()
-        return self.server.readline().strip()
+            self.server = connect()
+        return ask(self.server, request, self.name)
     def acquire(self):
         ACQUIRE
     def release(self):
@@ -52,6 +57,8 @@ class Connection(socketserver.StreamRequestHandler):
     def answer(self, request, key):
         if request == 'get':
             return b'held' if key in keys else b'free'
+        if request == 'renew':
+            return b'renewed'
         if request == 'delete':
             keys.pop(key, None)
             freed.notify_all()
@@ -108,22 +115,29 @@ impl Drop for TestServer {
 }
 
 fn explored(acquire: &str, address: &str, timeout: &str, options: &[&str]) -> (Project, Output) {
-    let worker = WORKER
+    explored_as("", acquire, address, timeout, options)
+}
+
+/// The same with further lines of the worker.
+fn explored_as(
+    lines: &str,
+    acquire: &str,
+    address: &str,
+    timeout: &str,
+    options: &[&str],
+) -> (Project, Output) {
+    let worker = (WORKER.to_owned() + lines)
         .replace("ACQUIRE", acquire.trim())
         .replace("ADDRESS", address)
         .replace("TIMEOUT", timeout);
     let project = project(&(worker + "serve(Lock)\n"));
     // A slow machine is not to blame: without a lease, long holds are excused.
-    let common = [
-        "--scenario",
-        "contend",
-        "--duration",
-        "60s",
-        "--lease",
-        "20s",
-    ];
-    let common = [&common[..], &["--save", "found.txt"]].concat();
-    let output = explore_worker(&project, &[&common[..], options].concat());
+    let common = ["--duration", "60s", "--lease", "20s", "--save", "found.txt"];
+    let scenario: &[&str] = match options.contains(&"--scenario") {
+        true => &[],
+        false => &["--scenario", "contend"],
+    };
+    let output = explore_worker(&project, &[&common[..], scenario, options].concat());
     (project, output)
 }
 
@@ -183,4 +197,153 @@ fn what_cannot_be_started_or_ended_is_said() {
     assert!(leases.contains("leases can be ended"), "{leases}");
     let both = explore(&["--server", "127.0.0.1:9", "--servers", "redis"]);
     assert!(both.contains("cannot be used with"), "{both}");
+}
+
+/// Keeps something alive on a connection of its own, from the first command on.
+const HEARTBEAT: &str = "
+def beat(name):
+    server, stopped = connect(), threading.Event()
+    while True:
+        PAUSE
+        ask(server, 'renew', name)
+class Beating(Lock):
+    def __init__(self, directory, name):
+        super().__init__(directory, name)
+        self.thread = None
+    def acquire(self):
+        if self.thread is None:
+            self.thread = threading.Thread(target=beat, args=(self.name,), daemon=True)
+            self.thread.start()
+        super().acquire()
+Lock = Beating
+";
+
+#[test]
+fn a_heartbeat_on_a_connection_of_its_own_is_no_step() {
+    let server = TestServer::start();
+    for pause in ["stopped.wait(0.1)", "time.sleep(0.1)"] {
+        let beats = HEARTBEAT.replace("PAUSE", pause);
+        let options = ["--schedules", "40"];
+        let (project, output) =
+            explored_as(&beats, LOOKS_THEN_SETS, &server.address, "None", &options);
+        tells(&output, 1, &["BROKEN after", "request get lock-"]);
+        assert!(!stdout(&output).contains("renew"), "{}", stdout(&output));
+        // When it acts is no choice of the scheduler, so not every replay is the same.
+        let again = project.run(&["replay", "found.txt", "--times", "3"]);
+        assert!(!stdout(&again).contains("renew"), "{}", stdout(&again));
+        let options = ["--schedules", "15"];
+        let (_, output) = explored_as(&beats, ADDS, &server.address, "None", &options);
+        tells(&output, 0, &["no violation found: 15 schedules"]);
+    }
+}
+
+/// Connects before it is ready, and offers to be forked.
+const POOL: &str = "
+POOL = [connect()]
+ask(POOL[0], 'get', 'warm')
+class Pooled(Lock):
+    def __init__(self, directory, name):
+        self.name, self.server = name, POOL[0]
+Lock = Pooled
+";
+
+#[test]
+fn a_connection_from_before_the_first_command_is_not_shared() {
+    let server = TestServer::start();
+    let afresh = "it has a connection to a server, which copies of it would share";
+    for (acquire, status, told) in [
+        (LOOKS_THEN_SETS, 1, "BROKEN after"),
+        (WAITS, 0, "no violation found: 6 schedules"),
+    ] {
+        let options = ["--schedules", "6", "--workers", "2"];
+        let (_, output) = explored_as(POOL, acquire, &server.address, "None", &options);
+        tells(&output, status, &[told, afresh]);
+        assert!(!stdout(&output).contains("warm"), "{}", stdout(&output));
+    }
+}
+
+/// A thread that is at work before the command gets the lock for the others.
+const AGENT: &str = "
+class Agent(Lock):
+    def __init__(self, directory, name):
+        super().__init__(directory, name)
+        self.wanted, self.got = False, threading.Event()
+        threading.Thread(target=self.work, daemon=True).start()
+    def work(self):
+        while True:
+            time.sleep(0.02)
+            if self.wanted and self.ask('add') == 'yes':
+                self.wanted = False
+                self.got.set()
+    def acquire(self):
+        self.got.clear()
+        self.wanted = True
+        self.got.wait()
+Agent.forks = False
+Lock = Agent
+print = None
+lock = Agent(os.environ['LOCKUTILS_DIR'], os.environ['LOCKUTILS_NAME'])
+time.sleep(0.05)
+Lock = lambda directory, name: lock
+";
+
+#[test]
+fn requests_whose_order_is_not_known_give_no_verdict() {
+    let server = TestServer::start();
+    let options = ["--schedules", "5"];
+    let (_, output) = explored_as(AGENT, ADDS, &server.address, "None", &options);
+    tells(
+        &output,
+        2,
+        &["by requests of a thread that was at work before the command"],
+    );
+}
+
+/// Tells the server that it is there whenever it starts.
+const WARMS_UP: &str = "
+ask(connect(), 'set', 'warm-' + os.environ['LOCKUTILS_NAME'])
+";
+
+#[test]
+fn what_a_fresh_worker_does_before_it_is_ready_is_no_step() {
+    let server = TestServer::start();
+    let options = ["--scenario", "respawn", "--schedules", "15"];
+    for (acquire, status, told) in [
+        (LOOKS_THEN_SETS, 1, "BROKEN after"),
+        (ADDS, 0, "respawn   no violation found: 15 schedules"),
+    ] {
+        let (_, output) = explored_as(WARMS_UP, acquire, &server.address, "None", &options);
+        tells(&output, status, &[told]);
+        assert!(!stdout(&output).contains("warm"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_configured_lock_has_its_server() {
+    let server = TestServer::start();
+    let worker = WORKER
+        .replace("ACQUIRE", LOOKS_THEN_SETS.trim())
+        .replace("'ADDRESS'", "os.environ['LOCKUTILS_SERVERS']")
+        .replace("TIMEOUT", "None");
+    let project = project(&(worker + "serve(Lock)\n"));
+    let manifest = fs::read_to_string(project.folder().join("Cargo.toml")).unwrap();
+    let explored = |keys: &str| {
+        let lock = format!(
+            "\n[[package.metadata.lockutils.lock]]\nname = \"jobs\"\nlease = \"20s\"\n\
+             worker = \"python3 worker.py\"\nexplore = {{ scenarios = [\"contend\"], {keys} }}\n"
+        );
+        project.write("p/Cargo.toml", &format!("{manifest}{lock}"));
+        project.run(&["explore", "--lock", "jobs", "--schedules", "40"])
+    };
+    let found = explored(&format!("server = \"{}\"", server.address));
+    tells(&found, 1, &["BROKEN after", "request get lock-"]);
+    for (keys, why) in [
+        ("servers = \"rediss\"", "did you mean `redis`?"),
+        ("server = \"somewhere\"", "ENGINE://HOST:PORT"),
+        ("servers = \"redis\", server = \"127.0.0.1:9\"", "not both"),
+    ] {
+        let refused = explored(keys);
+        assert_eq!(refused.status.code(), Some(2), "{keys}");
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
 }

@@ -13,24 +13,19 @@ use crate::project::{NOTHING, Project, signal, stderr, stdout, until};
 #[test]
 fn ctrl_c_prints_what_was_found_so_far() {
     let project = Project::new();
+    let mut command = project.command(&[
+        "stress",
+        "--builtin",
+        "fcntl",
+        "--scenario",
+        "threads,contend",
+        "--duration",
+        "10m",
+    ]);
     let began = Instant::now();
-    let command = project
-        .command(&[
-            "stress",
-            "--builtin",
-            "fcntl",
-            "--scenario",
-            "threads,contend",
-            "--duration",
-            "10m",
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    project.until_a_worker_gets_the_lock();
-    signal(&command, Signal::SIGINT);
-    let output = command.wait_with_output().unwrap();
+    let (output, _) = project.ended_by(Signal::SIGINT, &mut command, || {
+        project.until_a_worker_gets_the_lock();
+    });
     let text = stdout(&output);
     assert!(
         text.contains("interrupted before everything was tested"),
@@ -38,7 +33,6 @@ fn ctrl_c_prints_what_was_found_so_far() {
     );
     assert_eq!(output.status.code(), Some(130), "{text}");
     assert!(began.elapsed() < Duration::from_secs(60));
-    assert_eq!(project.left_behind(), NOTHING);
 }
 
 /// Returns `true` if a process has the directory in its environment.
@@ -56,25 +50,18 @@ fn is_used(directory: &Path) -> bool {
 fn ctrl_c_is_heard_while_a_worker_starts() {
     let project = Project::new();
     project.write("p/slow.sh", "touch started; sleep 1000\n");
-    let command = project
-        .command(&["stress", "--", "sh", "slow.sh"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    until("the worker starts", || {
-        project.folder().join("started").exists().then_some(())
+    let mut command = project.command(&["stress", "--", "sh", "slow.sh"]);
+    let (output, took) = project.ended_by(Signal::SIGINT, &mut command, || {
+        until("the worker starts", || {
+            project.folder().join("started").exists().then_some(())
+        });
     });
-    let began = Instant::now();
-    signal(&command, Signal::SIGINT);
-    let output = command.wait_with_output().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(15));
+    assert!(took < Duration::from_secs(15));
     let text = stderr(&output);
     assert!(
         text.contains("interrupted before the worker was ready"),
         "{text}"
     );
-    assert_eq!(project.left_behind(), NOTHING);
 }
 
 #[test]
@@ -147,22 +134,14 @@ fn a_signal_that_ends_it_is_in_the_exit_status() {
             ],
             false => &[command, "--", "sh", "slow.sh"],
         };
-        let child = project
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        match ready {
+        let mut child = project.command(arguments);
+        let (output, _) = project.ended_by(Signal::SIGTERM, &mut child, || match ready {
             true => project.until_a_worker_gets_the_lock(),
             false => until("the worker starts", || {
                 project.folder().join("started").exists().then_some(())
             }),
-        }
-        signal(&child, Signal::SIGTERM);
-        let output = child.wait_with_output().unwrap();
+        });
         let printed = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(143), "{command}: {printed}");
-        assert_eq!(project.left_behind(), NOTHING);
     }
 }

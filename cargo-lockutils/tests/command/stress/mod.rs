@@ -5,6 +5,7 @@ mod interrupted;
 mod not_tried;
 mod reports;
 mod seldom;
+mod tokens;
 mod verdicts;
 mod worker_check;
 mod workers;

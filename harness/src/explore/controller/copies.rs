@@ -7,7 +7,6 @@ use nix::libc;
 use nix::unistd::Pid;
 
 use crate::procfs::{self, Stat, Thread};
-use crate::protocol::Capability;
 
 use super::super::error::ExploreError;
 use super::Controller;
@@ -31,6 +30,8 @@ pub(super) enum Obstacle {
     CreatesFiles,
     #[error("it has {0} open, which copies of it would share")]
     Open(String),
+    #[error("it has a connection to a server, which copies of it would share")]
+    Connected,
     #[error("it shares memory ({0}), which copies of it would share as well")]
     SharesMemory(String),
     #[error(
@@ -52,7 +53,12 @@ impl Controller<'_> {
             self.fork(&[number])?;
             self.end(&[number]);
         }
-        if let Err(obstacle) = self.try_to_make_template(number, declared) {
+        let shares = self.workers[number].shares_connections;
+        let template = match shares {
+            true => Err(Obstacle::Connected),
+            false => self.try_to_make_template(number, declared),
+        };
+        if let Err(obstacle) = template {
             self.no_templates = true;
             if !declared {
                 self.starts_afresh = Some(obstacle.to_string());
@@ -154,7 +160,7 @@ impl Controller<'_> {
                 self.no_templates = true;
                 self.workers[number] = self.start(number)?;
                 self.attach(number)?;
-                match self.workers[number].capabilities.has(Capability::Zygote) {
+                match self.workers[number].is_zygote() {
                     true => self.fork(&[number]),
                     false => Ok(()),
                 }

@@ -1,14 +1,18 @@
 //! Handles the stops of tasks, one after the other.
 
+use std::time::Instant;
+
 use nix::unistd::Pid;
 
+use crate::procfs;
 use crate::protocol::{Answer, Line};
 
 use super::super::command::Command;
 use super::super::entry::Entry;
-use super::super::syscalls::{self, Call, SystemCall, Wait};
+use super::super::syscalls::{self, Call, Operation, SystemCall, Wait};
 use super::super::tracer::Stop;
 use super::Controller;
+use super::parked::Parked;
 use super::worker::{HeldWait, WorkerState};
 
 impl Controller<'_> {
@@ -88,7 +92,15 @@ impl Controller<'_> {
             self.tracer.resume(tid);
             return true;
         }
-        match syscalls::wait(tid, system_call, entry) {
+        let wait = syscalls::wait(tid, system_call, entry);
+        let is_own = worker.background.contains(tid);
+        if let Some(wait) = wait {
+            let limit = syscalls::limit(tid, entry, wait);
+            let limit = (!matches!(wait, Wait::Sleep { .. })).then_some(limit);
+            worker.background.waits(tid, limit, Instant::now());
+        }
+        match wait {
+            Some(_) if is_own => {}
             Some(Wait::Sleep { result }) => {
                 worker.park(tid, entry, Call::sleep(entry.number), result);
                 return true;
@@ -119,12 +131,46 @@ impl Controller<'_> {
             true => syscalls::decode(tid, system_call, entry, &mut self.files, identify),
             false => None,
         };
-        let call = on_files.or_else(|| self.request(tid, system_call, entry));
-        let is_step = call.is_some();
-        if let Some(call) = call {
-            self.workers[number].park(tid, entry, call, 0);
+        let Some(call) = on_files.or_else(|| self.request(tid, system_call, entry)) else {
+            return false;
+        };
+        if self.acts_by_itself(tid, number, &call) {
+            let entry = *entry;
+            let result = 0;
+            self.hold_own_request(
+                number,
+                Parked {
+                    tid,
+                    entry,
+                    call,
+                    result,
+                },
+            );
+            return true;
         }
-        is_step
+        self.workers[number].park(tid, entry, call, 0);
+        true
+    }
+
+    /// Returns `true` if the call is a request that no command has caused.
+    fn acts_by_itself(&mut self, tid: Pid, number: usize, call: &Call) -> bool {
+        if call.operation != Operation::Request {
+            return false;
+        }
+        let worker = &mut self.workers[number];
+        let connection = call.fd.and_then(|fd| connection(tid, fd));
+        let obeys = worker.command.is_some();
+        connection.is_some_and(|connection| {
+            let background = &mut worker.background;
+            // The first thread of a process is where commands are read, as a rule.
+            match syscalls::is_first_thread(tid) {
+                true => {
+                    background.obeys(tid, connection);
+                    false
+                }
+                false => background.requests(tid, connection, obeys, Instant::now()),
+            }
+        })
     }
 
     fn task_ended(&mut self, tid: Pid) {
@@ -142,6 +188,7 @@ impl Controller<'_> {
             worker.unanswered.retain(|one| one.tid != tid);
             worker.participants.remove(&tid);
             worker.helpers.remove(&tid);
+            worker.background.forget(tid);
             let forks = self.unscheduled && worker.is_zygote() && worker.readies == 0;
             if worker.main == Some(tid) && forks {
                 // A zygote may start other processes before the one that takes the lock.
@@ -176,4 +223,9 @@ impl Controller<'_> {
             }
         }
     }
+}
+
+/// The inode of a socket.
+fn connection(tid: Pid, fd: i32) -> Option<u64> {
+    procfs::socket_inode(&procfs::descriptor_target(tid, fd).ok()?)
 }

@@ -1,10 +1,13 @@
 //! Runs the workers of a schedule under the tracer: one takes a step while the others stand still.
 
+mod background;
 mod backoff;
 mod copies;
 mod directory;
 mod events;
 mod held_waits;
+mod own_requests;
+mod parked;
 mod perform;
 mod requests;
 mod servers;
@@ -200,6 +203,7 @@ impl<'a> Controller<'a> {
         self.workers[number].main = Some(pid);
         let attached = self.tracer.attach(number, pid);
         attached.map_err(ExploreError::Trace)?;
+        self.workers[number].shares_connections = self.is_connected(number, pid);
         if self.workers[number].is_zygote() {
             self.workers[number].zygote = self.tracer.tasks_of(number).collect();
         }

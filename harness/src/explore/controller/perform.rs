@@ -16,8 +16,9 @@ use super::super::schedule::Action;
 use super::super::syscalls::{Call, Effect, Footprint};
 use super::Controller;
 use super::backoff::Backoff;
+use super::parked::Parked;
 use super::settle::QUIET;
-use super::worker::{Parked, WorkerState};
+use super::worker::WorkerState;
 
 /// Maximum real time for which a dozing worker sleeps.
 const NAP: Duration = Duration::from_secs(2);
@@ -54,7 +55,9 @@ impl Controller<'_> {
     /// Sends a command to a worker, and lets it run to its first call that matters.
     pub fn give(&mut self, number: usize, command: Command) -> Action {
         self.begin_held_waits(number);
+        self.let_others_sleep(number);
         let worker = &mut self.workers[number];
+        worker.background.begins_command();
         worker.command = Some(command);
         worker.stir();
         let written = match command {
@@ -92,10 +95,14 @@ impl Controller<'_> {
 
     /// Makes the call before which a worker is stopped, and lets it run to the next one.
     pub fn perform(&mut self, number: usize) -> Action {
+        let is_on_server = self.uses_servers();
         let worker = &mut self.workers[number];
         let next = worker.next_call();
         let Some(parked) = next.and_then(|place| worker.parked.remove(place)) else {
             let within = match worker.state {
+                WorkerState::Dozing if worker.waits_for_a_server(NAP) && is_on_server => {
+                    Duration::ZERO
+                }
                 WorkerState::Dozing => NAP,
                 _ => Duration::ZERO,
             };

@@ -6,13 +6,16 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use crate::engines::{Lease, ServerError};
+use crate::procfs;
+use crate::protocol::Capability;
 
 use super::super::entry::Entry;
-use super::super::requests::{Access, Request};
+use super::super::requests::Request;
 use super::super::syscalls::{self, Call, Operation, SystemCall};
 use super::Controller;
+use super::parked::Parked;
 use super::socket::Socket;
-use super::worker::{Parked, Unanswered};
+use super::worker::Unanswered;
 
 /// Maximum number of writes of one request.
 const MOST_PARTS: usize = 100;
@@ -49,6 +52,16 @@ impl Controller<'_> {
             return Some(Call::disconnect(entry.number, fd, server));
         }
         None
+    }
+
+    /// Returns `true` if a worker that has just become ready has a connection to a server.
+    pub(super) fn is_connected(&mut self, number: usize, process: Pid) -> bool {
+        let all = || procfs::descriptors(process).into_iter().flatten();
+        let is_server = |fd: i32| {
+            let tasks = self.tracer.tasks.keys().copied();
+            self.servers.behind(process, fd, tasks).is_some()
+        };
+        self.workers[number].capabilities.has(Capability::Zygote) && all().any(is_server)
     }
 
     /// The state of the connection of a call that is about to be made.
@@ -143,16 +156,13 @@ impl Controller<'_> {
     /// can happen at any time, and is not a step.
     pub(super) fn send_silently(&mut self, number: usize) -> bool {
         let worker = &mut self.workers[number];
-        let is_silent = |place: &usize| {
-            let request = worker.parked[*place].call.request.as_ref();
-            request.is_some_and(|request| request.touched.access == Access::Nothing)
-        };
+        let is_silent = |place: &usize| worker.parked[*place].call.is_silent();
         let place = worker.next_call().filter(is_silent);
         let parked = place.and_then(|place| worker.parked.remove(place));
         parked.map(|parked| self.send(number, parked)).is_some()
     }
 
-    fn send(&mut self, number: usize, parked: Parked) -> Option<Request> {
+    pub(super) fn send(&mut self, number: usize, parked: Parked) -> Option<Request> {
         let Parked { tid, mut call, .. } = parked;
         let connection = self.before_request(tid, &call);
         let result = self.make_call(tid).unwrap_or(0);

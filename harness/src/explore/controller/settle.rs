@@ -36,6 +36,12 @@ impl Controller<'_> {
             self.begin_held_waits(number);
         }
         loop {
+            if self.send_own_request(number) {
+                quiet_since = None;
+                continue;
+            }
+            self.let_strangers_sleep(number);
+            self.set_own_requests_aside(number);
             let worker = &self.workers[number];
             if worker.command.is_none() {
                 // It has to read the next command.
@@ -43,7 +49,9 @@ impl Controller<'_> {
                 self.let_tidy_up(number);
                 return;
             }
-            if !worker.parked.is_empty() || worker.is_gone() {
+            let is_undecided =
+                self.servers.matter() && worker.background.are_undecided(&worker.parked);
+            if (!worker.parked.is_empty() && !is_undecided) || worker.is_gone() {
                 if self.send_silently(number) {
                     continue;
                 }
@@ -67,6 +75,12 @@ impl Controller<'_> {
             let moves = moves(&scan);
             match &quiet_since {
                 Some((since, before)) if !moves && *before == scan => {
+                    if is_undecided {
+                        if since.elapsed() > QUIET_BESIDE_HELPERS {
+                            self.workers[number].background.decide();
+                        }
+                        continue;
+                    }
                     if holds_waits && self.try_held_waits(number) {
                         quiet_since = None;
                         continue;

@@ -22,6 +22,9 @@ impl Controller<'_> {
     /// Handles all pending events, and waits until each worker that they have woken settles.
     pub fn catch_up(&mut self) {
         while self.pump() {}
+        for number in 0..self.workers.len() {
+            while self.send_own_request(number) {}
+        }
         self.hear_from_servers();
         for number in 0..self.workers.len() {
             if self.workers[number].is_moving() {
@@ -48,6 +51,10 @@ impl Controller<'_> {
             while self.pump() {}
             for &number in &waiting {
                 self.read_answers(number);
+            }
+            let mut all = 0..self.workers.len();
+            if all.any(|number| self.send_own_request(number)) {
+                return true;
             }
             let tidies_up = self.workers.iter().any(|worker| worker.tidies_up());
             if tidies_up || waiting.iter().any(|&number| !self.waits_elsewhere(number)) {
@@ -84,8 +91,9 @@ impl Controller<'_> {
         self.unscheduled = true;
         for number in 0..self.workers.len() {
             self.begin_held_waits(number);
-            let parked = std::mem::take(&mut self.workers[number].parked);
-            for parked in parked {
+            let worker = &mut self.workers[number];
+            let parked = std::mem::take(&mut worker.parked);
+            for parked in parked.into_iter().chain(worker.background.take_requests()) {
                 self.tracer.resume(parked.tid);
             }
         }

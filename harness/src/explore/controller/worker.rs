@@ -10,8 +10,10 @@ use crate::workers::worker::WorkerProcess;
 
 use super::super::command::Command;
 use super::super::entry::Entry;
-use super::super::syscalls::{Call, Effect, Wait};
+use super::super::syscalls::{Call, Wait};
 use super::super::tracer::Template;
+use super::background::Background;
+use super::parked::Parked;
 
 /// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +30,6 @@ pub enum WorkerState {
     Computing,
     /// The process that takes the lock has ended.
     Gone,
-}
-
-/// A task that is stopped before a call that matters.
-#[derive(Clone, Debug)]
-pub struct Parked {
-    pub tid: Pid,
-    pub entry: Entry,
-    pub call: Call,
-    /// The result of the call if it is a sleep, which is skipped.
-    pub result: i64,
 }
 
 /// A task that is held before a wait with a time limit.
@@ -86,6 +78,10 @@ pub struct Worker {
     pub unanswered: Vec<Unanswered>,
     /// The task and the connection of the last request that was answered.
     pub answered: Option<(Pid, i32)>,
+    /// Tasks that act by themselves.
+    pub background: Background,
+    /// Set if one of these has made a request.
+    pub has_acted: bool,
     /// The command that has not been answered yet.
     pub command: Option<Command>,
     pub answers: Vec<Answer>,
@@ -99,6 +95,9 @@ pub struct Worker {
     pub template: Option<Template>,
     /// Number of processes before it that have left on command in the same schedule.
     pub life: usize,
+    /// Set if it has connected to a server before it was ready, so that forked processes would share
+    /// the connection.
+    pub shares_connections: bool,
     /// Set if it was about to write when it was resumed last.
     pub may_have_answered: bool,
     /// Set if a command may not have been read.
@@ -121,6 +120,8 @@ impl Worker {
             held_waits: Vec::new(),
             unanswered: Vec::new(),
             answered: None,
+            background: Background::default(),
+            has_acted: false,
             command: None,
             answers: Vec::new(),
             wakes_at: None,
@@ -128,6 +129,7 @@ impl Worker {
             garbage: None,
             template: None,
             life: 0,
+            shares_connections: false,
             may_have_answered: false,
             has_unread_input: false,
         }
@@ -135,7 +137,8 @@ impl Worker {
 
     /// Returns `true` if the worker itself forks a fresh process for each schedule.
     pub fn is_zygote(&self) -> bool {
-        self.capabilities.has(Capability::Zygote) && self.template.is_none()
+        let may_fork = self.capabilities.has(Capability::Zygote) && !self.shares_connections;
+        may_fork && self.template.is_none()
     }
 
     pub fn is_gone(&self) -> bool {
@@ -150,6 +153,8 @@ impl Worker {
         self.held_waits.clear();
         self.unanswered.clear();
         self.answered = None;
+        self.background = Background::default();
+        self.has_acted = false;
         self.answers.clear();
         self.has_unread_input |= self.command.is_some();
         self.command = None;
@@ -182,20 +187,30 @@ impl Worker {
         self.command.is_none() && can_step && self.next_call().is_some()
     }
 
-    /// The position in `parked` of the next call of the worker. The sleep of a worker without a
-    /// command is not a step.
+    /// The position in `parked` of the next call of the worker: a sleep lasts until there is nothing
+    /// else to do. That of a worker without a command is not a step.
     pub fn next_call(&self) -> Option<usize> {
-        let busy = self.command.is_some();
-        let mut parked = self.parked.iter();
-        parked.position(|parked| busy || parked.call.effect != Effect::Sleep)
+        let call = self
+            .parked
+            .iter()
+            .position(|parked| !parked.call.is_sleep());
+        let sleep = || (self.command.is_some() && !self.parked.is_empty()).then_some(0);
+        call.or_else(sleep)
     }
 
     /// Returns `true` if the next step of the worker is a sleep.
     pub fn sleeps_next(&self) -> bool {
-        match self.parked.front() {
-            Some(parked) => parked.call.effect == Effect::Sleep,
-            None => self.state == WorkerState::Dozing,
+        match self.parked.is_empty() {
+            false => self.parked.iter().all(|parked| parked.call.is_sleep()),
+            true => self.state == WorkerState::Dozing,
         }
+    }
+
+    /// Returns `true` if all of its waits have longer limits: what ends one of them sooner comes from a
+    /// server, and arrives while that acts.
+    pub fn waits_for_a_server(&self, longer_than: Duration) -> bool {
+        let mut waits = self.held_waits.iter();
+        !self.held_waits.is_empty() && waits.all(|wait| wait.limit > longer_than)
     }
 
     /// Keeps a task stopped before a call that becomes a step.

@@ -3,10 +3,14 @@
 //! A request whose protocol is not known touches everything on its server.
 
 mod commands;
+mod framing;
+mod http;
+mod mariadb;
 mod postgres;
 mod resp;
 mod text;
 mod touched;
+mod zookeeper;
 
 pub use touched::{Access, Touched};
 
@@ -29,14 +33,17 @@ impl Request {
     /// The request that these bytes make to the server with this number.
     pub fn of(server: usize, bytes: &[u8]) -> Self {
         let commands = resp::commands(bytes);
-        let touched = match &commands {
-            Some(commands) => commands::touched(server, commands),
-            None if postgres::begins_session(bytes) => Touched::nothing(server),
-            None => Touched::everything(server),
+        let http = http::Http::parse(bytes);
+        let touched = match (&commands, &http) {
+            (Some(commands), _) => commands::touched(server, commands),
+            (None, Some(http)) => http.touched(server),
+            (None, None) if concerns_the_connection(bytes) => Touched::nothing(server),
+            (None, None) => Touched::everything(server),
         };
-        let text = match &commands {
-            Some(commands) => text::of_commands(commands),
-            None => text::of_bytes(bytes),
+        let text = match (&commands, &http) {
+            (Some(commands), _) => text::of_commands(commands),
+            (None, Some(http)) => http.text(),
+            (None, None) => text::of_bytes(mariadb::statement(bytes).unwrap_or(bytes)),
         };
         Request {
             touched,
@@ -69,6 +76,7 @@ impl Request {
     /// Adds a further part of the same request.
     pub fn continued(&mut self, part: Request) {
         self.touched = Touched::everything(self.touched.server);
+        self.text = text::joined(&self.text, &part.text);
         self.digest = self.digest.rotate_left(1) ^ part.digest;
         self.answer = part.answer;
         self.in_vain = part.in_vain;
@@ -77,11 +85,17 @@ impl Request {
     /// Records the bytes of the answer.
     pub fn answered(&mut self, bytes: &[u8]) {
         self.in_vain = resp::is_refusal(bytes);
-        self.answer = Some(match resp::answer(bytes) {
-            Some(text) => text,
-            None => text::of_bytes(bytes),
-        });
+        let text = resp::answer(bytes).or_else(|| http::answer(bytes));
+        self.answer = Some(text.unwrap_or_else(|| text::of_bytes(bytes)));
     }
+}
+
+/// Returns `true` for a request that begins a session, or only keeps it alive.
+fn concerns_the_connection(bytes: &[u8]) -> bool {
+    postgres::begins_session(bytes)
+        || mariadb::begins_session(bytes)
+        || zookeeper::concerns_the_session(bytes)
+        || framing::is_control(bytes)
 }
 
 /// FNV-1a, 64 bits: the same in every run.

@@ -25,6 +25,11 @@ pub fn of_bytes(bytes: &[u8]) -> String {
     shorten(&printable(&bytes[..bytes.len().min(4 * LONGEST)]), LONGEST)
 }
 
+/// Two parts of one text.
+pub fn joined(first: &str, second: &str) -> String {
+    shorten(format!("{first} {second}").trim(), LONGEST)
+}
+
 /// Runs of printable characters, with one space between them.
 pub fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -50,6 +55,10 @@ mod tests {
     fn a_text_is_one_short_line() {
         assert_eq!(of_bytes(b"Q\0\0\0\x1eSELECT 1\0"), "Q SELECT 1");
         assert_eq!(of_bytes(b"\0\x01\x02"), "");
+        assert_eq!(
+            (joined("a", "b"), joined("", "b")),
+            ("a b".into(), "b".into())
+        );
         let script = "return\n".repeat(50);
         let text = of_commands(&[vec![b"EVAL", script.as_bytes(), b"1", b"key"], vec![b"GET"]]);
         assert_eq!(text, "EVAL return return return ret… 1 key (+1)");

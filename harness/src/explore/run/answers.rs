@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::model::Verb;
 use crate::protocol::Answer;
-use crate::stress::judge::{LeaseRule, nanoseconds};
+use crate::stress::judge::{BrokenFence, FencedSection, LeaseRule, nanoseconds};
 use crate::workers::pool::stderr_of;
 
 use super::super::command::Command;
@@ -46,7 +46,7 @@ impl Run<'_, '_> {
         }
         let worker = &mut self.workers[number];
         match answer {
-            Answer::Acquired => return self.enter(number),
+            Answer::Acquired(token) => return self.enter(number, token),
             // Its command was not run, or its wrapper did not exit as it should: we killed it.
             Answer::Error(_) if worker.torn => {
                 if worker.script.front() == Some(&Command::Verb(Verb::Release)) {
@@ -77,12 +77,59 @@ impl Run<'_, '_> {
         None
     }
 
-    /// Records that a worker enters the section. If another one is inside, that ends the schedule.
-    fn enter(&mut self, number: usize) -> Option<End> {
+    /// Records that a worker enters the section. If another one is inside, or its token does not
+    /// fit, that ends the schedule.
+    fn enter(&mut self, number: usize, token: Option<u64>) -> Option<End> {
         self.workers[number].inside = Some(Hold {
             since_step: self.steps.len(),
             since: Instant::now(),
+            token,
         });
+        if self.controller.has_made_own_requests(number) && !self.has_stepped(number) {
+            return Some(End::Failed(FailureReason::NotOrdered { worker: number }));
+        }
+        let end = self.overlap(number);
+        if let Some(End::Overlap { .. } | End::Failed(_)) = end {
+            return end;
+        }
+        let broken = token.and_then(|token| self.check_token(number, token));
+        broken.map(End::FenceBroken).or(end)
+    }
+
+    /// Returns `true` if the worker has taken a step that may change something since its last command.
+    fn has_stepped(&self, number: usize) -> bool {
+        let steps = self.steps.iter().rev().filter(|step| step.actor == number);
+        let mut steps = steps.take_while(|step| !matches!(step.action, Action::Commanded(_)));
+        steps.any(|step| step.action.may_change())
+    }
+
+    /// Compares the token of a worker that has just entered with those of the others.
+    fn check_token(&mut self, number: usize, token: u64) -> Option<BrokenFence<usize>> {
+        let section = |worker: usize| {
+            let hold = self.workers[worker].inside?;
+            Some(FencedSection {
+                holder: worker,
+                token: hold.token?,
+                began: hold.since_step as u64,
+            })
+        };
+        let is_valid =
+            |worker: usize| !self.workers[worker].stale && !self.may_be_over(worker, true);
+        let others = (0..self.workers.len())
+            .filter(|&other| other != number && self.controller.lives(other) && is_valid(other));
+        let valid: Vec<_> = others.filter_map(section).collect();
+        let new = FencedSection {
+            holder: number,
+            token,
+            began: self.steps.len() as u64,
+        };
+        let (_, requested) = self.workers[number].requested;
+        let is_valid = is_valid(number);
+        self.fence.begins(new, requested as u64, is_valid, valid)
+    }
+
+    /// The end if a worker that enters overlaps with another one.
+    fn overlap(&mut self, number: usize) -> Option<End> {
         // A worker that has died no longer holds the lock.
         let (stale, valid): (Vec<usize>, Vec<usize>) = (0..self.workers.len())
             .filter(|&other| {
@@ -96,29 +143,32 @@ impl Run<'_, '_> {
         if self.workers[first].torn && !self.controller.command_lives(first) {
             return Some(End::Failed(FailureReason::CommandEnded { worker: first }));
         }
+        // The grant may arrive late, and so the stale one of two holders may be the second.
+        let on_server = self.controller.uses_servers();
+        let second_may_be = on_server && self.may_be_over(number, true);
+        Some(match self.may_be_over(first, on_server) || second_may_be {
+            true => End::LeaseExpired,
+            false => End::Overlap {
+                first,
+                second: number,
+            },
+        })
+    }
+
+    /// Returns `true` if a worker in the section may have outlived its lease in real time. On a
+    /// server, a lease counts from the request.
+    fn may_be_over(&self, worker: usize, counts_from_request: bool) -> bool {
+        if self.controller.knows_leases() {
+            return self.may_have_expired(worker);
+        }
         let rule = LeaseRule {
             lease: self.config.lease.map(nanoseconds),
         };
-        // A lease counts from the request: its grant may arrive late, and so the stale one of two
-        // holders may be the second.
-        let on_server = self.controller.uses_servers();
-        let age = |worker: usize| match self.workers[worker].inside {
-            Some(hold) if !on_server => hold.since.elapsed(),
-            _ => self.workers[worker].requested.elapsed(),
+        let age = match self.workers[worker].inside {
+            Some(hold) if !counts_from_request => hold.since.elapsed(),
+            _ => self.workers[worker].requested.0.elapsed(),
         };
-        let may_be_over = |worker: usize| match self.controller.knows_leases() {
-            true => self.may_have_expired(worker),
-            false => rule.may_be_over(nanoseconds(age(worker)), false),
-        };
-        Some(
-            match may_be_over(first) || (on_server && may_be_over(number)) {
-                true => End::LeaseExpired,
-                false => End::Overlap {
-                    first,
-                    second: number,
-                },
-            },
-        )
+        rule.may_be_over(nanoseconds(age), false)
     }
 
     /// Starts a fresh worker in place of one that left on command. A worker that ended by itself
@@ -131,6 +181,12 @@ impl Run<'_, '_> {
                 return Some(End::Failed(FailureReason::NotReplaced(error.to_string())));
             }
             self.note_change();
+            // What it did on a server before it was ready is no step.
+            if self.controller.uses_servers()
+                && let Some(end) = self.look_up_leases(number)
+            {
+                return Some(end);
+            }
         }
         let worker = &mut self.controller.workers[number];
         worker.is_gone().then(|| {

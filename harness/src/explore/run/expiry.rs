@@ -6,7 +6,7 @@ use crate::engines::Lease;
 
 use super::super::end::{End, FailureReason};
 use super::super::moves::Fault;
-use super::super::schedule::{Action, Candidate, Step};
+use super::super::schedule::{Action, Candidate};
 use super::Run;
 
 impl Run<'_, '_> {
@@ -37,20 +37,7 @@ impl Run<'_, '_> {
         }
         self.workers[owner].stale = true;
         let action = Action::Expired(leases.into_iter().map(|lease| lease.id).collect());
-        self.has_changed(owner, &action);
-        self.last_progress = self.steps.len();
-        self.steps.push(Step {
-            actor: owner,
-            nth: self.workers[owner].nth,
-            action,
-            answers: Vec::new(),
-            candidates,
-            faults,
-        });
-        for worker in &mut self.workers {
-            worker.note_progress();
-        }
-        self.note_change();
+        self.record_fault(owner, action, candidates, faults);
         self.look_up_leases(owner)
     }
 
@@ -63,7 +50,19 @@ impl Run<'_, '_> {
         changes.then(|| self.look_up_leases(by)).flatten()
     }
 
-    fn look_up_leases(&mut self, by: usize) -> Option<End> {
+    /// Looks up the leases after requests that tasks of workers have made by themselves.
+    pub(super) fn learn_from_others(&mut self) -> Option<End> {
+        for worker in self.controller.take_acted() {
+            self.note_change();
+            let end = self.look_up_leases(worker);
+            if end.is_some() {
+                return end;
+            }
+        }
+        None
+    }
+
+    pub(super) fn look_up_leases(&mut self, by: usize) -> Option<End> {
         let leases = match self.controller.leases() {
             Ok(leases) => leases,
             Err(error) => return Some(End::Failed(FailureReason::Server(error.to_string()))),

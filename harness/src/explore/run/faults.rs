@@ -84,11 +84,25 @@ impl Run<'_, '_> {
         if !killed {
             return Some(End::Failed(FailureReason::NotKilled { worker: number }));
         }
-        self.has_changed(number, &action);
+        self.record_fault(number, action, candidates, faults);
+        self.is_aged = false;
+        self.try_once_more();
+        None
+    }
+
+    /// Records a fault that has hit a worker, after which all look again.
+    pub(super) fn record_fault(
+        &mut self,
+        hit: usize,
+        action: Action,
+        candidates: Vec<Candidate>,
+        faults: Vec<Fault>,
+    ) {
+        self.has_changed(hit, &action);
         self.last_progress = self.steps.len();
         self.steps.push(Step {
-            actor: number,
-            nth: self.workers[number].nth,
+            actor: hit,
+            nth: self.workers[hit].nth,
             action,
             answers: Vec::new(),
             candidates,
@@ -97,10 +111,7 @@ impl Run<'_, '_> {
         for worker in &mut self.workers {
             worker.note_progress();
         }
-        self.is_aged = false;
         self.note_change();
-        self.try_once_more();
-        None
     }
 
     /// The worker whose wrapper was killed before it ran its command, if other processes of the

@@ -19,6 +19,7 @@ use scripted_worker::ScriptedWorker;
 
 use crate::model::{Scenario, Snapshot, Verb};
 use crate::protocol::{Answer, excerpt};
+use crate::stress::judge::Fence;
 
 use super::controller::{Controller, HANGS, WorkerState};
 use super::end::{End, FailureReason, StuckReason};
@@ -86,6 +87,7 @@ pub fn run(
         deletes_files: config.scenario == Scenario::Unlink,
         faults_made: 0,
         leases: Leases::default(),
+        fence: Fence::new(),
         has_expired: false,
         changers: HashMap::new(),
         is_aged: false,
@@ -117,7 +119,7 @@ fn set_up(controller: &mut Controller<'_>, config: &RunConfig) -> Result<(), Exp
     let victim = config.workers;
     controller.set_up(config.workers + 1)?;
     match controller.run_command(victim, Verb::Acquire)? {
-        Answer::Acquired => {}
+        Answer::Acquired(_) => {}
         other => return Err(ExploreError::FirstWorker(other)),
     }
     controller.end(&[victim]);
@@ -145,6 +147,8 @@ struct Run<'a, 'b> {
     /// Number of faults that the scheduler has chosen.
     faults_made: usize,
     leases: Leases,
+    /// The fencing tokens so far.
+    fence: Fence<usize>,
     /// Set if two workers were in the section, one of them after the end of its lease.
     has_expired: bool,
     /// The actor that last changed each file, by name.
@@ -166,6 +170,9 @@ impl Run<'_, '_> {
                 return End::Failed(FailureReason::TooSlow { limit: MOST_TIME });
             }
             self.controller.catch_up();
+            if let Some(end) = self.learn_from_others() {
+                return end;
+            }
             if let Some(end) = self.handle_answers() {
                 return end;
             }

@@ -23,8 +23,8 @@ pub struct ScriptedWorker {
     pub nth: usize,
     /// Its stay in the section, if it is inside.
     pub inside: Option<Hold>,
-    /// The time of its last request for the lock.
-    pub requested: Instant,
+    /// The time of its last request for the lock, and the number of steps then.
+    pub requested: (Instant, usize),
     /// Set if its lease was ended, until it gets a new one or requests the lock again.
     pub stale: bool,
     /// Set once it was killed.
@@ -49,6 +49,8 @@ pub struct Hold {
     /// Number of steps before it.
     pub since_step: usize,
     pub since: Instant,
+    /// Its fencing token, if it has one.
+    pub token: Option<u64>,
 }
 
 impl ScriptedWorker {
@@ -57,7 +59,7 @@ impl ScriptedWorker {
             script,
             nth: 0,
             inside: None,
-            requested: Instant::now(),
+            requested: (Instant::now(), 0),
             stale: false,
             dead: false,
             torn: false,
@@ -96,9 +98,9 @@ impl ScriptedWorker {
         }
     }
 
-    /// Records that the worker requests the lock.
-    pub fn requests(&mut self) {
-        self.requested = Instant::now();
+    /// Records that the worker requests the lock, in the step with this number.
+    pub fn requests(&mut self, step: usize) {
+        self.requested = (Instant::now(), step);
         self.stale = false;
     }
 

@@ -30,7 +30,7 @@ impl Run<'_, '_> {
         }
         let spent = began.elapsed();
         for worker in &mut self.workers {
-            worker.requested += spent;
+            worker.requested.0 += spent;
             if let Some(hold) = &mut worker.inside {
                 hold.since += spent;
             }

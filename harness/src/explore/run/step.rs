@@ -51,7 +51,7 @@ impl Run<'_, '_> {
             worker.inside = None;
         }
         if command == Some(Command::Verb(Verb::Acquire)) {
-            worker.requests();
+            worker.requests(self.steps.len() + 1);
         }
         let action = match command {
             Some(command) => {

@@ -183,7 +183,7 @@ impl<'a> Coordinator<'a> {
                 self.record(trace.clone(), record);
                 self.find(trace, (1, 1));
             }
-            End::Overlap { .. } | End::Stuck(_) => {
+            End::Overlap { .. } | End::FenceBroken(_) | End::Stuck(_) => {
                 self.check = Some(Some(Task::Confirm(trace)));
             }
             End::Clean | End::Known | End::LeaseExpired | End::Failed(_) | End::Polls(_) => {

@@ -86,6 +86,17 @@ impl Call {
         }
     }
 
+    /// Returns `true` for a sleep.
+    pub fn is_sleep(&self) -> bool {
+        self.effect == Effect::Sleep
+    }
+
+    /// Returns `true` for a request that concerns its connection alone.
+    pub fn is_silent(&self) -> bool {
+        let request = self.request.as_ref();
+        request.is_some_and(|request| request.touched.access == Access::Nothing)
+    }
+
     /// The target of the call, for display.
     pub fn target(&self) -> String {
         match &self.request {

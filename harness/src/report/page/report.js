@@ -15,9 +15,9 @@ const time = (us) => {
 const singular = { 'forks that exit': 'fork that exits', 'forks that release': 'fork that releases', 'wrappers killed': 'wrapper killed', switches: 'switch' };
 const counted = (n, what) => `${count(n)} ${n === 1 ? singular[what] ?? what.replace(/s$/, '') : what}`;
 const explored = report.command === 'explore';
-const words = { held: explored ? 'no violation found' : 'held', broken: 'BROKEN', stuck: 'stuck', 'stuck-after-crash': 'stuck after a crash', starved: 'starved', 'wrong-answer': 'wrong answer', 'lease-expired': 'lease expired', errors: 'errors', 'not-known': 'not known' };
+const words = { held: explored ? 'no violation found' : 'held', broken: 'BROKEN', 'fence-broken': 'FENCE BROKEN', stuck: 'stuck', 'stuck-after-crash': 'stuck after a crash', starved: 'starved', 'wrong-answer': 'wrong answer', 'lease-expired': 'lease expired', errors: 'errors', 'not-known': 'not known' };
 const kind = (word, counts = true) =>
-  word === 'held' ? 'good' : word === 'not-known' ? 'faint' : counts && ['broken', 'stuck', 'stuck-after-crash', 'starved', 'wrong-answer'].includes(word) ? 'bad' : 'doubt';
+  word === 'held' ? 'good' : word === 'not-known' ? 'faint' : counts && ['broken', 'fence-broken', 'stuck', 'stuck-after-crash', 'starved', 'wrong-answer'].includes(word) ? 'bad' : 'doubt';
 
 byId('title').textContent = report.lock.title;
 byId('how').textContent =

@@ -15,6 +15,7 @@ pub fn style(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Held => GOOD,
         Verdict::Broken
+        | Verdict::FenceBroken
         | Verdict::Stuck
         | Verdict::StuckAfterCrash
         | Verdict::Starved
@@ -29,6 +30,7 @@ pub fn mark(verdict: Verdict) -> char {
     match verdict {
         Verdict::Held => '✔',
         Verdict::Broken
+        | Verdict::FenceBroken
         | Verdict::Stuck
         | Verdict::StuckAfterCrash
         | Verdict::Starved

@@ -6,17 +6,21 @@
 //! freed the lock, before its last words were read. A hold that lasted far longer than requested
 //! may have outlived a lease.
 
+mod fence;
 mod hold;
 
 use std::collections::HashMap;
 
 use crate::protocol::Verb;
 
+pub use fence::{BrokenFence, Fence, FencedSection};
 pub use hold::{Hold, LeaseRule, Overlap, SlotId, nanoseconds};
 
 #[derive(Debug)]
 struct Tracked {
     hold: Hold,
+    /// Its section, if it has a fencing token, and the time of its request.
+    fenced: Option<(FencedSection<SlotId>, u64)>,
     confirmed: bool,
     candidates: u32,
 }
@@ -35,6 +39,10 @@ pub struct Judge {
     expiries: u64,
     first: Option<Overlap>,
     first_expiry: Option<Overlap>,
+    fence: Fence<SlotId>,
+    /// Broken fences, each with the later hold, which is not confirmed yet.
+    suspected_fences: Vec<(u64, BrokenFence<SlotId>)>,
+    broken_fence: Option<BrokenFence<SlotId>>,
 }
 
 impl Judge {
@@ -50,6 +58,9 @@ impl Judge {
             expiries: 0,
             first: None,
             first_expiry: None,
+            fence: Fence::new(),
+            suspected_fences: Vec::new(),
+            broken_fence: None,
         }
     }
 
@@ -82,6 +93,7 @@ impl Judge {
             id,
             Tracked {
                 hold,
+                fenced: None,
                 confirmed: false,
                 candidates: overlaps,
             },
@@ -89,6 +101,47 @@ impl Judge {
         self.inside.push((slot, id));
         self.open.insert(slot, id);
         overlaps > 0
+    }
+
+    /// Records the fencing token of the hold that a slot has just begun, which it had requested at a
+    /// time.
+    pub fn fenced(&mut self, slot: SlotId, token: u64, requested: u64) {
+        let Some(&id) = self.open.get(&slot) else {
+            return;
+        };
+        let Some(Hold {
+            shared: false,
+            from: at,
+            paused,
+            ..
+        }) = self.holds.get(&id).map(|tracked| tracked.hold.clone())
+        else {
+            return;
+        };
+        let rule = self.rule;
+        // A lease counts from the request.
+        let is_valid = !rule.may_be_over(at - requested, paused);
+        let others = self.inside.iter().filter(|(_, other)| *other != id);
+        let others = others.filter_map(|(_, other)| self.holds.get(other));
+        let valid = others.filter_map(|tracked| {
+            let (section, requested) = tracked.fenced?;
+            let may_be_over = rule.may_be_over(at - requested, tracked.hold.paused);
+            (!may_be_over).then_some(section)
+        });
+        let section = FencedSection {
+            holder: slot,
+            token,
+            began: at,
+        };
+        let broken = self.fence.begins(section, requested, is_valid, valid);
+        if let Some(broken) = broken
+            && let Some(&later) = self.open.get(&broken.later.holder)
+        {
+            self.suspected_fences.push((later, broken));
+        }
+        if let Some(tracked) = self.holds.get_mut(&id) {
+            tracked.fenced = Some((section, requested));
+        }
     }
 
     /// Ends a hold: `release` is about to be written, or the holder to be killed.
@@ -107,6 +160,12 @@ impl Judge {
             if let Some(tracked) = self.holds.get_mut(&id) {
                 tracked.confirmed = true;
             }
+            let confirmed = self
+                .suspected_fences
+                .extract_if(.., |(later, _)| *later == id);
+            if let Some((_, broken)) = confirmed.last() {
+                self.broken_fence.get_or_insert(broken);
+            }
             self.count_confirmed();
             self.forget(id);
         }
@@ -124,6 +183,7 @@ impl Judge {
                 self.drop_candidate(first);
                 self.drop_candidate(second);
             }
+            self.suspected_fences.retain(|(later, _)| *later != id);
             self.holds.remove(&id);
         }
     }
@@ -221,6 +281,11 @@ impl Judge {
         self.expiries
     }
 
+    /// The first pair of holds whose fencing tokens did not grow.
+    pub fn broken_fence(&self) -> Option<&BrokenFence<SlotId>> {
+        self.broken_fence.as_ref()
+    }
+
     /// The earliest overlap without an excuse, otherwise the earliest with one.
     pub fn first(&self) -> Option<&Overlap> {
         self.first.as_ref().or(self.first_expiry.as_ref())
@@ -291,6 +356,46 @@ mod tests {
         judge.confirm(slot(1));
         assert_eq!((judge.races(), judge.expiries()), (0, 1));
         assert!(judge.first().unwrap().lease);
+    }
+
+    #[test]
+    fn a_token_that_does_not_grow_breaks_the_fence_if_its_holder_lives() {
+        let long = 600_000_000;
+        for (tokens, lives, requested, expected) in [
+            ([1, 2], true, 25, None),
+            ([2, 2], true, 25, Some((2, 2))),
+            ([2, 1], true, 15, Some((2, 1))),
+            // It may have died before the other acquired the lock.
+            ([2, 1], false, 15, None),
+        ] {
+            let mut judge = judge();
+            for (worker, at, requested) in [(0, 20, 10), (1, 30, requested)] {
+                judge.entered(slot(worker), Verb::Acquire, at, false);
+                judge.fenced(slot(worker), tokens[worker], requested);
+                judge.left(slot(worker), at + 1);
+                match worker == 0 || lives {
+                    true => judge.confirm(slot(worker)),
+                    false => judge.discard(slot(worker)),
+                }
+            }
+            let found = judge.broken_fence();
+            let found = found.map(|broken| (broken.earlier.token, broken.later.token));
+            assert_eq!(found, expected, "{tokens:?}");
+            assert!(judge.holds.is_empty() && judge.suspected_fences.is_empty());
+        }
+        // A hold that may have outlived its lease may have been acquired first.
+        for (token, broken) in [(1, false), (3, true)] {
+            let mut judge = judge();
+            judge.entered(slot(1), Verb::Acquire, long, false);
+            judge.fenced(slot(1), 2, long - 1);
+            judge.entered(slot(0), Verb::Acquire, long + 1, false);
+            judge.fenced(slot(0), token, 0);
+            for worker in [0, 1] {
+                judge.left(slot(worker), long + 2);
+                judge.confirm(slot(worker));
+            }
+            assert_eq!(judge.broken_fence().is_some(), broken, "{token}");
+        }
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl Load<'_> {
             .any(|fault| fault.name == "deletions");
         let (verdict, reason) = match self.ended {
             _ if self.judge.races() > 0 => (Verdict::Broken, None),
+            _ if self.judge.broken_fence().is_some() => (
+                Verdict::FenceBroken,
+                self.judge.broken_fence().map(fence_reason),
+            ),
             Some((Verdict::Stuck, why)) if sections == 0 => (
                 Verdict::NotKnown,
                 Some(format!("no worker ever acquired the lock: {why}")),
@@ -123,6 +127,14 @@ fn no_fault_reason(scenario: Scenario, interrupted: bool) -> String {
         }
         _ => "no fault was injected in this time: allow more with --duration".into(),
     }
+}
+
+fn fence_reason(broken: &judge::BrokenFence<judge::SlotId>) -> String {
+    let judge::BrokenFence { earlier, later } = broken;
+    format!(
+        "worker {} acquired the lock with token {}, and later worker {} with token {}",
+        earlier.holder.worker, earlier.token, later.holder.worker, later.token
+    )
 }
 
 fn overlap(found: &judge::Overlap) -> Overlap {

@@ -8,6 +8,14 @@ use crate::workers::pool::State;
 /// Number of lines in a row that may be no lines of the protocol.
 const LINES_OF_GARBAGE: u64 = 10_000;
 
+/// A request for the lock.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    pub verb: Verb,
+    /// The time at which it was written.
+    pub at: u64,
+}
+
 impl Load<'_> {
     pub(super) fn read_responses(&mut self, worker: usize) {
         let mut lines = Vec::new();
@@ -57,8 +65,8 @@ impl Load<'_> {
         let id = self.slot_id(worker, slot);
         let state = self.pool.workers[worker].slots[slot].state;
         match (state, answer) {
-            (State::Asked { verb, at }, Answer::Acquired) => {
-                self.enter(worker, slot, verb, at, now)
+            (State::Asked { verb, at }, Answer::Acquired(token)) => {
+                self.enter(worker, slot, Request { verb, at }, token, now)
             }
             (
                 State::Asked {

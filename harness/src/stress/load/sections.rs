@@ -2,6 +2,7 @@
 
 use super::super::choices;
 use super::Load;
+use super::responses::Request;
 use super::service::Wait;
 use crate::model::{EventKind, FaultKind};
 use crate::protocol::Verb;
@@ -22,13 +23,24 @@ const PARKED: u64 = u64::MAX;
 const HAND_OVER_PERIOD: u64 = 40_000_000;
 
 impl Load<'_> {
-    pub(super) fn enter(&mut self, worker: usize, slot: usize, verb: Verb, asked: u64, now: u64) {
+    pub(super) fn enter(
+        &mut self,
+        worker: usize,
+        slot: usize,
+        request: Request,
+        token: Option<u64>,
+        now: u64,
+    ) {
+        let Request { verb, at: asked } = request;
         let id = self.slot_id(worker, slot);
         let state = self.pool.workers[worker].slots[slot];
         let again = self.judge.first().is_none();
         self.timeline.note(now, id, EventKind::Acquired);
         if self.judge.entered(id, verb, now, state.stalled) {
             self.timeline.mark_overlap(again);
+        }
+        if let Some(token) = token {
+            self.judge.fenced(id, token, asked);
         }
         self.statistics.sections[worker * self.slots + slot] += 1;
         self.last_progress = now;

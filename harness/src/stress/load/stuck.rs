@@ -244,7 +244,10 @@ impl Load<'_> {
             false => Verb::Try,
         };
         process.send(0, verb).map_err(WorkerError::Gone)?;
-        let got = answer_of(&mut process, 0, Duration::from_secs(5)) == Some(Answer::Acquired);
+        let got = matches!(
+            answer_of(&mut process, 0, Duration::from_secs(5)),
+            Some(Answer::Acquired(_))
+        );
         if got {
             process.send(0, Verb::Release).map_err(WorkerError::Gone)?;
             answer_of(&mut process, 0, Duration::from_secs(5));

@@ -10,6 +10,7 @@ mod worker;
 
 use std::cell::Cell;
 use std::env;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub use crate::explore::Choice;
 pub use crate::model::Scenario;
 
 use self::error::ExploreError;
+use crate::engines::{Engine, Server, ServerError};
 use crate::testing::stress::seed_from_environment;
 use crate::workers::LockUnderTest;
 
@@ -68,6 +70,8 @@ pub struct Explore {
     seed: u64,
     lease: Option<Duration>,
     strategy: Choice,
+    servers: Option<String>,
+    server: Option<String>,
     replay: Option<String>,
 }
 
@@ -86,6 +90,8 @@ impl Explore {
             seed: seed_from_environment().unwrap_or(1),
             lease: None,
             strategy: Choice::Mix,
+            servers: None,
+            server: None,
             replay: None,
         }
     }
@@ -155,6 +161,24 @@ impl Explore {
         self
     }
 
+    /// Starts a server of this engine, such as `redis`, for the workers: their requests to it are
+    /// scheduled, and [`Scenario::Expire`] ends its leases. Workers find it by
+    /// [`ExploreWorker::server`] and by variables such as `REDIS_URL`. Without the engine's programs,
+    /// the exploration fails and names the Debian package.
+    pub fn servers(mut self, engine: impl Into<String>) -> Self {
+        self.servers = Some(engine.into());
+        self.server = None;
+        self
+    }
+
+    /// Uses this running server instead, as `HOST:PORT` or `ENGINE://HOST:PORT`. Between schedules,
+    /// what bears the name of the lock, the variable `LOCKUTILS_NAME`, is removed from it.
+    pub fn server(mut self, address: impl Into<String>) -> Self {
+        self.server = Some(address.into());
+        self.servers = None;
+        self
+    }
+
     /// Runs only the schedule of this counterexample, the text of [`Exploration::counterexample`]
     /// or of a file from `cargo lockutils explore --save`: a race that was found once stays a test.
     pub fn replay(mut self, counterexample: impl Into<String>) -> Self {
@@ -216,6 +240,13 @@ impl Explore {
         replayed: Option<&Counterexample>,
     ) -> Result<(Found, Option<String>), ExploreError> {
         let base = tempfile::tempdir().map_err(ExploreError::Directory)?;
+        let server = self.start_server(replayed, base.path())?;
+        let lock = match &server {
+            Some(server) => &lock
+                .clone()
+                .on_server(server.address(), server.environment()),
+            None => lock,
+        };
         let search = Search {
             lock,
             scenario: replayed.map_or(self.scenario, |kept| kept.scenario),
@@ -229,7 +260,7 @@ impl Explore {
             shard: Shard::WHOLE,
             base: base.path().to_owned(),
             settle_time: replayed.map_or(Duration::ZERO, |kept| kept.settle_time),
-            server: None,
+            server: server.as_ref(),
             interrupted: &NEVER,
         };
         let found = match replayed {
@@ -245,6 +276,28 @@ impl Explore {
         .map_err(ExploreError::engine)?;
         let counterexample = search.counterexample_file(&found, format!("-- the test {test}"));
         Ok((found, counterexample))
+    }
+}
+
+impl Explore {
+    /// The server that was asked for, or else that of the counterexample.
+    fn start_server(
+        &self,
+        replayed: Option<&Counterexample>,
+        base: &Path,
+    ) -> Result<Option<Server>, ExploreError> {
+        let (engine, address) = match (&self.servers, &self.server, replayed) {
+            (None, None, Some(kept)) => (&kept.servers, &kept.server),
+            (engine, address, _) => (engine, address),
+        };
+        let server = match (engine, address) {
+            (Some(engine), _) => Engine::find(engine)
+                .map_err(ServerError::from)
+                .and_then(|engine| Server::start(&engine, &base.join("server"))),
+            (None, Some(address)) => Server::at(address),
+            (None, None) => return Ok(None),
+        };
+        server.map(Some).map_err(ExploreError::engine)
     }
 }
 

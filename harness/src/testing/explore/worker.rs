@@ -33,6 +33,11 @@ impl ExploreWorker {
         self.number
     }
 
+    /// Host and port of the server, if the exploration has one.
+    pub fn server(&self) -> Option<String> {
+        env::var("LOCKUTILS_SERVERS").ok()
+    }
+
     /// Runs `work` as the critical section, which lasts until the scheduler ends it.
     ///
     /// # Panics
