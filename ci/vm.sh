@@ -95,7 +95,9 @@ mount -t devpts pts /dev/pts
 # Unless files of the other machine are there.
 chmod 1777 /tmp
 [ -n "$(ls -A /tmp)" ] || mount -t tmpfs -o mode=1777 tmp /tmp
+mount -t cgroup2 cgroup /sys/fs/cgroup
 ln -sf /proc/self/fd /dev/fd
+for descriptor in 0:stdin 1:stdout 2:stderr; do ln -sf "/proc/self/fd/${descriptor%:*}" "/dev/${descriptor#*:}"; done
 ip link set lo up
 while read -r module; do insmod "/$module"; done </modules
 cd /root
