@@ -1,5 +1,5 @@
-//! Named locks between hosts, through a service that already runs: Redis, or a directory on one
-//! host. URLs and keys are those of OpenStack's [tooz] 9.1, so that a Rust and a Python process
+//! Named locks between hosts, through a service that already runs: etcd, Redis, or a directory on
+//! one host. URLs and keys are those of OpenStack's [tooz] 9.1, so that a Rust and a Python process
 //! that name the same lock on the same service exclude each other.
 //!
 //! ```
@@ -34,7 +34,8 @@
 //! | URL | lock | token | freed at death | cannot promise |
 //! |---|---|---|---|---|
 //! | `file:///DIRECTORY` | an external lock of `oslo-concurrency` | with `tokens=true` | at once | other hosts |
-//! | `redis://HOST:PORT`, `rediss://` | a key with a lease | always | with the lease | a server that loses its data, or fails over |
+//! | `etcd3+http://HOST:PORT,HOST:PORT`, `etcd3+https://` | a key with a lease | always | with the lease | safety of a holder that was stopped beyond the lease, unless its writes carry the token |
+//! | `redis://HOST:PORT`, `rediss://` | a key with a lease | always | with the lease | the same, and any safety with a server that loses its data or fails over |
 //!
 //! Group membership and leader election are not part of this crate.
 //!
@@ -114,6 +115,7 @@
 //!
 //! None is on by default.
 //!
+//! * `etcd`: `etcd3+http://` and `etcd3+https://`.
 //! * `redis`: `redis://` and `rediss://`.
 //! * `tls`: TLS for these. The cryptography is the provider that the program has installed in
 //!   rustls, or Graviola, which builds with Rust alone; it needs x86-64 with AVX2, or aarch64.

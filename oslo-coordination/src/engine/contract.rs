@@ -70,10 +70,47 @@ pub(crate) struct RequestError {
     pub(crate) cause: Cause,
 }
 
+impl RequestError {
+    /// An error for a request that did not reach the server, or was turned away for now.
+    pub(crate) fn not_sent(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        RequestError {
+            unclear: false,
+            transient: true,
+            cause: Arc::new(error),
+        }
+    }
+
+    /// An error for a request that the server may have carried out.
+    #[allow(dead_code, reason = "for servers")]
+    pub(crate) fn unclear(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        RequestError {
+            unclear: true,
+            ..Self::not_sent(error)
+        }
+    }
+
+    /// An error for a request that was refused, and would be again.
+    pub(crate) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        RequestError {
+            transient: false,
+            ..Self::not_sent(error)
+        }
+    }
+}
+
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause.fmt(f)
     }
+}
+
+/// A failure to connect.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    /// The URL is wrong; connecting again is useless.
+    Url(String),
+    /// The server did not answer, or refused the connection.
+    Unreachable { address: String, cause: Cause },
 }
 
 /// A server, or a directory, that keeps locks.

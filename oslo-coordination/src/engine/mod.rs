@@ -11,5 +11,7 @@ mod lease;
 mod redis;
 mod schemes;
 
-pub(crate) use contract::{Answered, Cause, Claim, Engine, Grant, RequestError, Seen, Waited};
-pub(crate) use schemes::{ConnectError, connect};
+pub(crate) use contract::{
+    Answered, Cause, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
+};
+pub(crate) use schemes::connect;

@@ -1,16 +1,7 @@
 //! The engine of each scheme.
 
-use super::contract::{Cause, Engine};
+use super::contract::{ConnectError, Engine};
 use crate::url::ServiceUrl;
-
-/// A failure to connect.
-#[derive(Debug)]
-pub(crate) enum ConnectError {
-    /// The URL is wrong; connecting again is useless.
-    Url(String),
-    /// The server did not answer, or refused the connection.
-    Unreachable { address: String, cause: Cause },
-}
 
 /// All schemes, each with the feature that it needs.
 const SCHEMES: [(&str, Option<&str>); 5] = [

@@ -126,7 +126,7 @@ impl Double {
             return Err(error(true));
         }
         let answer = request(&self.server);
-        rt::sleep(TICK * thread_rng().gen_range(1..4)).await;
+        rt::sleep(TICK * thread_rng().gen_range(1..8)).await;
         if fault == 2 {
             Err(error(true))
         } else {

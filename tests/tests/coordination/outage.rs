@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lockutils_tests::proxy::Proxy;
 use nix::sys::signal::Signal;
 use oslo_coordination::{Coordinator, Error};
 
@@ -113,4 +114,25 @@ fn a_server_that_hangs_is_given_up_and_asked_again() {
         let lock = coordinator.lock("x");
         drop(lock.timeout(Duration::from_secs(10)).acquire().unwrap());
     }
+}
+
+/// The first server of the URL is dead, or dies.
+#[test]
+fn another_server_of_the_url_is_used() {
+    let service = crate::engines::etcd("8");
+    let [dead, dying] = [Proxy::start(1), Proxy::start(service.port())];
+    let url = format!(
+        "etcd3+http://127.0.0.1:{},127.0.0.1:{},127.0.0.1:{}?lock_timeout=8",
+        dead.port(),
+        dying.port(),
+        service.port()
+    );
+    let coordinator = Coordinator::connect(&url).unwrap();
+    let guard = coordinator.lock("x").acquire().unwrap();
+    dying.requests().close();
+    std::thread::sleep(Duration::from_secs(9));
+    guard.check().expect("renewed through the next server");
+    drop(dying);
+    guard.release().unwrap();
+    drop(coordinator.lock("x").acquire().unwrap());
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use lockutils_tests::servers::Server;
 use oslo_coordination::{Coordinator, Error};
@@ -85,4 +86,80 @@ fn tls_with_a_certificate_of_the_client() {
         let error = Coordinator::connect(&url).unwrap_err();
         assert!(matches!(error, Error::Unreachable { .. }), "{url}: {error}");
     }
+}
+
+#[test]
+fn etcd_with_tls_and_a_certificate_of_the_client() {
+    lockutils_tests::debian::provide("openssl", "openssl").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    certificates(folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let server = Server::etcd(&[
+        "--cert-file",
+        &file("server.pem"),
+        "--key-file",
+        &file("server.key"),
+        "--trusted-ca-file",
+        &file("ca.pem"),
+        "--client-cert-auth",
+    ]);
+    let (ca, own, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let url = format!("etcd3+https://127.0.0.1:{}?timeout=8", server.port());
+    let whole = format!("{url}&ca_cert={ca}&cert_cert={own}&cert_key={key}");
+    let connected = Coordinator::connect_within(&whole, Duration::from_secs(30)).unwrap();
+    connected.lock("x").acquire().unwrap().release().unwrap();
+    for options in [format!("ca_cert={own}"), format!("ca_cert={ca}")] {
+        let error = Coordinator::connect(&format!("{url}&{options}")).unwrap_err();
+        assert!(
+            matches!(error, Error::Unreachable { .. }),
+            "{options}: {error}"
+        );
+    }
+}
+
+#[test]
+fn etcd_with_users() {
+    let service = crate::engines::etcd("8");
+    for words in [
+        &["user", "add", "root:t0p"][..],
+        &["user", "add", "locker:s3cret"],
+        &["user", "grant-role", "root", "root"],
+        &["role", "add", "locks"],
+        &[
+            "role",
+            "grant-permission",
+            "--prefix=true",
+            "locks",
+            "readwrite",
+            "/tooz/locks",
+        ],
+        &["user", "grant-role", "locker", "locks"],
+        &["auth", "enable"],
+    ] {
+        service.command(words);
+    }
+    let url = |login: &str| service.url.replace("//", &format!("//{login}"));
+    for login in ["", "locker:wr0ng@", "nobody:s3cret@"] {
+        let error = Coordinator::connect(&url(login)).unwrap_err();
+        assert!(
+            matches!(error, Error::Unreachable { .. }),
+            "{login}: {error}"
+        );
+        assert!(!error.to_string().contains("wr0ng"), "{error}");
+    }
+    let coordinator = Coordinator::connect(&url("locker:s3cret@")).unwrap();
+    let guard = coordinator.lock("x").acquire().unwrap();
+    let other = Coordinator::connect(&url("locker:s3cret@")).unwrap();
+    assert!(matches!(
+        other.lock("x").try_acquire(),
+        Err(Error::NotAcquired { .. })
+    ));
+    // Renewal, and waiting for a release, need permission too.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| other.lock("x").acquire().map(drop));
+        std::thread::sleep(Duration::from_secs(9));
+        guard.release().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
 }

@@ -1,7 +1,5 @@
 //! Calls of etcd through its gateway.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -10,6 +8,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::error::{GatewayError, UNKNOWN_LEASE, is_unauthenticated};
 use super::http::{Connection, Pool, post, read};
 use super::options::Settings;
 use super::requests::number;
@@ -21,13 +20,6 @@ pub(super) struct Gateway {
     pool: Pool,
     /// The token that the server has given for the password.
     authorization: Mutex<Option<String>>,
-}
-
-/// An answer that reports an error.
-#[derive(Debug)]
-pub(super) struct GatewayError {
-    pub(super) status: Option<StatusCode>,
-    pub(super) message: String,
 }
 
 impl Gateway {
@@ -48,9 +40,16 @@ impl Gateway {
 
     /// Makes sure that a server answers.
     pub(super) async fn check(&self) -> Result<(), RequestError> {
-        // A key that is certainly not there; reading it needs a leader, and permission.
+        // The key of a lock without a name; reading it needs a leader, and permission.
         let key = json!({"key": "L3Rvb3ovbG9ja3M="});
-        self.call("kv/range", &key).await.map(drop)
+        let mut servers = self.pool.settings().addresses.len();
+        loop {
+            servers -= 1;
+            match self.call("kv/range", &key).await {
+                Err(error) if error.transient && servers > 0 => {}
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     pub(super) async fn transact(&self, transaction: &Value) -> Result<Value, RequestError> {
@@ -72,8 +71,8 @@ impl Gateway {
         if number(&answer["result"]["TTL"]) > 0 {
             return Ok(());
         }
-        let message = "requested lease not found".to_owned();
-        Err(refused(GatewayError {
+        let message = UNKNOWN_LEASE.to_owned();
+        Err(RequestError::refused(GatewayError {
             status: None,
             message,
         }))
@@ -89,25 +88,29 @@ impl Gateway {
         let mut body = response.into_body();
         let mut line = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(unclear)?;
+            let frame = frame.map_err(RequestError::unclear)?;
             line.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
             if !line.ends_with(b"\n") {
                 continue;
             }
-            let answers = std::str::from_utf8(&line).map_err(unclear)?.lines();
+            let answers = std::str::from_utf8(&line)
+                .map_err(RequestError::unclear)?
+                .lines();
             for answer in answers {
-                let answer: Value = serde_json::from_str(answer).map_err(unclear)?;
+                let answer: Value = serde_json::from_str(answer).map_err(RequestError::unclear)?;
                 let result = &answer["result"];
                 if result["events"].is_array() {
                     return Ok(());
                 }
                 if result["canceled"].as_bool() == Some(true) || result.is_null() {
-                    return Err(unclear(std::io::Error::other("the watch was cancelled")));
+                    return Err(RequestError::unclear(std::io::Error::other(
+                        "the watch was cancelled",
+                    )));
                 }
             }
             line.clear();
         }
-        Err(unclear(std::io::Error::from(
+        Err(RequestError::unclear(std::io::Error::from(
             std::io::ErrorKind::UnexpectedEof,
         )))
     }
@@ -132,7 +135,7 @@ impl Gateway {
         };
         let outcome = match timeout(limit, calling).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(unclear(no_answer(limit))),
+            Err(_) => Err(RequestError::unclear(no_answer(limit))),
         };
         if outcome.as_ref().is_err_and(|error| error.unclear) {
             self.pool.turn();
@@ -155,7 +158,10 @@ impl Gateway {
             authorization.as_deref(),
             body.to_string(),
         );
-        let response = connection.send_request(request).await.map_err(unclear)?;
+        let response = connection
+            .send_request(request)
+            .await
+            .map_err(RequestError::unclear)?;
         Ok((response, connection))
     }
 
@@ -165,7 +171,7 @@ impl Gateway {
         connection: Connection,
     ) -> Result<Value, RequestError> {
         let status = response.status();
-        let body = read(response).await.map_err(unclear)?;
+        let body = read(response).await.map_err(RequestError::unclear)?;
         self.pool.keep(connection);
         let answer: Value = serde_json::from_slice(&body)
             .unwrap_or_else(|_| json!({"message": String::from_utf8_lossy(&body)}));
@@ -185,9 +191,9 @@ impl Gateway {
         };
         // A server without a leader, or too slow, may have passed the request on.
         if status.is_server_error() || status == StatusCode::OK {
-            return Err(unclear(error));
+            return Err(RequestError::unclear(error));
         }
-        Err(refused(error))
+        Err(RequestError::refused(error))
     }
 
     /// Gets a token for the password of the URL. Returns `false` if there is none.
@@ -208,38 +214,3 @@ fn no_answer(limit: Duration) -> std::io::Error {
     let message = format!("no answer within {limit:?}");
     std::io::Error::new(std::io::ErrorKind::TimedOut, message)
 }
-
-fn is_unauthenticated(error: &RequestError) -> bool {
-    let cause = error.cause.downcast_ref::<GatewayError>();
-    let messages = ["invalid auth token", "user name is empty"];
-    cause.is_some_and(|error| {
-        error.status == Some(StatusCode::UNAUTHORIZED)
-            || messages
-                .iter()
-                .any(|message| error.message.contains(message))
-    })
-}
-
-fn unclear(error: impl std::error::Error + Send + Sync + 'static) -> RequestError {
-    RequestError {
-        unclear: true,
-        transient: true,
-        cause: Arc::new(error),
-    }
-}
-
-fn refused(error: GatewayError) -> RequestError {
-    RequestError {
-        unclear: false,
-        transient: false,
-        cause: Arc::new(error),
-    }
-}
-
-impl fmt::Display for GatewayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for GatewayError {}

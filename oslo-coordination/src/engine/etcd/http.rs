@@ -6,7 +6,6 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Request, Response};
 
-use super::not_sent;
 use super::options::Settings;
 use super::stream::Io;
 use crate::engine::contract::RequestError;
@@ -69,8 +68,10 @@ impl Pool {
         let limit = self.settings.connect_limit;
         let stream = net::connect(address, tls.as_ref(), limit)
             .await
-            .map_err(not_sent)?;
-        let (sender, driver) = http1::handshake(Io(stream)).await.map_err(not_sent)?;
+            .map_err(RequestError::not_sent)?;
+        let (sender, driver) = http1::handshake(Io(stream))
+            .await
+            .map_err(RequestError::not_sent)?;
         tokio::spawn(async move {
             // Its end shows in the request that was under way.
             let _ = driver.await;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::error::is_unknown_lease;
 use super::gateway::Gateway;
-use super::requests::is_unknown_lease;
 use crate::clock::BootTime;
 use crate::engine::contract::{Claim, RequestError};
 use crate::engine::lease::Lease;

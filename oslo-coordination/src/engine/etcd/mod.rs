@@ -4,6 +4,7 @@
 //! a coordinator share one lease, so that a single request renews them. The key's create revision
 //! is the token.
 
+mod error;
 mod gateway;
 mod http;
 mod leases;
@@ -13,15 +14,16 @@ mod stream;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
+use self::error::is_unknown_lease;
 use self::gateway::Gateway;
 use self::leases::{HeldKey, Leases};
 use self::options::Settings;
 use self::requests::Key;
-use super::contract::{Answered, Boxed, Claim, Engine, Grant, RequestError, Seen, Waited};
-use super::schemes::ConnectError;
+use super::contract::{
+    Answered, Boxed, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
+};
 use crate::clock::BootTime;
 use crate::lock_name::LockName;
 use crate::rt;
@@ -77,7 +79,7 @@ impl Engine for EtcdEngine {
             let key = Key::of(claim);
             let (lease, until) = self.leases.current(&self.gateway, asked).await?;
             let answer = match self.gateway.transact(&key.acquire(lease)).await {
-                Err(error) if requests::is_unknown_lease(&error) => {
+                Err(error) if is_unknown_lease(&error) => {
                     // It expired, though it was renewed in time: the server lost it.
                     self.leases.forget(lease);
                     return Err(RequestError {
@@ -146,7 +148,7 @@ impl Engine for EtcdEngine {
             for lease in leases {
                 match self.leases.renew(&self.gateway, lease, asked).await {
                     Ok(until) => drop(renewed.insert(lease, until)),
-                    Err(error) if requests::is_unknown_lease(&error) => {}
+                    Err(error) if is_unknown_lease(&error) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -174,7 +176,9 @@ impl EtcdEngine {
             let get = requests::get(part.iter().map(|(claim, _)| Key::of(claim)));
             let revisions = requests::created(&self.gateway.transact(&get).await?);
             if revisions.len() != part.len() {
-                return Err(not_sent(io::Error::other("an answer with too few parts")));
+                return Err(RequestError::not_sent(io::Error::other(
+                    "an answer with too few parts",
+                )));
             }
             let known = part.iter().map(|(_, key)| key.map(|key| key.revision));
             exist.extend(
@@ -191,14 +195,5 @@ fn grant(token: i64, until: BootTime) -> Grant {
     Grant {
         token: u64::try_from(token).ok(),
         until: Some(until),
-    }
-}
-
-/// An error for a request that was not sent, or was clearly refused for now.
-fn not_sent(error: impl std::error::Error + Send + Sync + 'static) -> RequestError {
-    RequestError {
-        unclear: false,
-        transient: true,
-        cause: Arc::new(error),
     }
 }

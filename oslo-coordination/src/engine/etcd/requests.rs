@@ -4,8 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::gateway::GatewayError;
-use crate::engine::contract::{Claim, RequestError};
+use crate::engine::contract::Claim;
 
 /// The prefix of tooz, without a slash at its end.
 const PREFIX: &[u8] = b"/tooz/locks";
@@ -111,12 +110,6 @@ pub(super) fn revision(answer: &Value) -> i64 {
 pub(super) fn number(value: &Value) -> i64 {
     let text = value.as_str().and_then(|text| text.parse().ok());
     text.or_else(|| value.as_i64()).unwrap_or(0)
-}
-
-/// Returns `true` if the server does not know the lease.
-pub(super) fn is_unknown_lease(error: &RequestError) -> bool {
-    let cause = error.cause.downcast_ref::<GatewayError>();
-    cause.is_some_and(|error| error.message.contains("requested lease not found"))
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use oslo_concurrency::lockutils::{self, AsyncGuard, Semaphores};
 
 use self::names::LockFile;
 use self::tokens::Tokens;
-use super::contract::{Answered, Boxed, Claim, Engine, Grant, RequestError, Seen, Waited};
-use super::schemes::ConnectError;
+use super::contract::{
+    Answered, Boxed, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
+};
 use crate::clock::BootTime;
 use crate::lock_name::LockName;
 use crate::sync::{Mutex, lock};
@@ -35,6 +36,14 @@ pub(super) struct FileEngine {
     semaphores: Mutex<HashMap<PathBuf, Arc<Semaphores>>>,
 }
 
+/// The directory that a path of a URL names. On Windows, `/C:/locks` is `C:/locks`.
+fn directory(path: &str) -> PathBuf {
+    let drive = path
+        .strip_prefix('/')
+        .filter(|path| path.get(1..2) == Some(":"));
+    PathBuf::from(drive.filter(|_| cfg!(windows)).unwrap_or(path))
+}
+
 impl FileEngine {
     pub(super) fn open(url: &ServiceUrl) -> Result<Self, ConnectError> {
         url.check_options(OPTIONS).map_err(ConnectError::Url)?;
@@ -44,7 +53,7 @@ impl FileEngine {
                 url.shown()
             )));
         }
-        let directory = PathBuf::from(&url.path);
+        let directory = directory(&url.path);
         if directory.parent().is_none() {
             let problem = "it names no directory; write file:///var/lib/myapp/locks";
             return Err(ConnectError::Url(problem.to_owned()));
@@ -118,13 +127,7 @@ impl Engine for FileEngine {
         claim: &'a Claim,
         _asked: BootTime,
     ) -> Boxed<'a, Result<Answered, RequestError>> {
-        Box::pin(async move {
-            self.lock(claim, false).await.map_err(|error| RequestError {
-                unclear: false,
-                transient: false,
-                cause: Arc::new(error),
-            })
-        })
+        Box::pin(async move { self.lock(claim, false).await.map_err(RequestError::refused) })
     }
 
     fn wait<'a>(&'a self, claim: &'a Claim, _seen: Seen) -> Boxed<'a, Waited> {

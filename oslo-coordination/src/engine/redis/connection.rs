@@ -10,7 +10,6 @@ use redis::{ServerErrorKind, cmd};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::not_sent;
 use super::options::Settings;
 use crate::engine::contract::RequestError;
 use crate::net;
@@ -70,11 +69,7 @@ impl Connection {
         let limit = self.settings.request_limit;
         match timeout(limit, request).await {
             Ok(answer) => answer.map_err(failed),
-            Err(_) => Err(RequestError {
-                unclear: true,
-                transient: true,
-                cause: Arc::new(no_answer(limit)),
-            }),
+            Err(_) => Err(RequestError::unclear(no_answer(limit))),
         }
     }
 
@@ -87,7 +82,7 @@ impl Connection {
         let limit = self.settings.connect_limit;
         let connection = match timeout(limit, self.connect()).await {
             Ok(connected) => connected?,
-            Err(_) => return Err(not_sent(no_answer(limit))),
+            Err(_) => return Err(RequestError::not_sent(no_answer(limit))),
         };
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let connected = Live {
@@ -105,7 +100,7 @@ impl Connection {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) = MultiplexedConnection::new_with_config(
             &self.settings.login,
-            stream.map_err(not_sent)?,
+            stream.map_err(RequestError::not_sent)?,
             config,
         )
         .await

@@ -8,14 +8,14 @@ mod connection;
 mod options;
 mod scripts;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::connection::Connection;
 use self::options::Settings;
-use super::contract::{Answered, Boxed, Claim, Engine, Grant, RequestError, Seen, Waited};
+use super::contract::{
+    Answered, Boxed, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
+};
 use super::lease::Lease;
-use super::schemes::ConnectError;
 use crate::clock::BootTime;
 use crate::lock_name::LockName;
 use crate::rt;
@@ -147,14 +147,5 @@ impl Engine for RedisEngine {
             }
             Ok(renewed)
         })
-    }
-}
-
-/// An error for a request that was not sent.
-fn not_sent(error: impl std::error::Error + Send + Sync + 'static) -> RequestError {
-    RequestError {
-        unclear: false,
-        transient: true,
-        cause: Arc::new(error),
     }
 }
