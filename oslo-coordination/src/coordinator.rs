@@ -117,9 +117,12 @@ fn start(url: &str, limit: Duration) -> Result<Receiver<Result<Coordinator, Erro
             .to_owned(),
         problem,
     })?;
-    let tasks = Tasks::new().map_err(Error::no_thread)?;
     let (sender, receiver) = reply();
     let serve = move || {
+        let tasks = match Tasks::new() {
+            Ok(tasks) => tasks,
+            Err(error) => return drop(sender.send(Err(Error::no_thread(error)))),
+        };
         let spawner = tasks.spawner();
         tasks.run(async move {
             let engine = match connect(&parsed, limit).await {

@@ -118,7 +118,8 @@
 //! * `etcd`: `etcd3+http://` and `etcd3+https://`.
 //! * `redis`: `redis://` and `rediss://`.
 //! * `tls`: TLS for these. The cryptography is the provider that the program has installed in
-//!   rustls, or Graviola, which builds with Rust alone; it needs x86-64 with AVX2, or aarch64.
+//!   rustls, or Graviola, which builds with Rust alone. Graviola needs Rust 1.89, and x86-64 with
+//!   AVX2, or aarch64.
 //!
 //! [tooz]: https://docs.openstack.org/tooz/latest/
 

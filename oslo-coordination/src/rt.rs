@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -72,7 +73,8 @@ pub(crate) fn call(functions: Vec<Box<dyn FnOnce() + Send>>) {
     let name = "oslo-coordination-lost".to_owned();
     let started = std::thread::Builder::new().name(name).spawn(move || {
         for function in functions {
-            function();
+            // The others are called even if one panics; the panic was printed.
+            let _ = panic::catch_unwind(AssertUnwindSafe(function));
         }
     });
     if let Err(error) = started {

@@ -38,8 +38,8 @@ pub(crate) enum Failure {
 
 type Caller = Sender<Result<Ownership, Failure>>;
 
-/// Requests of an acquire that does not wait, if their answers are unclear.
-const LOOKUPS: u32 = 3;
+/// An acquire that does not wait asks again after an unclear answer, but only for this time.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 impl Lifeline {
     /// Asks for a lock. Dropping the receiver gives the lock back, whenever it comes.
@@ -203,7 +203,8 @@ impl Attempt<'_> {
                     if !error.transient {
                         return Ended::Failed(caller, Failure::Refused(error));
                     }
-                    if self.wait == Wait::Never && !(error.unclear && tries < LOOKUPS) {
+                    let looks_up = error.unclear && warning.waited() < LOOK_UP;
+                    if self.wait == Wait::Never && !looks_up {
                         return Ended::Failed(caller, Failure::Unavailable(error));
                     }
                     self.core.log_unanswered(self.claim, &error);

@@ -37,6 +37,11 @@ pub(crate) struct Warning<F> {
 }
 
 impl<F: FnMut(Duration)> Warning<F> {
+    /// The time since the acquire began.
+    pub(crate) fn waited(&self) -> Duration {
+        BootTime::now().since(self.began)
+    }
+
     /// Awaits `awaited` no longer than the caller wants.
     pub(crate) async fn limit<T, R>(
         &mut self,

@@ -50,6 +50,9 @@ impl Lifeline {
     /// # Errors
     /// Returns the problem with a name that the engine cannot use.
     pub(crate) fn check_name(&self, name: &LockName) -> Result<(), &'static str> {
+        if name.bytes().is_empty() {
+            return Err("it is empty");
+        }
         self.core.engine.check_name(name)
     }
 

@@ -15,7 +15,7 @@ use crate::lock_name::LockName;
 use crate::rt::{self, TICK};
 
 /// Long enough that a renewal succeeds in most schedules, short enough that many fail.
-pub(crate) const LEASE: Duration = Duration::from_secs(24);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// The locks of the server. A mutex of std: each request is one step.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ impl Double {
             return Err(error(true));
         }
         let answer = request(&self.server);
-        rt::sleep(TICK * thread_rng().gen_range(1..8)).await;
+        rt::sleep(TICK * thread_rng().gen_range(1..12)).await;
         if fault == 2 {
             Err(error(true))
         } else {

@@ -14,8 +14,9 @@ use crate::sync::{Mutex, lock};
 
 pub(super) struct Leases {
     lease: Lease,
-    /// Held while a lease is made, so that one is.
-    making: AsyncMutex<()>,
+    /// Held while a lease is made, so that one is. The end of the last attempt that failed, and the
+    /// error.
+    making: AsyncMutex<Option<(BootTime, RequestError)>>,
     state: Mutex<State>,
 }
 
@@ -58,10 +59,30 @@ impl Leases {
         if let Some(current) = self.fresh(asked) {
             return Ok(current);
         }
-        let _making = self.making.lock().await;
+        let began = BootTime::now();
+        let mut failed = self.making.lock().await;
         if let Some(current) = self.fresh(asked) {
             return Ok(current);
         }
+        // Those who waited meanwhile share the outcome, so that none waits for several attempts.
+        match &*failed {
+            Some((end, error)) if *end > began => return Err(error.clone()),
+            _ => {}
+        }
+        let made = self.make(gateway, asked).await;
+        *failed = made
+            .as_ref()
+            .err()
+            .map(|error| (BootTime::now(), error.clone()));
+        made
+    }
+
+    /// Renews the current lease, or grants a new one.
+    async fn make(
+        &self,
+        gateway: &Gateway,
+        asked: BootTime,
+    ) -> Result<(i64, BootTime), RequestError> {
         let current = lock(&self.state).current;
         if let Some(lease) = current {
             match self.renew(gateway, lease, asked).await {

@@ -20,7 +20,7 @@ const OPTIONS: OptionNames = OptionNames {
 };
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The lease of etcd, in seconds. It rounds shorter ones up, or down to no request in time.
+/// etcd counts leases in seconds.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
 pub(super) struct Settings {

@@ -11,12 +11,21 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::options::Settings;
+use crate::clock::BootTime;
 use crate::engine::contract::RequestError;
 use crate::net;
+use crate::sync::{AtomicU64, Ordering};
 
 pub(super) struct Connection {
     settings: Settings,
-    live: Mutex<Option<Live>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    live: Option<Live>,
+    /// The end of the last attempt to connect that failed, and the error.
+    failed: Option<(BootTime, RequestError)>,
 }
 
 #[derive(Clone)]
@@ -29,7 +38,7 @@ impl Connection {
     pub(super) fn new(settings: Settings) -> Self {
         Connection {
             settings,
-            live: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -73,24 +82,38 @@ impl Connection {
         }
     }
 
-    /// The connection; the first who needs it connects.
+    /// The connection. The first request that needs it connects; the others that wait meanwhile
+    /// share the outcome, so that none waits for several attempts.
     async fn live(&self) -> Result<Live, RequestError> {
-        let mut live = self.live.lock().await;
-        if let Some(live) = &*live {
+        let began = BootTime::now();
+        let mut state = self.state.lock().await;
+        if let Some(live) = &state.live {
             return Ok(live.clone());
         }
+        match &state.failed {
+            Some((end, error)) if *end > began => return Err(error.clone()),
+            _ => {}
+        }
         let limit = self.settings.connect_limit;
-        let connection = match timeout(limit, self.connect()).await {
-            Ok(connected) => connected?,
-            Err(_) => return Err(RequestError::not_sent(no_answer(limit))),
+        let connected = match timeout(limit, self.connect()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(RequestError::not_sent(no_answer(limit))),
         };
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let connected = Live {
-            connection,
-            number: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-        };
-        *live = Some(connected.clone());
-        Ok(connected)
+        match connected {
+            Ok(connection) => {
+                static NEXT: AtomicU64 = AtomicU64::new(0);
+                let live = Live {
+                    connection,
+                    number: NEXT.fetch_add(1, Ordering::Relaxed),
+                };
+                state.live = Some(live.clone());
+                Ok(live)
+            }
+            Err(error) => {
+                state.failed = Some((BootTime::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, RequestError> {
@@ -114,9 +137,13 @@ impl Connection {
 
     /// Makes the next request connect anew, unless another has done so.
     async fn discard(&self, number: u64) {
-        let mut live = self.live.lock().await;
-        if live.as_ref().is_some_and(|live| live.number == number) {
-            *live = None;
+        let mut state = self.state.lock().await;
+        if state
+            .live
+            .as_ref()
+            .is_some_and(|live| live.number == number)
+        {
+            state.live = None;
         }
     }
 }
