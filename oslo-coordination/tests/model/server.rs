@@ -93,6 +93,8 @@ pub(crate) enum Faults {
 pub(crate) struct Double {
     pub(crate) server: Arc<Server>,
     pub(crate) faults: Faults,
+    /// The longest time of an answer, in ticks.
+    pub(crate) delay: u32,
     /// While it is set, no request arrives.
     pub(crate) cut: Arc<AtomicBool>,
 }
@@ -126,7 +128,7 @@ impl Double {
             return Err(error(true));
         }
         let answer = request(&self.server);
-        rt::sleep(TICK * thread_rng().gen_range(1..12)).await;
+        rt::sleep(TICK * thread_rng().gen_range(1..=self.delay)).await;
         if fault == 2 {
             Err(error(true))
         } else {

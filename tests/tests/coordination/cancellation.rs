@@ -226,7 +226,7 @@ fn a_release_whose_answer_is_lost_is_confirmed() {
         let began = Instant::now();
         drop(guard);
         assert!(
-            began.elapsed() < Duration::from_millis(100),
+            began.elapsed() < Duration::from_secs(1),
             "dropping a guard blocks"
         );
         until("the release is under way", || {

@@ -248,7 +248,7 @@ fn a_thousand_locks_at_once() {
 /// An acquire works on an executor that is blocked meanwhile, and so does renewal.
 #[test]
 fn a_blocked_executor_loses_no_lock() {
-    let service = crate::engines::redis("1");
+    let service = crate::engines::redis("2");
     let coordinator = Coordinator::connect(&service.url).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -256,7 +256,7 @@ fn a_blocked_executor_loses_no_lock() {
     runtime.block_on(async {
         let guard = coordinator.lock("x").acquire_async().await.unwrap();
         let lost = AtomicBool::new(false);
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(5));
         lost.store(guard.lost(), Ordering::SeqCst);
         assert!(!lost.into_inner());
         guard.release().await.unwrap();
