@@ -7,8 +7,10 @@ pub mod debian;
 pub mod holder;
 pub mod image_cache;
 pub mod peers;
+pub mod proxy;
 pub mod python;
 pub mod sections;
+pub mod servers;
 #[cfg(feature = "ssh")]
 pub mod sshd;
 pub mod until;

@@ -12,9 +12,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use lockutils_tests::upstream::workspace;
 
-const PACKAGES: [&str; 3] = [
+const PACKAGES: [&str; 4] = [
     "oslo-concurrency",
     "oslo-concurrency-macros",
+    "oslo-coordination",
     "lockutils-harness",
 ];
 

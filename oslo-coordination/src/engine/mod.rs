@@ -1,0 +1,17 @@
+//! Engines: the servers, and the directory, that keep locks. Each has a folder; the coordinator
+//! knows them only through [`contract`].
+
+mod contract;
+#[cfg(feature = "etcd")]
+mod etcd;
+mod file;
+#[cfg(any(feature = "etcd", feature = "redis"))]
+mod lease;
+#[cfg(feature = "redis")]
+mod redis;
+mod schemes;
+
+pub(crate) use contract::{
+    Answered, Cause, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
+};
+pub(crate) use schemes::connect;

@@ -1,0 +1,43 @@
+//! The engine of each scheme.
+
+use super::contract::{ConnectError, Engine};
+use crate::url::ServiceUrl;
+
+/// All schemes, each with the feature that it needs.
+const SCHEMES: [(&str, Option<&str>); 5] = [
+    ("file", None),
+    ("etcd3+http", Some("etcd")),
+    ("etcd3+https", Some("etcd")),
+    ("redis", Some("redis")),
+    ("rediss", Some("redis")),
+];
+
+/// Connects to the service of the URL.
+///
+/// # Errors
+/// Returns an error if the URL is wrong or the service cannot be reached.
+pub(crate) async fn connect(url: &ServiceUrl) -> Result<Box<dyn Engine>, ConnectError> {
+    match url.scheme.as_str() {
+        "file" => Ok(Box::new(super::file::FileEngine::open(url)?)),
+        #[cfg(feature = "etcd")]
+        "etcd3+http" | "etcd3+https" => Ok(Box::new(super::etcd::EtcdEngine::connect(url).await?)),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" => Ok(Box::new(super::redis::RedisEngine::connect(url).await?)),
+        other => Err(ConnectError::Url(unknown(other))),
+    }
+}
+
+fn unknown(scheme: &str) -> String {
+    let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
+    if let Some((_, Some(feature))) = known {
+        return format!("{scheme}:// needs the feature `{feature}` of oslo-coordination");
+    }
+    let schemes: Vec<String> = SCHEMES
+        .iter()
+        .map(|(name, _)| format!("{name}://"))
+        .collect();
+    format!(
+        "there is no engine for {scheme}://; there are {}",
+        schemes.join(", ")
+    )
+}

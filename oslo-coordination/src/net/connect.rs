@@ -1,0 +1,70 @@
+//! A stream to a server.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Tls;
+
+/// The place where a server listens.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "each engine uses a part")]
+pub(crate) enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+/// A connection.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Connects within `limit`, and agrees on TLS if it is wanted.
+pub(crate) async fn connect(
+    address: &Address,
+    tls: Option<&Tls>,
+    limit: Duration,
+) -> io::Result<Box<dyn Stream>> {
+    match timeout(limit, connect_unlimited(address, tls)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no connection within {limit:?}"),
+        )),
+    }
+}
+
+async fn connect_unlimited(address: &Address, tls: Option<&Tls>) -> io::Result<Box<dyn Stream>> {
+    match address {
+        Address::Tcp { host, port } => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            stream.set_nodelay(true)?;
+            match tls {
+                None => Ok(Box::new(stream)),
+                #[cfg(feature = "tls")]
+                Some(tls) => Ok(Box::new(tls.connect(host, stream).await?)),
+                #[cfg(not(feature = "tls"))]
+                Some(tls) => match *tls {},
+            }
+        }
+        #[cfg(unix)]
+        Address::Unix(path) => Ok(Box::new(tokio::net::UnixStream::connect(path).await?)),
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! URLs of coordination services, with tooz's options.
+
+mod options;
+mod parse;
+
+pub(crate) use options::OptionNames;
+#[cfg(feature = "etcd")]
+pub(crate) use parse::Endpoint;
+pub(crate) use parse::ServiceUrl;

@@ -1,0 +1,115 @@
+//! The engines, each with a service of its own for a test.
+
+use std::process::Command;
+
+use lockutils_tests::debian;
+use lockutils_tests::proxy::Proxy;
+use lockutils_tests::servers::Server;
+use tempfile::TempDir;
+
+/// A service and what keeps it running.
+pub struct Service {
+    pub url: String,
+    /// `true` if the locks have leases.
+    pub leases: bool,
+    pub server: Option<Server>,
+    _directory: Option<TempDir>,
+}
+
+/// A Redis server whose leases last this many seconds.
+pub fn redis(lease: &str) -> Service {
+    let server = Server::redis(&[]);
+    with_leases("redis", server, lease)
+}
+
+/// An etcd server whose leases last this many seconds.
+pub fn etcd(lease: &str) -> Service {
+    let server = Server::etcd(&[]);
+    with_leases("etcd3+http", server, lease)
+}
+
+fn with_leases(scheme: &str, server: Server, lease: &str) -> Service {
+    Service {
+        url: format!(
+            "{scheme}://127.0.0.1:{}?lock_timeout={lease}",
+            server.port()
+        ),
+        leases: true,
+        server: Some(server),
+        _directory: None,
+    }
+}
+
+pub fn file() -> Service {
+    let directory = tempfile::tempdir().expect("a folder");
+    Service {
+        url: format!("file://{}?tokens=true", directory.path().display()),
+        leases: false,
+        server: None,
+        _directory: Some(directory),
+    }
+}
+
+/// Servers whose leases last this many seconds.
+pub fn servers(lease: &str) -> [Service; 2] {
+    [redis(lease), etcd(lease)]
+}
+
+/// Runs a test with each engine.
+pub fn each(test: impl Fn(&Service)) {
+    let [redis, etcd] = servers("10");
+    for service in [file(), redis, etcd] {
+        println!("{}", service.url);
+        test(&service);
+    }
+}
+
+impl Service {
+    /// Returns `true` if the key of the lock `x` exists at the server.
+    pub fn is_held(&self) -> bool {
+        if self.url.starts_with("redis") {
+            return self.command(&["exists", "_tooz_x_lock"]) == "1";
+        }
+        !self
+            .command(&["get", "--keys-only", "/tooz/locksx"])
+            .is_empty()
+    }
+
+    /// Deletes the key of the lock `x`.
+    pub fn delete(&self) {
+        if self.url.starts_with("redis") {
+            self.command(&["del", "_tooz_x_lock"]);
+        } else {
+            self.command(&["del", "/tooz/locksx"]);
+        }
+    }
+
+    /// The URL of a proxy in front of the server.
+    pub fn url_through(&self, proxy: &Proxy) -> String {
+        let own = self.port().to_string();
+        self.url.replace(&own, &proxy.port().to_string())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.server.as_ref().expect("a server").port()
+    }
+
+    /// Runs a command of the server's own client.
+    pub fn command(&self, words: &[&str]) -> String {
+        let address = format!("127.0.0.1:{}", self.port());
+        let mut command = if self.url.starts_with("redis") {
+            let mut command = Command::new("redis-cli");
+            command.args(["-p", address.rsplit(':').next().expect("a port")]);
+            command
+        } else {
+            let etcdctl = debian::provide("etcdctl", "etcd-client").expect("etcdctl");
+            let mut command = Command::new(etcdctl);
+            command
+                .env("ETCDCTL_API", "3")
+                .args(["--endpoints", &address]);
+            command
+        };
+        let output = command.args(words).output().expect("the client");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}

@@ -1,0 +1,31 @@
+//! Locks of `oslo-coordination` against real servers on loopback.
+
+mod cancellation;
+mod engines;
+mod loss;
+mod outage;
+mod promises;
+mod security;
+mod with_tooz;
+
+use std::path::Path;
+use std::process::Command;
+
+use lockutils_tests::conversation::Conversation;
+use lockutils_tests::python;
+
+/// A Rust process that acquires locks on command.
+fn rust(url: &str) -> Conversation {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coordination-worker"));
+    command.arg(url);
+    Conversation::start(command)
+}
+
+/// A Python process that does the same with tooz.
+fn tooz(url: &str) -> Conversation {
+    let packages = ["tooz==9.1.0", "redis==8.1.0", "etcd3gw==2.7.0"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let mut command = Command::new(python::environment(&packages));
+    command.arg(folder.join("tooz_worker.py")).arg(url);
+    Conversation::start(command)
+}

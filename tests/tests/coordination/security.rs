@@ -1,0 +1,165 @@
+//! Servers that demand a password or TLS.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use lockutils_tests::servers::Server;
+use oslo_coordination::{Coordinator, Error};
+
+#[test]
+fn a_password_is_demanded_and_never_shown() {
+    let server = Server::redis(&["--requirepass", "s3cret"]);
+    let url = |login: &str| format!("redis://{login}127.0.0.1:{}", server.port());
+    for (login, message) in [("", "NOAUTH"), (":wr0ng@", "AuthenticationFailed")] {
+        let error = Coordinator::connect(&url(login)).unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(message), "{text}");
+        assert!(!text.contains("wr0ng"), "{text}");
+    }
+    let coordinator = Coordinator::connect(&url(":s3cret@")).unwrap();
+    drop(coordinator.lock("x").acquire().unwrap());
+    assert!(!format!("{coordinator:?}").contains("s3cret"));
+}
+
+/// An authority, a certificate for localhost, and one for a client.
+fn certificates(folder: &Path) {
+    let script = "
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+            -keyout ca.key -out ca.pem -subj /CN=ca -addext basicConstraints=critical,CA:true
+        for name in server client; do
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+                -keyout $name.key -out $name.csr -subj /CN=localhost
+            printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' >ext
+            openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
+                -days 2 -out $name.pem -extfile ext
+        done";
+    let mut command = Command::new("sh");
+    let output = command
+        .args(["-ec", script])
+        .current_dir(folder)
+        .output()
+        .expect("sh");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn tls_with_a_certificate_of_the_client() {
+    lockutils_tests::debian::provide("openssl", "openssl").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    certificates(folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let server = Server::redis(&[
+        "--port",
+        "0",
+        "--tls-port",
+        "PORT",
+        "--tls-cert-file",
+        &file("server.pem"),
+        "--tls-key-file",
+        &file("server.key"),
+        "--tls-ca-cert-file",
+        &file("ca.pem"),
+    ]);
+    let port = server.port();
+    let (ca, own, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let whole = format!("ssl_ca_certs={ca}&ssl_certfile={own}&ssl_keyfile={key}");
+    for url in [
+        format!("rediss://127.0.0.1:{port}?{whole}"),
+        format!("redis://localhost:{port}?ssl=true&{whole}"),
+    ] {
+        let coordinator = Coordinator::connect(&url).unwrap();
+        coordinator.lock("x").acquire().unwrap().release().unwrap();
+    }
+    // Without the authority, without the client's certificate, without TLS.
+    for url in [
+        format!("rediss://127.0.0.1:{port}?ssl_ca_certs={own}"),
+        format!("rediss://127.0.0.1:{port}?ssl_ca_certs={ca}"),
+        format!("redis://127.0.0.1:{port}?socket_timeout=2"),
+    ] {
+        let error = Coordinator::connect(&url).unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{url}: {error}");
+    }
+}
+
+#[test]
+fn etcd_with_tls_and_a_certificate_of_the_client() {
+    lockutils_tests::debian::provide("openssl", "openssl").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    certificates(folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let server = Server::etcd(&[
+        "--cert-file",
+        &file("server.pem"),
+        "--key-file",
+        &file("server.key"),
+        "--trusted-ca-file",
+        &file("ca.pem"),
+        "--client-cert-auth",
+    ]);
+    let (ca, own, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let url = format!("etcd3+https://127.0.0.1:{}?timeout=8", server.port());
+    let whole = format!("{url}&ca_cert={ca}&cert_cert={own}&cert_key={key}");
+    let connected = Coordinator::connect_within(&whole, Duration::from_secs(30)).unwrap();
+    connected.lock("x").acquire().unwrap().release().unwrap();
+    for options in [format!("ca_cert={own}"), format!("ca_cert={ca}")] {
+        let error = Coordinator::connect(&format!("{url}&{options}")).unwrap_err();
+        assert!(
+            matches!(error, Error::Unreachable { .. }),
+            "{options}: {error}"
+        );
+    }
+}
+
+#[test]
+fn etcd_with_users() {
+    let service = crate::engines::etcd("8");
+    for words in [
+        &["user", "add", "root:t0p"][..],
+        &["user", "add", "locker:s3cret"],
+        &["user", "grant-role", "root", "root"],
+        &["role", "add", "locks"],
+        &[
+            "role",
+            "grant-permission",
+            "--prefix=true",
+            "locks",
+            "readwrite",
+            "/tooz/locks",
+        ],
+        &["user", "grant-role", "locker", "locks"],
+        &["auth", "enable"],
+    ] {
+        service.command(words);
+    }
+    let url = |login: &str| service.url.replace("//", &format!("//{login}"));
+    for login in ["", "locker:wr0ng@", "nobody:s3cret@"] {
+        let error = Coordinator::connect(&url(login)).unwrap_err();
+        assert!(
+            matches!(error, Error::Unreachable { .. }),
+            "{login}: {error}"
+        );
+        assert!(!error.to_string().contains("wr0ng"), "{error}");
+    }
+    let coordinator = Coordinator::connect(&url("locker:s3cret@")).unwrap();
+    let guard = coordinator.lock("x").acquire().unwrap();
+    let other = Coordinator::connect(&url("locker:s3cret@")).unwrap();
+    assert!(matches!(
+        other.lock("x").try_acquire(),
+        Err(Error::NotAcquired { .. })
+    ));
+    // Renewal, and waiting for a release, need permission too.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| other.lock("x").acquire().map(drop));
+        std::thread::sleep(Duration::from_secs(9));
+        guard.release().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}

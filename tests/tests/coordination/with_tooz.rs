@@ -1,0 +1,83 @@
+//! Rust and Python's tooz on the same locks of the same service.
+
+use lockutils_tests::conversation::Conversation;
+use lockutils_tests::sections::Sections;
+
+use crate::engines::{Service, file, redis, servers};
+use crate::{rust, tooz};
+
+const LEASE: &str = "3";
+
+/// Runs the test with each engine, with Rust first and Python second, and the other way round.
+fn each_way(test: impl Fn(&Service, Conversation, Conversation)) {
+    for python_first in [false, true] {
+        let [redis, etcd] = servers(LEASE);
+        for service in [file(), redis, etcd] {
+            let url = &service.url;
+            println!("{url}, Python first: {python_first}");
+            let pair = (rust(url), tooz(url.split("?tokens").next().unwrap()));
+            let (one, other) = if python_first { (pair.1, pair.0) } else { pair };
+            test(&service, one, other);
+        }
+    }
+}
+
+#[test]
+fn each_sees_the_hold_of_the_other_as_busy() {
+    each_way(|_, mut one, mut other| {
+        assert_eq!(one.ask("acquire x"), "acquired");
+        assert_eq!(other.ask("try x"), "busy");
+        assert_eq!(other.ask("try y"), "acquired");
+        // Longer than a lease: both renew theirs.
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        assert_eq!(other.ask("try x"), "busy");
+        assert_eq!(one.ask("check x"), "held");
+        assert_eq!(one.ask("release x"), "released");
+        assert_eq!(other.ask("try x"), "acquired");
+        assert_eq!(one.ask("try x"), "busy");
+    });
+}
+
+/// At once, or with the lease.
+#[test]
+fn each_gets_the_lock_when_the_other_is_killed() {
+    each_way(|_, mut one, mut other| {
+        assert_eq!(one.ask("acquire x"), "acquired");
+        assert_eq!(other.ask("try x"), "busy");
+        other.send("acquire x");
+        one.kill();
+        assert_eq!(other.answer(), "acquired");
+    });
+}
+
+#[test]
+fn sections_never_overlap() {
+    const EACH: u64 = 300;
+    let [redis, etcd] = servers(LEASE);
+    for service in [file(), redis, etcd] {
+        println!("{}", service.url);
+        let directory = tempfile::tempdir().unwrap();
+        let sections = directory.path().join("sections");
+        drop(Sections::open(&sections).unwrap());
+        let mut rust = rust(&service.url);
+        let mut python = tooz(service.url.split("?tokens").next().unwrap());
+        rust.send(&format!("sections x {} {EACH} 1", sections.display()));
+        python.send(&format!("sections x {} {EACH} 2", sections.display()));
+        assert_eq!(rust.answer(), "done");
+        assert_eq!(python.answer(), "done");
+        assert_eq!(Sections::open(&sections).unwrap().count(), 2 * EACH);
+    }
+}
+
+/// A value of another kind under the key is refused, not overwritten.
+#[test]
+fn a_key_of_another_type_is_refused() {
+    let service = redis(LEASE);
+    let mut rust = rust(&service.url);
+    service.command(&["lpush", "_tooz_x_lock", "1"]);
+    let answer = rust.ask("try x");
+    assert!(
+        answer.contains("the server refused the request"),
+        "{answer}"
+    );
+}
