@@ -141,6 +141,16 @@ impl Hold {
         }
     }
 
+    /// The time at which the watchers are to be told of the loss; `None` if they were, or if there
+    /// is no lease. It is past if somebody else saw the loss first.
+    pub(crate) fn tell_at(&self) -> Option<BootTime> {
+        match self.deadline.load(Ordering::SeqCst) {
+            NEVER => None,
+            LOST => (!lock(&self.watchers).told).then(|| BootTime::from_nanos(LOST)),
+            nanos => Some(BootTime::from_nanos(nanos)),
+        }
+    }
+
     /// Extends the lease to `until`. Returns `false` if the hold is lost: an answer that arrives
     /// after the deadline does not bring it back.
     pub(crate) fn extend(&self, until: BootTime) -> bool {

@@ -62,7 +62,7 @@ impl Core {
     /// Reports the holds whose lease has ended, until it is dropped.
     async fn expire(&self) {
         loop {
-            self.sleep_until(|held| held.hold.deadline()).await;
+            self.sleep_until(|held| held.hold.tell_at()).await;
             for hold in self.holds() {
                 if hold.lost() {
                     self.lose(&hold, "its lease ended without a renewal");

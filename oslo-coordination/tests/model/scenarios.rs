@@ -8,10 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use shuttle::scheduler::RandomScheduler;
+use shuttle::sync::mpsc;
 use shuttle::{Config, Runner, future, thread};
 
 use crate::clock::BootTime;
-use crate::lifecycle::{Core, Failure, Lifeline, Ownership, Released, Request, Wait};
+use crate::lifecycle::{Core, Failure, Hold, Lifeline, Ownership, Released, Request, Wait};
 use crate::lock_name::LockName;
 use crate::rt::{self, Spawner, TICK};
 use crate::server::{Double, Faults, LEASE, Server};
@@ -51,7 +52,7 @@ struct Inside {
 impl Section {
     /// Passes through the section. A caller does not know at once that its hold is lost, so several
     /// may be inside; but at any moment at most one hold is valid.
-    fn visit(&self, ownership: Ownership, stay: impl FnOnce()) -> Ownership {
+    fn visit(&self, ownership: Ownership, stay: impl FnOnce(&Hold)) -> Ownership {
         let ownership = Arc::new(ownership);
         {
             let mut inside = lock(&self.inside);
@@ -73,7 +74,7 @@ impl Section {
         }
         thread::yield_now();
         let was_lost = ownership.hold().lost();
-        stay();
+        stay(ownership.hold());
         thread::yield_now();
         assert!(
             !was_lost || ownership.hold().lost(),
@@ -161,18 +162,28 @@ impl Process {
 
     fn enter(&self, section: &Section, ask: Ask, outcome: Result<Ownership, Failure>) {
         let Ok(ownership) = outcome else { return };
-        let ownership = section.visit(ownership, || match ask {
+        let (tell, told) = mpsc::channel();
+        if matches!(ask, CutOffAfter(_)) {
+            ownership
+                .hold()
+                .on_lost(move || tell.send(()).expect("somebody waits"));
+        }
+        let ownership = section.visit(ownership, |hold| match ask {
             Stays => pass(2 * LEASE),
             CutOffAfter(leases) => {
                 pass(leases * LEASE);
                 self.cut.store(true, Ordering::Relaxed);
-                pass(2 * LEASE);
+                while !hold.lost() {
+                    pass(TICK);
+                }
             }
             _ => {}
         });
         self.cut.store(false, Ordering::Relaxed);
         if matches!(ask, CutOffAfter(_)) {
             assert!(ownership.hold().lost(), "it had no renewal");
+            // Whoever saw the loss first.
+            told.recv().expect("the loss is told");
         }
         if ownership.hold().token().is_some_and(|token| token % 2 == 0) {
             return drop(ownership);
