@@ -133,6 +133,7 @@ fn the_guides_for_contributors_name_what_is_there() {
             let bases = [
                 "",
                 "oslo-concurrency/src",
+                "oslo-coordination/src",
                 "harness/src",
                 "cargo-lockutils/src",
             ];
