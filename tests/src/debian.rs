@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
+
+/// apt-get fails beside another one.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The program of this name, in PATH or in a folder of servers; its package is installed if it is
 /// missing.
@@ -24,7 +28,10 @@ pub fn provide(program: &str, package: &str) -> Result<PathBuf> {
     match find() {
         Some(program) => Ok(program),
         None => {
-            install(package)?;
+            let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+            if find().is_none() {
+                install(package)?;
+            }
             find().with_context(|| format!("{package} has no {program}"))
         }
     }
@@ -36,7 +43,15 @@ pub fn provide(program: &str, package: &str) -> Result<PathBuf> {
 /// Returns an error if apt-get fails.
 pub fn install(package: &str) -> Result<()> {
     apt_get(&["update", "-qq"])?;
-    apt_get(&["install", "-qq", "-y", "--no-install-recommends", package])
+    apt_get(&[
+        "install",
+        "-qq",
+        "-y",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "--no-install-recommends",
+        package,
+    ])
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {
