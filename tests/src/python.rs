@@ -63,10 +63,15 @@ pub fn oslo_worker(lock_path: &Path) -> Conversation {
 
 /// A command that runs a script of `tests/python`.
 pub fn script(name: &str) -> Command {
+    script_with(&PACKAGES, name)
+}
+
+/// The same in an environment with other packages.
+pub fn script_with(packages: &[&str], name: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("python")
         .join(name);
-    let mut command = Command::new(interpreter());
+    let mut command = Command::new(environment(packages));
     command.arg(script);
     command
 }

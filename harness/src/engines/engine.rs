@@ -74,17 +74,17 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Protocol {
-    /// That of Redis.
+    /// The protocol of Redis.
     Resp,
-    /// That of memcached.
+    /// The text protocol of memcached.
     Memcached,
-    /// That of PostgreSQL: a command is one statement.
+    /// The protocol of PostgreSQL; a command is one SQL statement.
     Postgres,
-    /// That of MariaDB: a command is one statement.
+    /// The protocol of MariaDB; a command is one SQL statement.
     Mariadb,
     /// The JSON gateway of etcd.
     Etcd,
-    /// That of ZooKeeper.
+    /// The protocol of ZooKeeper.
     Zookeeper,
 }
 

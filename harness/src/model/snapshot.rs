@@ -14,7 +14,7 @@ pub struct Snapshot {
     pub keys: Option<Vec<KeySnapshot>>,
 }
 
-/// What a worker is doing.
+/// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerSnapshot {
     /// The part of its work.

@@ -105,7 +105,7 @@ impl Verdict {
     }
 
     /// Severity, compared with other verdicts.
-    fn badness(self) -> u8 {
+    pub fn badness(self) -> u8 {
         match self {
             Verdict::NotKnown => 0,
             Verdict::Held => 1,

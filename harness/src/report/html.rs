@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Counterexample, Outcome, Report, Step};
+use serde_json::{Map, Value, json};
+
+use crate::model::{Counterexample, Outcome, Report, Step, Verdict};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLES: [&str; 2] = [
@@ -28,9 +30,30 @@ pub fn html(report: &Report) -> String {
         "plain" => plain(report),
         "data" => data(report),
         "style" => STYLES.concat(),
+        "verdicts" => verdicts(),
         "script" => SCRIPTS.concat(),
         _ => String::new(),
     })
+}
+
+/// What the scripts know of each verdict: its text, its class of style, and its severity.
+fn verdicts() -> String {
+    let of = |verdict: Verdict| {
+        let class = match verdict {
+            Verdict::Held => "good",
+            Verdict::Broken
+            | Verdict::FenceBroken
+            | Verdict::Stuck
+            | Verdict::StuckAfterCrash
+            | Verdict::Starved
+            | Verdict::WrongAnswer => "bad",
+            Verdict::Errors | Verdict::LeaseExpired => "doubt",
+            Verdict::NotKnown => "faint",
+        };
+        json!({ "text": verdict.text(), "class": class, "badness": verdict.badness() })
+    };
+    let all = Verdict::ALL.map(|verdict| (verdict.word().to_owned(), of(verdict)));
+    Value::Object(Map::from_iter(all)).to_string()
 }
 
 /// A template with each `{{name}}` replaced. What is filled in is not looked at again.

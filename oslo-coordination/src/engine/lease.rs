@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::BootTime;
+use crate::url::ServiceUrl;
+
+/// tooz's default for every time.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A lease. The server counts from when it handles the request, the holder from before.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +15,23 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// The lease and the time limit of requests that a URL asks for with `lock_timeout` and
+    /// `timeout`, which is also the default of the lease.
+    ///
+    /// # Errors
+    /// Returns the problem, and what to write instead.
+    pub(super) fn of(url: &ServiceUrl, shortest: Duration) -> Result<(Self, Duration), String> {
+        let timeout = url.seconds("timeout")?.unwrap_or(DEFAULT_TIMEOUT);
+        let duration = url.seconds("lock_timeout")?.unwrap_or(timeout);
+        if duration < shortest {
+            let enough = shortest.as_secs_f64();
+            return Err(format!(
+                "a lease of {duration:?} is too short; write lock_timeout={enough} or more"
+            ));
+        }
+        Ok((Lease { duration }, timeout))
+    }
+
     /// A third of the lease passes before its renewal; a request that takes longer than this leaves
     /// no time for another.
     pub(super) fn request_limit(self) -> Duration {

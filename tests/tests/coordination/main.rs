@@ -8,7 +8,6 @@ mod promises;
 mod security;
 mod with_tooz;
 
-use std::path::Path;
 use std::process::Command;
 
 use lockutils_tests::conversation::Conversation;
@@ -24,8 +23,7 @@ fn rust(url: &str) -> Conversation {
 /// A Python process that does the same with tooz.
 fn tooz(url: &str) -> Conversation {
     let packages = ["tooz==9.1.0", "redis==8.1.0", "etcd3gw==2.7.0"];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-    let mut command = Command::new(python::environment(&packages));
-    command.arg(folder.join("tooz_worker.py")).arg(url);
+    let mut command = python::script_with(&packages, "tooz_worker.py");
+    command.arg(url);
     Conversation::start(command)
 }

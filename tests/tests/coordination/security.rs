@@ -25,6 +25,7 @@ fn a_password_is_demanded_and_never_shown() {
 
 /// An authority, a certificate for localhost, and one for a client.
 fn certificates(folder: &Path) {
+    lockutils_tests::debian::provide("openssl", "openssl").unwrap();
     let script = "
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
             -keyout ca.key -out ca.pem -subj /CN=ca -addext basicConstraints=critical,CA:true
@@ -50,7 +51,6 @@ fn certificates(folder: &Path) {
 
 #[test]
 fn tls_with_a_certificate_of_the_client() {
-    lockutils_tests::debian::provide("openssl", "openssl").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
     certificates(folder);
@@ -90,7 +90,6 @@ fn tls_with_a_certificate_of_the_client() {
 
 #[test]
 fn etcd_with_tls_and_a_certificate_of_the_client() {
-    lockutils_tests::debian::provide("openssl", "openssl").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
     certificates(folder);

@@ -167,7 +167,7 @@ fn the_page_of_a_crash_shows_the_dead_and_what_it_has_left() {
     assert_eq!(page.matches("</script>").count(), 2);
 }
 
-/// A lock that nobody is kept out of.
+/// A lock that keeps nobody out.
 const NO_LOCK: &str = "
 import os
 from lockutils_worker import serve

@@ -237,7 +237,7 @@ fn text_of(text: &str) -> Vec<u8> {
     framed(text.as_bytes())
 }
 
-/// What is left of a record.
+/// The part of a record that was not read yet.
 struct Record<'a>(&'a [u8]);
 
 impl<'a> Record<'a> {

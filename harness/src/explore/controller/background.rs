@@ -126,7 +126,7 @@ impl Background {
         self.decide();
     }
 
-    /// Decides that those who have come so far obey commands, since there is nobody else.
+    /// Decides that all undecided tasks obey commands, since no other task does.
     pub fn decide(&mut self) {
         self.is_decided = true;
         for (task, connection) in std::mem::take(&mut self.undecided) {

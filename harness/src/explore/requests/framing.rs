@@ -1,7 +1,7 @@
 //! Bytes that keep a connection going below the requests of a protocol: control frames of HTTP/2 (RFC
 //! 9113, sections 3.4 and 4.1) and the handshake of TLS (RFC 8446, section 5.1).
 
-/// What a client of HTTP/2 sends first.
+/// The preface with which a client opens a connection of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Length of a frame's head: its length (3), type, flags, and stream (4).
 const HEAD: usize = 9;

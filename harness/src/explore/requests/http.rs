@@ -27,7 +27,7 @@ impl<'a> Http<'a> {
             .to_owned()
     }
 
-    /// What it touches: the gateway reads by POST as well.
+    /// The keys that the request touches. The gateway uses POST for reads too.
     pub fn touched(&self, server: usize) -> Touched {
         let mut touched = Touched::everything(server);
         if self.line == "POST /v3/kv/range" {

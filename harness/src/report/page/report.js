@@ -15,9 +15,14 @@ const time = (us) => {
 const singular = { 'forks that exit': 'fork that exits', 'forks that release': 'fork that releases', 'wrappers killed': 'wrapper killed', switches: 'switch' };
 const counted = (n, what) => `${count(n)} ${n === 1 ? singular[what] ?? what.replace(/s$/, '') : what}`;
 const explored = report.command === 'explore';
-const words = { held: explored ? 'no violation found' : 'held', broken: 'BROKEN', 'fence-broken': 'FENCE BROKEN', stuck: 'stuck', 'stuck-after-crash': 'stuck after a crash', starved: 'starved', 'wrong-answer': 'wrong answer', 'lease-expired': 'lease expired', errors: 'errors', 'not-known': 'not known' };
-const kind = (word, counts = true) =>
-  word === 'held' ? 'good' : word === 'not-known' ? 'faint' : counts && ['broken', 'fence-broken', 'stuck', 'stuck-after-crash', 'starved', 'wrong-answer'].includes(word) ? 'bad' : 'doubt';
+const word = ({ verdict, counts = true }) => {
+  const text = verdict === 'held' && explored ? 'no violation found' : verdicts[verdict].text;
+  return counts ? text : text.toLowerCase();
+};
+const kind = ({ verdict, counts = true }) => {
+  const { class: usual } = verdicts[verdict];
+  return usual === 'bad' && !counts ? 'doubt' : usual;
+};
 
 byId('title').textContent = report.lock.title;
 byId('how').textContent =
@@ -25,15 +30,15 @@ byId('how').textContent =
   (report.lease_ms ? `, lease ${time(report.lease_ms * 1e3)}` : '') +
   `, seed ${report.seed}, ${new Date(report.began_unix * 1e3).toISOString().slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s` +
   (report.interrupted ? ', interrupted' : '');
-byId('verdict').textContent = words[report.verdict];
-byId('verdict').classList.add(kind(report.verdict));
+byId('verdict').textContent = word(report);
+byId('verdict').classList.add(kind(report));
 const tried = explored ? 'schedules' : 'sections';
 const all = report.outcomes.reduce((sum, outcome) => sum + outcome[tried], 0);
 byId('rules').replaceChildren('A worker holds the lock from when its ', make('code', {}, 'acquired'), ' is read until its ', make('code', {}, 'release'), ' is written' +
   (explored ? '. Results of system calls are real, except that sleeps are over at once.' : ", on the driver's clock."));
 const worst = report.outcomes.filter((o) => o.counts && o.verdict === report.verdict).map((o) => o.scenario);
 byId('sum').textContent = (report.verdict === 'held' ? `${explored ? '' : 'no violation found in '}${count(all)} ${tried}` : report.verdict === 'not-known' ? 'the lock could not be tested' : `under ${worst.join(', ')}; ${count(all)} ${tried} in all`) +
-  report.outcomes.filter((o) => !o.counts && !['held', 'not-known'].includes(o.verdict)).map((o, i) => `${i ? ', ' : ['held', 'not-known'].includes(report.verdict) ? '; but ' : '; also '}${words[o.verdict].toLowerCase()} under ${o.scenario}`).join('');
+  report.outcomes.filter((o) => !o.counts && !['held', 'not-known'].includes(o.verdict)).map((o, i) => `${i ? ', ' : ['held', 'not-known'].includes(report.verdict) ? '; but ' : '; also '}${word(o)} under ${o.scenario}`).join('');
 
 const table = byId('report');
 const columns = explored ? ['scenario', 'verdict', 'schedules', 'a second', 'evidence'] : ['scenario', 'verdict', 'sections', 'overlaps', 'wait, median', 'p99', 'evidence'];
@@ -62,7 +67,7 @@ const rows = report.outcomes.map((outcome) => {
   }
   const row = make('tr', { class: 'open', tabindex: 0 },
     make('td', { title: outcome.meaning }, outcome.scenario),
-    make('td', { class: kind(outcome.verdict, outcome.counts) }, make('b', {}, outcome.counts ? words[outcome.verdict] : words[outcome.verdict].toLowerCase())),
+    make('td', { class: kind(outcome) }, make('b', {}, word(outcome))),
     ...figures(outcome), make('td', { class: 'evidence' }, evidenceOf(outcome)));
   row.onclick = () => show(outcome);
   row.onkeydown = (event) => { if ([' ', 'Enter'].includes(event.key)) { event.preventDefault(); show(outcome); } };
@@ -87,7 +92,7 @@ function show(outcome) {
   for (const [other, row] of rows) row.classList.toggle('chosen', other === outcome);
   const details = byId('details');
   details.replaceChildren(
-    make('h2', {}, `${outcome.scenario}: `, make('span', { class: kind(outcome.verdict, outcome.counts) }, outcome.counts ? words[outcome.verdict] : words[outcome.verdict].toLowerCase())),
+    make('h2', {}, `${outcome.scenario}: `, make('span', { class: kind(outcome) }, word(outcome))),
     make('div', { class: 'faint' }, outcome.meaning +
       (outcome[tried] ? `; ${count(outcome[tried])} ${tried} in ${outcome.seconds.toFixed(1)} s` : '') +
       (outcome.hand_overs ? `, hand-over ${time(outcome.hand_overs.p50_us)} in the median` : '') +

@@ -19,7 +19,6 @@ const OPTIONS: OptionNames = OptionNames {
     refused: &[],
 };
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// etcd counts leases in seconds.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
@@ -42,16 +41,7 @@ impl Settings {
         if !matches!(&*url.path, "" | "/") {
             return Err(format!("the path {:?} has no meaning; remove it", url.path));
         }
-        let timeout = url.seconds("timeout")?.unwrap_or(DEFAULT_TIMEOUT);
-        let lease = Lease {
-            duration: url.seconds("lock_timeout")?.unwrap_or(timeout),
-        };
-        if lease.duration < SHORTEST_LEASE {
-            let given = lease.duration;
-            return Err(format!(
-                "a lease of {given:?} is too short; write lock_timeout=1 or more"
-            ));
-        }
+        let (lease, timeout) = Lease::of(url, SHORTEST_LEASE)?;
         let limit = timeout.min(lease.request_limit());
         let addresses: Vec<Address> = match url.endpoints.as_slice() {
             [] => vec![address(&Endpoint {

@@ -38,7 +38,6 @@ const OPTIONS: OptionNames = OptionNames {
     ],
 };
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Shorter leases leave no time to renew them on a loaded machine.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
@@ -55,16 +54,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn of(url: &ServiceUrl) -> Result<Self, String> {
         url.check_options(OPTIONS)?;
-        let timeout = url.seconds("timeout")?.unwrap_or(DEFAULT_TIMEOUT);
-        let lease = Lease {
-            duration: url.seconds("lock_timeout")?.unwrap_or(timeout),
-        };
-        if lease.duration < SHORTEST_LEASE {
-            return Err(format!(
-                "a lease of {:?} is too short; write lock_timeout=0.1 or more",
-                lease.duration
-            ));
-        }
+        let (lease, timeout) = Lease::of(url, SHORTEST_LEASE)?;
         let limit = |name| -> Result<Duration, String> {
             let limit = url.seconds(name)?.unwrap_or(timeout);
             Ok(limit.min(lease.request_limit()))
