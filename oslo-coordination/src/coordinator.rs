@@ -8,7 +8,7 @@ use crate::engine::{self, ConnectError, Engine};
 use crate::lifecycle::{Core, Either, Lifeline, Receiver, race, reply};
 use crate::rt::{self, Tasks};
 use crate::url::ServiceUrl;
-use crate::{Error, LockOptions};
+use crate::{Error, LockOptions, Promises};
 
 /// A connection to a service that keeps locks. Clones share it.
 ///
@@ -29,6 +29,7 @@ use crate::{Error, LockOptions};
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     life: Arc<Lifeline>,
+    promises: Promises,
 }
 
 impl Coordinator {
@@ -80,6 +81,11 @@ impl Coordinator {
         LockOptions::new(&self.life, name.as_ref())
     }
 
+    /// What the service promises about its locks.
+    pub fn promises(&self) -> Promises {
+        self.promises
+    }
+
     /// Waits until every lock whose guard was dropped is released at the server, for at most
     /// `limit`. Returns `true` if all are, and no request is under way.
     ///
@@ -109,14 +115,7 @@ impl Coordinator {
 
 /// Starts the thread, which connects and then serves.
 fn start(url: &str, limit: Duration) -> Result<Receiver<Result<Coordinator, Error>>, Error> {
-    let parsed = ServiceUrl::parse(url).map_err(|problem| Error::InvalidUrl {
-        // Not as given: a password may be in it.
-        url: url
-            .split_once("://")
-            .map_or("", |(scheme, _)| scheme)
-            .to_owned(),
-        problem,
-    })?;
+    let parsed = ServiceUrl::parse(url).map_err(|problem| Error::invalid_url(url, problem))?;
     let (sender, receiver) = reply();
     let serve = move || {
         let tasks = match Tasks::new() {
@@ -132,10 +131,11 @@ fn start(url: &str, limit: Duration) -> Result<Receiver<Result<Coordinator, Erro
                     return;
                 }
             };
+            let promises = Promises::of_service(&parsed).expect("an engine has promises");
             let core = Core::new(engine, spawner, member());
             let life = Lifeline::new(Arc::clone(&core));
             // A caller that is gone drops the lifeline, and this ends.
-            drop(sender.send(Ok(Coordinator { life })));
+            drop(sender.send(Ok(Coordinator { life, promises })));
             core.run().await;
         });
     };

@@ -103,6 +103,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error for a URL that cannot be parsed. A password may be in it, so only its scheme is
+    /// shown.
+    pub(crate) fn invalid_url(url: &str, problem: String) -> Self {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        Error::InvalidUrl {
+            url: scheme.to_owned(),
+            problem,
+        }
+    }
+
     pub(crate) fn acquire(name: &str, failure: Failure) -> Self {
         let name = name.to_owned();
         match failure {

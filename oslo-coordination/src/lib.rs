@@ -37,6 +37,9 @@
 //! | `etcd3+http://HOST:PORT,HOST:PORT`, `etcd3+https://` | a key with a lease | always | with the lease | safety of a holder that was stopped beyond the lease, unless its writes carry the token |
 //! | `redis://HOST:PORT`, `rediss://` | a key with a lease | always | with the lease | the same, and any safety with a server that loses its data or fails over |
 //!
+//! [`Promises`] has this table as data, and `cargo lockutils promises URL` prints it and tries what
+//! can be tried.
+//!
 //! Group membership and leader election are not part of this crate.
 //!
 //! # The life of an acquire
@@ -135,6 +138,7 @@ mod lock_name;
 #[cfg(any(feature = "etcd", feature = "redis"))]
 mod net;
 mod options;
+mod promises;
 mod rt;
 mod sync;
 mod url;
@@ -144,3 +148,4 @@ pub use error::Error;
 pub use guard::{AsyncGuard, Guard};
 pub use lifecycle::Hold;
 pub use options::LockOptions;
+pub use promises::{Exclusion, Freed, Loss, Names, Promises, Reach, Survival, Token};

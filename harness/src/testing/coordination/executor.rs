@@ -1,6 +1,6 @@
 //! A minimal executor, so that the suite depends on none.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -49,4 +49,16 @@ pub(super) fn join_all<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -
 /// Polls a future once, with a waker that does nothing.
 pub(super) fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Lets other futures run once.
+pub(super) fn yield_once() -> impl Future<Output = ()> {
+    let mut yielded = false;
+    poll_fn(move |context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }

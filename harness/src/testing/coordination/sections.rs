@@ -9,13 +9,26 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::executor::yield_once;
 
 /// Long enough for a second holder to be seen.
 const STAY: Duration = Duration::from_micros(50);
 
+/// Long enough for an answer to another task to arrive.
+const STAY_OF_A_TASK: Duration = Duration::from_millis(1);
+
 #[derive(Debug)]
 pub(super) struct Sections(File);
+
+/// The beginning of a section.
+enum Begun {
+    /// Nobody else is inside; so many sections have ended.
+    Alone(u64),
+    /// This worker is inside.
+    Inside(u64),
+}
 
 impl Sections {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
@@ -41,13 +54,39 @@ impl Sections {
     /// Runs one section of the worker `me`, which is not 0. Returns the other worker if one is
     /// inside.
     pub(super) fn enter(&self, me: u64) -> io::Result<Option<u64>> {
+        match self.begin(me)? {
+            Begun::Inside(other) => Ok(Some(other)),
+            Begun::Alone(count) => {
+                thread::sleep(STAY);
+                self.end(me, count)
+            }
+        }
+    }
+
+    /// Runs one section of a task. Other tasks of its thread run meanwhile.
+    pub(super) async fn enter_as_task(&self, me: u64) -> io::Result<Option<u64>> {
+        match self.begin(me)? {
+            Begun::Inside(other) => Ok(Some(other)),
+            Begun::Alone(count) => {
+                let end = Instant::now() + STAY_OF_A_TASK;
+                while Instant::now() < end {
+                    yield_once().await;
+                }
+                self.end(me, count)
+            }
+        }
+    }
+
+    fn begin(&self, me: u64) -> io::Result<Begun> {
         let inside = self.read(0)?;
         if inside != 0 {
-            return Ok(Some(inside));
+            return Ok(Begun::Inside(inside));
         }
         self.write(0, me)?;
-        let count = self.read(8)?;
-        thread::sleep(STAY);
+        Ok(Begun::Alone(self.read(8)?))
+    }
+
+    fn end(&self, me: u64, count: u64) -> io::Result<Option<u64>> {
         self.write(8, count + 1)?;
         let inside = self.read(0)?;
         self.write(0, 0)?;

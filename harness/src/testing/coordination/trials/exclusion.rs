@@ -50,7 +50,11 @@ fn open(path: &Path) -> Step<Sections> {
 }
 
 fn enter(sections: &Sections, me: u64) -> Step {
-    match sections.enter(me) {
+    alone(me, sections.enter(me))
+}
+
+fn alone(me: u64, entered: std::io::Result<Option<u64>>) -> Step {
+    match entered {
         Ok(None) => Ok(()),
         Ok(Some(other)) => violated(format!(
             "worker {me} entered while worker {other} held the lock"
@@ -114,7 +118,7 @@ pub(crate) fn tasks<C: Coordinator>(context: &Context<'_, C>) -> Step {
                 let Attempt::Acquired(guard) = acquired.or_violated("an acquire failed")? else {
                     return violated("a task did not get the lock");
                 };
-                enter(&sections, me)?;
+                alone(me, sections.enter_as_task(me).await)?;
                 drop(guard);
             }
             Ok(())
