@@ -5,7 +5,6 @@ use std::fmt::Write;
 use clap::builder::styling::{AnsiColor, Style};
 use oslo_coordination::Promises;
 
-use super::NOT_TRIED;
 use crate::output::printable;
 use crate::sys::Status;
 
@@ -13,6 +12,9 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Exit status if nothing was tried.
+const NOT_TRIED: Status = 2;
 
 /// Width without a terminal, and the most that is easy to read.
 const WIDTH: usize = 80;
@@ -139,7 +141,6 @@ fn summary(card: &mut String, tried: &[Tried]) {
 }
 
 /// As in the other commands: 1 if two held the lock at once, 3 for any other violation.
-#[cfg_attr(not(unix), allow(dead_code, reason = "nothing is tried there"))]
 pub fn exit_status(tried: &[Tried]) -> Status {
     let any = |is: fn(&Outcome) -> bool| tried.iter().any(|tried| is(&tried.outcome));
     if any(|outcome| matches!(outcome, Outcome::Overlap(_))) {

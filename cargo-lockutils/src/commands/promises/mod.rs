@@ -13,9 +13,6 @@ use crate::cli::PromisesOptions;
 use crate::output;
 use crate::sys::Status;
 
-/// Exit status if nothing was tried.
-const NOT_TRIED: Status = 2;
-
 pub fn run(options: &PromisesOptions) -> Result<Status> {
     let url = match &options.url {
         Some(url) => url.clone(),
@@ -64,7 +61,7 @@ fn try_out(url: &str, promises: &Promises) -> Result<Status> {
 fn try_out(_url: &str, promises: &Promises) -> Result<Status> {
     output::result(card::of(promises, &[]).trim_end())?;
     output::note("nothing was tried: the trials need fork(2) and signals");
-    Ok(NOT_TRIED)
+    Ok(card::exit_status(&[]))
 }
 
 /// Becomes a process of a trial.
