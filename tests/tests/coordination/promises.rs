@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockutils_harness::testing::coordination::Service as _;
 use lockutils_harness::testing::coordination::proxy::Proxy;
-use lockutils_tests::until::until;
+use lockutils_tests::until::{deadline, until};
 use nix::sys::signal::Signal;
 use oslo_coordination::{Coordinator, Error};
 
@@ -86,10 +86,14 @@ fn an_answer_that_is_lost_is_looked_up() {
     let proxy = Proxy::start(service.port());
     let address = ([127, 0, 0, 1], proxy.port()).into();
     let coordinator = Coordinator::connect(&service.url_at(address).unwrap()).unwrap();
+    // From now on an acquire is one request: the server has the script.
+    let warm = coordinator.lock("warm").acquire().unwrap();
+    warm.release().unwrap();
     proxy.answers().close();
     std::thread::scope(|scope| {
         let acquiring = scope.spawn(|| {
-            let guard = coordinator.lock("x").acquire().unwrap();
+            let lock = coordinator.lock("x").timeout(deadline());
+            let guard = lock.acquire().unwrap();
             let token = guard.token();
             guard.release().unwrap();
             token
