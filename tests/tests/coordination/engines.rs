@@ -1,17 +1,19 @@
 //! The engines, each with a service of its own for a test.
 
+use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
+use lockutils_harness::testing::coordination::{self, ServerControl};
 use lockutils_tests::debian;
-use lockutils_tests::proxy::Proxy;
 use lockutils_tests::servers::Server;
 use tempfile::TempDir;
 
 /// A service and what keeps it running.
 pub struct Service {
     pub url: String,
-    /// `true` if the locks have leases.
-    pub leases: bool,
+    /// The time after which locks that are not renewed are free.
+    pub lease: Option<Duration>,
     pub server: Option<Server>,
     _directory: Option<TempDir>,
 }
@@ -34,7 +36,7 @@ fn with_leases(scheme: &str, server: Server, lease: &str) -> Service {
             "{scheme}://127.0.0.1:{}?lock_timeout={lease}",
             server.port()
         ),
-        leases: true,
+        lease: Some(Duration::from_secs_f64(lease.parse().expect("seconds"))),
         server: Some(server),
         _directory: None,
     }
@@ -44,7 +46,7 @@ pub fn file() -> Service {
     let directory = tempfile::tempdir().expect("a folder");
     Service {
         url: format!("file://{}?tokens=true", directory.path().display()),
-        leases: false,
+        lease: None,
         server: None,
         _directory: Some(directory),
     }
@@ -65,31 +67,6 @@ pub fn each(test: impl Fn(&Service)) {
 }
 
 impl Service {
-    /// Returns `true` if the key of the lock `x` exists at the server.
-    pub fn is_held(&self) -> bool {
-        if self.url.starts_with("redis") {
-            return self.command(&["exists", "_tooz_x_lock"]) == "1";
-        }
-        !self
-            .command(&["get", "--keys-only", "/tooz/locksx"])
-            .is_empty()
-    }
-
-    /// Deletes the key of the lock `x`.
-    pub fn delete(&self) {
-        if self.url.starts_with("redis") {
-            self.command(&["del", "_tooz_x_lock"]);
-        } else {
-            self.command(&["del", "/tooz/locksx"]);
-        }
-    }
-
-    /// The URL of a proxy in front of the server.
-    pub fn url_through(&self, proxy: &Proxy) -> String {
-        let own = self.port().to_string();
-        self.url.replace(&own, &proxy.port().to_string())
-    }
-
     pub fn port(&self) -> u16 {
         self.server.as_ref().expect("a server").port()
     }
@@ -111,5 +88,56 @@ impl Service {
         };
         let output = command.args(words).output().expect("the client");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+/// The key of a lock, if the server has one.
+fn key(url: &str, name: &str) -> Option<String> {
+    match url.split("://").next()? {
+        "redis" => Some(format!("_tooz_{name}_lock")),
+        "etcd3+http" => Some(format!("/tooz/locks{name}")),
+        _ => None,
+    }
+}
+
+impl coordination::Service for Service {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        self.lease
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        let server = self.server.as_ref()?;
+        Some(([127, 0, 0, 1], server.port()).into())
+    }
+
+    fn url_at(&self, address: SocketAddr) -> Option<String> {
+        let own = self.address()?.to_string();
+        Some(self.url.replace(&own, &address.to_string()))
+    }
+
+    fn server(&self) -> Option<&dyn ServerControl> {
+        Some(self.server.as_ref()?)
+    }
+
+    fn is_held(&self, name: &str) -> Option<bool> {
+        let key = key(&self.url, name)?;
+        Some(match self.url.starts_with("redis") {
+            true => self.command(&["exists", &key]) == "1",
+            false => !self.command(&["get", "--keys-only", &key]).is_empty(),
+        })
+    }
+
+    fn remove(&self, name: &str) -> bool {
+        match key(&self.url, name) {
+            Some(key) => {
+                self.command(&["del", &key]);
+                true
+            }
+            None => false,
+        }
     }
 }
