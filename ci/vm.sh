@@ -146,7 +146,7 @@ vm_boot() {
   timeout "$seconds" "${vm_emulator[@]}" "${vm_devices[@]}" -smp "${VM_PROCESSORS:-$(nproc)}" \
     -m "${VM_MEMORY:-3072}" -nographic -no-reboot -kernel "$vm_boots/image" -initrd "$scratch/initrd" \
     -append "console=$vm_console quiet loglevel=1 panic=-1" </dev/null |
-    tr -d '\r' | sed -u 's/\x1b[^a-zA-Z]*[a-zA-Z]//g' | tee "$log" || status=${PIPESTATUS[0]}
+    sed -u 's/\r//g; s/\x1b[^a-zA-Z]*[a-zA-Z]//g' | tee "$log" || status=${PIPESTATUS[0]}
   rm -r "$scratch"
   if [ "$status" = 124 ]; then return 124; fi
   status=$(sed -n 's/^vm: status //p' "$log")
