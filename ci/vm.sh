@@ -23,9 +23,7 @@ vm_need() {
   case $1 in
     arm64)
       vm_console=ttyAMA0
-      # Its time passes with its instructions, 4 ns each, and jumps over sleeps: no test depends on
-      # what else this machine has to do.
-      vm_emulator=(qemu-system-aarch64 -M virt -cpu cortex-a72 -icount 'shift=2,sleep=off' -nic none)
+      vm_emulator=(qemu-system-aarch64 -M virt -cpu cortex-a72 -nic none)
       command -v qemu-system-aarch64 >/dev/null || missing+=(qemu-system-arm)
       ;;
     amd64)
