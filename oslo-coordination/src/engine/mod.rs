@@ -5,8 +5,10 @@ mod contract;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod file;
-#[cfg(any(feature = "etcd", feature = "redis"))]
+#[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
 mod lease;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod schemes;

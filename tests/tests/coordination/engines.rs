@@ -12,8 +12,27 @@ pub struct Service {
     pub url: String,
     /// `true` if the locks have leases.
     pub leases: bool,
+    /// `true` if a lock ends with the connection that keeps it.
+    pub sessions: bool,
     pub server: Option<Server>,
     _directory: Option<TempDir>,
+}
+
+/// A PostgreSQL server whose leases last this many seconds.
+pub fn postgres(lease: &str) -> Service {
+    postgres_of(Server::postgres(&[]), lease)
+}
+
+pub fn postgres_of(server: Server, lease: &str) -> Service {
+    let port = server.port();
+    let url = format!("postgresql://lockutils@127.0.0.1:{port}/postgres?lock_timeout={lease}");
+    Service {
+        url,
+        leases: true,
+        sessions: true,
+        server: Some(server),
+        _directory: None,
+    }
 }
 
 /// A Redis server whose leases last this many seconds.
@@ -35,6 +54,7 @@ fn with_leases(scheme: &str, server: Server, lease: &str) -> Service {
             server.port()
         ),
         leases: true,
+        sessions: false,
         server: Some(server),
         _directory: None,
     }
@@ -45,40 +65,54 @@ pub fn file() -> Service {
     Service {
         url: format!("file://{}?tokens=true", directory.path().display()),
         leases: false,
+        sessions: false,
         server: None,
         _directory: Some(directory),
     }
 }
 
 /// Servers whose leases last this many seconds.
-pub fn servers(lease: &str) -> [Service; 2] {
-    [redis(lease), etcd(lease)]
+pub fn servers(lease: &str) -> Vec<Service> {
+    vec![redis(lease), etcd(lease), postgres(lease)]
+}
+
+/// The same, and a directory.
+pub fn with_files(lease: &str) -> Vec<Service> {
+    let mut services = vec![file()];
+    services.extend(servers(lease));
+    services
 }
 
 /// Runs a test with each engine.
 pub fn each(test: impl Fn(&Service)) {
-    let [redis, etcd] = servers("10");
-    for service in [file(), redis, etcd] {
+    for service in with_files("10") {
         println!("{}", service.url);
         test(&service);
     }
 }
 
 impl Service {
-    /// Returns `true` if the key of the lock `x` exists at the server.
+    /// Returns `true` if the key of the lock `x` exists at the server, or if there is any lock.
     pub fn is_held(&self) -> bool {
         if self.url.starts_with("redis") {
             return self.command(&["exists", "_tooz_x_lock"]) == "1";
+        }
+        if self.sessions {
+            return self.command(&["SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"])
+                != "0";
         }
         !self
             .command(&["get", "--keys-only", "/tooz/locksx"])
             .is_empty()
     }
 
-    /// Deletes the key of the lock `x`.
+    /// Deletes the key of the lock `x`, or ends its session.
     pub fn delete(&self) {
         if self.url.starts_with("redis") {
             self.command(&["del", "_tooz_x_lock"]);
+        } else if self.sessions {
+            self.command(&["SELECT pg_terminate_backend(pid) FROM pg_locks
+                WHERE locktype = 'advisory' AND granted"]);
         } else {
             self.command(&["del", "/tooz/locksx"]);
         }
@@ -100,6 +134,11 @@ impl Service {
         let mut command = if self.url.starts_with("redis") {
             let mut command = Command::new("redis-cli");
             command.args(["-p", address.rsplit(':').next().expect("a port")]);
+            command
+        } else if self.sessions {
+            let mut command = Command::new("psql");
+            command.args(["-h", "127.0.0.1", "-p", &self.port().to_string()]);
+            command.args(["-U", "lockutils", "-d", "postgres", "-X", "-At", "-c"]);
             command
         } else {
             let etcdctl = debian::provide("etcdctl", "etcd-client").expect("etcdctl");
