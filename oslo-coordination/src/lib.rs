@@ -1,6 +1,6 @@
-//! Named locks between hosts, through a service that already runs: etcd, PostgreSQL, Redis, or a
-//! directory on one host. URLs and keys are those of OpenStack's [tooz] 9.1, so that a Rust and a Python process
-//! that name the same lock on the same service exclude each other.
+//! Named locks between hosts, through a service that already runs: etcd, ZooKeeper, PostgreSQL,
+//! Redis, or a directory on one host. URLs and keys are those of OpenStack's [tooz] 9.1, so that a
+//! Rust and a Python process that name the same lock on the same service exclude each other.
 //!
 //! ```
 //! use std::time::Duration;
@@ -37,6 +37,10 @@
 //! | `etcd3+http://HOST:PORT,HOST:PORT`, `etcd3+https://` | a key with a lease | always | with the lease | safety of a holder that was stopped beyond the lease, unless its writes carry the token |
 //! | `postgresql://USER@HOST:PORT/DATABASE` | an advisory lock of a session | unless `tokens=false` | when the connection ends, or with the lease | the same, and any safety after a failover |
 //! | `redis://HOST:PORT`, `rediss://` | a key with a lease | always | with the lease | the same, and any safety with a server that loses its data or fails over |
+//! | `zookeeper://HOST:PORT,HOST:PORT`, `kazoo://` | a node of a session | always | with the session | the same as etcd |
+//!
+//! With ZooKeeper, the lease is two thirds of the session's `timeout`: that much its servers keep
+//! even while they disagree. Each name leaves an empty node behind, as with tooz.
 //!
 //! With PostgreSQL, a lock ends with the connection that keeps it, and the guard knows at once. The
 //! server must be version 14 or later, and no pooler may be between. Locks are numbers there: two
@@ -124,6 +128,7 @@
 //! * `etcd`: `etcd3+http://` and `etcd3+https://`.
 //! * `postgres`: `postgresql://`.
 //! * `redis`: `redis://` and `rediss://`.
+//! * `zookeeper`: `zookeeper://` and `kazoo://`.
 //! * `tls`: TLS for these. The cryptography is the provider that the program has installed in
 //!   rustls, or Graviola, which builds with Rust alone. Graviola needs Rust 1.89, and x86-64 with
 //!   AVX2, or aarch64.
@@ -139,7 +144,12 @@ mod error;
 mod guard;
 mod lifecycle;
 mod lock_name;
-#[cfg(any(feature = "etcd", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "etcd",
+    feature = "postgres",
+    feature = "redis",
+    feature = "zookeeper"
+))]
 mod net;
 mod options;
 mod rt;

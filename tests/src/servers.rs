@@ -160,6 +160,81 @@ impl Server {
         server
     }
 
+    /// Starts a ZooKeeper server of one node, with these lines added to its configuration.
+    ///
+    /// # Panics
+    /// Panics if it cannot be installed or started.
+    pub fn zookeeper(lines: &[&str], properties: &[&str]) -> Self {
+        // TLS is netty's.
+        let jars = [
+            "zookeeper",
+            "slf4j-nop",
+            "netty-buffer",
+            "netty-codec",
+            "netty-common",
+            "netty-handler",
+            "netty-resolver",
+            "netty-all",
+        ];
+        let jars = jars.map(|name| format!("/usr/share/java/{name}.jar"));
+        if !jars.iter().all(|jar| Path::new(jar).exists()) {
+            debian::install("zookeeper").expect("zookeeper");
+        }
+        let program = debian::provide("java", "default-jre-headless").expect("java");
+        let directory = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let data = directory.path().join("data");
+        let mut all = vec![
+            format!("dataDir={}", data.display()),
+            // A session lasts at least two ticks.
+            "tickTime=500".to_owned(),
+            "minSessionTimeout=1000".to_owned(),
+            "maxSessionTimeout=60000".to_owned(),
+            "maxClientCnxns=0".to_owned(),
+        ];
+        let is_secure = lines
+            .iter()
+            .any(|line| line.starts_with("secureClientPort"));
+        if !is_secure {
+            all.push("clientPortAddress=127.0.0.1".to_owned());
+            all.push(format!("clientPort={port}"));
+        }
+        all.extend(
+            lines
+                .iter()
+                .map(|line| line.replace("PORT", &port.to_string())),
+        );
+        let file = directory.path().join("zoo.cfg");
+        std::fs::write(&file, all.join("\n")).expect("a file");
+        let mut arguments: Vec<String> = [
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-XX:-UsePerfData",
+            "-Xmx128m",
+            "-Dzookeeper.admin.enableServer=false",
+            "-Dzookeeper.forceSync=no",
+            "-Dzookeeper.4lw.commands.whitelist=ruok",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        arguments.extend(properties.iter().map(|property| (*property).to_owned()));
+        arguments.extend([
+            "-cp".to_owned(),
+            jars.join(":"),
+            "org.apache.zookeeper.server.ZooKeeperServerMain".to_owned(),
+            file.display().to_string(),
+        ]);
+        let server = Server::start(program, arguments, port, directory);
+        if !is_secure {
+            // It listens before it serves.
+            let url = format!("zookeeper://127.0.0.1:{port}?timeout=2");
+            until("ZooKeeper serves", || {
+                oslo_coordination::Coordinator::connect(&url).ok()
+            });
+        }
+        server
+    }
+
     fn start(program: PathBuf, arguments: Vec<String>, port: u16, directory: TempDir) -> Self {
         let mut server = Server {
             ending: Signal::SIGKILL,
@@ -207,6 +282,11 @@ impl Server {
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs").id();
         kill(Pid::from_raw(child.cast_signed()), signal).expect("it is there");
+        if signal == Signal::SIGSTOP {
+            until("every thread has stopped", || {
+                has_stopped(child).then_some(())
+            });
+        }
         let children = std::fs::read_to_string(format!("/proc/{child}/task/{child}/children"));
         for child in children.expect("it is there").split_whitespace() {
             let child = child.parse().expect("a number");
@@ -287,6 +367,16 @@ fn run(command: &mut Command) {
     let output = command.output().expect("the program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
+}
+
+fn has_stopped(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it is there");
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('T'))
+    })
 }
 
 /// A port that is free at this moment.

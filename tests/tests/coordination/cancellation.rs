@@ -30,7 +30,7 @@ fn line(service: Service) -> Line {
     let proxy = Proxy::start(service.port());
     let coordinator = Coordinator::connect(&service.url_through(&proxy)).unwrap();
     // From now on an acquire is one request.
-    drop(coordinator.lock("warm").acquire().unwrap());
+    drop(coordinator.lock("x").acquire().unwrap());
     assert!(coordinator.flush(Duration::from_secs(10)));
     Line {
         service,

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use lockutils_tests::debian;
 use lockutils_tests::proxy::Proxy;
+use lockutils_tests::python;
 use lockutils_tests::servers::Server;
 use tempfile::TempDir;
 
@@ -60,6 +61,18 @@ fn with_leases(scheme: &str, server: Server, lease: &str) -> Service {
     }
 }
 
+/// A ZooKeeper server; its sessions last this many seconds.
+pub fn zookeeper(lease: &str) -> Service {
+    let server = Server::zookeeper(&[], &[]);
+    Service {
+        url: format!("zookeeper://127.0.0.1:{}?timeout={lease}", server.port()),
+        leases: true,
+        sessions: false,
+        server: Some(server),
+        _directory: None,
+    }
+}
+
 pub fn file() -> Service {
     let directory = tempfile::tempdir().expect("a folder");
     Service {
@@ -73,7 +86,7 @@ pub fn file() -> Service {
 
 /// Servers whose leases last this many seconds.
 pub fn servers(lease: &str) -> Vec<Service> {
-    vec![redis(lease), etcd(lease), postgres(lease)]
+    vec![redis(lease), etcd(lease), postgres(lease), zookeeper(lease)]
 }
 
 /// The same, and a directory.
@@ -97,6 +110,9 @@ impl Service {
         if self.url.starts_with("redis") {
             return self.command(&["exists", "_tooz_x_lock"]) == "1";
         }
+        if self.is_zookeeper() {
+            return self.command(&["count", "x"]) != "0";
+        }
         if self.sessions {
             return self.command(&["SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"])
                 != "0";
@@ -110,12 +126,18 @@ impl Service {
     pub fn delete(&self) {
         if self.url.starts_with("redis") {
             self.command(&["del", "_tooz_x_lock"]);
+        } else if self.is_zookeeper() {
+            self.command(&["delete", "x"]);
         } else if self.sessions {
             self.command(&["SELECT pg_terminate_backend(pid) FROM pg_locks
                 WHERE locktype = 'advisory' AND granted"]);
         } else {
             self.command(&["del", "/tooz/locksx"]);
         }
+    }
+
+    pub fn is_zookeeper(&self) -> bool {
+        self.url.starts_with("zookeeper")
     }
 
     /// The URL of a proxy in front of the server.
@@ -134,6 +156,10 @@ impl Service {
         let mut command = if self.url.starts_with("redis") {
             let mut command = Command::new("redis-cli");
             command.args(["-p", address.rsplit(':').next().expect("a port")]);
+            command
+        } else if self.is_zookeeper() {
+            let mut command = python::script_with(&["kazoo==2.11.0"], "zookeeper_nodes.py");
+            command.arg(&address);
             command
         } else if self.sessions {
             let mut command = Command::new("psql");

@@ -8,6 +8,7 @@ mod postgres;
 mod promises;
 mod security;
 mod with_tooz;
+mod zookeeper;
 
 use std::process::Command;
 
@@ -28,6 +29,7 @@ fn tooz(url: &str) -> Conversation {
         "redis==8.1.0",
         "etcd3gw==2.7.0",
         "psycopg2-binary==2.9.13",
+        "kazoo==2.11.0",
     ];
     let mut command = python::script_with(&packages, "tooz_worker.py");
     command.arg(url);

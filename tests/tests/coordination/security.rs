@@ -33,7 +33,7 @@ fn certificates(folder: &Path) {
             -keyout ca.key -out ca.pem -subj /CN=ca -addext basicConstraints=critical,CA:true
         for name in server client; do
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-                -keyout $name.key -out $name.csr -subj /CN=localhost
+                -keyout $name.key -out $name.csr -subj /CN=$name
             printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' >ext
             openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
                 -days 2 -out $name.pem -extfile ext
@@ -188,6 +188,60 @@ fn postgres_with_a_password_tls_and_a_certificate_of_the_client() {
     ] {
         let url = format!("{}&{options}", url("locker", "s3cret"));
         let error = Coordinator::connect(&url).unwrap_err();
+        assert!(
+            matches!(error, Error::Unreachable { .. }),
+            "{options}: {error}"
+        );
+    }
+}
+
+#[test]
+fn zookeeper_with_a_password_tls_and_a_certificate_of_the_client() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    certificates(folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let read = |name: &str| std::fs::read_to_string(file(name)).unwrap();
+    std::fs::write(file("both.pem"), read("server.key") + &read("server.pem")).unwrap();
+    let properties = [
+        "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory".to_owned(),
+        format!("ssl.keyStore.location={}", file("both.pem")),
+        format!("ssl.trustStore.location={}", file("ca.pem")),
+    ];
+    let properties = properties.map(|property| format!("-Dzookeeper.{property}"));
+    let properties: Vec<&str> = properties.iter().map(String::as_str).collect();
+    let server = Server::zookeeper(
+        &["secureClientPort=PORT", "secureClientPortAddress=127.0.0.1"],
+        &properties,
+    );
+    let port = server.port();
+    let url = |login: &str| format!("zookeeper://{login}127.0.0.1:{port}?timeout=8&use_ssl=true");
+    let (ca, own, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let certified = format!("&ca={ca}&certfile={own}&keyfile={key}");
+    let connect = |login: &str, certified: &str| {
+        let url = url(login) + certified;
+        Coordinator::connect_within(&url, Duration::from_secs(30)).unwrap()
+    };
+    let owner = connect("locker:s3cret@", &certified);
+    assert!(!format!("{owner:?}").contains("s3cret"));
+    let guard = owner.lock("x").acquire().unwrap();
+    // Nodes belong to those who have the password, or the certificate.
+    let [other, its_key] = [file("server.pem"), file("server.key")];
+    let other = format!("&ca={ca}&certfile={other}&keyfile={its_key}");
+    for login in ["", "locker:wr0ng@"] {
+        let outcome = connect(login, &other).lock("x").try_acquire();
+        assert!(matches!(outcome, Err(Error::Refused { .. })), "{outcome:?}");
+    }
+    let waiter = connect("locker:s3cret@", &certified);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.lock("x").acquire().map(drop));
+        std::thread::sleep(Duration::from_millis(200));
+        guard.release().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    // Without the authority, without the client's certificate.
+    for options in [format!("&ca={own}"), format!("&ca={ca}")] {
+        let error = Coordinator::connect(&(url("") + &options)).unwrap_err();
         assert!(
             matches!(error, Error::Unreachable { .. }),
             "{options}: {error}"
