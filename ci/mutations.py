@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 
 class Edit(NamedTuple):
-    """Replaces `old` in a file of oslo-concurrency/src, where it must occur `times` times."""
+    """Replaces `old` in a file of oslo-concurrency/src (of PROMISES: oslo-coordination/src), where
+    it must occur `times` times."""
     file: str
     old: str
     new: str
@@ -12,7 +13,8 @@ class Edit(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """`subject` is the number of a guarantee, or a defect that the mutation restores."""
+    """`subject` is the number of a guarantee, a promise of coordinators, or a defect that the
+    mutation restores."""
     subject: str
     what: str
     edits: list
@@ -90,6 +92,107 @@ GUARANTEES = [
         "            Err(error) => Err(error.into()),\n", "            Err(_) => Ok(false),\n"),
     one("9", "the error does not name the file system", "files/lock_file.rs",
         "the file system ({system}) refused", "{system:.0}the system refused"),
+]
+
+# Detected by the trial of that name: tests/tests/coordination, conformance::redis.
+PROMISES = [
+    one("threads", "all coordinators of a process have one id", "coordinator.rs",
+        "    format!(\"{:016x}{:016x}\", part(0), part(1))\n",
+        "    let _ = part;\n    std::process::id().to_string()\n"),
+    one("tasks", "all coordinators have one id", "coordinator.rs",
+        "    format!(\"{:016x}{:016x}\", part(0), part(1))\n",
+        "    let _ = part;\n    \"me\".to_owned()\n"),
+    one("processes", "a key that exists is overwritten", "engine/redis/scripts.rs",
+        "        if held then\n            if string.sub(held, 1, #mine) ~= mine then\n"
+        "                return {0,",
+        "        if held and string.sub(held, 1, #mine) == mine then\n"
+        "            if string.sub(held, 1, #mine) ~= mine then\n                return {0,"),
+    one("busy", "a caller that does not wait is told of a timeout", "lifecycle/acquire.rs",
+        "                    return Ended::Failed(caller, Failure::Busy);",
+        "                    return Ended::Failed(caller, Failure::TimedOut);"),
+    one("hand_over", "a waiter sleeps through the release", "lifecycle/acquire.rs",
+        "Ok(Waited::AskAgain) => None,",
+        "Ok(Waited::AskAgain) => Some(Duration::from_secs(50)),"),
+    one("death", "the key does not expire", "engine/redis/scripts.rs",
+        ", mine .. text, 'px', ARGV[2])", ", mine .. text)"),
+    one("panic", "a panic does not release the lock", "lifecycle/ownership.rs",
+        "        if !self.hold.is_inherited() {\n            self.life.core.release(&self.id, None);",
+        "        if !self.hold.is_inherited() && !std::thread::panicking() {\n"
+        "            self.life.core.release(&self.id, None);"),
+    one("tokens", "two holders may have one token", "engine/redis/scripts.rs",
+        "math.max(last + 1, time[1] * 1000000 + time[2])",
+        "math.max(last, time[1])"),
+    one("restart", "a broken connection is used on", "engine/redis/connection.rs",
+        "            .is_err_and(|error| error.unclear || error.transient)",
+        "            .is_err_and(|error| error.unclear && error.transient && false)"),
+    one("silence", "the functions to call at a loss are forgotten", "lifecycle/hold.rs",
+        "        wakers.into_iter().for_each(Waker::wake);\n        rt::call(functions);\n",
+        "        wakers.into_iter().for_each(Waker::wake);\n        drop(functions);\n"),
+    one("cut_off", "the holder counts its lease longer than the server", "engine/lease.rs",
+        "        asked + (self.duration - self.duration / 100)",
+        "        asked + (self.duration * 2 - self.duration / 100)"),
+    one("deleted", "a renewal that the server refuses counts as one", "lifecycle/renewal.rs",
+        "        let extended = until.filter(|until| hold.extend(*until));",
+        "        let until = until.or(Some(BootTime::now() + lease));\n"
+        "        let extended = until.filter(|until| hold.extend(*until));"),
+    one("stopped_holder", "the guard does not look at its deadline", "lifecycle/hold.rs",
+        "            if deadline == NEVER || BootTime::now().nanos() < deadline {",
+        "            if deadline == NEVER || deadline != LOST {"),
+    one("stale_release", "a release deletes the key of any holder", "engine/redis/scripts.rs",
+        "        if not held or string.sub(held, 1, #mine) ~= mine then\n",
+        "        if not held then\n"),
+    one("reset", "one failed renewal ends the hold", "lifecycle/renewal.rs",
+        "            schedule.renew_at = now + lease / RETRY_AFTER;\n",
+        "            schedule.renew_at = now + lease / RETRY_AFTER;\n"
+        "            held.hold.lose();\n            continue;\n            #[allow(unreachable_code)]\n"),
+    one("late_renewal", "a failed renewal is not repeated", "lifecycle/renewal.rs",
+        "            schedule.renew_at = now + lease / RETRY_AFTER;\n",
+        "            schedule.renew_at = now + lease * RETRY_AFTER;\n"),
+    one("cancelled", "a grant that has arrived and is not taken is forgotten",
+        "lifecycle/reply.rs",
+        "            State::Sent(value) => drop(value),\n",
+        "            State::Sent(value) => std::mem::forget(value),\n"),
+    one("request_in_flight", "a grant that comes after its caller has left is kept",
+        "lifecycle/acquire.rs",
+        "                        Ok(Answered::Granted(_)) => Ended::Undo,\n", ""),
+    one("answer_in_flight", "the answer to a caller that has left is not awaited",
+        "lifecycle/acquire.rs",
+        "                    return match asking.await {\n"
+        "                        Ok(Answered::Granted(_)) => Ended::Undo,\n"
+        "                        Err(error) if error.unclear => Ended::Undo,\n"
+        "                        _ => self.undo_if_unclear(),\n                    };\n",
+        "                    return self.undo_if_unclear();\n"),
+    one("cancelled_wait", "a wait goes on though its caller has left", "lifecycle/limit.rs",
+        "race(caller.abandoned(), ",
+        "race({ let _ = caller; std::future::pending::<()>() }, "),
+    one("lost_answer", "an unclear answer counts as a refusal", "lifecycle/acquire.rs",
+        "                    self.unclear |= error.unclear;\n"
+        "                    if !error.transient {\n",
+        "                    if !error.transient || error.unclear {\n"),
+    one("lost_release", "a release is tried once", "lifecycle/release.rs",
+        "Err(error) if error.transient && BootTime::now() < end => {",
+        "Err(error) if error.transient && BootTime::now() < end && false => {"),
+    one("timeout", "a timed wait ends a little early", "options.rs",
+        "Wait::Until(asked + timeout)",
+        "Wait::Until(asked + timeout.saturating_sub(Duration::from_micros(900)))"),
+    one("outage", "a server that does not answer is not asked again", "lifecycle/acquire.rs",
+        "                    if self.wait == Wait::Never && !looks_up {\n",
+        "                    if !looks_up {\n"),
+    one("forked", "the child treats its parent's guards as its own", "lifecycle/hold.rs",
+        "        self.process != std::process::id()\n", "        self.process == 0\n"),
+    one("many_locks", "only the first locks are renewed", "lifecycle/ownership.rs",
+        "            held.schedule = Some(Schedule::new(until, lease));\n",
+        "            let few = lock(&self.core.held).len() < 500;\n"
+        "            held.schedule = few.then(|| Schedule::new(until, lease));\n"),
+    one("names", "a name ends at its first zero byte", "lock_name.rs",
+        "        whole.extend_from_slice(name);\n",
+        "        let end = name.iter().position(|byte| *byte == 0);\n"
+        "        whole.extend_from_slice(&name[..end.unwrap_or(name.len())]);\n"),
+    one("blocked_executor", "a lease is renewed once", "lifecycle/renewal.rs",
+        "            held.schedule = Some(Schedule::new(until, lease));\n"
+        "            tracing::trace!(",
+        "            held.schedule = Some(Schedule::new(until + lease * 9, lease));\n"
+        "            tracing::trace!("),
 ]
 
 # Detected by the model checks, by tests/tests/defects, and by ci/soak.

@@ -67,7 +67,8 @@ fn is_bool(value: &Expr, wanted: bool) -> bool {
     matches!(value, Expr::Lit(ExprLit { lit: Lit::Bool(lit), .. }) if lit.value == wanted)
 }
 
-fn not_const(function: &ItemFn) -> Result<()> {
+/// Rejects a const fn.
+pub fn not_const(function: &ItemFn) -> Result<()> {
     match &function.sig.constness {
         None => Ok(()),
         Some(token) => Err(Error::new(
@@ -89,7 +90,7 @@ fn async_is_enabled(function: &ItemFn, enabled: bool) -> Result<()> {
 }
 
 /// Rejects a function that only creates a future, which would run after the lock is released.
-fn not_a_future(function: &ItemFn) -> Result<()> {
+pub fn not_a_future(function: &ItemFn) -> Result<()> {
     match &function.sig.output {
         ReturnType::Type(_, returned)
             if function.sig.asyncness.is_none() && is_future(returned) =>

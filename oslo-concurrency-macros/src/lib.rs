@@ -1,6 +1,8 @@
-//! The `#[synchronized]` attribute of `oslo-concurrency`; use it as `lockutils::synchronized`.
+//! The `#[synchronized]` attributes of `oslo-concurrency` and `oslo-coordination`; use them as
+//! `lockutils::synchronized` and `oslo_coordination::synchronized`.
 
 mod check;
+mod coordination;
 mod parse;
 mod render;
 
@@ -63,4 +65,48 @@ pub fn synchronized(arguments: TokenStream, item: TokenStream) -> TokenStream {
             quote::quote!(#errors #function).into()
         }
     }
+}
+
+/// Runs a function under named locks of a coordinator. `oslo-coordination` re-exports it as
+/// `synchronized`.
+///
+/// ```ignore
+/// use oslo_coordination as coordination;
+///
+/// #[coordination::synchronized("{volume.id}-{f_name}")]
+/// fn delete(volume: &Volume) -> Result<(), coordination::Error> { Ok(()) }
+///
+/// #[coordination::synchronized("{self.id}", "{other.id}", with = self.coordinator, guard = lock)]
+/// async fn swap(&self, other: &Volume) -> anyhow::Result<()> {
+///     storage.write(self.id, lock.check()?).await
+/// }
+/// ```
+///
+/// The names come first. In a literal, `{…}` is an expression over the function's parameters, with
+/// an optional format such as `{id:04}`, and `{f_name}` is the function's own name; `{{` and `}}`
+/// are braces. Any other expression that gives something like `&str` or `&[u8]` is a name too.
+/// Several locks are acquired in the order of their names, each once, so that two functions that
+/// name the same locks never wait for each other. The options may come in any order:
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `with = EXPR` | the coordinator; by default `Coordinator::global()` |
+/// | `prefix = EXPR` | prefix of the names, instead of the coordinator's |
+/// | `blocking = EXPR` | `false`: fail instead of waiting |
+/// | `timeout = EXPR` | maximum time to wait for all locks, a `Duration` |
+/// | `warn_after = EXPR` | time after which a wait is logged, a `Duration` |
+/// | `guard = NAME` | a variable with the guards, for `check` and `token` |
+/// | `or_panic` | panic if the locks fail |
+/// | `crate = PATH` | path of `oslo_coordination`, if it is re-exported |
+///
+/// The function returns `Result<_, E>` with `E: From<oslo_coordination::Error>`, unless `or_panic`
+/// is given. The locks are held while the body runs and while its local variables are dropped.
+/// They are released in the background. A loss is logged, and does not change what the function
+/// returns: call `check` before each write, or pass the token with it.
+///
+/// An `async fn` acquires the locks when it is first polled, holds them until it ends or is
+/// dropped, and works on every executor. One that calls itself waits for itself.
+#[proc_macro_attribute]
+pub fn synchronized_by_coordinator(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    coordination::expand(arguments.into(), item.into()).into()
 }

@@ -110,7 +110,12 @@ impl Arguments {
                 input.parse::<Token![=]>()?;
                 self.options.push((argument.clone(), input.parse()?));
             }
-            unknown => return Err(Error::new(argument.span(), unknown_argument(unknown))),
+            unknown => {
+                return Err(Error::new(
+                    argument.span(),
+                    unknown_argument(unknown, &KNOWN),
+                ));
+            }
         }
         Ok(())
     }
@@ -137,13 +142,14 @@ fn literal_but_no_string(name: &Expr) -> Option<&Lit> {
     }
 }
 
-fn unknown_argument(unknown: &str) -> String {
-    let nearest = KNOWN.iter().min_by_key(|known| distance(known, unknown));
+/// The message about an argument that is not one of `known`.
+pub fn unknown_argument(unknown: &str, known: &[&str]) -> String {
+    let nearest = known.iter().min_by_key(|known| distance(known, unknown));
     match nearest.filter(|known| distance(known, unknown) <= 3) {
         Some(nearest) => format!("there is no argument `{unknown}`; did you mean `{nearest}`?"),
         None => format!(
             "there is no argument `{unknown}`; there are {}",
-            KNOWN.join(", ")
+            known.join(", ")
         ),
     }
 }

@@ -2,6 +2,7 @@
 //! any release.
 
 use crate::lockutils::Error;
+pub use crate::lockutils::config::ini_option;
 #[cfg(feature = "tokio")]
 pub use crate::lockutils::site::Section;
 pub use crate::lockutils::site::{Site, SiteGuard};

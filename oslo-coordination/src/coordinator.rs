@@ -1,14 +1,17 @@
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use oslo_concurrency::__private::ini_option;
 
 use crate::clock::BootTime;
 use crate::engine::{self, ConnectError, Engine};
 use crate::lifecycle::{Core, Either, Lifeline, Receiver, race, reply};
 use crate::rt::{self, Tasks};
 use crate::url::ServiceUrl;
-use crate::{Error, LockOptions};
+use crate::{Error, LockOptions, LocksOptions, Promises};
 
 /// A connection to a service that keeps locks. Clones share it.
 ///
@@ -29,6 +32,8 @@ use crate::{Error, LockOptions};
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     life: Arc<Lifeline>,
+    promises: Promises,
+    prefix: Option<Arc<str>>,
 }
 
 impl Coordinator {
@@ -75,9 +80,69 @@ impl Coordinator {
         }
     }
 
+    /// Connects to the service that `backend_url` names in the section `[coordination]` of a
+    /// service's configuration file, such as cinder.conf. The file is read as
+    /// [`lockutils::configure_from_ini`](oslo_concurrency::lockutils::configure_from_ini) reads it.
+    ///
+    /// # Errors
+    /// Returns [`Error::Configuration`] if the file cannot be used, [`Error::UrlRequired`] if it
+    /// has no `backend_url`, and the same as [`connect`](Self::connect).
+    pub fn from_ini(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let url = ini_option(path.as_ref(), "coordination", "backend_url")?;
+        match url.filter(|url| !url.is_empty()) {
+            Some(url) => Self::connect(&url),
+            None => Err(Error::UrlRequired),
+        }
+    }
+
     /// Names a lock. Set its options, then acquire it, or run a closure while it is held.
     pub fn lock<'a, N: AsRef<[u8]> + ?Sized>(&'a self, name: &'a N) -> LockOptions<'a> {
-        LockOptions::new(&self.life, name.as_ref())
+        LockOptions::new(&self.life, self.prefix.as_deref(), name.as_ref())
+    }
+
+    /// Names several locks, which are acquired together.
+    ///
+    /// ```
+    /// use oslo_coordination::Coordinator;
+    ///
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let url = format!("file://{}", directory.path().display());
+    /// let coordinator = Coordinator::connect(&url)?;
+    /// let guards = coordinator.locks(["volume-7", "image-3", "volume-7"]).acquire()?;
+    /// let names: Vec<_> = guards.iter().map(|guard| guard.name()).collect();
+    /// assert_eq!(names, [&b"image-3"[..], b"volume-7"]);
+    /// # Ok::<(), oslo_coordination::Error>(())
+    /// ```
+    pub fn locks<N: AsRef<[u8]>>(&self, names: impl IntoIterator<Item = N>) -> LocksOptions {
+        let names = names.into_iter().map(|name| name.as_ref().to_vec());
+        LocksOptions::new(&self.life, self.prefix.as_deref(), names.collect())
+    }
+
+    /// The same coordinator with a prefix for the names of an application's locks, as
+    /// [`LockOptions::prefix`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let url = format!("file://{}", directory.path().display());
+    /// let cinder = oslo_coordination::Coordinator::connect(&url)?.with_prefix("cinder");
+    /// assert_eq!(cinder.lock("volume-7").acquire()?.name(), b"cinder-volume-7");
+    /// # Ok::<(), oslo_coordination::Error>(())
+    /// ```
+    pub fn with_prefix(&self, prefix: &str) -> Self {
+        Coordinator {
+            prefix: Some(prefix.into()),
+            ..self.clone()
+        }
+    }
+
+    /// Returns `true` in a forked child.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.life.is_inherited()
+    }
+
+    /// What the service promises about its locks.
+    pub fn promises(&self) -> Promises {
+        self.promises
     }
 
     /// Waits until every lock whose guard was dropped is released at the server, for at most
@@ -109,14 +174,7 @@ impl Coordinator {
 
 /// Starts the thread, which connects and then serves.
 fn start(url: &str, limit: Duration) -> Result<Receiver<Result<Coordinator, Error>>, Error> {
-    let parsed = ServiceUrl::parse(url).map_err(|problem| Error::InvalidUrl {
-        // Not as given: a password may be in it.
-        url: url
-            .split_once("://")
-            .map_or("", |(scheme, _)| scheme)
-            .to_owned(),
-        problem,
-    })?;
+    let parsed = ServiceUrl::parse(url).map_err(|problem| Error::invalid_url(url, problem))?;
     let (sender, receiver) = reply();
     let serve = move || {
         let tasks = match Tasks::new() {
@@ -132,10 +190,18 @@ fn start(url: &str, limit: Duration) -> Result<Receiver<Result<Coordinator, Erro
                     return;
                 }
             };
+            let promises = match Promises::of_service(&parsed) {
+                Ok(promises) => promises,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
             let core = Core::new(engine, spawner, member());
             let life = Lifeline::new(Arc::clone(&core));
             // A caller that is gone drops the lifeline, and this ends.
-            drop(sender.send(Ok(Coordinator { life })));
+            drop(sender.send(Ok(Coordinator {
+                life,
+                promises,
+                prefix: None,
+            })));
             core.run().await;
         });
     };

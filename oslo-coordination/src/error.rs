@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use oslo_concurrency::lockutils::ConfigError;
+
 use crate::engine::{Cause, ConnectError};
 use crate::lifecycle::{Failure, Released};
 
@@ -17,8 +19,14 @@ pub enum Error {
         problem: String,
     },
     /// No URL was given.
-    #[error("no coordination URL is set: set the environment variable OSLO_COORDINATION_URL")]
+    #[error(
+        "no coordination URL is set: set the environment variable OSLO_COORDINATION_URL, or \
+         backend_url in the section [coordination] of the configuration file that the program reads"
+    )]
     UrlRequired,
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] Arc<ConfigError>),
     /// The service cannot be reached.
     #[error("cannot connect to {address}: {source}")]
     Unreachable {
@@ -103,6 +111,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error for a URL that cannot be parsed. A password may be in it, so only its scheme is
+    /// shown.
+    pub(crate) fn invalid_url(url: &str, problem: String) -> Self {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        Error::InvalidUrl {
+            url: scheme.to_owned(),
+            problem,
+        }
+    }
+
     pub(crate) fn acquire(name: &str, failure: Failure) -> Self {
         let name = name.to_owned();
         match failure {
@@ -155,6 +173,12 @@ impl Error {
         Error::Stopped {
             reason: error.to_string(),
         }
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Error::Configuration(Arc::new(error))
     }
 }
 

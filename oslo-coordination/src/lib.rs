@@ -47,7 +47,40 @@
 //! names may have the same one, which delays but never breaks a lock. With `tooz=1` the numbers are
 //! those of tooz, which has only 65,536.
 //!
+//! [`Promises`] has this table as data, and `cargo lockutils promises URL` prints it and tries what
+//! can be tried.
+//!
 //! Group membership and leader election are not part of this crate.
+//!
+//! # Functions under a lock
+//!
+//! [`#[synchronized]`](macro@synchronized) runs a function, synchronous or `async`, under locks
+//! whose names are formatted from its arguments. Several locks are acquired in sorted order.
+//!
+//! ```
+//! use oslo_coordination::{Coordinator, Error, synchronized};
+//!
+//! struct Volume {
+//!     id: u32,
+//! }
+//!
+//! #[synchronized("{volume.id}-{f_name}", "{snapshot}", with = coordinator, guard = locks)]
+//! fn delete(coordinator: &Coordinator, volume: &Volume, snapshot: &str) -> Result<usize, Error> {
+//!     // storage.delete(volume, locks[0].token())?;
+//!     locks.check()?;
+//!     Ok(locks.len())
+//! }
+//!
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let url = format!("file://{}", directory.path().display());
+//! let coordinator = Coordinator::connect(&url)?.with_prefix("cinder");
+//! // Holds `cinder-7-delete` and `cinder-daily`.
+//! assert_eq!(delete(&coordinator, &Volume { id: 7 }, "daily")?, 2);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Without `with`, it uses [`Coordinator::global`]: the one that the program has made global, or
+//! the one that the environment variable `OSLO_COORDINATION_URL` names.
 //!
 //! # The life of an acquire
 //!
@@ -137,13 +170,17 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc(hidden)]
+pub mod __private;
 mod clock;
 mod coordinator;
 mod engine;
 mod error;
+mod global;
 mod guard;
 mod lifecycle;
 mod lock_name;
+mod locks;
 #[cfg(any(
     feature = "etcd",
     feature = "postgres",
@@ -152,6 +189,7 @@ mod lock_name;
 ))]
 mod net;
 mod options;
+mod promises;
 mod rt;
 mod sync;
 mod url;
@@ -160,4 +198,8 @@ pub use coordinator::Coordinator;
 pub use error::Error;
 pub use guard::{AsyncGuard, Guard};
 pub use lifecycle::Hold;
+pub use locks::{AsyncGuards, Guards, LocksOptions};
 pub use options::LockOptions;
+pub use promises::{Exclusion, Freed, Loss, Names, Promises, Reach, Survival, Token};
+
+pub use oslo_concurrency_macros::synchronized_by_coordinator as synchronized;

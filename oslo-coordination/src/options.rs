@@ -24,18 +24,19 @@ pub struct LockOptions<'a> {
 }
 
 impl<'a> LockOptions<'a> {
-    pub(crate) fn new(life: &'a Arc<Lifeline>, name: &'a [u8]) -> Self {
+    pub(crate) fn new(life: &'a Arc<Lifeline>, prefix: Option<&'a str>, name: &'a [u8]) -> Self {
         LockOptions {
             life,
             name,
-            prefix: None,
+            prefix,
             blocking: true,
             timeout: None,
             warn_after: WARN_AFTER,
         }
     }
 
-    /// Puts `prefix` and `-` before the name, or only `prefix` if it ends in `-`.
+    /// Puts `prefix` and `-` before the name, or only `prefix` if it ends in `-`. It replaces the
+    /// coordinator's; an empty one removes it.
     pub fn prefix(mut self, prefix: &'a str) -> Self {
         self.prefix = Some(prefix);
         self

@@ -7,7 +7,6 @@ pub mod debian;
 pub mod holder;
 pub mod image_cache;
 pub mod peers;
-pub mod proxy;
 pub mod python;
 pub mod sections;
 pub mod servers;

@@ -3,7 +3,9 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lockutils_harness::testing::coordination::ServerControl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -20,7 +22,7 @@ pub struct Server {
     program: PathBuf,
     arguments: Vec<String>,
     port: u16,
-    child: Option<Child>,
+    child: Mutex<Option<Child>>,
     directory: TempDir,
 }
 
@@ -236,12 +238,12 @@ impl Server {
     }
 
     fn start(program: PathBuf, arguments: Vec<String>, port: u16, directory: TempDir) -> Self {
-        let mut server = Server {
+        let server = Server {
             ending: Signal::SIGKILL,
             program,
             arguments,
             port,
-            child: None,
+            child: Mutex::default(),
             directory,
         };
         server.start_again();
@@ -252,7 +254,7 @@ impl Server {
     ///
     /// # Panics
     /// Panics if it does not start.
-    pub fn start_again(&mut self) {
+    pub fn start_again(&self) {
         let child = Command::new(&self.program)
             .args(&self.arguments)
             .current_dir(self.directory.path())
@@ -261,15 +263,15 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        self.child = Some(child);
+        *self.child() = Some(child);
         until("the server listens", || {
             TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
     }
 
     /// Kills the server.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
+    pub fn kill(&self) {
+        if let Some(mut child) = self.child().take() {
             let _ = kill(Pid::from_raw(child.id().cast_signed()), self.ending);
             let _ = child.wait();
         }
@@ -280,7 +282,7 @@ impl Server {
     /// # Panics
     /// Panics if it does not run.
     pub fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("it runs").id();
+        let child = self.child().as_ref().expect("it runs").id();
         kill(Pid::from_raw(child.cast_signed()), signal).expect("it is there");
         if signal == Signal::SIGSTOP {
             until("every thread has stopped", || {
@@ -294,6 +296,10 @@ impl Server {
         }
     }
 
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
@@ -302,6 +308,24 @@ impl Server {
     /// The folder of its data.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+}
+
+impl ServerControl for Server {
+    fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn kill(&self) {
+        Server::kill(self);
+    }
+
+    fn start(&self) {
+        self.start_again();
     }
 }
 

@@ -9,6 +9,7 @@ mod lock;
 mod lock_path;
 mod ls;
 mod merge;
+mod promises;
 mod split;
 mod stress;
 mod test;
@@ -31,6 +32,7 @@ pub use lock::LockOptions;
 pub use lock_path::LockPathOptions;
 pub use ls::LsOptions;
 pub use merge::MergeOptions;
+pub use promises::PromisesOptions;
 pub use split::split;
 pub use stress::StressOptions;
 pub use test::{Isolate, TestOptions};
@@ -122,6 +124,18 @@ Exit status:
   1  broken: two workers held the lock at once
   2  the counterexample could not be replayed
   3  stuck";
+
+const PROMISES_STATUS: &str = "\
+Exit status:
+  0  no violation found
+  1  broken: two workers held the lock at once
+  2  not tried, because the service does not answer
+  3  another promise was broken";
+
+const PROMISES_EXAMPLES: &str = "\
+Examples:
+  cargo lockutils promises redis://localhost:6379
+  cargo lockutils promises --no-trials etcd3+http://10.0.0.1:2379";
 
 const CLEAN_STATUS: &str = "\
 Exit status:
@@ -237,6 +251,18 @@ pub enum Command {
         after_long_help = format!("{STRESS_STATUS}\n\n{MERGE_EXAMPLES}")
     )]
     Merge(MergeOptions),
+    /// Show what a coordination service promises about its locks, and try it
+    ///
+    /// Prints the promises of the engine that the URL names: exclusion, fencing tokens, what
+    /// becomes of a lock when its holder, a connection or the server fails. Then connects to the
+    /// service and tries what can be tried in ten seconds, with locks and connections of its own.
+    /// It neither stops the server nor touches locks of others. The locks of the trials have
+    /// leases of some seconds, whatever the URL says, and names that begin with `lockutils-`.
+    #[command(
+        after_help = PROMISES_EXAMPLES,
+        after_long_help = format!("{PROMISES_STATUS}\n\n{PROMISES_EXAMPLES}")
+    )]
+    Promises(PromisesOptions),
     /// Set up lock trials in this package: configuration, worker, CI workflow
     ///
     /// On a terminal, asks for what the options do not specify. Does not change existing files
@@ -318,6 +344,9 @@ pub enum Internal {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Acquire locks for a trial of `promises`
+    #[command(name = COORDINATION_WORKER)]
+    CoordinationWorker,
     /// Clean up if the owner is killed
     #[command(name = GUARDIAN)]
     Guardian {
@@ -338,12 +367,21 @@ pub enum Internal {
 impl Internal {
     /// Returns `true` if the first argument is one of these subcommands.
     pub fn is_meant(arguments: &[OsString]) -> bool {
-        let names = [BUILTIN_WORKER, WRAPPER_ADAPTER, GUARDIAN, RUNNER];
+        let names = [
+            BUILTIN_WORKER,
+            WRAPPER_ADAPTER,
+            COORDINATION_WORKER,
+            GUARDIAN,
+            RUNNER,
+        ];
         arguments
             .get(1)
             .is_some_and(|word| names.iter().any(|name| word == name))
     }
 }
+
+/// Hidden subcommand that runs a process of a trial of `promises`.
+pub const COORDINATION_WORKER: &str = "coordination-worker";
 
 /// Hidden subcommand that cargo puts before each test binary.
 pub const RUNNER: &str = "test-runner";

@@ -6,6 +6,7 @@ mod init;
 mod lock_path;
 mod ls;
 mod nextest;
+mod promises;
 mod run;
 mod runner;
 mod show_env;
@@ -39,6 +40,7 @@ pub fn run(command: Command, color: Option<&'static str>, passed_on: PassedOn) -
         Command::Explore(options) => trials::explore::run(&options),
         Command::Replay { file, times } => trials::replay::run(&file, times),
         Command::Merge(options) => trials::merge::run(&options),
+        Command::Promises(options) => promises::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Ls(options) => ls::run(&options),
         Command::Clean(options) => clean::run(&options),
@@ -67,6 +69,10 @@ pub fn run_internal(internal: Internal) -> Result<Status> {
         } => wrapper::run(command, busy_status)
             .map(|()| 0)
             .map_err(Into::into),
+        Internal::CoordinationWorker => {
+            promises::work();
+            Ok(0)
+        }
         Internal::Guardian { run, directory } => {
             guardian::run(run.as_deref(), directory.as_deref());
             Ok(0)

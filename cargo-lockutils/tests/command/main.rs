@@ -21,6 +21,7 @@ mod ls;
 mod messages;
 mod output_safety;
 mod project;
+mod promises;
 mod reference;
 mod repeated;
 mod schema;

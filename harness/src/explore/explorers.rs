@@ -135,6 +135,8 @@ impl Search<'_> {
             ends_at: began.checked_add(budget.time),
             at_work: AtomicUsize::new(self.explorers()),
         };
+        // This thread only watches.
+        let _blocked = Controller::block_signals()?;
         thread::scope(|scope| {
             for number in 0..self.explorers() {
                 let shared = &shared;

@@ -24,6 +24,9 @@ pub struct WorkerSpawner<'a> {
     pub control: PathBuf,
     pub threads: usize,
     pub seed: u64,
+    /// Set if workers resolve all their symbols when they start (LD_BIND_NOW, ld.so(8)): copies of
+    /// one need not each do so again.
+    pub binds_symbols: bool,
     /// Set when the user interrupts the run.
     interrupted: Option<&'a AtomicBool>,
     started: u64,
@@ -51,6 +54,7 @@ impl<'a> WorkerSpawner<'a> {
             control,
             threads,
             seed,
+            binds_symbols: false,
             interrupted: None,
             started: 0,
         })
@@ -85,7 +89,11 @@ impl<'a> WorkerSpawner<'a> {
             threads: self.threads,
             seed: self.seed.wrapping_add(self.started),
         };
-        let process = WorkerProcess::start(self.lock.command(&config))?;
+        let mut command = self.lock.command(&config);
+        if self.binds_symbols {
+            command.env("LD_BIND_NOW", "1");
+        }
+        let process = WorkerProcess::start(command)?;
         Ok(process.with_directory(control))
     }
 

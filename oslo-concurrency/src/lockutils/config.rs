@@ -15,6 +15,9 @@ use crate::sys;
 /// The environment variable that names the lock path; the same as oslo.concurrency's.
 const VARIABLE: &CStr = c"OSLO_LOCK_PATH";
 
+/// The section of this crate's options.
+const SECTION: &str = "oslo_concurrency";
+
 static DEFAULT: Setting = Setting::new();
 static FROM_INI: Setting = Setting::new();
 static DISABLED: AtomicBool = AtomicBool::new(false);
@@ -192,17 +195,10 @@ pub enum ConfigError {
 /// ```
 pub fn configure_from_ini(path: impl AsRef<Path>) -> Result<(), ConfigError> {
     let path = path.as_ref();
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let ini = Ini::parse(&text).map_err(|bad| ConfigError::Syntax {
-        path: path.to_owned(),
-        line: bad.line,
-        reason: bad.reason,
-    })?;
-    let lock_path = option(&ini, path, "lock_path")?.map(|value| PathBuf::from(value.text));
-    let disabled = match option(&ini, path, "disable_process_locking")? {
+    let ini = read(path)?;
+    let lock_path =
+        option(&ini, path, SECTION, "lock_path")?.map(|value| PathBuf::from(value.text));
+    let disabled = match option(&ini, path, SECTION, "disable_process_locking")? {
         None => None,
         Some(value) => Some(parse_bool(&value.text).ok_or_else(|| ConfigError::Value {
             path: path.to_owned(),
@@ -224,10 +220,40 @@ pub fn configure_from_ini(path: impl AsRef<Path>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// An option of this crate, with its references resolved.
-fn option(ini: &Ini, path: &Path, option: &'static str) -> Result<Option<Value>, ConfigError> {
+/// The value of an option in a configuration file, for `oslo-coordination`.
+///
+/// # Errors
+/// The same as [`configure_from_ini`].
+pub fn ini_option(
+    path: &Path,
+    section: &str,
+    name: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    let value = option(&read(path)?, path, section, name)?;
+    Ok(value.map(|value| value.text))
+}
+
+fn read(path: &Path) -> Result<Ini, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ini::parse(&text).map_err(|bad| ConfigError::Syntax {
+        path: path.to_owned(),
+        line: bad.line,
+        reason: bad.reason,
+    })
+}
+
+/// An option with its references resolved.
+fn option(
+    ini: &Ini,
+    path: &Path,
+    section: &str,
+    option: &'static str,
+) -> Result<Option<Value>, ConfigError> {
     let path = path.to_owned();
-    match ini.get("oslo_concurrency", option).transpose() {
+    match ini.get(section, option).transpose() {
         Ok(value) => Ok(value),
         Err((line, BadReference::NotSet(name))) => Err(ConfigError::NotSet {
             path,
@@ -246,7 +272,7 @@ fn option(ini: &Ini, path: &Path, option: &'static str) -> Result<Option<Value>,
             line,
             option,
             value: ini
-                .value("oslo_concurrency", option)
+                .value(section, option)
                 .map_or_else(String::new, |value| value.text.clone()),
             expected: "a value that leads to at most 100 references",
         }),

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
-mod config;
+pub(crate) mod config;
 mod error;
 mod guard;
 pub(crate) mod ini;

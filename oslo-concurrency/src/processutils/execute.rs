@@ -198,6 +198,10 @@ impl<'a> Execute<'a> {
     ///
     /// A command with a timeout has a process group of its own, so that Ctrl-C on a terminal does
     /// not reach it. On Windows it has a job object, out of which nothing that it starts can get.
+    ///
+    /// On Linux before 6.9, in a program that ignores SIGCHLD, the descendants of a command that
+    /// has ended already are not killed: its number, which is that of the group, may have been
+    /// given to another process.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -27,7 +27,13 @@ struct Arguments {
     check: bool,
 }
 
+/// Set if this program stands in for rustdoc.
+const STANDS_IN: &str = "LOCKUTILS_STANDS_IN_FOR_RUSTDOC";
+
 fn main() -> Result<ExitCode> {
+    if std::env::var_os(STANDS_IN).is_some() {
+        return rustdoc();
+    }
     let arguments = Arguments::parse();
     let mut stale = false;
     for package in PACKAGES {
@@ -86,7 +92,7 @@ fn is_a_matter_of_course(item: &str) -> bool {
 }
 
 fn rustdoc_json(package: &str) -> Result<PathBuf> {
-    let target = workspace().join("target/public-api");
+    let exe = std::env::current_exe()?;
     let status = Command::new(env!("CARGO"))
         .args([
             "rustdoc",
@@ -98,12 +104,26 @@ fn rustdoc_json(package: &str) -> Result<PathBuf> {
         ])
         .args(["--", "-Zunstable-options", "--output-format=json"])
         .current_dir(workspace())
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTDOC", &exe)
+        .env(STANDS_IN, "1")
         .status()
         .context("cargo cannot be run")?;
     ensure!(status.success(), "cargo rustdoc failed: {status}");
+    // This program lies in target/PROFILE.
+    let target = exe.ancestors().nth(2).context("a target folder")?;
     Ok(target.join(format!("doc/{}.json", package.replace('-', "_"))))
+}
+
+/// Runs rustdoc with its unstable options. If cargo set RUSTC_BOOTSTRAP for all it starts, it would
+/// build the dependencies once more.
+fn rustdoc() -> Result<ExitCode> {
+    let status = Command::new("rustdoc")
+        .args(std::env::args_os().skip(1))
+        .env_remove("RUSTDOC")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .status()
+        .context("rustdoc cannot be run")?;
+    Ok(ExitCode::from(u8::from(!status.success())))
 }
 
 fn print_difference(before: &str, now: &str) {

@@ -1,9 +1,12 @@
 //! The engines, each with a service of its own for a test.
 
+use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
+use lockutils_harness::testing::coordination::proxy::Proxy;
+use lockutils_harness::testing::coordination::{self, ServerControl, Service as _};
 use lockutils_tests::debian;
-use lockutils_tests::proxy::Proxy;
 use lockutils_tests::python;
 use lockutils_tests::servers::Server;
 use tempfile::TempDir;
@@ -11,12 +14,16 @@ use tempfile::TempDir;
 /// A service and what keeps it running.
 pub struct Service {
     pub url: String,
-    /// `true` if the locks have leases.
-    pub leases: bool,
+    /// The time after which locks that are not renewed are free.
+    pub lease: Option<Duration>,
     /// `true` if a lock ends with the connection that keeps it.
     pub sessions: bool,
     pub server: Option<Server>,
     _directory: Option<TempDir>,
+}
+
+fn seconds(lease: &str) -> Duration {
+    Duration::from_secs_f64(lease.parse().expect("seconds"))
 }
 
 /// A PostgreSQL server whose leases last this many seconds.
@@ -29,7 +36,7 @@ pub fn postgres_of(server: Server, lease: &str) -> Service {
     let url = format!("postgresql://lockutils@127.0.0.1:{port}/postgres?lock_timeout={lease}");
     Service {
         url,
-        leases: true,
+        lease: Some(seconds(lease)),
         sessions: true,
         server: Some(server),
         _directory: None,
@@ -54,7 +61,7 @@ fn with_leases(scheme: &str, server: Server, lease: &str) -> Service {
             "{scheme}://127.0.0.1:{}?lock_timeout={lease}",
             server.port()
         ),
-        leases: true,
+        lease: Some(seconds(lease)),
         sessions: false,
         server: Some(server),
         _directory: None,
@@ -66,7 +73,7 @@ pub fn zookeeper(lease: &str) -> Service {
     let server = Server::zookeeper(&[], &[]);
     Service {
         url: format!("zookeeper://127.0.0.1:{}?timeout={lease}", server.port()),
-        leases: true,
+        lease: Some(seconds(lease)),
         sessions: false,
         server: Some(server),
         _directory: None,
@@ -77,7 +84,7 @@ pub fn file() -> Service {
     let directory = tempfile::tempdir().expect("a folder");
     Service {
         url: format!("file://{}?tokens=true", directory.path().display()),
-        leases: false,
+        lease: None,
         sessions: false,
         server: None,
         _directory: Some(directory),
@@ -105,45 +112,14 @@ pub fn each(test: impl Fn(&Service)) {
 }
 
 impl Service {
-    /// Returns `true` if the key of the lock `x` exists at the server, or if there is any lock.
-    pub fn is_held(&self) -> bool {
-        if self.url.starts_with("redis") {
-            return self.command(&["exists", "_tooz_x_lock"]) == "1";
-        }
-        if self.is_zookeeper() {
-            return self.command(&["count", "x"]) != "0";
-        }
-        if self.sessions {
-            return self.command(&["SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"])
-                != "0";
-        }
-        !self
-            .command(&["get", "--keys-only", "/tooz/locksx"])
-            .is_empty()
-    }
-
-    /// Deletes the key of the lock `x`, or ends its session.
-    pub fn delete(&self) {
-        if self.url.starts_with("redis") {
-            self.command(&["del", "_tooz_x_lock"]);
-        } else if self.is_zookeeper() {
-            self.command(&["delete", "x"]);
-        } else if self.sessions {
-            self.command(&["SELECT pg_terminate_backend(pid) FROM pg_locks
-                WHERE locktype = 'advisory' AND granted"]);
-        } else {
-            self.command(&["del", "/tooz/locksx"]);
-        }
-    }
-
     pub fn is_zookeeper(&self) -> bool {
         self.url.starts_with("zookeeper")
     }
 
     /// The URL of a proxy in front of the server.
     pub fn url_through(&self, proxy: &Proxy) -> String {
-        let own = self.port().to_string();
-        self.url.replace(&own, &proxy.port().to_string())
+        let url = self.url_at(([127, 0, 0, 1], proxy.port()).into());
+        url.expect("a server")
     }
 
     pub fn port(&self) -> u16 {
@@ -176,5 +152,60 @@ impl Service {
         };
         let output = command.args(words).output().expect("the client");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+impl coordination::Service for Service {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        self.lease
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        let server = self.server.as_ref()?;
+        Some(([127, 0, 0, 1], server.port()).into())
+    }
+
+    fn url_at(&self, address: SocketAddr) -> Option<String> {
+        let own = self.address()?.to_string();
+        Some(self.url.replace(&own, &address.to_string()))
+    }
+
+    fn server(&self) -> Option<&dyn ServerControl> {
+        Some(self.server.as_ref()?)
+    }
+
+    /// Of PostgreSQL, whose locks are numbers: `true` if there is any lock.
+    fn is_held(&self, name: &str) -> Option<bool> {
+        Some(match self.url.split("://").next()? {
+            "redis" => self.command(&["exists", &format!("_tooz_{name}_lock")]) == "1",
+            "etcd3+http" => {
+                let key = format!("/tooz/locks{name}");
+                !self.command(&["get", "--keys-only", &key]).is_empty()
+            }
+            "postgresql" => {
+                let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+                self.command(&[locks]) != "0"
+            }
+            "zookeeper" => self.command(&["count", name]) != "0",
+            _ => return None,
+        })
+    }
+
+    /// Of PostgreSQL: ends the sessions that have locks.
+    fn remove(&self, name: &str) -> bool {
+        match self.url.split("://").next() {
+            Some("redis") => self.command(&["del", &format!("_tooz_{name}_lock")]),
+            Some("etcd3+http") => self.command(&["del", &format!("/tooz/locks{name}")]),
+            Some("postgresql") => self
+                .command(&["SELECT pg_terminate_backend(pid) FROM pg_locks \
+                WHERE locktype = 'advisory' AND granted"]),
+            Some("zookeeper") => self.command(&["delete", name]),
+            _ => return false,
+        };
+        true
     }
 }

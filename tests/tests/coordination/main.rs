@@ -1,8 +1,7 @@
 //! Locks of `oslo-coordination` against real servers on loopback.
 
-mod cancellation;
+mod conformance;
 mod engines;
-mod loss;
 mod outage;
 mod postgres;
 mod promises;

@@ -4,8 +4,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use lockutils_harness::testing::coordination::Service as _;
+use lockutils_harness::testing::coordination::proxy::Proxy;
 use lockutils_tests::debian;
-use lockutils_tests::proxy::Proxy;
 use lockutils_tests::servers::Server;
 use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
@@ -34,7 +35,7 @@ fn waiting(service: &Service) -> String {
 fn a_session_that_ends_loses_its_locks_at_once_and_the_next_one_gets_them() {
     for how in ["terminated", "cut", "restarted"] {
         println!("{how}");
-        let mut service = postgres(LEASE);
+        let service = postgres(LEASE);
         let proxy = Proxy::start(service.port());
         let coordinator = Coordinator::connect(&service.url_through(&proxy)).unwrap();
         let guard = coordinator.lock("x").acquire().unwrap();
@@ -48,10 +49,10 @@ fn a_session_that_ends_loses_its_locks_at_once_and_the_next_one_gets_them() {
         guard.on_lost(move || send.send(Instant::now()).unwrap());
         let ended = Instant::now();
         match how {
-            "terminated" => service.delete(),
+            "terminated" => assert!(service.remove("x")),
             "cut" => proxy.cut(),
             _ => {
-                let server = service.server.as_mut().unwrap();
+                let server = service.server.as_ref().unwrap();
                 server.kill();
                 server.start_again();
             }
@@ -85,7 +86,7 @@ fn a_session_that_is_given_up_is_ended_by_the_next_one() {
             (began.elapsed(), guard.release())
         });
         until("the server has granted it", || {
-            service.is_held().then_some(())
+            (service.is_held("x") == Some(true)).then_some(())
         });
         proxy.freeze();
         proxy.answers().open();
@@ -95,7 +96,7 @@ fn a_session_that_is_given_up_is_ended_by_the_next_one() {
         assert!(waited < Duration::from_secs(6), "{waited:?}");
     });
     assert!(!connections(&service).contains(&first));
-    assert!(!service.is_held());
+    assert_eq!(service.is_held("x"), Some(false));
 }
 
 #[test]
@@ -148,7 +149,7 @@ fn a_wait_that_ends_leaves_nothing_in_the_queue() {
     }
     guard.check().unwrap();
     guard.release().unwrap();
-    assert!(!service.is_held());
+    assert_eq!(service.is_held("x"), Some(false));
 }
 
 /// More claims wait than sessions may.
@@ -176,7 +177,7 @@ fn waiters_without_a_session_get_the_lock_too() {
             }
         });
         assert!(waiter.flush(Duration::from_secs(10)));
-        assert!(!service.is_held());
+        assert_eq!(service.is_held("x"), Some(false));
     }
 }
 
@@ -243,7 +244,7 @@ fn a_lock_without_its_token_is_unlocked() {
     service.command(&["DROP SEQUENCE public.oslo_coordination_token"]);
     let outcome = coordinator.lock("x").acquire();
     assert!(matches!(outcome, Err(Error::Refused { .. })), "{outcome:?}");
-    assert!(!service.is_held());
+    assert_eq!(service.is_held("x"), Some(false));
 }
 
 #[test]

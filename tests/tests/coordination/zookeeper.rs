@@ -3,7 +3,8 @@
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use lockutils_tests::proxy::Proxy;
+use lockutils_harness::testing::coordination::Service as _;
+use lockutils_harness::testing::coordination::proxy::Proxy;
 use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
 
@@ -109,7 +110,7 @@ fn a_connection_that_does_not_answer_is_left() {
             (began.elapsed(), guard.release())
         });
         until("the server has granted it", || {
-            service.is_held().then_some(())
+            (service.is_held("x") == Some(true)).then_some(())
         });
         proxy.freeze();
         proxy.answers().open();
@@ -117,7 +118,7 @@ fn a_connection_that_does_not_answer_is_left() {
         released.unwrap();
         assert!(waited < Duration::from_secs(6), "{waited:?}");
     });
-    assert!(!service.is_held());
+    assert_eq!(service.is_held("x"), Some(false));
 }
 
 /// An administrator, or another client with its number and password, ends the session.

@@ -162,13 +162,14 @@ fn a_timed_wait_goes_on_to_the_file_that_replaced_the_first_and_still_ends() {
     let [first, second, waiter] = &mut processes;
     assert_eq!(first.ask("acquire x"), "acquired");
     let asked = Instant::now();
-    waiter.send("timed x 300");
+    // Long enough to be seen on a slow machine.
+    waiter.send("timed x 2000");
     waiter.wait_until_it_waits();
     fs::remove_file(directory.path().join("x")).unwrap();
     assert_eq!(second.ask("acquire x"), "acquired");
     assert_eq!(first.ask("release x"), "released");
     assert_eq!(waiter.answer(), "timeout");
-    assert!(asked.elapsed() >= Duration::from_millis(300));
+    assert!(asked.elapsed() >= Duration::from_millis(2000));
     assert_eq!(second.ask("release x"), "released");
     assert_eq!(
         first.ask("try x"),

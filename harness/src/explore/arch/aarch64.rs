@@ -73,13 +73,9 @@ pub fn set_argument(tid: Pid, argument: usize, value: u64) -> nix::Result<()> {
     ptrace::setregs(tid, registers)
 }
 
-/// Makes a task that is stopped before a call skip it.
-pub fn skip_call(tid: Pid) -> nix::Result<()> {
-    set_current_call(tid, NO_CALL)
-}
-
-/// Changes the result of the call that has just returned.
-pub fn set_result(tid: Pid, result: i64) -> nix::Result<()> {
+/// Makes a task that is stopped by the filter before a call skip it, with this result.
+pub fn answer_call(tid: Pid, result: i64) -> nix::Result<()> {
+    set_current_call(tid, NO_CALL)?;
     set_argument(tid, 0, result.cast_unsigned())
 }
 

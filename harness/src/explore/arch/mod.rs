@@ -20,6 +20,6 @@ use unsupported as processor;
 use x86_64 as processor;
 
 pub use processor::{
-    AUDIT_ARCH, Injection, LEGACY, SUPPORTED, repeat_call, scratch, set_argument, set_result,
-    skip_call, stands_in_call,
+    AUDIT_ARCH, Injection, LEGACY, SUPPORTED, answer_call, repeat_call, scratch, set_argument,
+    stands_in_call,
 };

@@ -39,7 +39,7 @@ use super::command::Command;
 use super::error::ExploreError;
 use super::lock_files::LockFiles;
 use super::syscalls::is_first_thread;
-use super::tracer::Tracer;
+use super::tracer::{SignalsBlocked, Tracer};
 
 /// Maximum time that the scheduler waits for a silent worker.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
@@ -87,6 +87,11 @@ impl<'a> Controller<'a> {
     /// Linux has all that is needed.
     pub(super) fn check_system() -> Result<(), ExploreError> {
         Ok(())
+    }
+
+    /// Keeps the signals of stopped tasks from this thread, which does not wait for them.
+    pub(super) fn block_signals() -> Result<SignalsBlocked, ExploreError> {
+        SignalsBlocked::new().map_err(ExploreError::Trace)
     }
 
     /// The controller of this explorer, which has a processor of its own as far as there are enough.
@@ -194,6 +199,7 @@ impl<'a> Controller<'a> {
     }
 
     fn start(&mut self, number: usize) -> Result<Worker, ExploreError> {
+        self.spawner.binds_symbols = !self.no_templates;
         let (process, capabilities) = self.spawner.start_ready(number)?;
         Ok(Worker::new(process, capabilities))
     }

@@ -115,11 +115,13 @@ impl Controller<'_> {
             true => parked.call.identified(self.files.directory()),
             false => parked.call,
         };
-        let connection = self.before_request(tid, &call);
-        let sleeps = call.effect == Effect::Sleep;
-        if sleeps {
-            let _ = arch::skip_call(tid);
+        if call.effect == Effect::Sleep {
+            let _ = arch::answer_call(tid, parked.result);
+            self.tracer.resume(tid);
+            self.settle(number, Duration::ZERO);
+            return Action::called(call, parked.result);
         }
+        let connection = self.before_request(tid, &call);
         if let Some((argument, value)) = call.blocking {
             let _ = arch::set_argument(tid, argument, value);
         }
@@ -136,7 +138,7 @@ impl Controller<'_> {
             }
             let _ = arch::set_argument(tid, argument, entry.arguments[argument]);
         }
-        let Some(mut result) = result else {
+        let Some(result) = result else {
             if self.tracer.tasks.contains_key(&tid) {
                 // The call has begun and has not returned yet.
                 self.workers[number].come_to_rest(WorkerState::WaitingElsewhere);
@@ -145,10 +147,6 @@ impl Controller<'_> {
             self.settle(number, Duration::ZERO);
             return Action::called(call, 0);
         };
-        if sleeps {
-            result = parked.result;
-            let _ = arch::set_result(tid, result);
-        }
         let identified = self.identifies_files.then_some(());
         let inode = identified.and_then(|()| inode(tid, &call, result));
         self.after_request(number, tid, &mut call, connection, result);

@@ -22,6 +22,12 @@ impl<'a> Controller<'a> {
         Err(not_available())
     }
 
+    /// # Errors
+    /// Always: explore needs Linux.
+    pub fn block_signals() -> Result<Infallible, ExploreError> {
+        Err(not_available())
+    }
+
     pub fn new(
         _spawner: WorkerSpawner<'a>,
         _explorer: usize,

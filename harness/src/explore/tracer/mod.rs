@@ -55,8 +55,15 @@ pub struct Tracer {
     early: HashMap<Pid, Stop>,
     /// The signals to deliver when the tasks are resumed.
     signals: HashMap<Pid, Signal>,
-    /// The original signal mask of this thread.
-    mask: SigSet,
+    _quiet: SignalsBlocked,
+}
+
+/// Blocks the signal of a stop in this thread. If other threads leave it open, the kernel may hand
+/// it to one of them, which costs two changes of threads and lets `wait` miss it.
+#[derive(Debug)]
+pub struct SignalsBlocked {
+    /// The signal mask before.
+    before: SigSet,
 }
 
 fn options() -> Options {
@@ -76,24 +83,30 @@ fn children() -> SigSet {
     signals
 }
 
-impl Drop for Tracer {
+impl SignalsBlocked {
+    pub fn new() -> io::Result<Self> {
+        let mut before = SigSet::empty();
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&children()), Some(&mut before))?;
+        Ok(SignalsBlocked { before })
+    }
+}
+
+impl Drop for SignalsBlocked {
     fn drop(&mut self) {
-        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None);
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
     }
 }
 
 impl Tracer {
     /// Creates a tracer in this thread.
     pub fn new() -> io::Result<Self> {
-        let mut mask = SigSet::empty();
-        // With the signal blocked, `wait` returns for each stop, whenever it happens.
-        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&children()), Some(&mut mask))?;
         Ok(Tracer {
             tasks: HashMap::new(),
             in_vfork: HashSet::new(),
             early: HashMap::new(),
             signals: HashMap::new(),
-            mask,
+            // `wait` returns for each stop, whenever it happens.
+            _quiet: SignalsBlocked::new()?,
         })
     }
 

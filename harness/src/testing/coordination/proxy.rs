@@ -1,7 +1,7 @@
 //! A proxy in front of a server that withholds requests or answers, or cuts connections.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -73,11 +73,19 @@ impl Gate {
 }
 
 impl Proxy {
-    /// Starts a proxy for the server that listens on this port of 127.0.0.1.
+    /// Starts a proxy before the server at this port of 127.0.0.1.
     ///
     /// # Panics
     /// Panics if it cannot listen.
     pub fn start(server: u16) -> Self {
+        Proxy::start_before(([127, 0, 0, 1], server).into())
+    }
+
+    /// Starts a proxy before the server at this address.
+    ///
+    /// # Panics
+    /// Panics if it cannot listen.
+    pub fn start_before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared::default());
@@ -90,7 +98,7 @@ impl Proxy {
                 if shared.ended.load(Ordering::SeqCst) {
                     return;
                 }
-                if let Ok(server) = TcpStream::connect(("127.0.0.1", server)) {
+                if let Ok(server) = TcpStream::connect(server) {
                     shared.forward(client, server);
                 }
             }
