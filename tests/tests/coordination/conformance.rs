@@ -22,11 +22,11 @@ coordination_conformance!(
     |lease| engines::postgres(&seconds(lease)),
     not_promised: [restart, reset, late_renewal]
 );
-// Names are paths.
+// Names are paths. A holder relies on two thirds of its session's time.
 coordination_conformance!(
     zookeeper,
     Oslo,
-    |lease| engines::zookeeper(&seconds(lease)),
+    |lease: Duration| engines::zookeeper(&seconds(lease * 3 / 2)),
     not_promised: [names]
 );
 // A directory has no server, no lease, and names that a file can have.

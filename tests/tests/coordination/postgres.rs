@@ -71,6 +71,29 @@ fn a_session_that_ends_loses_its_locks_at_once_and_the_next_one_gets_them() {
     }
 }
 
+/// A session that is not cut goes on: its next renewal tells.
+#[test]
+fn a_renewal_that_is_answered_late_loses_no_lock() {
+    let lease = Duration::from_secs(2);
+    let service = postgres("2");
+    let proxy = Proxy::start(service.port());
+    let coordinator = Coordinator::connect(&service.url_through(&proxy)).unwrap();
+    let guard = coordinator.lock("x").acquire().unwrap();
+    proxy.answers().close();
+    until("a renewal is unanswered", || {
+        (proxy.answers().held_back() > 0).then_some(())
+    });
+    assert!(!guard.lost());
+    proxy.answers().open();
+    std::thread::sleep(lease);
+    guard.check().expect("the next renewal was answered");
+    proxy.requests().close();
+    until("it is lost", || guard.lost().then_some(()));
+    let direct = Coordinator::connect(&service.url).unwrap();
+    let lock = direct.lock("x");
+    drop(lock.timeout(Duration::from_secs(10)).acquire().unwrap());
+}
+
 /// The connection is silent, and the server does not know yet that it was given up.
 #[test]
 fn a_session_that_is_given_up_is_ended_by_the_next_one() {
