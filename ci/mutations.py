@@ -160,8 +160,9 @@ PROMISES = [
         "                    return match asking.await {\n"
         "                        Ok(Answered::Granted(_)) => Ended::Undo,\n"
         "                        Err(error) if error.unclear => Ended::Undo,\n"
-        "                        _ => self.undo_if_unclear(),\n                    };\n",
-        "                    return self.undo_if_unclear();\n"),
+        "                        Ok(Answered::Held(_)) if engine.queues() => Ended::Undo,\n"
+        "                        _ => self.undo_if_needed(),\n                    };\n",
+        "                    return self.undo_if_needed();\n"),
     one("cancelled_wait", "a wait goes on though its caller has left", "lifecycle/limit.rs",
         "race(caller.abandoned(), ",
         "race({ let _ = caller; std::future::pending::<()>() }, "),

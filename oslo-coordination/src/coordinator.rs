@@ -190,7 +190,10 @@ fn start(url: &str, limit: Duration) -> Result<Receiver<Result<Coordinator, Erro
                     return;
                 }
             };
-            let promises = Promises::of_service(&parsed).expect("an engine has promises");
+            let promises = match Promises::of_service(&parsed) {
+                Ok(promises) => promises,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
             let core = Core::new(engine, spawner, member());
             let life = Lifeline::new(Arc::clone(&core));
             // A caller that is gone drops the lifeline, and this ends.

@@ -1,6 +1,6 @@
-//! Named locks between hosts, through a service that already runs: etcd, Redis, or a directory on
-//! one host. URLs and keys are those of OpenStack's [tooz] 9.1, so that a Rust and a Python process
-//! that name the same lock on the same service exclude each other.
+//! Named locks between hosts, through a service that already runs: etcd, ZooKeeper, PostgreSQL,
+//! Redis, or a directory on one host. URLs and keys are those of OpenStack's [tooz] 9.1, so that a
+//! Rust and a Python process that name the same lock on the same service exclude each other.
 //!
 //! ```
 //! use std::time::Duration;
@@ -35,7 +35,17 @@
 //! |---|---|---|---|---|
 //! | `file:///DIRECTORY` | an external lock of `oslo-concurrency` | with `tokens=true` | at once | other hosts |
 //! | `etcd3+http://HOST:PORT,HOST:PORT`, `etcd3+https://` | a key with a lease | always | with the lease | safety of a holder that was stopped beyond the lease, unless its writes carry the token |
+//! | `postgresql://USER@HOST:PORT/DATABASE` | an advisory lock of a session | unless `tokens=false` | when the connection ends, or with the lease | the same, and any safety after a failover |
 //! | `redis://HOST:PORT`, `rediss://` | a key with a lease | always | with the lease | the same, and any safety with a server that loses its data or fails over |
+//! | `zookeeper://HOST:PORT,HOST:PORT`, `kazoo://` | a node of a session | always | with the session | the same as etcd |
+//!
+//! With ZooKeeper, the lease is two thirds of the session's `timeout`: that much its servers keep
+//! even while they disagree. Each name leaves an empty node behind, as with tooz.
+//!
+//! With PostgreSQL, a lock ends with the connection that keeps it, and the guard knows at once. The
+//! server must be version 14 or later, and no pooler may be between. Locks are numbers there: two
+//! names may have the same one, which delays but never breaks a lock. With `tooz=1` the numbers are
+//! those of tooz, which has only 65,536.
 //!
 //! [`Promises`] has this table as data, and `cargo lockutils promises URL` prints it and tries what
 //! can be tried.
@@ -122,7 +132,7 @@
 //! |---|---|---|
 //! | the future is dropped | a request under way goes on; its grant is undone | the guard is dropped: released in the background |
 //! | the timeout expires | the caller is told in time; the same | |
-//! | the connection is lost | unclear: asked again on a new connection | late, then lost at its deadline |
+//! | the connection is lost | unclear: asked again on a new connection | late, then lost at its deadline; with PostgreSQL, lost at once |
 //! | fork | the child gets [`Error::Forked`] | the child's guard is void: `lost`, and its drop does nothing |
 //! | a blocked executor | waits: nothing depends on it | renewed all the same |
 //! | SIGSTOP, suspension | an expired grant is asked for again | lost as soon as the process looks |
@@ -149,7 +159,9 @@
 //! None is on by default.
 //!
 //! * `etcd`: `etcd3+http://` and `etcd3+https://`.
+//! * `postgres`: `postgresql://`.
 //! * `redis`: `redis://` and `rediss://`.
+//! * `zookeeper`: `zookeeper://` and `kazoo://`.
 //! * `tls`: TLS for these. The cryptography is the provider that the program has installed in
 //!   rustls, or Graviola, which builds with Rust alone. Graviola needs Rust 1.89, and x86-64 with
 //!   AVX2, or aarch64.
@@ -169,7 +181,12 @@ mod guard;
 mod lifecycle;
 mod lock_name;
 mod locks;
-#[cfg(any(feature = "etcd", feature = "redis"))]
+#[cfg(any(
+    feature = "etcd",
+    feature = "postgres",
+    feature = "redis",
+    feature = "zookeeper"
+))]
 mod net;
 mod options;
 mod promises;

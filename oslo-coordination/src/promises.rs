@@ -100,6 +100,8 @@ words! {
     Token {
         /// None, since the URL does not ask for them.
         NotAskedFor "none; the option tokens=true adds one to each hold",
+        /// None, since the URL turns them off.
+        TurnedOff "none; without the option tokens=false each holder has one",
         /// Every hold has one, higher than those before it.
         Always "each holder has one, higher than those before it",
     }
@@ -110,8 +112,8 @@ words! {
         AtOnce "at once",
         /// When its lease ends.
         WithLease "when its lease ends",
-        /// When the server notices the end of its connection: at once if the process ends, later if
-        /// its host does.
+        /// When the server notices the end of its connection: at once if the process ends, and with
+        /// its lease if its host does.
         WithConnection "when the server notices the end of its connection",
     }
 
@@ -121,6 +123,10 @@ words! {
         Never "a lock is never lost",
         /// Before another can have it, even if no message arrives.
         BeforeTheNext "the guard says so before the server gives the lock to another",
+        /// The same if the lease ends. If the server ends the connection, another may have the lock
+        /// before the news arrives.
+        BeforeTheNextOrWithConnection "the guard says so before its lease ends at the server, and \
+            when its connection ends",
     }
 
     /// What becomes of a held lock when something fails.
@@ -145,6 +151,8 @@ words! {
         Any "any bytes",
         /// Names that a file in the directory can have.
         Files "relative paths in UTF-8",
+        /// Names that a path of nodes can have.
+        Paths "relative paths in UTF-8, without control characters",
     }
 }
 
@@ -186,6 +194,7 @@ const POSTGRESQL: Promises = Promises {
     engine: "postgresql",
     exclusion: Exclusion::UntilConnectionEnds,
     death: Freed::WithConnection,
+    loss: Loss::BeforeTheNextOrWithConnection,
     reset: Survival::Lost,
     restart: Survival::Lost,
     failover: Survival::TwoHolders,
@@ -194,6 +203,7 @@ const POSTGRESQL: Promises = Promises {
 
 const ZOOKEEPER: Promises = Promises {
     engine: "zookeeper",
+    names: Names::Paths,
     ..ETCD
 };
 
@@ -205,31 +215,39 @@ impl Promises {
     /// Returns [`Error::InvalidUrl`] if there is no such engine.
     pub fn of(url: &str) -> Result<Self, Error> {
         let parsed = ServiceUrl::parse(url).map_err(|problem| Error::invalid_url(url, problem))?;
-        Self::of_service(&parsed).ok_or_else(|| Error::InvalidUrl {
-            url: parsed.shown(),
-            problem: format!(
-                "there is no engine for {}://; there are file, etcd3+http, etcd3+https, kazoo, \
-                 postgresql, redis, rediss and zookeeper",
-                parsed.scheme
-            ),
-        })
+        Self::of_service(&parsed)
     }
 
-    pub(crate) fn of_service(url: &ServiceUrl) -> Option<Self> {
-        match url.scheme.as_str() {
-            "file" => Some(Promises {
+    pub(crate) fn of_service(url: &ServiceUrl) -> Result<Self, Error> {
+        let promises = match url.scheme.as_str() {
+            "file" => Promises {
                 token: match url.flag("tokens") {
                     Ok(true) => Token::Always,
                     _ => Token::NotAskedFor,
                 },
                 ..FILE
-            }),
-            "etcd3+http" | "etcd3+https" => Some(ETCD),
-            "postgresql" => Some(POSTGRESQL),
-            "redis" | "rediss" => Some(REDIS),
-            "zookeeper" | "kazoo" => Some(ZOOKEEPER),
-            _ => None,
-        }
+            },
+            "etcd3+http" | "etcd3+https" => ETCD,
+            "postgresql" => Promises {
+                token: match (url.text("tokens"), url.flag("tokens")) {
+                    (Some(_), Ok(false)) => Token::TurnedOff,
+                    _ => Token::Always,
+                },
+                ..POSTGRESQL
+            },
+            "redis" | "rediss" => REDIS,
+            "zookeeper" | "kazoo" => ZOOKEEPER,
+            scheme => {
+                return Err(Error::InvalidUrl {
+                    url: url.shown(),
+                    problem: format!(
+                        "there is no engine for {scheme}://; there are file, etcd3+http, \
+                         etcd3+https, kazoo, postgresql, redis, rediss and zookeeper"
+                    ),
+                });
+            }
+        };
+        Ok(promises)
     }
 
     /// The promises in words: what each is about, and the promise.
@@ -283,10 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_a_directory_are_asked_for() {
+    fn tokens_are_those_that_the_url_asks_for() {
         let token = |url| Promises::of(url).unwrap().token;
         assert_eq!(token("file:///x"), Token::NotAskedFor);
         assert_eq!(token("file:///x?tokens=true"), Token::Always);
+        assert_eq!(token("postgresql://h"), Token::Always);
+        assert_eq!(token("postgresql://h?tokens=false"), Token::TurnedOff);
     }
 
     #[test]

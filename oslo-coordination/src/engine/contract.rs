@@ -31,6 +31,13 @@ pub(crate) struct Grant {
     pub(crate) until: Option<BootTime>,
 }
 
+impl Grant {
+    /// Returns `false` if its lease has ended, because the answer took so long to arrive.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.until.is_none_or(|until| BootTime::now() < until)
+    }
+}
+
 /// The answer to [`Engine::ask`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answered {
@@ -116,7 +123,8 @@ pub(crate) enum ConnectError {
 /// A server, or a directory, that keeps locks.
 ///
 /// Every request ends within the engine's own limit, after which it is *unclear*. The coordinator
-/// lets each run to its end; it drops only the future of [`wait`](Engine::wait).
+/// lets each run to its end; it drops only the futures of [`wait`](Engine::wait) and
+/// [`lost`](Engine::lost).
 pub(crate) trait Engine: Send + Sync + 'static {
     /// The name of the engine in logs.
     fn name(&self) -> &'static str;
@@ -139,6 +147,18 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Waits for a lock that was seen to be held. It may return at any time, and takes the lock only
     /// if it returns [`Waited::Granted`].
     fn wait<'a>(&'a self, claim: &'a Claim, seen: Seen) -> Boxed<'a, Waited>;
+
+    /// Returns `true` if a wait may leave something of its claim at the server. The coordinator then
+    /// releases the claim when its caller leaves.
+    fn queues(&self) -> bool {
+        false
+    }
+
+    /// Waits until locks are lost before their leases have ended, as when a connection that keeps
+    /// them breaks. Returns the ids of their claims.
+    fn lost<'a>(&'a self) -> Boxed<'a, Vec<Arc<str>>> {
+        Box::pin(std::future::pending())
+    }
 
     /// Frees the lock if this claim holds it; `false` if it does not.
     fn release<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<bool, RequestError>>;

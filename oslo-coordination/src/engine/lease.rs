@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::BootTime;
 use crate::url::ServiceUrl;
 
-/// tooz's default for every time.
+/// tooz's default for every time, except with ZooKeeper.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A lease. The server counts from when it handles the request, the holder from before.
@@ -20,8 +20,18 @@ impl Lease {
     ///
     /// # Errors
     /// Returns the problem, and what to write instead.
+    #[allow(dead_code, reason = "ZooKeeper has a default of its own")]
     pub(super) fn of(url: &ServiceUrl, shortest: Duration) -> Result<(Self, Duration), String> {
-        let timeout = url.seconds("timeout")?.unwrap_or(DEFAULT_TIMEOUT);
+        Self::with_default(url, shortest, DEFAULT_TIMEOUT)
+    }
+
+    /// The same with another default.
+    pub(super) fn with_default(
+        url: &ServiceUrl,
+        shortest: Duration,
+        default: Duration,
+    ) -> Result<(Self, Duration), String> {
+        let timeout = url.seconds("timeout")?.unwrap_or(default);
         let duration = url.seconds("lock_timeout")?.unwrap_or(timeout);
         if duration < shortest {
             let enough = shortest.as_secs_f64();

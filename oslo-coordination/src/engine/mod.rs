@@ -5,11 +5,20 @@ mod contract;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod file;
-#[cfg(any(feature = "etcd", feature = "redis"))]
+#[cfg(any(
+    feature = "etcd",
+    feature = "postgres",
+    feature = "redis",
+    feature = "zookeeper"
+))]
 mod lease;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod schemes;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 pub(crate) use contract::{
     Answered, Cause, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,

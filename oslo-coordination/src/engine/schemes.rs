@@ -4,12 +4,15 @@ use super::contract::{ConnectError, Engine};
 use crate::url::ServiceUrl;
 
 /// All schemes, each with the feature that it needs.
-const SCHEMES: [(&str, Option<&str>); 5] = [
+const SCHEMES: [(&str, Option<&str>); 8] = [
     ("file", None),
     ("etcd3+http", Some("etcd")),
     ("etcd3+https", Some("etcd")),
+    ("postgresql", Some("postgres")),
     ("redis", Some("redis")),
     ("rediss", Some("redis")),
+    ("zookeeper", Some("zookeeper")),
+    ("kazoo", Some("zookeeper")),
 ];
 
 /// Connects to the service of the URL.
@@ -21,8 +24,16 @@ pub(crate) async fn connect(url: &ServiceUrl) -> Result<Box<dyn Engine>, Connect
         "file" => Ok(Box::new(super::file::FileEngine::open(url)?)),
         #[cfg(feature = "etcd")]
         "etcd3+http" | "etcd3+https" => Ok(Box::new(super::etcd::EtcdEngine::connect(url).await?)),
+        #[cfg(feature = "postgres")]
+        "postgresql" => Ok(Box::new(
+            super::postgres::PostgresEngine::connect(url).await?,
+        )),
         #[cfg(feature = "redis")]
         "redis" | "rediss" => Ok(Box::new(super::redis::RedisEngine::connect(url).await?)),
+        #[cfg(feature = "zookeeper")]
+        "zookeeper" | "kazoo" => Ok(Box::new(
+            super::zookeeper::ZookeeperEngine::connect(url).await?,
+        )),
         other => Err(ConnectError::Url(unknown(other))),
     }
 }

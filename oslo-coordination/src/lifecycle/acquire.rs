@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::backoff::Backoff;
 use super::limit::{Stopped, Wait, Warning};
 use super::ownership::{Lifeline, Ownership};
+use super::race::{Either, race};
 use super::reply::{Receiver, Sender, reply};
 use super::state::{Core, Held};
 use super::turns::{Entered, Turn};
@@ -85,6 +86,7 @@ async fn acquire(life: Arc<Lifeline>, request: Request, caller: Caller) {
         claim: &claim,
         wait: request.wait,
         unclear: false,
+        queued: false,
         last_error: None,
     };
     match attempt.run(&mut warning, caller).await {
@@ -95,7 +97,20 @@ async fn acquire(life: Arc<Lifeline>, request: Request, caller: Caller) {
             }
         }
         Ended::Failed(caller, failure) => {
-            if attempt.unclear {
+            if attempt.queued && matches!(failure, Failure::Busy) {
+                // The caller may ask again at once, and must not meet its own place in the queue.
+                let mut undo = pin!(core.undo(&claim));
+                match race(undo.as_mut(), core.pause(LOOK_UP)).await {
+                    Either::First(()) => {
+                        drop(turn);
+                        tell(caller, failure);
+                    }
+                    Either::Second(()) => {
+                        tell(caller, failure);
+                        undo.await;
+                    }
+                }
+            } else if attempt.leaves_something() {
                 tell(caller, failure);
                 core.undo(&claim).await;
             } else {
@@ -150,6 +165,8 @@ struct Attempt<'a> {
     wait: Wait,
     /// An earlier request may have been carried out, or may be still.
     unclear: bool,
+    /// The claim may stand in a queue of the engine.
+    queued: bool,
     last_error: Option<RequestError>,
 }
 
@@ -169,13 +186,14 @@ impl Attempt<'_> {
                     return match asking.await {
                         Ok(Answered::Granted(_)) => Ended::Undo,
                         Err(error) if error.unclear => Ended::Undo,
-                        _ => self.undo_if_unclear(),
+                        Ok(Answered::Held(_)) if engine.queues() => Ended::Undo,
+                        _ => self.undo_if_needed(),
                     };
                 }
             };
             let pause = match answer {
                 Ok(Answered::Granted(grant)) => {
-                    if grant.until.is_none_or(|until| BootTime::now() < until) {
+                    if grant.is_valid() {
                         return Ended::Granted(caller, grant);
                     }
                     // It took so long to arrive that it has expired. The next answer tells.
@@ -183,18 +201,26 @@ impl Attempt<'_> {
                     None
                 }
                 Ok(Answered::Held(_)) if self.wait == Wait::Never => {
+                    self.queued |= engine.queues();
                     return Ended::Failed(caller, Failure::Busy);
                 }
                 Ok(Answered::Held(seen)) => {
                     self.last_error = None;
                     backoff = Backoff::new();
+                    self.queued |= engine.queues();
                     let waiting = engine.wait(self.claim, Seen { tries, ..seen });
                     match warning.limit(self.wait, &caller, waiting).await {
                         Ok(Waited::AskAgain) => None,
-                        Ok(Waited::Granted(grant)) => return Ended::Granted(caller, grant),
+                        Ok(Waited::Granted(grant)) if grant.is_valid() => {
+                            return Ended::Granted(caller, grant);
+                        }
+                        Ok(Waited::Granted(_)) => {
+                            self.unclear = true;
+                            None
+                        }
                         Err(stopped) => {
                             self.leave(stopped, caller);
-                            return self.undo_if_unclear();
+                            return self.undo_if_needed();
                         }
                     }
                 }
@@ -216,7 +242,7 @@ impl Attempt<'_> {
                 let pause = warning.limit(self.wait, &caller, self.core.pause(pause));
                 if let Err(stopped) = pause.await {
                     self.leave(stopped, caller);
-                    return self.undo_if_unclear();
+                    return self.undo_if_needed();
                 }
             }
         }
@@ -233,8 +259,12 @@ impl Attempt<'_> {
         }
     }
 
-    fn undo_if_unclear(&self) -> Ended {
-        if self.unclear {
+    fn leaves_something(&self) -> bool {
+        self.unclear || self.queued
+    }
+
+    fn undo_if_needed(&self) -> Ended {
+        if self.leaves_something() {
             Ended::Undo
         } else {
             Ended::Nothing

@@ -28,7 +28,7 @@ impl Core {
         let maintenance = async {
             match self.engine.lease() {
                 Some(lease) => {
-                    race(self.renew(lease), self.expire()).await;
+                    race(self.renew(lease), race(self.expire(), self.report())).await;
                 }
                 None => std::future::pending().await,
             }
@@ -66,6 +66,21 @@ impl Core {
             for hold in self.holds() {
                 if hold.lost() {
                     self.lose(&hold, "its lease ended without a renewal");
+                }
+            }
+        }
+    }
+
+    /// Reports the holds that the engine knows to be lost, until it is dropped.
+    async fn report(&self) {
+        loop {
+            for id in self.engine.lost().await {
+                let hold = lock(&self.held).get_mut(&id).map(|held| {
+                    held.schedule = None;
+                    Arc::clone(&held.hold)
+                });
+                if let Some(hold) = hold {
+                    self.lose(&hold, "the connection that kept it has ended");
                 }
             }
         }

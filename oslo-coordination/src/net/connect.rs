@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +19,11 @@ pub(crate) enum Address {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
 }
+
+/// A silent connection is tried after this time, and every few seconds until it counts as broken.
+const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(15))
+    .with_interval(Duration::from_secs(5));
 
 /// A connection.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -44,6 +50,8 @@ async fn connect_unlimited(address: &Address, tls: Option<&Tls>) -> io::Result<B
         Address::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
+            // A wait may be silent for hours; firewalls forget such connections.
+            SockRef::from(&stream).set_tcp_keepalive(&KEEP_ALIVE)?;
             match tls {
                 None => Ok(Box::new(stream)),
                 #[cfg(feature = "tls")]

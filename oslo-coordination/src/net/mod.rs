@@ -16,5 +16,5 @@ pub(crate) use tls::Tls;
 #[derive(Clone, Debug)]
 pub(crate) enum Tls {}
 
-#[cfg(feature = "etcd")]
+#[cfg(any(feature = "etcd", feature = "postgres", feature = "zookeeper"))]
 pub(crate) use connect::Stream;

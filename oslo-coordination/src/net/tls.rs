@@ -5,13 +5,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::connect::Stream;
 
 /// The settings of TLS connections.
 #[derive(Clone)]
@@ -50,11 +51,11 @@ impl Tls {
         Ok(Tls(Arc::new(config)))
     }
 
-    pub(super) async fn connect(
+    pub(crate) async fn connect<S: Stream>(
         &self,
         host: &str,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+        stream: S,
+    ) -> io::Result<TlsStream<S>> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         TlsConnector::from(Arc::clone(&self.0))

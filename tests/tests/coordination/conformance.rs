@@ -15,6 +15,20 @@ fn seconds(lease: Duration) -> String {
 
 coordination_conformance!(redis, Oslo, |lease| engines::redis(&seconds(lease)));
 coordination_conformance!(etcd, Oslo, |lease| engines::etcd(&seconds(lease)));
+// A lock ends with the connection that keeps it.
+coordination_conformance!(
+    postgres,
+    Oslo,
+    |lease| engines::postgres(&seconds(lease)),
+    not_promised: [restart, reset, late_renewal]
+);
+// Names are paths. A holder relies on two thirds of its session's time.
+coordination_conformance!(
+    zookeeper,
+    Oslo,
+    |lease: Duration| engines::zookeeper(&seconds(lease * 3 / 2)),
+    not_promised: [names]
+);
 // A directory has no server, no lease, and names that a file can have.
 coordination_conformance!(
     file,

@@ -9,7 +9,7 @@ use lockutils_tests::until::{deadline, until};
 use nix::sys::signal::Signal;
 use oslo_coordination::{Coordinator, Error};
 
-use crate::engines::{each, file, redis, servers};
+use crate::engines::{each, file, redis, servers, zookeeper};
 use crate::rust;
 
 #[test]
@@ -165,20 +165,27 @@ fn a_prefix_separates_applications() {
     });
 }
 
-/// A file has not every name; servers have, as the suite shows.
+/// A file or a path of ZooKeeper has not every name; other servers have, as the suite shows.
 #[test]
-fn names_that_a_file_cannot_have_are_refused() {
-    let service = file();
-    let coordinator = Coordinator::connect(&service.url).unwrap();
-    for name in [b"a b\n\"':{}", "ü".as_bytes()] {
-        coordinator.lock(name).acquire().unwrap().release().unwrap();
-    }
-    for name in [&b"\0\xff\xfe"[..], b"../../x"] {
-        let acquired = coordinator.lock(name).acquire();
-        assert!(
-            matches!(acquired, Err(Error::InvalidName { .. })),
-            "{acquired:?}"
-        );
+fn names_that_an_engine_cannot_have_are_refused() {
+    for (service, allowed) in [
+        (file(), [true, true, false, false]),
+        (zookeeper("10"), [false, true, false, false]),
+    ] {
+        println!("{}", service.url);
+        let coordinator = Coordinator::connect(&service.url).unwrap();
+        let any: [&[u8]; 4] = [b"a b\n\"':{}", "ü".as_bytes(), b"\0\xff\xfe", b"../../x"];
+        for (name, is_allowed) in any.into_iter().zip(allowed) {
+            let acquired = coordinator.lock(name).acquire();
+            if is_allowed {
+                acquired.unwrap().release().unwrap();
+            } else {
+                assert!(
+                    matches!(acquired, Err(Error::InvalidName { .. })),
+                    "{acquired:?}"
+                );
+            }
+        }
     }
 }
 

@@ -3,19 +3,28 @@
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::sections::Sections;
 
-use crate::engines::{Service, file, redis, servers};
+use crate::engines::{Service, redis, with_files};
 use crate::{rust, tooz};
 
 const LEASE: &str = "3";
 
+/// The URLs for Rust and for Python.
+fn urls(service: &Service) -> (String, String) {
+    let url = &service.url;
+    let ours = match service.sessions {
+        true => format!("{url}&tooz=1"),
+        false => url.clone(),
+    };
+    (ours, url.split("?tokens").next().unwrap().to_owned())
+}
+
 /// Runs the test with each engine, with Rust first and Python second, and the other way round.
 fn each_way(test: impl Fn(&Service, Conversation, Conversation)) {
     for python_first in [false, true] {
-        let [redis, etcd] = servers(LEASE);
-        for service in [file(), redis, etcd] {
-            let url = &service.url;
-            println!("{url}, Python first: {python_first}");
-            let pair = (rust(url), tooz(url.split("?tokens").next().unwrap()));
+        for service in with_files(LEASE) {
+            let (ours, theirs) = urls(&service);
+            println!("{ours}, Python first: {python_first}");
+            let pair = (rust(&ours), tooz(&theirs));
             let (one, other) = if python_first { (pair.1, pair.0) } else { pair };
             test(&service, one, other);
         }
@@ -53,14 +62,13 @@ fn each_gets_the_lock_when_the_other_is_killed() {
 #[test]
 fn sections_never_overlap() {
     const EACH: u64 = 300;
-    let [redis, etcd] = servers(LEASE);
-    for service in [file(), redis, etcd] {
+    for service in with_files(LEASE) {
         println!("{}", service.url);
         let directory = tempfile::tempdir().unwrap();
         let sections = directory.path().join("sections");
         drop(Sections::open(&sections).unwrap());
-        let mut rust = rust(&service.url);
-        let mut python = tooz(service.url.split("?tokens").next().unwrap());
+        let (ours, theirs) = urls(&service);
+        let (mut rust, mut python) = (rust(&ours), tooz(&theirs));
         rust.send(&format!("sections x {} {EACH} 1", sections.display()));
         python.send(&format!("sections x {} {EACH} 2", sections.display()));
         assert_eq!(rust.answer(), "done");

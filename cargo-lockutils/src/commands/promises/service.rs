@@ -20,8 +20,12 @@ impl Given {
     pub fn new(url: &str, promises: &Promises, lease: Duration) -> Self {
         let has_leases = promises.death != Freed::AtOnce;
         let address = Parts::of(url).and_then(|parts| {
-            // The certificate of a server is not one for the proxy.
-            let plain = !matches!(parts.scheme, "rediss" | "etcd3+https") && !url.contains("ssl=");
+            // The certificate of a server is not one for the proxy; PostgreSQL's options may name
+            // another server.
+            let plain = !matches!(parts.scheme, "rediss" | "etcd3+https")
+                && !["ssl=", "sslmode=verify", "host=", "port="]
+                    .iter()
+                    .any(|option| url.contains(option));
             let port = default_port(promises.engine)?;
             plain.then(|| parts.address(port)).flatten()
         });
@@ -147,7 +151,13 @@ mod tests {
             given.url_at(([127, 0, 0, 1], 9).into()).unwrap(),
             "redis://me:p@127.0.0.1:9?db=1&lock_timeout=2"
         );
-        for url in ["rediss://127.0.0.1", "redis:///run/redis.sock"] {
+        for url in [
+            "rediss://127.0.0.1",
+            "redis:///run/redis.sock",
+            "postgresql://127.0.0.1?sslmode=verify-full",
+            "postgresql://?host=/run/postgresql",
+            "zookeeper://127.0.0.1?use_ssl=true",
+        ] {
             let given = Given::new(url, &promises, Duration::from_secs(2));
             assert_eq!(given.address, None, "{url}");
         }

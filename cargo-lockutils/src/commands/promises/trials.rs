@@ -95,6 +95,7 @@ fn is_made(promise: Promise, promises: &Promises) -> bool {
     match promise {
         Promise::Tokens => promises.token == Token::Always,
         Promise::Names => promises.names == Names::Any,
+        Promise::Restart => matches!(promises.restart, Survival::Held | Survival::HeldIfOnDisk),
         Promise::Reset | Promise::LateRenewal => promises.reset == Survival::Held,
         Promise::Silence
         | Promise::CutOff
@@ -102,7 +103,6 @@ fn is_made(promise: Promise, promises: &Promises) -> bool {
         | Promise::StaleRelease
         | Promise::LostAnswer
         | Promise::LostRelease
-        | Promise::Restart
         | Promise::Outage
         | Promise::RequestInFlight
         | Promise::AnswerInFlight => promises.reset != Survival::NoServer,

@@ -71,8 +71,8 @@ impl<C: Coordinator> Context<'_, C> {
             return unknown("no proxy can stand before this server");
         };
         let client = self.connect(&url)?;
-        // From now on the connection and the lease are there.
-        release(acquire(&client, &format!("{}-warm", self.lock))?)?;
+        // From now on the connection and the lease are there, and what a server keeps of a name.
+        release(acquire(&client, &self.lock)?)?;
         Ok(Line {
             client,
             proxy,

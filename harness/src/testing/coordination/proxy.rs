@@ -20,6 +20,9 @@ struct Shared {
     answers: Gate,
     /// Connections that are open, so that they can be cut.
     streams: Mutex<Vec<TcpStream>>,
+    /// The number of connections so far, and of those that are frozen.
+    accepted: AtomicUsize,
+    frozen: AtomicUsize,
     ended: AtomicBool,
 }
 
@@ -118,6 +121,13 @@ impl Proxy {
         &self.shared.answers
     }
 
+    /// Freezes the connections of now: neither data nor their end passes any more. New ones are not
+    /// affected.
+    pub fn freeze(&self) {
+        let accepted = self.shared.accepted.load(Ordering::SeqCst);
+        self.shared.frozen.store(accepted, Ordering::SeqCst);
+    }
+
     /// Cuts all connections; new ones are accepted.
     pub fn cut(&self) {
         for stream in self.shared.streams().drain(..) {
@@ -131,7 +141,15 @@ impl Shared {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn wait_while_frozen(&self, number: usize) {
+        let is_frozen = || number < self.frozen.load(Ordering::SeqCst);
+        while is_frozen() && !self.ended.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn forward(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+        let number = self.accepted.fetch_add(1, Ordering::SeqCst);
         let both = [&client, &server].map(|stream| stream.try_clone().expect("a descriptor"));
         self.streams().extend(both);
         let pairs = [
@@ -141,11 +159,11 @@ impl Shared {
             ),
             (server, client),
         ];
-        for (number, (mut from, mut to)) in pairs.into_iter().enumerate() {
+        for (way, (mut from, mut to)) in pairs.into_iter().enumerate() {
             let shared = Arc::clone(self);
             let _ = to.set_nodelay(true);
             thread::spawn(move || {
-                let gate = if number == 0 {
+                let gate = if way == 0 {
                     &shared.requests
                 } else {
                     &shared.answers
@@ -153,10 +171,12 @@ impl Shared {
                 let mut piece = vec![0; 1 << 16];
                 while let Ok(length @ 1..) = from.read(&mut piece) {
                     gate.pass();
+                    shared.wait_while_frozen(number);
                     if to.write_all(&piece[..length]).is_err() {
                         break;
                     }
                 }
+                shared.wait_while_frozen(number);
                 let _ = to.shutdown(Shutdown::Both);
                 let _ = from.shutdown(Shutdown::Both);
             });
