@@ -292,10 +292,16 @@ fn requests_whose_order_is_not_known_give_no_verdict() {
     let server = TestServer::start();
     let options = ["--schedules", "5"];
     let (_, output) = explored_as(AGENT, ADDS, &server.address, "None", &options);
-    tells(
-        &output,
-        2,
-        &["by requests of a thread that was at work before the command"],
+    tells(&output, 2, &["not known"]);
+    // Such a worker may also keep a schedule from coming to its end.
+    let printed = stdout(&output);
+    let reasons = [
+        "by requests of a thread that was at work before the command",
+        "a schedule took more than 20 s",
+    ];
+    assert!(
+        reasons.iter().any(|reason| printed.contains(reason)),
+        "{printed}"
     );
 }
 
