@@ -32,14 +32,12 @@ impl Controller<'_> {
         let mut backoff = Backoff::new();
         let mut quiet_since: Option<(Instant, Scan)> = None;
         let mut servers_acted = false;
-        let mut asked_by_itself = false;
         if !within.is_zero() {
             self.begin_held_waits(number);
         }
         loop {
             if self.send_own_request(number) {
                 quiet_since = None;
-                asked_by_itself = true;
                 continue;
             }
             self.let_strangers_sleep(number);
@@ -114,8 +112,7 @@ impl Controller<'_> {
             }
             if began.elapsed() > HANGS || self.is_interrupted() {
                 self.begin_held_waits(number);
-                // Whoever asks a server again and again waits for it.
-                self.workers[number].come_to_rest(match moves && !asked_by_itself {
+                self.workers[number].come_to_rest(match moves {
                     true => WorkerState::Computing,
                     false => WorkerState::WaitingElsewhere,
                 });
