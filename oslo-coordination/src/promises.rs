@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::Error;
 use crate::url::ServiceUrl;
+use crate::{Error, engine};
 
 /// What an engine promises about its locks.
 ///
@@ -240,10 +240,7 @@ impl Promises {
             scheme => {
                 return Err(Error::InvalidUrl {
                     url: url.shown(),
-                    problem: format!(
-                        "there is no engine for {scheme}://; there are file, etcd3+http, \
-                         etcd3+https, kazoo, postgresql, redis, rediss and zookeeper"
-                    ),
+                    problem: engine::unknown(scheme),
                 });
             }
         };

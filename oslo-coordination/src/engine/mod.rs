@@ -12,6 +12,10 @@ mod file;
     feature = "zookeeper"
 ))]
 mod lease;
+#[cfg(any(feature = "postgres", feature = "zookeeper"))]
+mod losses;
+#[cfg(any(feature = "postgres", feature = "zookeeper"))]
+mod opening;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -23,4 +27,4 @@ mod zookeeper;
 pub(crate) use contract::{
     Answered, Cause, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
 };
-pub(crate) use schemes::connect;
+pub(crate) use schemes::{connect, unknown};

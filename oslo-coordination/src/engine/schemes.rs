@@ -38,7 +38,8 @@ pub(crate) async fn connect(url: &ServiceUrl) -> Result<Box<dyn Engine>, Connect
     }
 }
 
-fn unknown(scheme: &str) -> String {
+/// The problem with a scheme that no engine of this build has.
+pub(crate) fn unknown(scheme: &str) -> String {
     let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
     if let Some((_, Some(feature))) = known {
         return format!("{scheme}:// needs the feature `{feature}` of oslo-coordination");

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Tls;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+use crate::url::ServiceUrl;
 
 /// The place where a server listens.
 #[derive(Clone, Debug)]
@@ -18,6 +20,31 @@ use super::Tls;
 pub(crate) enum Address {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
+}
+
+impl Address {
+    /// The servers of a URL, on this machine if it names none.
+    #[cfg(any(feature = "etcd", feature = "zookeeper"))]
+    pub(crate) fn of_servers(url: &ServiceUrl, port: u16) -> Vec<Self> {
+        let tcp = |host: &str, own: Option<u16>| Address::Tcp {
+            host: host.to_owned(),
+            port: own.unwrap_or(port),
+        };
+        match url.endpoints.as_slice() {
+            [] => vec![tcp("localhost", None)],
+            endpoints => endpoints
+                .iter()
+                .map(|endpoint| tcp(&endpoint.host, endpoint.port))
+                .collect(),
+        }
+    }
+
+    /// Addresses for a message.
+    #[cfg(any(feature = "etcd", feature = "postgres", feature = "zookeeper"))]
+    pub(crate) fn list<'a>(addresses: impl IntoIterator<Item = &'a Self>) -> String {
+        let addresses = addresses.into_iter().map(ToString::to_string);
+        addresses.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A silent connection is tried after this time, and every few seconds until it counts as broken.

@@ -14,6 +14,7 @@ use super::options::Settings;
 use super::requests::number;
 use crate::engine::contract::RequestError;
 use crate::engine::lease::Lease;
+use crate::net::Address;
 use crate::sync::{Mutex, lock};
 
 pub(super) struct Gateway {
@@ -31,11 +32,7 @@ impl Gateway {
     }
 
     pub(super) fn address(&self) -> String {
-        let addresses = self.pool.settings().addresses.iter();
-        addresses
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
+        Address::list(&self.pool.settings().addresses)
     }
 
     /// Makes sure that a server answers.

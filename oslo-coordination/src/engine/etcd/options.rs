@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::lease::Lease;
 use crate::net::{Address, Tls, TlsOptions};
-use crate::url::{Endpoint, OptionNames, ServiceUrl};
+use crate::url::{OptionNames, ServiceUrl};
 
 const OPTIONS: OptionNames = OptionNames {
     used: &[
@@ -43,13 +43,7 @@ impl Settings {
         }
         let (lease, timeout) = Lease::of(url, SHORTEST_LEASE)?;
         let limit = timeout.min(lease.request_limit());
-        let addresses: Vec<Address> = match url.endpoints.as_slice() {
-            [] => vec![address(&Endpoint {
-                host: "localhost".to_owned(),
-                port: None,
-            })],
-            endpoints => endpoints.iter().map(address).collect(),
-        };
+        let addresses = Address::of_servers(url, 2379);
         let tls = TlsOptions {
             wanted: url.scheme == "etcd3+https",
             how: "etcd3+https://",
@@ -68,13 +62,6 @@ impl Settings {
             connect_limit: limit,
             request_limit: limit,
         })
-    }
-}
-
-fn address(endpoint: &Endpoint) -> Address {
-    Address::Tcp {
-        host: endpoint.host.clone(),
-        port: endpoint.port.unwrap_or(2379),
     }
 }
 

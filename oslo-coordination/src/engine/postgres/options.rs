@@ -101,8 +101,7 @@ impl Settings {
     }
 
     pub(super) fn address(&self) -> String {
-        let addresses = self.servers.iter().map(|server| server.address.to_string());
-        addresses.collect::<Vec<_>>().join(", ")
+        Address::list(self.servers.iter().map(|server| &server.address))
     }
 
     /// A value that tells the settings of a session from those of others.

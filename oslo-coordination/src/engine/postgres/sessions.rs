@@ -2,28 +2,26 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::mem;
 use std::sync::{Arc, Weak};
 
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::claims::Place;
 use super::options::Settings;
 use super::session::{Backend, Lock, OnEnd, Session};
 use crate::clock::BootTime;
 use crate::engine::contract::{Claim, RequestError};
+use crate::engine::losses::Losses;
+use crate::engine::opening::Opening;
 use crate::rt;
 use crate::sync::{Mutex, lock};
 
 pub(super) struct Sessions {
     settings: Arc<Settings>,
     on_end: OnEnd,
-    /// Held while the main session is opened. The end of the last attempt that failed, and the
-    /// error.
-    opening: AsyncMutex<Option<(BootTime, RequestError)>>,
+    opening: Opening,
     state: Mutex<State>,
-    /// Notified when `lost` grows.
-    loss: Notify,
+    losses: Losses,
 }
 
 #[derive(Default)]
@@ -34,8 +32,6 @@ struct State {
     places: HashMap<Arc<str>, Arc<Place>>,
     /// Sessions whose connection has ended, and which may hold locks until the server notices.
     ghosts: Vec<Backend>,
-    /// Claims that have lost their lock, to be reported.
-    lost: Vec<Arc<str>>,
 }
 
 /// Idle sessions that are kept for waiters.
@@ -53,9 +49,9 @@ impl Sessions {
                     }
                 })
             },
-            opening: AsyncMutex::default(),
+            opening: Opening::default(),
             state: Mutex::default(),
-            loss: Notify::new(),
+            losses: Losses::default(),
         })
     }
 
@@ -63,27 +59,9 @@ impl Sessions {
         &self.settings
     }
 
-    /// The main session, opened if there is none. Those who wait meanwhile share the outcome, so
-    /// that none waits for several attempts.
+    /// The main session, opened if there is none.
     pub(super) async fn main(&self) -> Result<Arc<Session>, RequestError> {
-        if let Some(session) = self.current() {
-            return Ok(session);
-        }
-        let began = BootTime::now();
-        let mut failed = self.opening.lock().await;
-        if let Some(session) = self.current() {
-            return Ok(session);
-        }
-        match &*failed {
-            Some((end, error)) if *end > began => return Err(error.clone()),
-            _ => {}
-        }
-        let opened = self.open().await;
-        *failed = opened
-            .as_ref()
-            .err()
-            .map(|error| (BootTime::now(), error.clone()));
-        opened
+        self.opening.share(|| self.current(), self.open()).await
     }
 
     fn current(&self) -> Option<Arc<Session>> {
@@ -191,10 +169,10 @@ impl Sessions {
             spares,
             places,
             ghosts,
-            lost,
         } = &mut *state;
         main.take_if(|main| main.number == number);
         spares.retain(|(_, spare)| spare.number != number);
+        let mut lost = Vec::new();
         for (id, place) in places.iter() {
             if place.session.number != number {
                 continue;
@@ -206,19 +184,12 @@ impl Sessions {
                 ghosts.push(place.session.backend);
             }
         }
-        drop(state);
-        self.loss.notify_one();
+        self.losses.add(lost);
     }
 
     /// Waits for claims that have lost their lock.
     pub(super) async fn lost(&self) -> Vec<Arc<str>> {
-        loop {
-            let lost = mem::take(&mut lock(&self.state).lost);
-            if !lost.is_empty() {
-                return lost;
-            }
-            self.loss.notified().await;
-        }
+        self.losses.take().await
     }
 
     /// Makes sure that sessions whose connection has ended hold no locks any more.

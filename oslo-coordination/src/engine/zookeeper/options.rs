@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::lease::Lease;
 use crate::net::{Address, Tls, TlsOptions};
-use crate::url::{Endpoint, OptionNames, ServiceUrl};
+use crate::url::{OptionNames, ServiceUrl};
 
 const OPTIONS: OptionNames = OptionNames {
     used: &[
@@ -52,13 +52,7 @@ impl Settings {
             ));
         }
         let (lease, limit) = Lease::with_default(url, SHORTEST, TIMEOUT)?;
-        let addresses: Vec<Address> = match url.endpoints.as_slice() {
-            [] => vec![address(&Endpoint {
-                host: "localhost".to_owned(),
-                port: None,
-            })],
-            endpoints => endpoints.iter().map(address).collect(),
-        };
+        let addresses = Address::of_servers(url, 2181);
         let tls = TlsOptions {
             wanted: url.flag("use_ssl")?,
             how: "use_ssl=true",
@@ -88,15 +82,7 @@ impl Settings {
     }
 
     pub(super) fn address(&self) -> String {
-        let addresses = self.addresses.iter().map(ToString::to_string);
-        addresses.collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn address(endpoint: &Endpoint) -> Address {
-    Address::Tcp {
-        host: endpoint.host.clone(),
-        port: endpoint.port.unwrap_or(2181),
+        Address::list(&self.addresses)
     }
 }
 

@@ -6,29 +6,28 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Ticket, no_answer};
 use super::options::Settings;
 use super::record::{Record, SYNC};
-use crate::clock::BootTime;
 use crate::engine::contract::{Claim, RequestError};
 use crate::engine::lease::Lease;
+use crate::engine::losses::Losses;
+use crate::engine::opening::Opening;
 use crate::net;
 use crate::sync::{Mutex, lock};
 
 pub(super) struct Session {
     settings: Settings,
-    /// Held while a connection is opened. The end of the last attempt that failed, and the error.
-    opening: AsyncMutex<Option<(BootTime, RequestError)>>,
+    opening: Opening,
     state: Mutex<State>,
     /// The newest state of the server that was seen.
     seen: Arc<AtomicI64>,
     /// Notified when a connection has ended.
     broken: Notify,
-    /// Notified when `lost` grows.
-    loss: Notify,
+    losses: Losses,
 }
 
 #[derive(Default)]
@@ -38,8 +37,6 @@ struct State {
     /// The server that is used, or tried next.
     server: usize,
     nodes: HashMap<Arc<str>, Node>,
-    /// Claims that have lost their lock, to be reported.
-    lost: Vec<Arc<str>>,
 }
 
 /// The node of a claim in this session.
@@ -70,11 +67,11 @@ impl Session {
     pub(super) fn new(settings: Settings) -> Arc<Self> {
         Arc::new(Session {
             settings,
-            opening: AsyncMutex::default(),
+            opening: Opening::default(),
             state: Mutex::default(),
             seen: Arc::default(),
             broken: Notify::new(),
-            loss: Notify::new(),
+            losses: Losses::default(),
         })
     }
 
@@ -106,34 +103,21 @@ impl Session {
         }
     }
 
-    /// The connection, opened if there is none. Those who wait meanwhile share the outcome, so that
-    /// none waits for several attempts.
+    /// The connection, opened if there is none.
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>, RequestError> {
-        if let Some(connection) = self.current() {
-            return Ok(connection);
-        }
-        let began = BootTime::now();
-        let mut failed = self.opening.lock().await;
-        if let Some(connection) = self.current() {
-            return Ok(connection);
-        }
-        match &*failed {
-            Some((end, error)) if *end > began => return Err(error.clone()),
-            _ => {}
-        }
+        let open = self.open_in_time();
+        self.opening.share(|| self.current(), open).await
+    }
+
+    async fn open_in_time(self: &Arc<Self>) -> Result<Arc<Connection>, RequestError> {
         let limit = self.opening_limit();
-        let opened = match timeout(limit, self.open()).await {
+        match timeout(limit, self.open()).await {
             Ok(opened) => opened,
             Err(_) => {
                 self.turn();
                 Err(RequestError::not_sent(no_answer(limit)))
             }
-        };
-        *failed = opened
-            .as_ref()
-            .err()
-            .map(|error| (BootTime::now(), error.clone()));
-        opened
+        }
     }
 
     pub(super) fn current(&self) -> Option<Arc<Connection>> {
@@ -214,20 +198,12 @@ impl Session {
         let mut state = lock(&self.state);
         state.ticket = None;
         let nodes = mem::take(&mut state.nodes);
-        state.lost.extend(nodes.into_keys());
-        drop(state);
-        self.loss.notify_one();
+        self.losses.add(nodes.into_keys());
     }
 
     /// Waits for claims that have lost their lock, or their place in the queue.
     pub(super) async fn lost(&self) -> Vec<Arc<str>> {
-        loop {
-            let lost = mem::take(&mut lock(&self.state).lost);
-            if !lost.is_empty() {
-                return lost;
-            }
-            self.loss.notified().await;
-        }
+        self.losses.take().await
     }
 
     pub(super) fn node(&self, claim: &Claim) -> Option<Node> {
