@@ -14,6 +14,9 @@ use crate::debian;
 use crate::python::target_folder;
 use crate::until::until;
 
+/// Options of setpriv(1) for PostgreSQL's user, since its programs refuse to run as root.
+pub const AS_POSTGRES: [&str; 3] = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
+
 /// A server program, which can be paused, killed and started again with its data.
 #[derive(Debug)]
 pub struct Server {
@@ -88,12 +91,9 @@ impl Server {
         }
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let server = Server::start(program, all, port, directory);
-        // It listens before it has a leader.
-        let url = format!(
-            "{}://127.0.0.1:{port}",
-            if scheme == "http" { "etcd3+http" } else { "" }
-        );
         if scheme == "http" {
+            // It listens before it has a leader.
+            let url = format!("etcd3+http://127.0.0.1:{port}");
             until("etcd has a leader", || {
                 oslo_coordination::Coordinator::connect(&url).ok()
             });
@@ -129,9 +129,8 @@ impl Server {
             run(Command::new("chown")
                 .args(["-R", "postgres"])
                 .arg(directory.path()));
-            let user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
             // A change of user cancels the signal that ends the server with this process.
-            all.extend(user.map(str::to_owned));
+            all.extend(AS_POSTGRES.map(str::to_owned));
             all.extend(["--pdeathsig=KILL".to_owned(), "--".to_owned()]);
         } else {
             all.push("--".to_owned());
@@ -369,12 +368,7 @@ fn postgres_template(programs: &Path) -> PathBuf {
         true => {
             run(Command::new("chown").arg("postgres").arg(directory.path()));
             let mut command = Command::new("setpriv");
-            command.args([
-                "--reuid=postgres",
-                "--regid=postgres",
-                "--clear-groups",
-                "--",
-            ]);
+            command.args(AS_POSTGRES).arg("--");
             command.arg(programs.join("initdb"));
             command
         }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use lockutils_harness::testing::coordination::Service as _;
 use lockutils_harness::testing::coordination::proxy::Proxy;
 use lockutils_tests::debian;
-use lockutils_tests::servers::Server;
+use lockutils_tests::servers::{AS_POSTGRES, Server};
 use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
 
 use crate::engines::{Service, postgres, postgres_of};
-use crate::rust;
+use crate::{acquires_although_its_connection_falls_silent, get_it_in_order, rust};
 
 /// So long that no lock is freed by its lease in a test.
 const LEASE: &str = "40";
@@ -101,25 +101,8 @@ fn a_session_that_is_given_up_is_ended_by_the_next_one() {
     let proxy = Proxy::start(service.port());
     let coordinator = Coordinator::connect(&service.url_through(&proxy)).unwrap();
     let first = connections(&service);
-    proxy.answers().close();
-    std::thread::scope(|scope| {
-        let acquiring = scope.spawn(|| {
-            let began = Instant::now();
-            let guard = coordinator.lock("x").acquire().unwrap();
-            (began.elapsed(), guard.release())
-        });
-        until("the server has granted it", || {
-            (service.is_held("x") == Some(true)).then_some(())
-        });
-        proxy.freeze();
-        proxy.answers().open();
-        let (waited, released) = acquiring.join().unwrap();
-        released.unwrap();
-        // Long before the server ends the session by itself.
-        assert!(waited < Duration::from_secs(6), "{waited:?}");
-    });
+    acquires_although_its_connection_falls_silent(&service, &proxy, &coordinator);
     assert!(!connections(&service).contains(&first));
-    assert_eq!(service.is_held("x"), Some(false));
 }
 
 #[test]
@@ -148,13 +131,7 @@ fn waiters_get_the_lock_in_the_order_in_which_they_came() {
         until("it waits", || (waiting(&service) == count).then_some(()));
     }
     drop(guard);
-    for number in 0..others.len() {
-        assert_eq!(others[number].answer(), "acquired");
-        for later in &mut others[number + 1..] {
-            assert_eq!(later.answer_so_far(), None);
-        }
-        assert_eq!(others[number].ask("release x"), "released");
-    }
+    get_it_in_order(&mut others);
 }
 
 #[test]
@@ -324,7 +301,7 @@ fn a_pooler_is_refused() {
                 .arg(directory.path())
                 .status();
             assert!(owned.unwrap().success());
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+            command.args(AS_POSTGRES);
         }
         command.arg("--").arg(&program).arg(&file);
         command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,15 +1,14 @@
 //! What is peculiar to ZooKeeper: queues of nodes, sessions that outlive connections, tooz's tree.
 
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lockutils_harness::testing::coordination::Service as _;
 use lockutils_harness::testing::coordination::proxy::Proxy;
 use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
 
 use crate::engines::zookeeper;
-use crate::{rust, tooz};
+use crate::{acquires_although_its_connection_falls_silent, get_it_in_order, rust, tooz};
 
 /// So long that no lock is freed by its session's end in a test.
 const LEASE: &str = "40";
@@ -28,13 +27,7 @@ fn waiters_of_both_languages_get_the_lock_in_the_order_in_which_they_came() {
         });
     }
     drop(guard);
-    for number in 0..others.len() {
-        assert_eq!(others[number].answer(), "acquired");
-        for later in &mut others[number + 1..] {
-            assert_eq!(later.answer_so_far(), None);
-        }
-        assert_eq!(others[number].ask("release x"), "released");
-    }
+    get_it_in_order(&mut others);
 }
 
 #[test]
@@ -102,23 +95,7 @@ fn a_connection_that_does_not_answer_is_left() {
     let coordinator = Coordinator::connect(&service.url_through(&proxy)).unwrap();
     // From now on an acquire is one request.
     coordinator.lock("x").acquire().unwrap().release().unwrap();
-    proxy.answers().close();
-    std::thread::scope(|scope| {
-        let acquiring = scope.spawn(|| {
-            let began = Instant::now();
-            let guard = coordinator.lock("x").acquire().unwrap();
-            (began.elapsed(), guard.release())
-        });
-        until("the server has granted it", || {
-            (service.is_held("x") == Some(true)).then_some(())
-        });
-        proxy.freeze();
-        proxy.answers().open();
-        let (waited, released) = acquiring.join().unwrap();
-        released.unwrap();
-        assert!(waited < Duration::from_secs(6), "{waited:?}");
-    });
-    assert_eq!(service.is_held("x"), Some(false));
+    acquires_although_its_connection_falls_silent(&service, &proxy, &coordinator);
 }
 
 /// An administrator, or another client with its number and password, ends the session.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use lockutils_tests::servers::AS_POSTGRES;
 use lockutils_tests::until::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, chown, getuid};
@@ -140,9 +141,7 @@ fn unprivileged(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-        .arg(program);
+    command.args(AS_POSTGRES).arg(program);
     command
 }
 
