@@ -60,9 +60,9 @@ pub struct Engine {
     /// A command with one row for each key, as [`Key`](super::Key) reads it. Without it, leases are
     /// shown in reports.
     pub(super) keys: Option<Vec<String>>,
-    /// Time in milliseconds after which a list of leases is no longer taken from a cache of the server.
+    /// Time for which the server may answer with an old list of leases.
     #[serde(default)]
-    pub(super) leases_are_cached: u64,
+    pub(super) leases_cached_ms: u64,
     /// Set if leases are known only on a server that was started for the run.
     #[serde(default)]
     pub(super) leases_if_started: bool,

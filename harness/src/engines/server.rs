@@ -171,7 +171,7 @@ impl Server {
         let Some(command) = command else {
             return Ok(Vec::new());
         };
-        let cached = engine.map_or(0, |engine| engine.leases_are_cached);
+        let cached = engine.map_or(0, |engine| engine.leases_cached_ms);
         std::thread::sleep(std::time::Duration::from_millis(cached));
         let rows = self.run(command, name, "", "asked for its leases")?;
         Ok(rows.iter().filter_map(|row| Lease::from_row(row)).collect())

@@ -36,7 +36,7 @@ pub fn html(report: &Report) -> String {
     })
 }
 
-/// What the scripts know of each verdict: its text, its class of style, and its severity.
+/// What the scripts know of each verdict: its text, its CSS class, and its severity.
 fn verdicts() -> String {
     let of = |verdict: Verdict| {
         let class = match verdict {
