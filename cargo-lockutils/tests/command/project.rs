@@ -136,12 +136,16 @@ impl Project {
         (output, began.elapsed())
     }
 
-    /// Waits until a run of the scenario `contend` has created the file of the lock.
+    /// Waits until a run of the scenario `contend` has created the file of the lock: in the
+    /// directory of the scenario, or in that of its second explorer.
     pub fn until_a_worker_gets_the_lock(&self) {
         until("a worker gets the lock", || {
-            let base = self.left_behind().pop()?;
-            let mut files = fs::read_dir(base.join("locks/contend/locks")).ok()?;
-            files.next().map(drop)
+            let scenario = self.left_behind().pop()?.join("locks/contend");
+            ["locks", "1/locks"]
+                .iter()
+                .filter_map(|locks| fs::read_dir(scenario.join(locks)).ok()?.next())
+                .next()
+                .map(drop)
         });
     }
 }

@@ -56,7 +56,7 @@ fn an_error_says_what_to_write() {
     for (url, advice) in [
         (None, "set OSLO_COORDINATION_URL"),
         (Some("localhost"), "redis://host:6379"),
-        (Some("redus://h"), "there are file, etcd3+http"),
+        (Some("redus://h"), "there are file://, etcd3+http://"),
     ] {
         let mut command = project.command(&["promises"]);
         let output = command
