@@ -398,7 +398,7 @@ fn has_stopped(process: u32) -> bool {
 }
 
 /// A port that is free at this moment.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }

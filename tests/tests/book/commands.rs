@@ -3,7 +3,7 @@
 //!
 //! The sandboxes of `<!-- sandbox: NAME -->`: `empty` is an empty folder beside which the
 //! repository appears as `lockutils`, `workers` one with the helpers for workers, `service` one
-//! where a service holds locks, `newcomer` the package of the tutorial after `init`, `repository`
+//! where a service holds locks, `redis` one where Redis is installed, `newcomer` the package of the tutorial after `init`, `repository`
 //! this one. The text below a command must appear in its output, except for lines with digits,
 //! which differ from run to run. `<!-- exits N -->` and `<!-- not run: WHY -->` precede a block,
 //! and `<!-- file: PATH -->` the text of a file.
@@ -16,12 +16,15 @@ use std::process::Command;
 
 use lockutils_tests::command::{Newcomer, text, workspace};
 use lockutils_tests::conversation::Conversation;
-use lockutils_tests::{holder, python};
+use lockutils_tests::{debian, holder, python, servers};
 
 use crate::page::{self, Page, Step};
 
 /// The lock path of the service in the examples.
 const SERVICE: &str = "/var/lib/nova/tmp";
+
+/// The port of the reader's own Redis.
+const REDIS: &str = "6390";
 
 /// The service: it holds one lock, has used another, and keeps notes beside them.
 fn service(lock_path: &Path) -> Conversation {
@@ -39,6 +42,9 @@ fn sandbox(kind: &str) -> (Newcomer, PathBuf) {
     symlink(workspace(), folder.join("lockutils")).unwrap();
     match kind {
         "empty" | "service" => {}
+        "redis" => {
+            debian::provide("redis-server", "redis-server").expect("redis-server");
+        }
         "workers" => {
             let workers = workspace().join("docs/workers");
             fs::copy(
@@ -103,6 +109,12 @@ fn complaints(page: &Page) -> Vec<String> {
     let steps = page.steps();
     let mut script = script(&steps, results.path());
     script = script.replace(SERVICE, &lock_path.to_string_lossy());
+    if kind == "redis" {
+        // Also if a command before the page's own `shutdown` fails.
+        let shutdown = format!("redis-cli -p {REDIS} shutdown nosave");
+        script = format!("trap '{shutdown} > /dev/null 2>&1' EXIT\n{script}");
+    }
+    script = script.replace(REDIS, &servers::free_port().to_string());
     if folder == workspace() {
         // The folder is already built.
         script = format!(
@@ -110,9 +122,10 @@ fn complaints(page: &Page) -> Vec<String> {
             python::target_folder().display()
         );
     }
-    let mut shell = Command::new("bash");
+    // A command that waits for the one before it would wait for ever if that one has failed.
+    let mut shell = Command::new("timeout");
     shell
-        .args(["-c", &script])
+        .args(["1200", "bash", "-c", &script])
         .env("PYTHON", python::interpreter())
         .env_remove("GITHUB_ACTIONS");
     // Commands such as completions write below HOME. Cargo needs HOME as well, so CARGO_HOME keeps
@@ -185,6 +198,11 @@ fn the_page_is_true(path: &str) {
 #[test]
 fn the_tutorial() {
     the_page_is_true("docs/tutorial.md");
+}
+
+#[test]
+fn the_tutorial_between_hosts() {
+    the_page_is_true("docs/tutorial-between-hosts.md");
 }
 
 #[test]
