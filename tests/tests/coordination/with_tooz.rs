@@ -1,5 +1,7 @@
 //! Rust and Python's tooz on the same locks of the same service.
 
+use std::time::Instant;
+
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::sections::Sections;
 
@@ -59,22 +61,37 @@ fn each_gets_the_lock_when_the_other_is_killed() {
     });
 }
 
-#[test]
-fn sections_never_overlap() {
-    const EACH: u64 = 300;
+/// Rust and Python enter this many sections each, on each engine.
+fn never_overlap(each: u64) {
     for service in with_files(LEASE) {
-        println!("{}", service.url);
+        let began = Instant::now();
         let directory = tempfile::tempdir().unwrap();
         let sections = directory.path().join("sections");
         drop(Sections::open(&sections).unwrap());
         let (ours, theirs) = urls(&service);
         let (mut rust, mut python) = (rust(&ours), tooz(&theirs));
-        rust.send(&format!("sections x {} {EACH} 1", sections.display()));
-        python.send(&format!("sections x {} {EACH} 2", sections.display()));
+        rust.send(&format!("sections x {} {each} 1", sections.display()));
+        python.send(&format!("sections x {} {each} 2", sections.display()));
         assert_eq!(rust.answer(), "done");
         assert_eq!(python.answer(), "done");
-        assert_eq!(Sections::open(&sections).unwrap().count(), 2 * EACH);
+        assert_eq!(Sections::open(&sections).unwrap().count(), 2 * each);
+        println!(
+            "{}: {each} sections each in {:.1?}",
+            service.url,
+            began.elapsed()
+        );
     }
+}
+
+#[test]
+fn sections_never_overlap() {
+    never_overlap(300);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test -p lockutils-tests --test coordination -- --ignored two_thousand"]
+fn two_thousand_sections_never_overlap() {
+    never_overlap(2_000);
 }
 
 /// A value of another kind under the key is refused, not overwritten.
