@@ -1,6 +1,7 @@
 """Acquires locks of tooz on command, one command a line; the URL is the argument."""
 
 import sys
+import time
 import uuid
 
 import tooz
@@ -42,12 +43,37 @@ def sections(name, file, count, me):
     return "done"
 
 
+def pairs(name, count):
+    """Nanoseconds for each acquire and release."""
+    lock = coordinator.get_lock(name.encode())
+    began = time.monotonic_ns()
+    for _ in range(int(count)):
+        assert lock.acquire(blocking=True)
+        assert lock.release()
+    return str((time.monotonic_ns() - began) / int(count))
+
+
+def turns(name, count, hold_ms):
+    """Holds the lock again and again; when it was acquired and before it was released."""
+    times = []
+    lock = coordinator.get_lock(name.encode())
+    for _ in range(int(count)):
+        assert lock.acquire(blocking=True)
+        acquired = time.monotonic_ns()
+        time.sleep(int(hold_ms) / 1000)
+        times.append(f"{acquired}-{time.monotonic_ns()}")
+        assert lock.release()
+    return " ".join(times)
+
+
 verbs = {
     "acquire": lambda name: keep(name, True),
     "try": lambda name: keep(name, False),
     "check": check,
     "release": release,
     "sections": sections,
+    "pairs": pairs,
+    "turns": turns,
 }
 
 for line in sys.stdin:

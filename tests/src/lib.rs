@@ -12,5 +12,6 @@ pub mod sections;
 pub mod servers;
 #[cfg(feature = "ssh")]
 pub mod sshd;
+pub mod tooz;
 pub mod until;
 pub mod upstream;

@@ -60,6 +60,10 @@ impl Worker {
                 }
                 "done".to_owned()
             }
+            ["turns", name, count, hold_ms] => {
+                let hold = Duration::from_millis(hold_ms.parse().expect("milliseconds"));
+                self.turns(name, count.parse().expect("a number"), hold)
+            }
             ["fork-and-use", name] => self.fork_and_use(name),
             _ => format!("unknown {words:?}"),
         }
@@ -71,6 +75,27 @@ impl Worker {
             self.held.insert(name.to_owned(), guard);
         }
         answer
+    }
+
+    /// Holds a lock again and again. Returns when it was acquired and before it was released, in
+    /// nanoseconds of CLOCK_MONOTONIC.
+    fn turns(&self, name: &str, count: usize, hold: Duration) -> String {
+        let now = || {
+            let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+            Duration::from(now.expect("a clock")).as_nanos()
+        };
+        let turn = |_| {
+            let guard = self.coordinator.lock(name).acquire()?;
+            let acquired = now();
+            std::thread::sleep(hold);
+            let times = format!("{acquired}-{}", now());
+            guard.release()?;
+            Ok(times)
+        };
+        match (0..count).map(turn).collect::<Result<Vec<String>, Error>>() {
+            Ok(times) => times.join(" "),
+            Err(error) => outcome("", &Err::<(), _>(error)),
+        }
     }
 
     /// Uses the parent's guard and coordinator in a forked child, in every way.

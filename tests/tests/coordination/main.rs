@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use lockutils_harness::testing::coordination::Service as _;
 use lockutils_harness::testing::coordination::proxy::Proxy;
 use lockutils_tests::conversation::Conversation;
-use lockutils_tests::python;
 use lockutils_tests::until::until;
 use oslo_coordination::Coordinator;
 
@@ -24,20 +23,6 @@ use engines::Service;
 /// A Rust process that acquires locks on command.
 fn rust(url: &str) -> Conversation {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coordination-worker"));
-    command.arg(url);
-    Conversation::start(command)
-}
-
-/// A Python process that does the same with tooz.
-fn tooz(url: &str) -> Conversation {
-    let packages = [
-        "tooz==9.1.0",
-        "redis==8.1.0",
-        "etcd3gw==2.7.0",
-        "psycopg2-binary==2.9.13",
-        "kazoo==2.11.0",
-    ];
-    let mut command = python::script_with(&packages, "tooz_worker.py");
     command.arg(url);
     Conversation::start(command)
 }

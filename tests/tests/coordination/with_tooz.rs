@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use lockutils_tests::conversation::Conversation;
 use lockutils_tests::sections::Sections;
+use lockutils_tests::tooz;
 
 use crate::engines::{Service, redis, with_files};
-use crate::{rust, tooz};
+use crate::rust;
 
 const LEASE: &str = "3";
 
@@ -26,7 +27,7 @@ fn each_way(test: impl Fn(&Service, Conversation, Conversation)) {
         for service in with_files(LEASE) {
             let (ours, theirs) = urls(&service);
             println!("{ours}, Python first: {python_first}");
-            let pair = (rust(&ours), tooz(&theirs));
+            let pair = (rust(&ours), tooz::worker(&theirs));
             let (one, other) = if python_first { (pair.1, pair.0) } else { pair };
             test(&service, one, other);
         }
@@ -69,7 +70,7 @@ fn never_overlap(each: u64) {
         let sections = directory.path().join("sections");
         drop(Sections::open(&sections).unwrap());
         let (ours, theirs) = urls(&service);
-        let (mut rust, mut python) = (rust(&ours), tooz(&theirs));
+        let (mut rust, mut python) = (rust(&ours), tooz::worker(&theirs));
         rust.send(&format!("sections x {} {each} 1", sections.display()));
         python.send(&format!("sections x {} {each} 2", sections.display()));
         assert_eq!(rust.answer(), "done");
