@@ -4,11 +4,12 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use lockutils_harness::testing::coordination::proxy::Proxy;
+use lockutils_tests::tooz;
 use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
 
 use crate::engines::zookeeper;
-use crate::{acquires_although_its_connection_falls_silent, get_it_in_order, rust, tooz};
+use crate::{acquires_although_its_connection_falls_silent, get_it_in_order, rust};
 
 /// So long that no lock is freed by its session's end in a test.
 const LEASE: &str = "40";
@@ -18,7 +19,11 @@ fn waiters_of_both_languages_get_the_lock_in_the_order_in_which_they_came() {
     let service = zookeeper(LEASE);
     let coordinator = Coordinator::connect(&service.url).unwrap();
     let guard = coordinator.lock("x").acquire().unwrap();
-    let mut others = [rust(&service.url), tooz(&service.url), rust(&service.url)];
+    let mut others = [
+        rust(&service.url),
+        tooz::worker(&service.url),
+        rust(&service.url),
+    ];
     for (number, other) in others.iter_mut().enumerate() {
         other.send("acquire x");
         let count = (number + 2).to_string();
@@ -33,7 +38,7 @@ fn waiters_of_both_languages_get_the_lock_in_the_order_in_which_they_came() {
 #[test]
 fn tooz_sees_whether_it_holds_the_lock() {
     let service = zookeeper(LEASE);
-    let mut python = tooz(&service.url);
+    let mut python = tooz::worker(&service.url);
     assert_eq!(python.ask("acquire x"), "acquired");
     assert_eq!(python.ask("check x"), "held");
     let mut rust = rust(&service.url);
