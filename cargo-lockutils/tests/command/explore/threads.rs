@@ -1,6 +1,6 @@
 //! Workers with threads of their own, as most runtimes have.
 
-use super::{explore, explore_worker, is_replayed, project, race, tells};
+use super::{explore, explore_worker, project, race, tells};
 use crate::project::stdout;
 
 /// A thread that does not use the lock, such as the monitor of Go's goroutines.
@@ -43,7 +43,9 @@ fn a_thread_that_only_sleeps_is_not_part_of_a_schedule() {
     let (project, output) = explore(&race().replacen(in_init, &with_helper, 1));
     tells(&output, 1, &[]);
     assert!(!stdout(&output).contains("sleep"), "{}", stdout(&output));
-    is_replayed(&project);
+    // On a busy machine, the first thread may wait for the interpreter in one of the runs.
+    let again = project.run(&["replay", "found.txt", "--times", "5"]);
+    tells(&again, 1, &["5 of 5 runs reached the violation"]);
 }
 
 #[test]
