@@ -16,7 +16,7 @@ const LEASE: &str = "600";
 const CHANNEL: &str = "_tooz_x_lock:released";
 
 /// A process whose waits are woken by events and by nothing else.
-fn rust_with_events_only(url: &str) -> Conversation {
+pub fn rust_with_events_only(url: &str) -> Conversation {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coordination-worker"));
     command.args([url, "events-only"]);
     Conversation::start(command)
