@@ -1,5 +1,5 @@
-//! Items that the expansion of `#[synchronized]` uses. Not part of the public API: it may change in
-//! any release.
+//! Items that the expansion of `#[synchronized]` uses, and one for the tests of this workspace. Not
+//! part of the public API: it may change in any release.
 
 use std::fmt::Arguments;
 
@@ -38,4 +38,11 @@ pub fn name(name: impl AsRef<[u8]>) -> Vec<u8> {
 /// The name that a literal with fields gives.
 pub fn format(name: Arguments<'_>) -> Vec<u8> {
     name.to_string().into_bytes()
+}
+
+/// Makes waits of the engine `redis` poll no more often than this, in the whole process. Tests use
+/// it to tell a wait that was woken by an event.
+#[cfg(feature = "redis")]
+pub fn pause_redis_polls(pause: std::time::Duration) {
+    let _ = crate::engine::PAUSE_IN_TESTS.set(pause);
 }

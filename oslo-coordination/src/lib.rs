@@ -47,6 +47,10 @@
 //! names may have the same one, which delays but never breaks a lock. With `tooz=1` the numbers are
 //! those of tooz, which has only 65,536.
 //!
+//! With Redis, a release is announced on a channel, to which acquires that wait listen over a second
+//! connection of the coordinator. Where no message comes, as after a release by tooz, they notice it
+//! within 50 ms.
+//!
 //! [`Promises`] has this table as data, and `cargo lockutils promises URL` prints it and tries what
 //! can be tried.
 //!

@@ -27,4 +27,6 @@ mod zookeeper;
 pub(crate) use contract::{
     Answered, Cause, Claim, ConnectError, Engine, Grant, RequestError, Seen, Waited,
 };
+#[cfg(feature = "redis")]
+pub(crate) use redis::PAUSE_IN_TESTS;
 pub(crate) use schemes::{connect, unknown};

@@ -1,5 +1,5 @@
 //! A process that acquires locks of a coordinator on command, one command a line; the URL is its
-//! argument.
+//! argument. With the second argument `events-only`, waits of the engine `redis` do not poll.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,6 +16,9 @@ fn main() {
     // A killed test leaves no process behind that waits for a lock forever.
     set_pdeathsig(Signal::SIGKILL).expect("a signal for our parent's end");
     let url = std::env::args().nth(1).expect("a URL");
+    if std::env::args().nth(2).as_deref() == Some("events-only") {
+        oslo_coordination::__private::pause_redis_polls(Duration::MAX);
+    }
     let mut worker = Worker {
         coordinator: Coordinator::connect(&url).expect("a server"),
         held: HashMap::new(),

@@ -5,6 +5,7 @@ mod engines;
 mod outage;
 mod postgres;
 mod promises;
+mod redis;
 mod security;
 mod with_tooz;
 mod zookeeper;

@@ -5,9 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use lockutils_tests::servers::Server;
+use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
 
 use crate::engines::postgres_of;
+use crate::redis::rust_with_events_only;
 
 #[test]
 fn a_password_is_demanded_and_never_shown() {
@@ -77,7 +79,19 @@ fn tls_with_a_certificate_of_the_client() {
         format!("redis://localhost:{port}?ssl=true&{whole}"),
     ] {
         let coordinator = Coordinator::connect(&url).unwrap();
-        coordinator.lock("x").acquire().unwrap().release().unwrap();
+        let guard = coordinator.lock("x").acquire().unwrap();
+        let mut waiter = rust_with_events_only(&url);
+        waiter.send("acquire x");
+        until("it listens", || {
+            let mut client = Command::new("redis-cli");
+            client.args(["-p", &port.to_string(), "--tls", "--cacert", &ca]);
+            client.args(["--cert", &own, "--key", &key]);
+            let listeners = client.args(["client", "list", "type", "pubsub"]).output();
+            (!listeners.expect("redis-cli").stdout.trim_ascii().is_empty()).then_some(())
+        });
+        guard.release().unwrap();
+        assert_eq!(waiter.answer(), "acquired");
+        assert_eq!(waiter.ask("release x"), "released");
     }
     // Without the authority, without the client's certificate, without TLS.
     for url in [

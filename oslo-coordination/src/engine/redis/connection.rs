@@ -1,23 +1,23 @@
-//! One connection for all requests, made again when it breaks.
+//! One connection for all requests but those of the listener, made again when it breaks.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, RedisError, ScriptInvocation};
-use redis::{ServerErrorKind, cmd};
+use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisError};
+use redis::{ScriptInvocation, ServerErrorKind, cmd};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::options::Settings;
 use crate::clock::BootTime;
-use crate::engine::contract::RequestError;
+use crate::engine::contract::{Boxed, RequestError};
 use crate::net;
 use crate::sync::{AtomicU64, Ordering};
 
 pub(super) struct Connection {
-    settings: Settings,
+    settings: Arc<Settings>,
     state: Mutex<State>,
 }
 
@@ -35,7 +35,7 @@ struct Live {
 }
 
 impl Connection {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
         Connection {
             settings,
             state: Mutex::default(),
@@ -94,14 +94,11 @@ impl Connection {
             Some((end, error)) if *end > began => return Err(error.clone()),
             _ => {}
         }
-        let limit = self.settings.connect_limit;
-        let connected = match timeout(limit, self.connect()).await {
-            Ok(connected) => connected,
-            Err(_) => Err(RequestError::not_sent(no_answer(limit))),
-        };
-        match connected {
-            Ok(connection) => {
+        let config = AsyncConnectionConfig::new();
+        match open(&self.settings, &self.settings.login, config).await {
+            Ok((connection, driver)) => {
                 static NEXT: AtomicU64 = AtomicU64::new(0);
+                tokio::spawn(driver);
                 let live = Live {
                     connection,
                     number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -114,25 +111,6 @@ impl Connection {
                 Err(error)
             }
         }
-    }
-
-    async fn connect(&self) -> Result<MultiplexedConnection, RequestError> {
-        let Settings { address, tls, .. } = &self.settings;
-        let stream = net::connect(address, tls.as_ref(), self.settings.connect_limit).await;
-        // The limit of each request is ours.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let (connection, driver) = MultiplexedConnection::new_with_config(
-            &self.settings.login,
-            stream.map_err(RequestError::not_sent)?,
-            config,
-        )
-        .await
-        .map_err(|error| RequestError {
-            unclear: false,
-            ..failed(error)
-        })?;
-        tokio::spawn(driver);
-        Ok(connection)
     }
 
     /// Makes the next request connect anew, unless another has done so.
@@ -148,7 +126,34 @@ impl Connection {
     }
 }
 
-fn no_answer(limit: Duration) -> io::Error {
+/// Opens a connection. The future drives it, as long as there is a clone of it.
+pub(super) async fn open(
+    settings: &Settings,
+    login: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> Result<(MultiplexedConnection, Boxed<'static, ()>), RequestError> {
+    let limit = settings.connect_limit;
+    // The limit of each request is ours.
+    let config = config.set_response_timeout(None);
+    let opening = async {
+        let stream = net::connect(&settings.address, settings.tls.as_ref(), limit).await;
+        let stream = stream.map_err(RequestError::not_sent)?;
+        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config)
+            .await
+            .map_err(|error| RequestError {
+                unclear: false,
+                ..failed(error)
+            })?;
+        let driver: Boxed<'static, ()> = Box::pin(driver);
+        Ok((connection, driver))
+    };
+    match timeout(limit, opening).await {
+        Ok(opened) => opened,
+        Err(_) => Err(RequestError::not_sent(no_answer(limit))),
+    }
+}
+
+pub(super) fn no_answer(limit: Duration) -> io::Error {
     io::Error::new(
         io::ErrorKind::TimedOut,
         format!("no answer within {limit:?}"),

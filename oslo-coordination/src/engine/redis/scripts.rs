@@ -33,6 +33,8 @@ pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Key: the lock. Argument: the claim's id. Returns 1 if the claim held the lock.
+///
+/// A user who may not publish releases the lock all the same.
 pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
@@ -42,6 +44,7 @@ pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
             return 0
         end
         redis.call('del', KEYS[1])
+        redis.pcall('publish', KEYS[1] .. ':released', '')
         return 1
         ",
     )
