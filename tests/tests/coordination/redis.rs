@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use lockutils_harness::testing::coordination::proxy::Proxy;
 use lockutils_tests::conversation::Conversation;
+use lockutils_tests::tooz;
 use lockutils_tests::until::until;
 use oslo_coordination::{Coordinator, Error};
 
 use crate::engines::{Service, redis};
-use crate::{rust, tooz};
+use crate::rust;
 
 /// So long that no lock is freed, and none is renewed, in a test.
 const LEASE: &str = "600";
@@ -175,7 +176,7 @@ fn waiters_outlive_the_connection_on_which_they_listen() {
 #[test]
 fn a_release_by_tooz_is_noticed_while_listening() {
     let service = redis(LEASE);
-    let mut python = tooz(&service.url);
+    let mut python = tooz::worker(&service.url);
     let mut rust = rust(&service.url);
     assert_eq!(python.ask("acquire x"), "acquired");
     rust.send("acquire x");
