@@ -216,8 +216,8 @@ fn request(ask: Ask) -> Request {
 }
 
 /// A row is a process, and each of its lists a thread.
-fn competing(faults: Faults, rows: &'static [&'static [&'static [Ask]]]) {
-    let server = Arc::new(Server::default());
+fn competing(queues: bool, faults: Faults, rows: &'static [&'static [&'static [Ask]]]) {
+    let server = Arc::new(Server::new(queues));
     let section = Arc::new(Section::default());
     let mut all = Vec::new();
     let mut threads = Vec::new();
@@ -249,25 +249,31 @@ fn competing(faults: Faults, rows: &'static [&'static [&'static [Ask]]]) {
     assert!(server.is_free(), "a key is left: {server:?}");
 }
 
+/// Runs a model with a server without and with a queue.
+///
 /// Random interleavings only: a sleep waits by being scheduled, and a scheduler with priorities may
 /// run nothing else.
 ///
 /// `LOCKUTILS_MODEL_FACTOR` multiplies the number of schedules.
-fn many_interleavings(schedules: usize, model: impl Fn() + Send + Sync + 'static) {
+fn many_interleavings(schedules: usize, model: impl Fn(bool) + Clone + Send + Sync + 'static) {
     let factor = std::env::var("LOCKUTILS_MODEL_FACTOR").ok();
     let factor: usize = factor.and_then(|factor| factor.parse().ok()).unwrap_or(1);
     let mut config = Config::new();
     config.stack_size = 0x20000;
-    Runner::new(RandomScheduler::new(schedules * factor), config).run(move || {
-        rt::reset_clock();
-        model();
-    });
+    for queues in [false, true] {
+        let (model, scheduler) = (model.clone(), RandomScheduler::new(schedules * factor));
+        Runner::new(scheduler, config.clone()).run(move || {
+            rt::reset_clock();
+            model(queues);
+        });
+    }
 }
 
 #[test]
 fn two_processes() {
-    many_interleavings(2_000, || {
+    many_interleavings(2_000, |queues| {
         competing(
+            queues,
             Faults::None,
             &[&[&[Forever, Forever]], &[&[Forever, Forever]]],
         );
@@ -276,8 +282,9 @@ fn two_processes() {
 
 #[test]
 fn threads_of_one_process_take_turns() {
-    many_interleavings(1_000, || {
+    many_interleavings(1_000, |queues| {
         competing(
+            queues,
             Faults::None,
             &[
                 &[&[Forever, Never], &[Forever], &[Within(3), Forever]],
@@ -289,8 +296,9 @@ fn threads_of_one_process_take_turns() {
 
 #[test]
 fn a_deadline_may_pass_at_any_moment() {
-    many_interleavings(2_000, || {
+    many_interleavings(2_000, |queues| {
         competing(
+            queues,
             Faults::None,
             &[&[&[Forever]], &[&[Within(2), Within(6), Never]]],
         );
@@ -299,8 +307,9 @@ fn a_deadline_may_pass_at_any_moment() {
 
 #[test]
 fn a_caller_may_leave_at_any_moment() {
-    many_interleavings(2_000, || {
+    many_interleavings(2_000, |queues| {
         competing(
+            queues,
             Faults::None,
             &[
                 &[&[Leaves(0), Leaves(2), Forever], &[Leaves(1)]],
@@ -312,21 +321,23 @@ fn a_caller_may_leave_at_any_moment() {
 
 #[test]
 fn a_hold_outlives_its_lease_by_renewal() {
-    many_interleavings(1_000, || {
-        competing(Faults::None, &[&[&[Stays]], &[&[Follows]]])
+    many_interleavings(1_000, |queues| {
+        competing(queues, Faults::None, &[&[&[Stays]], &[&[Follows]]])
     });
 }
 
 #[test]
 fn a_hold_that_is_cut_off_ends_before_the_next_one() {
-    many_interleavings(2_000, || {
+    many_interleavings(2_000, |queues| {
         competing(
+            queues,
             Faults::None,
             &[&[&[CutOffAfter(0)]], &[&[Follows]], &[&[Follows]]],
         );
     });
-    many_interleavings(2_000, || {
+    many_interleavings(2_000, |queues| {
         competing(
+            queues,
             Faults::None,
             &[&[&[CutOffAfter(1)]], &[&[Follows]], &[&[Follows]]],
         );
@@ -336,8 +347,9 @@ fn a_hold_that_is_cut_off_ends_before_the_next_one() {
 #[test]
 fn requests_and_answers_are_lost() {
     for faults in [Faults::Lost, Faults::Late] {
-        many_interleavings(1_000, move || {
+        many_interleavings(1_000, move |queues| {
             competing(
+                queues,
                 faults,
                 &[&[&[Forever, Never]], &[&[Forever, Within(9), Within(9)]]],
             );
@@ -348,8 +360,9 @@ fn requests_and_answers_are_lost() {
 #[test]
 fn callers_leave_while_answers_are_lost() {
     for faults in [Faults::Lost, Faults::Late] {
-        many_interleavings(1_000, move || {
+        many_interleavings(1_000, move |queues| {
             competing(
+                queues,
                 faults,
                 &[
                     &[&[Leaves(2), Stays], &[Within(5)]],

@@ -1,5 +1,6 @@
-//! A server double with leases. Each request and each answer takes its time; with faults, some are
-//! lost, and some requests are carried out long after their answer was given up.
+//! A server double with leases, which keeps a queue of its waiters or not. Each request and each
+//! answer takes its time; with faults, some are lost, and some requests are carried out long after
+//! their answer was given up.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,62 +21,97 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// The locks of the server. A mutex of std: each request is one step.
 #[derive(Debug, Default)]
 pub(crate) struct Server {
-    locks: Mutex<HashMap<Vec<u8>, Lock>>,
+    queues: bool,
+    locks: Mutex<HashMap<Vec<u8>, Vec<Entry>>>,
     last_token: Mutex<u64>,
 }
 
+/// A claim. The first one of a lock holds it; without a queue, there is no other.
 #[derive(Debug)]
-struct Lock {
-    holder: Arc<str>,
-    token: u64,
+struct Entry {
+    claim: Arc<str>,
+    /// Given when the claim was first seen to hold the lock.
+    token: Option<u64>,
     expires: BootTime,
 }
 
 impl Server {
+    pub(crate) fn new(queues: bool) -> Self {
+        Server {
+            queues,
+            ..Server::default()
+        }
+    }
+
     /// Returns `true` if every key is released or has expired.
     pub(crate) fn is_free(&self) -> bool {
         let mut locks = self.locks.lock().unwrap();
-        locks.retain(|_, lock| BootTime::now() < lock.expires);
-        locks.is_empty()
+        locks
+            .values_mut()
+            .all(|entries| unexpired(entries).is_empty())
     }
 
+    /// The token of the claim, if it holds the lock. Otherwise its place in the queue is kept.
     fn ask(&self, claim: &Claim) -> Option<u64> {
-        let now = BootTime::now();
         let mut locks = self.locks.lock().unwrap();
-        let key = claim.name.bytes().to_vec();
-        if let Some(lock) = locks.get_mut(&key).filter(|lock| now < lock.expires) {
-            if lock.holder != claim.id {
-                return None;
+        let entries = unexpired(locks.entry(claim.name.bytes().to_vec()).or_default());
+        let place = entries.iter().position(|entry| entry.claim == claim.id);
+        let expires = BootTime::now() + LEASE;
+        let Some(place) = place else {
+            if entries.is_empty() || self.queues {
+                entries.push(Entry {
+                    claim: Arc::clone(&claim.id),
+                    token: None,
+                    expires,
+                });
             }
-            lock.expires = now + LEASE;
-            return Some(lock.token);
-        }
-        let mut last = self.last_token.lock().unwrap();
-        *last += 1;
-        let lock = Lock {
-            holder: Arc::clone(&claim.id),
-            token: *last,
-            expires: now + LEASE,
+            return self.token(entries, claim);
         };
-        locks.insert(key, lock);
-        Some(*last)
+        entries[place].expires = expires;
+        self.token(entries, claim)
     }
 
-    fn held<T>(&self, claim: &Claim, use_it: impl FnOnce(&mut Lock) -> T) -> Option<T> {
-        let now = BootTime::now();
+    fn token(&self, entries: &mut [Entry], claim: &Claim) -> Option<u64> {
+        let first = entries.first_mut()?;
+        let next = || {
+            let mut last = self.last_token.lock().unwrap();
+            *last += 1;
+            *last
+        };
+        (first.claim == claim.id).then(|| *first.token.get_or_insert_with(next))
+    }
+
+    /// Returns `true` if the claim holds the lock.
+    fn renew(&self, claim: &Claim) -> bool {
         let mut locks = self.locks.lock().unwrap();
-        let lock = locks.get_mut(claim.name.bytes());
-        lock.filter(|lock| lock.holder == claim.id && now < lock.expires)
-            .map(use_it)
+        let entries = locks.get_mut(claim.name.bytes()).map(unexpired);
+        let first = entries.and_then(|entries| entries.first_mut());
+        match first.filter(|entry| entry.claim == claim.id) {
+            Some(entry) => {
+                entry.expires = BootTime::now() + LEASE;
+                true
+            }
+            None => false,
+        }
     }
 
+    /// Removes the claim, wherever it stands. Returns `true` if it held the lock.
     fn release(&self, claim: &Claim) -> bool {
-        let held = self.held(claim, |_| ()).is_some();
-        if held {
-            self.locks.lock().unwrap().remove(claim.name.bytes());
+        let mut locks = self.locks.lock().unwrap();
+        let Some(entries) = locks.get_mut(claim.name.bytes()).map(unexpired) else {
+            return false;
+        };
+        let place = entries.iter().position(|entry| entry.claim == claim.id);
+        if let Some(place) = place {
+            entries.remove(place);
         }
-        held
+        place == Some(0)
     }
+}
+
+fn unexpired(entries: &mut Vec<Entry>) -> &mut Vec<Entry> {
+    entries.retain(|entry| BootTime::now() < entry.expires);
+    entries
 }
 
 /// What may happen to requests.
@@ -167,11 +203,24 @@ impl Engine for Double {
         })
     }
 
-    fn wait<'a>(&'a self, _claim: &'a Claim, _seen: Seen) -> Boxed<'a, Waited> {
-        Box::pin(async {
-            rt::sleep(TICK).await;
-            Waited::AskAgain
+    fn wait<'a>(&'a self, claim: &'a Claim, _seen: Seen) -> Boxed<'a, Waited> {
+        Box::pin(async move {
+            loop {
+                rt::sleep(TICK).await;
+                if !self.server.queues {
+                    return Waited::AskAgain;
+                }
+                match self.ask(claim, BootTime::now()).await {
+                    Ok(Answered::Granted(grant)) => return Waited::Granted(grant),
+                    Ok(Answered::Held(_)) => {}
+                    Err(_) => return Waited::AskAgain,
+                }
+            }
         })
+    }
+
+    fn queues(&self) -> bool {
+        self.server.queues
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<bool, RequestError>> {
@@ -187,12 +236,11 @@ impl Engine for Double {
         let claims = claims.to_vec();
         Box::pin(async move {
             let renew = move |server: &Server| {
-                let renew = |lock: &mut Lock| lock.expires = BootTime::now() + LEASE;
-                let renewed = claims.iter().map(|claim| server.held(claim, renew));
+                let renewed = claims.iter().map(|claim| server.renew(claim));
                 renewed.collect::<Vec<_>>()
             };
             let renewed = self.request(renew).await?;
-            let until = |held: Option<()>| held.map(|()| asked + LEASE);
+            let until = |held: bool| held.then(|| asked + LEASE);
             Ok(renewed.into_iter().map(until).collect())
         })
     }
