@@ -68,11 +68,6 @@ impl RedisEngine {
         [prefix.as_bytes(), name.bytes(), b"_lock"].concat()
     }
 
-    /// The channel on which the release script publishes.
-    fn channel(&self, name: &LockName) -> Vec<u8> {
-        [&*self.key(name), b":released"].concat()
-    }
-
     /// The counter of tokens, one for all locks. No lock has this key, and tooz has none like it.
     fn counter(&self) -> Vec<u8> {
         format!("{}_oslo_coordination_token", self.namespace).into_bytes()
@@ -81,6 +76,11 @@ impl RedisEngine {
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.lease.duration.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// The channel on which the release script publishes.
+fn channel(key: &[u8]) -> Vec<u8> {
+    [key, b":released"].concat()
 }
 
 impl Engine for RedisEngine {
@@ -102,13 +102,14 @@ impl Engine for RedisEngine {
         asked: BootTime,
     ) -> Boxed<'a, Result<Answered, RequestError>> {
         Box::pin(async move {
+            let key = self.key(&claim.name);
+            let revision = self.listener.revision(&channel(&key));
             let mut script = scripts::ACQUIRE.prepare_invoke();
             script
-                .key(self.key(&claim.name))
+                .key(key)
                 .key(self.counter())
                 .arg(&*claim.id)
                 .arg(self.milliseconds());
-            let revision = self.listener.revision(&self.channel(&claim.name));
             let (granted, number): (bool, i64) = self.connection.run(&script).await?;
             if !granted {
                 let left = u64::try_from(number).ok().map(Duration::from_millis);
@@ -136,7 +137,7 @@ impl Engine for RedisEngine {
             .left
             .map_or(POLL_LONGEST, |left| left + Duration::from_millis(1));
         Box::pin(async move {
-            let channel = self.channel(&claim.name);
+            let channel = channel(&self.key(&claim.name));
             let released = self.listener.changed(channel, seen.revision);
             // However it ends, the lock may be free.
             let _ = timeout(pause.min(expires), released).await;

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use lockutils_tests::conversation::Conversation;
+use lockutils_tests::tooz;
 
 use crate::Engine;
 use crate::measure::{Spread, nanoseconds_each};
-use crate::uncontended::tooz;
 
 /// One holds the lock, and the others wait.
 const PROCESSES: usize = 5;
@@ -21,7 +21,7 @@ pub fn print(engine: &Engine) -> Result<()> {
     let ours = (0..PROCESSES).map(|_| {
         let worker = std::env::current_exe()?.with_file_name("coordination-worker");
         let mut command = std::process::Command::new(&worker);
-        command.arg(&engine.urls[0]);
+        command.arg(&engine.url);
         ensure!(
             worker.exists(),
             "build it as well: cargo build --release -p lockutils-tests --bins"
@@ -29,7 +29,7 @@ pub fn print(engine: &Engine) -> Result<()> {
         Ok(Conversation::start(command))
     });
     let ours = measure(ours.collect::<Result<_>>()?)?;
-    let theirs = measure((0..PROCESSES).map(|_| tooz(engine)).collect())?;
+    let theirs = measure((0..PROCESSES).map(|_| tooz::worker(&engine.url)).collect())?;
     for (what, figures) in [("hand-over", &ours), ("hand-over of tooz 9.1", &theirs)] {
         println!(
             "{what:<46} {:.2} ms median, {:.2} p25, {:.2} p75, {:.1} p95, {:.1} max",

@@ -9,74 +9,78 @@ mod measure;
 mod peers;
 mod uncontended;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use lockutils_tests::servers::Server;
 
 use peers::Peer;
 
-/// An engine with a server of its own.
+/// An engine with a server of its own, which writes nothing to the disk where that can be turned
+/// off: its time is no part of ours.
 struct Engine {
     name: &'static str,
     server: Server,
-    /// The URL for Rust, and for tooz.
-    urls: [String; 2],
+    url: String,
     connect: fn(u16) -> Result<Box<dyn Peer>>,
-    /// How much dearer ours may be than the peer.
+    /// The highest ratio of our time to the peer's.
     bound: f64,
 }
 
-/// An engine, started. The servers write nothing to the disk where that can be turned off: its time
-/// is no part of ours.
-fn engine(name: &str) -> Engine {
-    let lease = "lock_timeout=10";
-    match name {
-        "redis" => {
-            let server = Server::redis(&["--appendonly", "no"]);
-            let url = format!("redis://127.0.0.1:{}?{lease}", server.port());
-            Engine {
-                name: "Redis",
-                server,
-                urls: [url.clone(), url],
-                connect: peers::redis,
-                bound: 1.15,
-            }
-        }
-        "etcd" => {
-            let server = Server::etcd(&["--unsafe-no-fsync"]);
-            let url = format!("etcd3+http://127.0.0.1:{}?{lease}", server.port());
-            Engine {
-                name: "etcd",
-                server,
-                urls: [url.clone(), url],
-                connect: peers::etcd,
-                bound: 1.2,
-            }
-        }
-        _ => {
-            let server = Server::postgres(&[]);
-            let url = format!(
-                "postgresql://lockutils@127.0.0.1:{}/postgres",
-                server.port()
-            );
-            Engine {
-                name: "PostgreSQL",
-                server,
-                urls: [format!("{url}?{lease}"), url],
-                connect: peers::postgres,
-                bound: 2.0,
-            }
-        }
+fn redis() -> Engine {
+    let server = Server::redis(&["--appendonly", "no"]);
+    Engine {
+        name: "Redis",
+        url: url("redis", &server, ""),
+        server,
+        connect: peers::redis,
+        bound: 1.15,
     }
+}
+
+fn etcd() -> Engine {
+    let server = Server::etcd(&["--unsafe-no-fsync"]);
+    Engine {
+        name: "etcd",
+        url: url("etcd3+http", &server, ""),
+        server,
+        connect: peers::etcd,
+        bound: 1.2,
+    }
+}
+
+fn postgres() -> Engine {
+    let server = Server::postgres(&[]);
+    Engine {
+        name: "PostgreSQL",
+        url: url("postgresql", &server, "/postgres").replace("://", "://lockutils@"),
+        server,
+        connect: peers::postgres,
+        bound: 2.0,
+    }
+}
+
+/// The URL for Rust and for tooz.
+fn url(scheme: &str, server: &Server, path: &str) -> String {
+    let port = server.port();
+    format!("{scheme}://127.0.0.1:{port}{path}?lock_timeout=10")
+}
+
+fn start(name: &str) -> Result<Engine> {
+    Ok(match name {
+        "redis" => redis(),
+        "etcd" => etcd(),
+        "postgres" => postgres(),
+        _ => bail!("there is no engine {name}; there are redis, etcd and postgres"),
+    })
 }
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
-    let names = ["redis", "etcd", "postgres"];
-    for name in names
-        .into_iter()
-        .filter(|name| only.as_deref().is_none_or(|only| only == *name))
-    {
-        let engine = engine(name);
+    let names = match &only {
+        Some(name) => vec![name.as_str()],
+        None => vec!["redis", "etcd", "postgres"],
+    };
+    for name in names {
+        let engine = start(name)?;
         measure::title(engine.name);
         uncontended::print(&engine)?;
         hand_over::print(&engine)?;

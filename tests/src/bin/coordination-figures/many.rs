@@ -14,8 +14,7 @@ const LOCKS: usize = 1_000;
 const WATCHED: Duration = Duration::from_secs(20);
 
 pub fn print(engine: &Engine) -> Result<()> {
-    let coordinator = Coordinator::connect(&engine.urls[0])?;
-    let before = connections(engine.server.port())?;
+    let coordinator = Coordinator::connect(&engine.url)?;
     let began = Instant::now();
     let guards: Vec<_> = (0..LOCKS)
         .map(|number| coordinator.lock(&format!("many-{number}")).acquire())
@@ -30,7 +29,7 @@ pub fn print(engine: &Engine) -> Result<()> {
         acquired.as_secs_f64(),
         WATCHED.as_secs(),
         100.0 * used.as_secs_f64() / WATCHED.as_secs_f64(),
-        before.max(connections(engine.server.port())?),
+        connections(engine.server.port())?,
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One acquire and release that nobody contends for.
 
 use anyhow::Result;
-use lockutils_tests::conversation::Conversation;
+use lockutils_tests::tooz;
 use oslo_coordination::Coordinator;
 
 use crate::Engine;
@@ -12,7 +12,7 @@ const PAIRS: u32 = 200;
 
 pub fn print(engine: &Engine) -> Result<()> {
     let mut peer = (engine.connect)(engine.server.port())?;
-    let coordinator = Coordinator::connect(&engine.urls[0])?;
+    let coordinator = Coordinator::connect(&engine.url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut blocking = || {
         drop(
@@ -42,7 +42,7 @@ pub fn print(engine: &Engine) -> Result<()> {
         let bound = format!("at most {}", engine.bound);
         row(&format!("{call} to {name}"), "µs", &figures, &bound);
     }
-    let mut tooz = tooz(engine);
+    let mut tooz = tooz::worker(&engine.url);
     let figures = in_turns(
         6,
         || {
@@ -57,9 +57,4 @@ pub fn print(engine: &Engine) -> Result<()> {
 
 fn micros_each(call: impl FnMut()) -> f64 {
     nanoseconds_each(PAIRS, call) / 1e3
-}
-
-/// A Python process with tooz.
-pub fn tooz(engine: &Engine) -> Conversation {
-    lockutils_tests::tooz::worker(&engine.urls[1])
 }
