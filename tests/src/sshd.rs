@@ -91,13 +91,18 @@ fn listening(program: &PathBuf, folder: &Path) -> Option<(Child, u16)> {
         .ok()?
         .port();
     let config = folder.join("sshd_config");
+    // bash reads ~/.bashrc when sshd starts it, and what that prints is part of the output.
+    let home = folder.join("home");
+    fs::create_dir_all(&home).expect("the folder is ours");
     let text = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {user}\n\
          PidFile none\nStrictModes no\nUsePAM no\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-         PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n",
+         PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n\
+         SetEnv HOME={home}\n",
         host = folder.join("host").display(),
         user = folder.join("user.pub").display(),
+        home = home.display(),
     );
     fs::write(&config, text).expect("the folder is ours");
     let mut child = Command::new(program)
