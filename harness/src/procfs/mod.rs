@@ -28,7 +28,7 @@ pub use descriptors::{
 pub use environment::{Environment, environment};
 pub use file_id::FileId;
 pub use locks::{LockLine, read_locks};
-pub use mappings::shared_memory;
+pub use mappings::{present_pages, private_files, shared_memory};
 pub use process_table::{ProcessRow, ProcessTable};
 pub use processes::{all, children, children_of, with_files_in, with_lock_path_in};
 pub use sockets::{listening, parse_listening, socket_inode};

@@ -235,6 +235,12 @@ impl<'a> Controller<'a> {
     /// Kills workers and waits until all their tasks are gone; their zygotes stay.
     pub(super) fn end(&mut self, numbers: &[usize]) {
         let before = std::mem::replace(&mut self.unscheduled, true);
+        for &number in numbers {
+            let worker = &mut self.workers[number];
+            if let (Some(template), Some(copy)) = (&mut worker.template, worker.main) {
+                template.learn_pages(copy);
+            }
+        }
         self.kill(numbers);
         for &number in numbers {
             let zygote = self.has_zygote(number);

@@ -14,6 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::procfs;
+
 use super::super::arch::{Injection, scratch};
 use super::super::syscalls;
 use super::inject;
@@ -26,6 +28,8 @@ pub struct Template {
     number: Pid,
     state: Injection,
     arguments: u64,
+    /// Whether its page tables have what copies need.
+    has_pages: bool,
 }
 
 /// The size of `struct clone_args` up to its member `set_tid_size`.
@@ -89,6 +93,7 @@ impl Template {
             number: process,
             state: state.in_copy(tid),
             arguments: address,
+            has_pages: false,
         };
         until_stopped(tid)?;
         // The number of the worker must not remain in use as that of its group.
@@ -102,6 +107,28 @@ impl Template {
     /// The process number of the template itself.
     pub fn pid(&self) -> Pid {
         self.tid
+    }
+
+    /// Enters the pages of code and constants that its first copy has used, so that later ones begin
+    /// with them instead of having a page fault for each group of them: the kernel copies the page
+    /// table of a mapping if the process has written to it (`vma_needs_copy` in Linux's
+    /// `mm/memory.c`). Where that is impossible, copies are merely slower.
+    pub fn learn_pages(&mut self, copy: Pid) {
+        if std::mem::replace(&mut self.has_pages, true) {
+            return;
+        }
+        for mapping in procfs::private_files(self.tid) {
+            let used = procfs::present_pages(copy, mapping).unwrap_or_default();
+            let Some(first) = used.first() else {
+                continue;
+            };
+            for page in &used {
+                let _ = ptrace::read(self.tid, *page as ptrace::AddressType);
+            }
+            let first = *first as ptrace::AddressType;
+            let _ =
+                ptrace::read(self.tid, first).and_then(|word| ptrace::write(self.tid, first, word));
+        }
     }
 
     /// A copy, which stands before the call in which the process was interrupted.
