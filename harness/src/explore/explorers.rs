@@ -176,6 +176,7 @@ impl Search<'_> {
             found.problem.get_or_insert_with(|| UNSEEN.to_owned());
         }
         found.complete = planner.complete();
+        found.strayed = planner.strayed();
         found.settle_time = planner.settle_time;
         found.interrupted = self.interrupted.load(Ordering::Relaxed);
         found.seconds = planner.seconds;

@@ -22,6 +22,9 @@ pub struct Found {
     pub known: usize,
     /// The part of the search space that was searched completely, in words.
     pub complete: Option<String>,
+    /// Number of schedules that did not go as planned, because a worker did not do the same as
+    /// before.
+    pub strayed: usize,
     /// The shortest schedule found that breaks the lock or gets it stuck.
     pub counterexample: Option<Trace>,
     /// Schedules with one change to it, once it is illustrated.
@@ -70,6 +73,7 @@ impl Found {
             seconds: 0.0,
             known: 0,
             complete: None,
+            strayed: 0,
             counterexample: None,
             neighbors: None,
             replayed: (0, 0),

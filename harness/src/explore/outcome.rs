@@ -52,6 +52,13 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         .then(|| "interrupted before the search was over".to_owned());
     let afresh = found.starts_afresh.as_ref();
     let afresh = afresh.map(|why| format!("workers start afresh for each schedule: {why}"));
+    let strayed = (found.strayed > 0).then(|| {
+        format!(
+            "{} of {} schedules did not go as planned, since the workers do not make the same calls \
+             each time",
+            found.strayed, found.schedules
+        )
+    });
     let recovers = (found.recoveries > 0).then(|| {
         let lease = match search.lease {
             None => ": --lease explores what happens then",
@@ -70,7 +77,7 @@ pub fn outcome(search: &Search<'_>, found: &Found, saved: Option<Saved>) -> Outc
         format!("no {who} was killed: too few schedules were run")
     });
     let notes = problem.into_iter().chain(recovers).chain(interrupted);
-    let notes = notes.chain(spared).chain(afresh);
+    let notes = notes.chain(spared).chain(strayed).chain(afresh);
     Outcome {
         scenario: found.scenario,
         meaning: found

@@ -137,6 +137,12 @@ impl Planner {
             .complete(unknown.map(|(&number, plan)| (plan, number < judged)))
     }
 
+    /// Number of schedules that did not go as planned, because a worker did not do the same as
+    /// before.
+    pub fn strayed(&self) -> usize {
+        self.mix.strayed()
+    }
+
     /// The depth that the search has reached, in words.
     pub fn depth(&self) -> Option<String> {
         self.mix.depth()

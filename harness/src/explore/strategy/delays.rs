@@ -47,12 +47,31 @@ pub struct Plan {
     rank: std::cmp::Reverse<(usize, u32, usize)>,
     changes: Vec<Change>,
     last_first: bool,
+    /// Set if a worker that does the same each time comes to all of the changes.
+    certain: bool,
 }
 
 impl Plan {
     /// Number of changes.
     pub fn count(&self) -> usize {
         self.changes.len()
+    }
+
+    /// Returns `true` if these steps show that a worker does not do the same each time. After a
+    /// fault, its actor may not come to a delay, and another fault may be impossible.
+    fn was_left(&self, trace: &[Step]) -> bool {
+        let has_fault = |of: Option<usize>| {
+            let mut faults = trace.iter().map(Step::made).filter(|made| made.is_fault());
+            faults.any(|made| of.is_none_or(|actor| made.actor() == actor))
+        };
+        let was_reached = |change: &Change| {
+            change.position(trace).is_some()
+                || match *change {
+                    Change::Delay((actor, _)) => has_fault(Some(actor)),
+                    Change::Fault { .. } => has_fault(None),
+                }
+        };
+        self.certain && !self.changes.iter().all(was_reached)
     }
 
     /// The scheduler that follows the plan.
@@ -74,6 +93,10 @@ pub struct Delays {
     made: usize,
     /// Set once a fault was possible.
     has_faults: bool,
+    /// Number of schedules in which a worker did not come to a change that was planned.
+    strayed: usize,
+    /// The lowest number of changes among them.
+    strayed_at: Option<usize>,
     /// The first change decides the shard of a schedule.
     shard: Shard,
 }
@@ -87,13 +110,15 @@ impl Delays {
             seen: HashSet::new(),
             made: 0,
             has_faults: false,
+            strayed: 0,
+            strayed_at: None,
             shard,
         };
-        delays.plan(Vec::new(), false, 0);
+        delays.plan(Vec::new(), false, 0, true);
         delays
     }
 
-    fn plan(&mut self, changes: Vec<Change>, last_first: bool, priority: u32) {
+    fn plan(&mut self, changes: Vec<Change>, last_first: bool, priority: u32, certain: bool) {
         if self.seen.insert((changes.clone(), last_first)) {
             self.made += 1;
             let rank = std::cmp::Reverse((changes.len(), priority, self.made));
@@ -101,6 +126,7 @@ impl Delays {
                 rank,
                 changes,
                 last_first,
+                certain,
             });
         }
     }
@@ -116,12 +142,14 @@ impl Delays {
         }
         let mut changes = plan.changes.clone();
         changes.push(change);
-        let is_delay = |change: &Change| matches!(change, Change::Delay(_));
-        let delays = changes.iter().filter(|change| is_delay(change)).count();
+        let is_delay = |change: &&Change| matches!(change, Change::Delay(_));
+        let delays = changes.iter().filter(is_delay).count();
         let priority = plan.rank.0.1 + priority;
-        self.plan(changes.clone(), false, priority);
+        // Up to the new change, the schedule is that of `plan` if delays end in the same order.
+        self.plan(changes.clone(), false, priority, !plan.last_first);
         if delays > 1 {
-            self.plan(changes, true, priority);
+            let before = plan.changes.iter().filter(is_delay).count();
+            self.plan(changes, true, priority, plan.last_first || before < 2);
         }
     }
 }
@@ -134,6 +162,13 @@ impl Strategy for Delays {
     }
 
     fn learn(&mut self, plan: &Plan, trace: &[Step]) {
+        if plan.was_left(trace) {
+            self.strayed += 1;
+            let at = self
+                .strayed_at
+                .map_or(plan.count(), |at| at.min(plan.count()));
+            self.strayed_at = Some(at);
+        }
         if plan.count() >= self.most {
             return;
         }
@@ -177,7 +212,8 @@ impl Delays {
     /// The number of changes up to which all schedules were run, in words. `unknown` is the lowest
     /// number of changes among schedules that were planned, and not learned.
     pub fn complete(&self, unknown: Option<usize>) -> Option<String> {
-        let complete = match self.depth().into_iter().chain(unknown).min() {
+        let left = unknown.into_iter().chain(self.strayed_at);
+        let complete = match self.depth().into_iter().chain(left).min() {
             Some(fewest) => fewest.checked_sub(1)?,
             None => self.most,
         };
@@ -194,6 +230,11 @@ impl Delays {
     pub fn unknown(&self, plan: &Plan, was_run: bool) -> Option<usize> {
         let count = plan.count() + usize::from(was_run);
         (count <= self.most).then_some(count)
+    }
+
+    /// Number of schedules in which a worker did not come to a change that was planned.
+    pub fn strayed(&self) -> usize {
+        self.strayed
     }
 
     /// Number of changes of the next schedule.

@@ -52,6 +52,8 @@ pub struct DepthFirst {
     cut_off: bool,
     /// Set once a fault was possible.
     has_faults: bool,
+    /// Number of branches whose beginning could not be followed to its end.
+    strayed: usize,
     /// The first deviation from the first schedule decides the shard of a branch.
     shard: Shard,
 }
@@ -68,13 +70,20 @@ impl DepthFirst {
             branches: BTreeMap::from([(0, vec![root])]),
             cut_off: false,
             has_faults: false,
+            strayed: 0,
             shard,
         }
     }
 
     /// Returns `true` if no branch is left to be planned.
     pub fn is_complete(&self) -> bool {
-        self.branches.is_empty() && !self.cut_off
+        self.branches.is_empty() && !self.cut_off && self.strayed == 0
+    }
+
+    /// Number of branches whose beginning could not be followed to its end, because a worker did not
+    /// do the same as before.
+    pub fn strayed(&self) -> usize {
+        self.strayed
     }
 
     /// Returns `true` if a fault was possible.
@@ -101,6 +110,7 @@ impl Strategy for DepthFirst {
     }
 
     fn learn(&mut self, branch: &Branch, trace: &[Step]) {
+        self.strayed += usize::from(trace.len() < branch.prefix.len());
         let mut sleepers = Sleepers::of(branch);
         let is_root = branch.prefix.is_empty();
         let mut preemptions = branch.preemptions;

@@ -156,6 +156,11 @@ impl Mix {
         self.delays.complete(fewest.into_iter().min())
     }
 
+    /// Number of schedules that did not go as planned.
+    pub fn strayed(&self) -> usize {
+        self.delays.strayed() + self.depth_first.strayed()
+    }
+
     /// The depth that the systematic strategies have reached, in words.
     pub fn depth(&self) -> Option<String> {
         let delays = self.delays.depth().map(|depth| counted(depth, "delay"));

@@ -182,7 +182,39 @@ fn effect() -> impl Strategy<Value = Effect> {
     ]
 }
 
+/// The number of schedules that did not go as planned, of at most 200 of programs in turn, and what
+/// was searched completely.
+fn strayed(programs: &[&Program], crashes: usize, choice: Choice) -> (usize, Option<String>) {
+    let mut search = Mix::new(choice, 7, Shard::WHOLE);
+    for at in 0..200 {
+        schedule(programs[at % programs.len()], crashes, &mut search);
+    }
+    (search.strayed(), search.complete(std::iter::empty()))
+}
+
+#[test]
+fn a_worker_that_does_not_do_the_same_each_time_leaves_the_plan() {
+    let [long, short] = [4, 1].map(|steps| vec![vec![Effect::Modify; steps]; 2]);
+    for choice in [Choice::Delays, Choice::DepthFirst] {
+        assert_eq!(strayed(&[&long], 0, choice).0, 0, "{choice:?}");
+        let (strayed, complete) = strayed(&[&long, &short], 0, choice);
+        assert!(strayed > 0, "{choice:?}");
+        let claim = complete.unwrap_or_default();
+        assert!(!claim.starts_with("complete: every"), "{choice:?}: {claim}");
+    }
+}
+
 proptest! {
+    /// Otherwise a report would call a worker unsteady that does the same each time.
+    #[test]
+    fn a_worker_that_does_the_same_each_time_follows_each_plan(
+        program in prop::collection::vec(prop::collection::vec(effect(), 1..5), 2..4),
+        crashes in 0..3_usize,
+        choice in prop::sample::select(Choice::ALL.to_vec()),
+    ) {
+        prop_assert_eq!(strayed(&[&program], crashes, choice).0, 0);
+    }
+
     /// [`schedule`] asserts that each choice is possible.
     #[test]
     fn no_strategy_chooses_what_is_not_possible(

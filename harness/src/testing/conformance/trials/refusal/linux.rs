@@ -1,6 +1,7 @@
 //! By a seccomp filter.
 
 use std::sync::Once;
+use std::time::Duration;
 
 use seccompiler::{
     BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
@@ -8,9 +9,13 @@ use seccompiler::{
 };
 
 use super::super::super::load::Load;
-use super::super::support::{Make, linger};
+use super::super::support::{Make, linger_for};
 use crate::testing::finding::{Finding, Unknown};
 use crate::testing::lock::{Lock, WaitLimit};
+
+/// Duration of a section. A lock that is not refused has a few of them, and those of a lock that goes
+/// on without being locked must overlap even where both processes share one processor.
+const SECTION: Duration = Duration::from_millis(50);
 
 /// Every lock by flock(2) or fcntl(2) fails with ENOLCK, and acquire must fail at once.
 pub(crate) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
@@ -30,7 +35,7 @@ pub(crate) fn refusal<L: Lock>(make: Make<'_, L>) -> Finding {
     };
     let verdict = load.run(make, &|participant| {
         while !participant.is_over() {
-            let mut section = || participant.worker.section(linger);
+            let mut section = || participant.worker.section(|| linger_for(SECTION));
             // An error is the expected answer.
             let _ = participant.try_attempt(WaitLimit::Forever, &mut section);
         }
