@@ -136,8 +136,7 @@ fn a_thread_of_a_runtime_waits_as_well() {
     });
 }
 
-/// The coordinator's thread sleeps while the first caller waits for long, and must wake up when that
-/// leaves: nobody else runs the timer of the second one.
+/// Once the first caller has left, the coordinator's thread runs the timer of the second one.
 #[test]
 fn a_timer_goes_on_after_the_caller_that_ran_it_has_left() {
     in_time(|| {

@@ -6,13 +6,15 @@
 //! it has its answer: those of all other callers as well. tokio lets one thread at a time run
 //! them, and passes that on when this thread is done.
 //!
+//! After [`LONGEST`] without an answer, the caller leaves the tasks and sleeps: a thread of low
+//! priority that waits for a lock must not be the one that renews all others.
 //! The coordinator's thread takes over when nobody has come for [`QUIET`], and at once for a task
 //! that somebody starts without waiting. What another thread wakes in between, and timers, may be
-//! late by that time.
+//! late by twice that time.
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -22,6 +24,9 @@ use tokio::sync::Notify;
 
 /// Time without callers after which the coordinator's thread runs the tasks again.
 const QUIET: Duration = Duration::from_millis(1);
+
+/// Time for which a caller runs the tasks.
+const LONGEST: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 struct Shared {
@@ -40,8 +45,6 @@ struct State {
     entered: u64,
     /// Whether the coordinator's thread runs the tasks.
     driving: bool,
-    /// Whether it wants to be woken when the last caller leaves.
-    asleep: bool,
     /// Whether a task was started while nobody ran the tasks.
     wanted: bool,
 }
@@ -126,20 +129,9 @@ impl Tasks {
         let mut state = self.shared.lock();
         state.driving = false;
         while state.callers > 0 || (state.entered != seen && !state.wanted) {
-            // The same callers as before wait for long.
-            state.asleep = state.callers > 0 && state.entered == seen;
             seen = state.entered;
-            let take_over = &self.shared.take_over;
-            state = match state.asleep {
-                true => take_over
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                false => {
-                    let waited = take_over.wait_timeout(state, QUIET);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-            state.asleep = false;
+            let waited = self.shared.take_over.wait_timeout(state, QUIET);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.driving = true;
         state.wanted = false;
@@ -178,23 +170,32 @@ impl Spawner {
 }
 
 impl Caller<'_> {
-    /// The runtime, if this thread is to wait by running the tasks.
-    pub(crate) fn block_on<F: Future>(&self, answer: F) -> Result<F::Output, F> {
-        match &self.driver {
-            Some((runtime, _)) => Ok(runtime.block_on(answer)),
-            None => Err(answer),
-        }
+    /// Runs the tasks until the answer is there, for at most [`LONGEST`].
+    ///
+    /// # Errors
+    /// Gives back what is to be awaited in another way.
+    pub(crate) fn block_on<F: Future + Unpin>(self, mut answer: F) -> Result<F::Output, F> {
+        let Some((runtime, _)) = &self.driver else {
+            return Err(answer);
+        };
+        let answered = runtime.block_on(async {
+            let mut longest = pin!(tokio::time::sleep(LONGEST));
+            poll_fn(|context| {
+                if let Poll::Ready(output) = Pin::new(&mut answer).poll(context) {
+                    return Poll::Ready(Some(output));
+                }
+                longest.as_mut().poll(context).map(|()| None)
+            })
+            .await
+        });
+        answered.ok_or(answer)
     }
 }
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
         if let Some((_, shared)) = &self.driver {
-            let mut state = shared.lock();
-            state.callers -= 1;
-            if state.callers == 0 && state.asleep {
-                shared.take_over.notify_one();
-            }
+            shared.lock().callers -= 1;
         }
     }
 }
