@@ -60,7 +60,7 @@ impl Guard {
     pub fn release(self) -> Result<(), Error> {
         let name = self.lock_name().text();
         self.check_process()?;
-        Error::release(&name, self.ownership.release_here())
+        Error::release(&name, self.ownership.release().wait())
     }
 
     fn check_process(&self) -> Result<(), Error> {

@@ -84,7 +84,7 @@ impl<'a> LockOptions<'a> {
             thread: Some(thread),
             ..request
         };
-        match self.life.acquire_here(request) {
+        match self.life.acquire(request).wait() {
             Some(Ok(ownership)) => Ok(Guard::new(ownership)),
             Some(Err(failure)) => Err(Error::acquire(&name.text(), failure)),
             None => Err(Error::stopped()),

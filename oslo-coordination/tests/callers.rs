@@ -1,5 +1,5 @@
-//! Threads that wait for an answer run the coordinator's tasks. Whoever comes and leaves meanwhile,
-//! every request is answered, and what nobody waits for is done as well.
+//! Threads and tasks share a coordinator. Whoever comes and leaves meanwhile, every request is
+//! answered, and what nobody waits for is done as well.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -53,7 +53,7 @@ fn threads_tasks_and_dropped_guards_exclude_each_other() {
                             _ => guard.release().unwrap(),
                         }
                         if turn % 7 == number {
-                            // Longer than the coordinator's thread stands aside.
+                            // The others go on meanwhile.
                             thread::sleep(Duration::from_millis(3));
                         }
                     }
@@ -136,9 +136,9 @@ fn a_thread_of_a_runtime_waits_as_well() {
     });
 }
 
-/// Once the first caller has left, the coordinator's thread runs the timer of the second one.
+/// The second caller has its own deadline, after that of the first.
 #[test]
-fn a_timer_goes_on_after_the_caller_that_ran_it_has_left() {
+fn a_timer_goes_on_after_another_caller_has_left() {
     in_time(|| {
         let directory = tempfile::tempdir().unwrap();
         let [one, other] = [coordinator(&directory), coordinator(&directory)];

@@ -57,17 +57,6 @@ impl Lifeline {
         });
         receiver
     }
-
-    /// Asks for a lock and blocks this thread until there is an answer; `None` if the coordinator
-    /// has stopped.
-    pub(crate) fn acquire_here(
-        self: &Arc<Self>,
-        request: Request,
-    ) -> Option<Result<Ownership, Failure>> {
-        let caller = self.core().spawner.caller();
-        let answer = self.acquire(request);
-        caller.block_on(answer).unwrap_or_else(Receiver::wait)
-    }
 }
 
 async fn acquire(life: Arc<Lifeline>, request: Request, caller: Caller) {

@@ -98,15 +98,6 @@ impl Ownership {
         }
         receiver
     }
-
-    /// Releases the lock and blocks this thread until the engine has answered; `None` if the
-    /// coordinator has stopped.
-    pub(crate) fn release_here(self) -> Option<Released> {
-        let life = Arc::clone(&self.life);
-        let caller = life.core.spawner.caller();
-        let answer = self.release();
-        caller.block_on(answer).unwrap_or_else(Receiver::wait)
-    }
 }
 
 impl Drop for Ownership {

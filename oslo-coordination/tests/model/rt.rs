@@ -30,19 +30,6 @@ impl Spawner {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(shuttle::future::spawn(task));
     }
-
-    pub(crate) fn caller(&self) -> Caller {
-        Caller
-    }
-}
-
-/// A thread that waits by its condition variable.
-pub(crate) struct Caller;
-
-impl Caller {
-    pub(crate) fn block_on<F: Future>(self, answer: F) -> Result<F::Output, F> {
-        Err(answer)
-    }
 }
 
 pub(crate) fn sleep(duration: Duration) -> impl Future<Output = ()> {

@@ -1,12 +1,21 @@
-//! What runs the tasks of a coordinator, its timers and its clock. The model tests replace this
-//! module with shuttle's.
+//! The coordinator's own thread, its timers and its clock. The model tests replace this file with shuttle's.
 
-mod driving;
-
+use std::future::Future;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-pub(crate) use driving::{Spawner, Tasks};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Starts tasks on the coordinator's thread, from any thread and without blocking.
+#[derive(Clone, Debug)]
+pub(crate) struct Spawner(Handle);
+
+impl Spawner {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(task));
+    }
+}
 
 /// The time since the machine started, including the time when it was suspended.
 #[cfg(target_os = "linux")]
@@ -33,6 +42,27 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Sleeps for this time, or less.
 pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration.min(LONGEST)).await;
+}
+
+/// Runs the tasks of one coordinator.
+#[derive(Debug)]
+pub(crate) struct Tasks(Runtime);
+
+impl Tasks {
+    pub(crate) fn new() -> io::Result<Self> {
+        Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map(Tasks)
+    }
+
+    pub(crate) fn spawner(&self) -> Spawner {
+        Spawner(self.0.handle().clone())
+    }
+
+    pub(crate) fn run<T>(&self, task: impl Future<Output = T>) -> T {
+        self.0.block_on(task)
+    }
 }
 
 /// Calls functions of the user on a thread of their own, where they may block.
