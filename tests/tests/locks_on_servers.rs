@@ -77,23 +77,8 @@ fn explore_with(
 ) -> Output {
     let (program, package) = lock.program;
     debian::provide(program, package).expect(package);
-    let run = || run_explore(lock, scenario, schedules, found, options);
-    let output = run();
-    // mariadbd 10.11 once ended by SIGSEGV while sessions were killed, and reported nothing.
-    match lock.engine == "mariadb" && text(&output).contains("cannot be reset") {
-        true => run(),
-        false => output,
-    }
-}
-
-fn run_explore(
-    lock: Lock,
-    scenario: &str,
-    schedules: &str,
-    found: &Path,
-    options: &[&str],
-) -> Output {
-    Command::new(folder().join("cargo-lockutils"))
+    let mut command = Command::new(folder().join("cargo-lockutils"));
+    command
         .args(["lockutils", "explore", "--servers", lock.engine])
         .args(["--scenario", scenario, "--schedules", schedules])
         .args(["--duration", "120s", "--seed", "7", "--save"])
@@ -103,9 +88,13 @@ fn run_explore(
         .arg(python::environment(&[lock.client]))
         .args([lock.worker, lock.kind])
         .env("PYTHONPATH", workspace().join("docs/workers"))
-        .current_dir(workspace().join("tests/zoo"))
-        .output()
-        .expect("the command")
+        .current_dir(workspace().join("tests/zoo"));
+    let output = command.output().expect("the command");
+    // mariadbd 10.11 once ended by SIGSEGV while sessions were killed, and reported nothing.
+    match lock.engine == "mariadb" && text(&output).contains("cannot be reset") {
+        true => command.output().expect("the command"),
+        false => output,
+    }
 }
 
 #[track_caller]

@@ -22,8 +22,7 @@ pub struct Found {
     pub known: usize,
     /// The part of the search space that was searched completely, in words.
     pub complete: Option<String>,
-    /// Number of schedules that did not go as planned, because a worker did not do the same as
-    /// before.
+    /// Number of schedules that did not go as planned, since a worker is not deterministic.
     pub strayed: usize,
     /// The shortest schedule found that breaks the lock or gets it stuck.
     pub counterexample: Option<Trace>,

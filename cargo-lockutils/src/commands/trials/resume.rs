@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::reports::cannot_write;
 
 /// The version of the format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The conditions that must not change when a search is continued.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

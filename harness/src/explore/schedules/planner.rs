@@ -137,8 +137,7 @@ impl Planner {
             .complete(unknown.map(|(&number, plan)| (plan, number < judged)))
     }
 
-    /// Number of schedules that did not go as planned, because a worker did not do the same as
-    /// before.
+    /// Number of schedules that did not go as planned, since a worker is not deterministic.
     pub fn strayed(&self) -> usize {
         self.mix.strayed()
     }

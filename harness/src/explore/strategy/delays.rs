@@ -47,7 +47,7 @@ pub struct Plan {
     rank: std::cmp::Reverse<(usize, u32, usize)>,
     changes: Vec<Change>,
     last_first: bool,
-    /// Set if a worker that does the same each time comes to all of the changes.
+    /// Set if a deterministic worker reaches every change.
     certain: bool,
 }
 
@@ -57,8 +57,8 @@ impl Plan {
         self.changes.len()
     }
 
-    /// Returns `true` if these steps show that a worker does not do the same each time. After a
-    /// fault, its actor may not come to a delay, and another fault may be impossible.
+    /// Returns `true` if these steps show that a worker is not deterministic. After a fault, its
+    /// actor may not reach a delay, and another fault may be impossible.
     fn was_left(&self, trace: &[Step]) -> bool {
         let has_fault = |of: Option<usize>| {
             let mut faults = trace.iter().map(Step::made).filter(|made| made.is_fault());
@@ -93,7 +93,7 @@ pub struct Delays {
     made: usize,
     /// Set once a fault was possible.
     has_faults: bool,
-    /// Number of schedules in which a worker did not come to a change that was planned.
+    /// Number of schedules in which a worker did not reach a planned change.
     strayed: usize,
     /// The lowest number of changes among them.
     strayed_at: Option<usize>,
@@ -232,7 +232,7 @@ impl Delays {
         (count <= self.most).then_some(count)
     }
 
-    /// Number of schedules in which a worker did not come to a change that was planned.
+    /// Number of schedules in which a worker did not reach a planned change.
     pub fn strayed(&self) -> usize {
         self.strayed
     }

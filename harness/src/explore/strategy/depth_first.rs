@@ -52,7 +52,7 @@ pub struct DepthFirst {
     cut_off: bool,
     /// Set once a fault was possible.
     has_faults: bool,
-    /// Number of branches whose beginning could not be followed to its end.
+    /// Number of branches whose prefix could not be followed to its end.
     strayed: usize,
     /// The first deviation from the first schedule decides the shard of a branch.
     shard: Shard,
@@ -75,13 +75,13 @@ impl DepthFirst {
         }
     }
 
-    /// Returns `true` if no branch is left to be planned.
+    /// Returns `true` if no branch is left to be planned, and each was followed to its end.
     pub fn is_complete(&self) -> bool {
         self.branches.is_empty() && !self.cut_off && self.strayed == 0
     }
 
-    /// Number of branches whose beginning could not be followed to its end, because a worker did not
-    /// do the same as before.
+    /// Number of branches whose prefix could not be followed to its end: a worker is not
+    /// deterministic.
     pub fn strayed(&self) -> usize {
         self.strayed
     }

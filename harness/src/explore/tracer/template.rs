@@ -28,7 +28,7 @@ pub struct Template {
     number: Pid,
     state: Injection,
     arguments: u64,
-    /// Whether its page tables have what copies need.
+    /// Set once its page tables contain the pages that the first copy used.
     has_pages: bool,
 }
 
